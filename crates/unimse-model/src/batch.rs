@@ -1,0 +1,247 @@
+//! One padded batch of utterances, and what the model is taught and answers about each of them.
+
+use tch::{Device, Kind, Tensor};
+use unimse_labels::PlainLabel;
+
+/// Feature sequences of one modality that share a dimension.
+#[derive(Debug)]
+pub struct FeatureGroup {
+    /// Feature dimension D.
+    pub dim: i64,
+    /// Rows of the batch the sequences belong to, one each.
+    pub rows: Vec<i64>,
+    /// `[rows, time, dim]` f32; what lies beyond a row's length is never read.
+    pub values: Tensor,
+    /// Valid steps of each row; 0 means absent.
+    pub lengths: Vec<i64>,
+}
+
+/// One modality of a batch; rows in no group are absent.
+#[derive(Debug, Default)]
+pub struct ModalityBatch {
+    /// One group per feature dimension.
+    pub groups: Vec<FeatureGroup>,
+}
+
+/// A feature sequence of one utterance, borrowed: row-major `[steps, dim]`.
+#[derive(Debug, Clone, Copy)]
+pub struct SequenceRef<'a> {
+    /// Feature dimension D.
+    pub dim: usize,
+    /// `steps * dim` values.
+    pub values: &'a [f32],
+}
+
+/// A feature sequence that cannot be batched.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum BatchError {
+    /// The number of values is no multiple of the dimension.
+    #[error("row {row}: expected a multiple of {dim} feature values, found {found}")]
+    Shape {
+        /// Row of the batch.
+        row: usize,
+        /// Feature dimension.
+        dim: usize,
+        /// Number of values.
+        found: usize,
+    },
+    /// A feature is NaN or infinite.
+    #[error("row {row}, step {step}, feature {feature}: expected a finite number, found {value}")]
+    NotFinite {
+        /// Row of the batch.
+        row: usize,
+        /// Step of the sequence.
+        step: usize,
+        /// Feature of the step.
+        feature: usize,
+        /// The value.
+        value: f32,
+    },
+    /// An encoded text holds no token, or as many segments as tokens are missing.
+    #[error("row {row}: expected as many segments as tokens and at least one token, found {tokens} tokens and {segments} segments")]
+    Tokens {
+        /// Row of the batch.
+        row: usize,
+        /// Tokens of the row.
+        tokens: usize,
+        /// Segments of the row.
+        segments: usize,
+    },
+}
+
+impl ModalityBatch {
+    /// Pads and groups the sequences of a batch, one entry per row; `None` and empty sequences are absent.
+    ///
+    /// # Errors
+    /// A sequence whose length is no multiple of its dimension, or with a value that is not finite.
+    pub fn collate(sequences: &[Option<SequenceRef<'_>>], device: Device) -> Result<Self, BatchError> {
+        let mut by_dim: std::collections::BTreeMap<usize, Vec<(usize, &[f32])>> = std::collections::BTreeMap::new();
+        for (row, sequence) in sequences.iter().enumerate() {
+            let Some(SequenceRef { dim, values }) = *sequence else { continue };
+            if dim == 0 || !values.len().is_multiple_of(dim) {
+                return Err(BatchError::Shape { row, dim, found: values.len() });
+            }
+            if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+                return Err(BatchError::NotFinite { row, step: at / dim, feature: at % dim, value: values[at] });
+            }
+            if !values.is_empty() {
+                by_dim.entry(dim).or_default().push((row, values));
+            }
+        }
+        let groups = by_dim
+            .into_iter()
+            .map(|(dim, members)| {
+                let longest = members.iter().map(|(_, v)| v.len()).max().unwrap_or(0);
+                let mut padded = vec![0f32; members.len() * longest];
+                for (slot, (_, values)) in padded.chunks_exact_mut(longest).zip(&members) {
+                    slot[..values.len()].copy_from_slice(values);
+                }
+                FeatureGroup {
+                    dim: dim as i64,
+                    rows: members.iter().map(|&(row, _)| row as i64).collect(),
+                    lengths: members.iter().map(|(_, v)| (v.len() / dim) as i64).collect(),
+                    values: Tensor::from_slice(&padded)
+                        .view([members.len() as i64, (longest / dim) as i64, dim as i64])
+                        .to_device(device),
+                }
+            })
+            .collect();
+        Ok(Self { groups })
+    }
+}
+
+/// A padded batch. Build it with [`Batch::collate`].
+#[derive(Debug)]
+pub struct Batch {
+    /// `[batch, time]` i64 token ids.
+    pub tokens: Tensor,
+    /// `[batch, time]` bool, true where a token stands.
+    pub mask: Tensor,
+    /// `[batch, time]` i64: 0 before, 1 current, 2 after the current utterance.
+    pub segments: Tensor,
+    /// Acoustic features.
+    pub audio: ModalityBatch,
+    /// Visual features.
+    pub video: ModalityBatch,
+    /// Rows.
+    pub size: i64,
+}
+
+impl Batch {
+    /// Pads `(ids, segments)` of every row with `pad` and joins them with their features.
+    ///
+    /// # Errors
+    /// A row without tokens, or whose segments do not match its tokens.
+    pub fn collate(
+        rows: &[(&[i64], &[i64])],
+        pad: i64,
+        audio: ModalityBatch,
+        video: ModalityBatch,
+        device: Device,
+    ) -> Result<Self, BatchError> {
+        let longest = rows.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0);
+        let mut tokens = vec![pad; rows.len() * longest];
+        let mut segments = vec![1i64; rows.len() * longest];
+        let mut mask = vec![false; rows.len() * longest];
+        for (row, (ids, kinds)) in rows.iter().enumerate() {
+            if ids.is_empty() || ids.len() != kinds.len() {
+                return Err(BatchError::Tokens { row, tokens: ids.len(), segments: kinds.len() });
+            }
+            let at = row * longest;
+            tokens[at..at + ids.len()].copy_from_slice(ids);
+            segments[at..at + ids.len()].copy_from_slice(kinds);
+            mask[at..at + ids.len()].fill(true);
+        }
+        let shape = [rows.len() as i64, longest as i64];
+        let place = |values: &[i64]| Tensor::from_slice(values).view(shape).to_device(device);
+        Ok(Self {
+            tokens: place(&tokens),
+            segments: place(&segments),
+            mask: Tensor::from_slice(&mask).view(shape).to_kind(Kind::Bool).to_device(device),
+            audio,
+            video,
+            size: rows.len() as i64,
+        })
+    }
+}
+
+/// Weight of each part of a label in the loss of one utterance; 0 masks it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FieldWeights {
+    /// Weight of the polarity.
+    pub polarity: f32,
+    /// Weight of the intensity.
+    pub intensity: f32,
+    /// Weight of the MELD emotion.
+    pub meld: f32,
+    /// Weight of the IEMOCAP emotion.
+    pub iemocap: f32,
+}
+
+impl Default for FieldWeights {
+    fn default() -> Self {
+        Self { polarity: 1.0, intensity: 1.0, meld: 1.0, iemocap: 1.0 }
+    }
+}
+
+/// What one utterance should be answered with. A field that is `None` in the label is masked whatever its weight.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The label.
+    pub label: PlainLabel,
+    /// How much each part of it counts.
+    pub weights: FieldWeights,
+}
+
+/// Losses of one batch.
+#[derive(Debug)]
+pub struct Losses {
+    /// Scalar f32, differentiable: `task + alpha * sum text_audio + beta * sum text_video` (paper, equation 7).
+    pub total: Tensor,
+    /// Task loss, the mean over utterances of the weighted sum over fields.
+    pub task: f64,
+    /// Contrastive loss text-audio of each fused layer, first to last; empty where it was not computed.
+    pub text_audio: Vec<f64>,
+    /// Contrastive loss text-video of each fused layer, first to last; empty where it was not computed.
+    pub text_video: Vec<f64>,
+}
+
+/// What the model says about one utterance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// The generated label as text.
+    pub raw: String,
+    /// Probability of negative, neutral, positive.
+    pub polarity: [f64; 3],
+    /// `(score, probability)` of every score the grammar can print, ascending; probabilities sum to 1. Empty where the grammar has no intensity.
+    pub intensity: Vec<(f32, f64)>,
+    /// Probability of each MELD emotion in canonical order; `None` where the grammar lacks the field.
+    pub meld: Option<Vec<f64>>,
+    /// Probability of each IEMOCAP emotion in canonical order; `None` where the grammar lacks the field.
+    pub iemocap: Option<Vec<f64>>,
+    /// The label that `raw` reads as.
+    pub text_label: PlainLabel,
+    /// Repairs the parser made while reading `raw`.
+    pub repairs: usize,
+    /// Whether `raw` could be read at all.
+    pub parsable: bool,
+}
+
+impl Prediction {
+    /// Expected intensity under [`Prediction::intensity`]; 0 where there is none.
+    pub fn expected_intensity(&self) -> f64 {
+        self.intensity.iter().map(|&(value, p)| f64::from(value) * p).sum()
+    }
+
+    /// The score below which a share `q` of the intensity distribution lies (0.5: the median); 0 where there is none.
+    pub fn intensity_quantile(&self, q: f64) -> f64 {
+        let mut below = 0.0;
+        for &(value, p) in &self.intensity {
+            below += p;
+            if below >= q {
+                return f64::from(value);
+            }
+        }
+        self.intensity.last().map_or(0.0, |&(value, _)| f64::from(value))
+    }
+}
