@@ -1,1 +1,28 @@
-//! placeholder
+//! One adapter a data set, one Arrow schema, Parquet tables, splits, context, statistics, doctor.
+//!
+//! This crate alone knows how MOSI, MOSEI, MELD and IEMOCAP lie on disk ([docs/datasets.md] describes the layouts).
+//! It joins by id, never by row order, and keeps a missing modality null. It must not know models, metrics or the
+//! text form of labels, and it never uses the labels of test rows for anything but copying them.
+//!
+//! ```no_run
+//! use std::path::Path;
+//! unimse_corpus::ingest(Path::new("data"), Path::new("tables"), &[], &mut |line| eprintln!("{line}"))?;
+//! for corpus in unimse_corpus::read_tables(Path::new("tables"))? {
+//!     println!("{}: {} utterances", corpus.name, corpus.utterances.len());
+//! }
+//! # Ok::<(), unimse_corpus::CorpusError>(())
+//! ```
+//!
+//! [docs/datasets.md]: https://docs.rs/unimse-corpus
+
+mod context;
+pub mod demo;
+mod error;
+mod finding;
+mod utterance;
+
+pub use context::{Context, context};
+pub use error::CorpusError;
+pub use finding::{Finding, Severity};
+pub use unimse_labels::{Polarity, Split, Taxonomy};
+pub use utterance::{Corpus, CorpusKind, Sequence, SourceFile, Task, Utterance};

@@ -1,0 +1,1 @@
+//! Demo corpora in the real file layouts.

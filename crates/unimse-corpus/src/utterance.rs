@@ -1,0 +1,193 @@
+//! The one row type every data set becomes, and the corpus that holds the rows.
+
+use serde::{Deserialize, Serialize};
+use unimse_labels::{IemocapEmotion, MeldEmotion, Polarity, Sample, Split, Taxonomy};
+
+/// A sequence of feature vectors of one modality, `[steps, dim]` row-major; every step is valid (no padding).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sequence {
+    /// Number of features a step.
+    pub dim: usize,
+    /// `steps * dim` values, step after step; all finite.
+    pub values: Vec<f32>,
+}
+
+impl Sequence {
+    /// Number of steps; 0 for a zero dimension.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.values.len().checked_div(self.dim).unwrap_or(0)
+    }
+}
+
+/// One utterance of one corpus with its gold labels and features.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Utterance {
+    /// Name of the corpus (`mosi`, `mosei`, `meld`, `iemocap`).
+    pub corpus: String,
+    /// Official split.
+    pub split: Split,
+    /// Unique within the corpus: `<video>_<clip>`, `<split>_dia<d>_utt<u>`, or the id as released (IEMOCAP).
+    pub utterance_id: String,
+    /// Dialogue or video; context never leaves it.
+    pub dialogue_id: String,
+    /// Position in the dialogue: rises with time, may have gaps.
+    pub turn: i32,
+    /// Speaker where the data set names one.
+    pub speaker: Option<String>,
+    /// Transcript.
+    pub text: String,
+    /// Start in the source video, seconds.
+    pub start_s: Option<f64>,
+    /// End in the source video, seconds; after `start_s`.
+    pub end_s: Option<f64>,
+    /// Gold sentiment intensity in [-3, 3] (MSA corpora).
+    pub score: Option<f32>,
+    /// Gold polarity: sign of the score, the sentiment column, or what the emotion implies; `None` neither gives nor takes labels.
+    pub polarity: Option<Polarity>,
+    /// Gold emotion by its canonical name in the corpus' taxonomy (ERC corpora).
+    pub emotion: Option<String>,
+    /// The emotion as the data set writes it; kept also where `emotion` is `None`.
+    pub emotion_raw: Option<String>,
+    /// Audio features; `None` when the modality is absent.
+    pub audio: Option<Sequence>,
+    /// Video features; `None` when the modality is absent.
+    pub video: Option<Sequence>,
+}
+
+impl Utterance {
+    /// What the label unifier needs to know of this utterance.
+    #[must_use]
+    pub fn sample(&self) -> Sample {
+        let task = CorpusKind::from_name(&self.corpus).map(CorpusKind::task);
+        let emotion = self.emotion.as_deref();
+        Sample {
+            corpus: self.corpus.clone(),
+            utterance_id: self.utterance_id.clone(),
+            group: self.dialogue_id.clone(),
+            split: self.split,
+            polarity: self.polarity,
+            intensity: self.score,
+            meld: emotion
+                .filter(|_| task == Some(Task::Emotion(Taxonomy::Meld)))
+                .and_then(|name| name.parse::<MeldEmotion>().ok()),
+            iemocap: emotion
+                .filter(|_| task == Some(Task::Emotion(Taxonomy::Iemocap)))
+                .and_then(|name| name.parse::<IemocapEmotion>().ok()),
+        }
+    }
+}
+
+/// The four data sets, in the order in which they appear everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CorpusKind {
+    /// CMU-MOSI.
+    Mosi,
+    /// CMU-MOSEI.
+    Mosei,
+    /// MELD.
+    Meld,
+    /// IEMOCAP.
+    Iemocap,
+}
+
+impl CorpusKind {
+    /// All four, in order.
+    pub const ALL: [Self; 4] = [Self::Mosi, Self::Mosei, Self::Meld, Self::Iemocap];
+
+    /// Name of the folder, the tables and the JSON keys.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mosi => "mosi",
+            Self::Mosei => "mosei",
+            Self::Meld => "meld",
+            Self::Iemocap => "iemocap",
+        }
+    }
+
+    /// The kind whose [`name`](Self::name) is `name`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What the corpus is annotated for.
+    #[must_use]
+    pub fn task(self) -> Task {
+        match self {
+            Self::Mosi | Self::Mosei => Task::Sentiment,
+            Self::Meld => Task::Emotion(Taxonomy::Meld),
+            Self::Iemocap => Task::Emotion(Taxonomy::Iemocap),
+        }
+    }
+
+    /// Published number of utterances in train, dev and test.
+    #[must_use]
+    pub fn published_counts(self) -> [usize; 3] {
+        match self {
+            Self::Mosi => [1284, 229, 686],
+            Self::Mosei => [16326, 1871, 4659],
+            Self::Meld => [9989, 1109, 2610],
+            Self::Iemocap => [5354, 528, 1650],
+        }
+    }
+}
+
+/// What a corpus is annotated for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Sentiment intensity in [-3, 3] (MSA).
+    Sentiment,
+    /// Emotion recognition in conversation (ERC), in a taxonomy.
+    Emotion(Taxonomy),
+}
+
+/// A file that a table was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFile {
+    /// Path relative to the data folder, with `/`; a file given by `--features` outside it by its file name.
+    pub path: String,
+    /// SHA-256 of its bytes, lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// One data set, all splits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Corpus {
+    /// Which data set.
+    pub kind: CorpusKind,
+    /// Its name, `kind.name()`.
+    pub name: String,
+    /// All utterances, sorted by (split, dialogue_id, turn).
+    pub utterances: Vec<Utterance>,
+    /// Files the utterances came from.
+    pub sources: Vec<SourceFile>,
+    /// Audio features a step; `None` when no utterance has audio.
+    pub audio_dim: Option<usize>,
+    /// Video features a step; `None` when no utterance has video.
+    pub video_dim: Option<usize>,
+    /// What the adapter repaired or left out, one line each.
+    pub notes: Vec<String>,
+    /// True for generated demo data, whose numbers never stand beside published ones.
+    pub synthetic: bool,
+}
+
+impl Corpus {
+    /// The utterances as the label unifier takes them, in order.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        self.utterances.iter().map(Utterance::sample).collect()
+    }
+
+    /// What the corpus is annotated for.
+    #[must_use]
+    pub fn task(&self) -> Task {
+        self.kind.task()
+    }
+
+    /// Indices of the utterances of one split, in order.
+    pub fn of_split(&self, split: Split) -> impl Iterator<Item = usize> + '_ {
+        (self.utterances.iter().enumerate()).filter_map(move |(i, u)| (u.split == split).then_some(i))
+    }
+}
