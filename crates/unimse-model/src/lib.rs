@@ -1,1 +1,36 @@
-//! placeholder
+//! The neural half of UniMSE: text backbones (T5, BERT/MiniLM), LSTM encoders, pre-trained modality fusion, label
+//! decoding, tokenisation, weights and the sentence encoder of the label unifier.
+//!
+//! Every tensor named here is a [`tch::Tensor`]. Shapes stand in brackets, as in `[batch, time, dim]`.
+//! Weights are fp32 always; a layer casts its weight to the kind of its input, so the kind of the embeddings
+//! ([`Precision`]) decides the kind of the whole pass. Norms and softmax compute in fp32.
+//!
+//! What this crate must not do: know a data set or its files, read labels, train, or print.
+//!
+//! ```no_run
+//! use unimse_model::{Precision, SentenceEncoder};
+//! let encoder = SentenceEncoder::load("all-MiniLM-L6-v2".as_ref(), tch::Device::Cpu, Precision::Fp32)?;
+//! let rows = encoder.encode(&["I can't believe you did that!".to_owned()], 32, &mut |_| {})?;
+//! assert_eq!(rows.len() as i64, encoder.dim());
+//! # Ok::<(), unimse_model::ModelError>(())
+//! ```
+
+mod attention;
+mod error;
+
+pub mod bert;
+pub mod encoder;
+// pub mod hub;
+pub mod layers;
+pub mod precision;
+// pub mod sentence;
+pub mod t5;
+// pub mod tokenizer;
+pub mod weights;
+
+pub use encoder::{Hook, TextEncoder, no_hook};
+pub use error::{ModelError, Result};
+// pub use hub::resolve;
+pub use precision::Precision;
+// pub use sentence::SentenceEncoder;
+// pub use tokenizer::{Encoded, Tokenizer};

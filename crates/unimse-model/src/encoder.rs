@@ -1,0 +1,45 @@
+//! What fusion needs of a text encoder, whichever backbone it is.
+
+use tch::{Kind, Tensor};
+
+/// Called with the layer's index from 0 and its output `[batch, time, dim]`, after the feed-forward of every layer;
+/// what it returns goes on into the next layer. This is where fusion sits (paper, section 3.4).
+pub type Hook<'a> = &'a mut dyn FnMut(usize, Tensor) -> Tensor;
+
+/// The hook that changes nothing.
+pub fn no_hook(_layer: usize, hidden: Tensor) -> Tensor {
+    hidden
+}
+
+/// A pretrained text encoder.
+pub trait TextEncoder {
+    /// Last hidden state `[batch, time, dim]` in [`TextEncoder::kind`], after the final norm where the backbone has one.
+    ///
+    /// - `tokens` `[batch, time]` i64, below [`TextEncoder::vocabulary`];
+    /// - `mask` `[batch, time]` bool, true where a token is;
+    /// - `segments` `[batch, time, dim]`, added to the input embeddings;
+    /// - `train` switches dropout on.
+    fn forward(
+        &self,
+        tokens: &Tensor,
+        mask: &Tensor,
+        segments: Option<&Tensor>,
+        train: bool,
+        hook: Hook<'_>,
+    ) -> Tensor;
+
+    /// Width of the hidden state.
+    fn dim(&self) -> i64;
+
+    /// Number of layers, so of calls of the hook.
+    fn layers(&self) -> usize;
+
+    /// Number of token ids.
+    fn vocabulary(&self) -> i64;
+
+    /// Longest input, where the positions are a table.
+    fn max_positions(&self) -> Option<i64>;
+
+    /// Kind of the hidden states.
+    fn kind(&self) -> Kind;
+}

@@ -1,0 +1,104 @@
+//! The one error type of this crate.
+
+use std::path::{Path, PathBuf};
+
+/// What [`crate`] functions return.
+pub type Result<T, E = ModelError> = std::result::Result<T, E>;
+
+/// Everything that can go wrong between a folder of weights and a prediction. Each names the file and the field at fault.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is not the JSON that was expected.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and reason.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A value of a configuration file cannot be used.
+    #[error("{}: {field}: expected {expected}, found {found}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The key in it.
+        field: String,
+        /// What the model can use.
+        expected: String,
+        /// What the file says.
+        found: String,
+    },
+    /// A safetensors file is broken.
+    #[error("{}: {source}", path.display())]
+    SafeTensors {
+        /// The file.
+        path: PathBuf,
+        /// Which rule of the format it breaks.
+        #[source]
+        source: safetensors::SafeTensorError,
+    },
+    /// The tensors of a file are not those of the model.
+    #[error("{}: the weights do not fit the model: {}", path.display(), mismatch)]
+    Weights {
+        /// The file or folder.
+        path: PathBuf,
+        /// Every tensor at fault.
+        mismatch: crate::weights::Mismatch,
+    },
+    /// A tokenizer file is broken or lacks what the model needs.
+    #[error("{}: {message}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
+    /// A checkpoint is neither a folder nor to be had from the Hub.
+    #[error("{0}")]
+    Hub(String),
+    /// The input does not fit the model.
+    #[error("{0}")]
+    Input(String),
+    /// LibTorch refused.
+    #[error("LibTorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+impl ModelError {
+    /// An [`ModelError::Io`] of `path`, for `map_err`.
+    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// A [`ModelError::Json`] of `path`, for `map_err`.
+    pub fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + '_ {
+        move |source| Self::Json {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
+    /// A [`ModelError::Config`].
+    pub fn config(path: &Path, field: &str, expected: impl ToString, found: impl ToString) -> Self {
+        Self::Config {
+            path: path.to_owned(),
+            field: field.to_owned(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+}

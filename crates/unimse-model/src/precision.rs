@@ -1,0 +1,59 @@
+//! The number format of the forward and backward pass. Weights, optimiser state and losses stay fp32.
+
+use serde::{Deserialize, Serialize};
+use tch::Kind;
+
+/// Compute kind of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats throughout.
+    #[default]
+    Fp32,
+    /// Activations and matrix products in bfloat16, norms, softmax and losses in fp32.
+    Bf16,
+}
+
+impl Precision {
+    /// The LibTorch kind of activations.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Fp32 => Kind::Float,
+            Self::Bf16 => Kind::BFloat16,
+        }
+    }
+
+    /// `"fp32"` or `"bf16"`, as in configuration files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    /// The faster one on `device`: bf16 on CUDA and on CPUs with AVX512-BF16 or AMX, fp32 elsewhere.
+    pub fn auto(device: tch::Device) -> Self {
+        match device {
+            tch::Device::Cuda(_) => Self::Bf16,
+            tch::Device::Cpu if cpu_has_bf16() => Self::Bf16,
+            _ => Self::Fp32,
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn cpu_has_bf16() -> bool {
+    // AMX is only in kernels that have AVX512-BF16 as well, so one flag tells both.
+    std::arch::is_x86_feature_detected!("avx512bf16")
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn cpu_has_bf16() -> bool {
+    false
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

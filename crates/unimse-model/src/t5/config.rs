@@ -1,0 +1,188 @@
+//! `config.json` of a T5 checkpoint.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::{ModelError, Result};
+
+/// The fields of `config.json` the model needs; names and defaults are the Hub's.
+#[derive(Debug, Clone, Deserialize)]
+pub struct T5Config {
+    /// Number of token ids.
+    pub vocab_size: i64,
+    /// Width of the hidden states.
+    pub d_model: i64,
+    /// Width of one attention head.
+    pub d_kv: i64,
+    /// Inner width of the feed-forward layers.
+    pub d_ff: i64,
+    /// Encoder layers.
+    pub num_layers: usize,
+    /// Decoder layers; as many as the encoder has where absent.
+    #[serde(default)]
+    num_decoder_layers: Option<usize>,
+    /// Attention heads.
+    pub num_heads: i64,
+    /// Buckets of the relative position.
+    #[serde(default = "default_buckets")]
+    pub relative_attention_num_buckets: i64,
+    /// Distance from which positions share the last bucket.
+    #[serde(default = "default_distance")]
+    pub relative_attention_max_distance: i64,
+    /// Dropout while training.
+    #[serde(default = "default_dropout")]
+    pub dropout_rate: f64,
+    /// Added under the root of the norms.
+    #[serde(default = "default_eps")]
+    pub layer_norm_epsilon: f64,
+    /// Feed-forward of v1.0 or v1.1.
+    #[serde(default)]
+    pub feed_forward_proj: FeedForwardKind,
+    /// Whether the output head is the embedding table (v1.0).
+    #[serde(default = "default_tied")]
+    pub tie_word_embeddings: bool,
+    /// Id of padding.
+    #[serde(default)]
+    pub pad_token_id: i64,
+    /// Id of `</s>`.
+    #[serde(default = "default_eos")]
+    pub eos_token_id: i64,
+    /// First input of the decoder; padding where absent.
+    #[serde(default)]
+    decoder_start_token_id: Option<i64>,
+}
+
+/// Feed-forward of a T5 layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+pub enum FeedForwardKind {
+    /// v1.0: `wo(relu(wi x))`.
+    #[default]
+    #[serde(rename = "relu")]
+    Relu,
+    /// v1.1: `wo(gelu(wi_0 x) * wi_1 x)`, the tanh form of gelu.
+    #[serde(rename = "gated-gelu")]
+    GatedGelu,
+}
+
+fn default_buckets() -> i64 {
+    32
+}
+fn default_distance() -> i64 {
+    128
+}
+fn default_dropout() -> f64 {
+    0.1
+}
+fn default_eps() -> f64 {
+    1e-6
+}
+fn default_tied() -> bool {
+    true
+}
+fn default_eos() -> i64 {
+    1
+}
+
+impl T5Config {
+    /// Reads `config.json` of `folder`.
+    pub fn from_folder(folder: &Path) -> Result<Self> {
+        let path = folder.join("config.json");
+        let text = std::fs::read_to_string(&path).map_err(ModelError::io(&path))?;
+        let config: Self = serde_json::from_str(&text).map_err(ModelError::json(&path))?;
+        let positive = [
+            ("vocab_size", config.vocab_size),
+            ("d_model", config.d_model),
+            ("d_kv", config.d_kv),
+            ("d_ff", config.d_ff),
+            ("num_layers", config.num_layers as i64),
+            ("num_decoder_layers", config.decoder_layers() as i64),
+            ("num_heads", config.num_heads),
+            // Below four a direction of the encoder has no exact bucket left, and the logarithm no base.
+            (
+                "relative_attention_num_buckets",
+                config.relative_attention_num_buckets / 4,
+            ),
+        ];
+        for (field, value) in positive {
+            if value < 1 || value > i64::from(i32::MAX) {
+                return Err(ModelError::config(
+                    &path,
+                    field,
+                    "a positive number (4 or more buckets)",
+                    value,
+                ));
+            }
+        }
+        if config.relative_attention_max_distance <= config.relative_attention_num_buckets / 2 {
+            return Err(ModelError::config(
+                &path,
+                "relative_attention_max_distance",
+                "more than half the buckets",
+                config.relative_attention_max_distance,
+            ));
+        }
+        if !(0.0..1.0).contains(&config.dropout_rate) {
+            return Err(ModelError::config(
+                &path,
+                "dropout_rate",
+                "0 to below 1",
+                config.dropout_rate,
+            ));
+        }
+        for (field, id) in [
+            ("pad_token_id", config.pad_token_id),
+            ("eos_token_id", config.eos_token_id),
+            ("decoder_start_token_id", config.start_token()),
+        ] {
+            if !(0..config.vocab_size).contains(&id) {
+                return Err(ModelError::config(
+                    &path,
+                    field,
+                    format!("an id below {}", config.vocab_size),
+                    id,
+                ));
+            }
+        }
+        Ok(config)
+    }
+
+    /// A small decoder of our own over `vocabulary` labels, on hidden states of width `dim` from another encoder.
+    pub fn label_decoder(
+        vocabulary: i64,
+        dim: i64,
+        heads: i64,
+        layers: usize,
+        feed_forward: i64,
+        dropout: f64,
+    ) -> Self {
+        Self {
+            vocab_size: vocabulary,
+            d_model: dim,
+            d_kv: dim / heads,
+            d_ff: feed_forward,
+            num_layers: layers,
+            num_decoder_layers: None,
+            num_heads: heads,
+            relative_attention_num_buckets: default_buckets(),
+            relative_attention_max_distance: default_distance(),
+            dropout_rate: dropout,
+            layer_norm_epsilon: default_eps(),
+            feed_forward_proj: FeedForwardKind::Relu,
+            tie_word_embeddings: true,
+            pad_token_id: 0,
+            eos_token_id: default_eos(),
+            decoder_start_token_id: None,
+        }
+    }
+
+    /// Decoder layers.
+    pub fn decoder_layers(&self) -> usize {
+        self.num_decoder_layers.unwrap_or(self.num_layers)
+    }
+
+    /// First input of the decoder.
+    pub fn start_token(&self) -> i64 {
+        self.decoder_start_token_id.unwrap_or(self.pad_token_id)
+    }
+}

@@ -1,0 +1,159 @@
+//! The decoder stack, by teacher forcing. [`super::Decoding`] runs it token by token.
+
+use tch::nn::Path;
+use tch::{Kind, Tensor};
+
+use super::config::T5Config;
+use super::layers::{AttentionLayer, FeedForward, RelativeBias, positions};
+use crate::layers::{Embedding, Linear, RmsNorm, dropout, key_mask};
+
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) own: AttentionLayer,
+    pub(super) cross: AttentionLayer,
+    pub(super) feed_forward: FeedForward,
+}
+
+impl Block {
+    fn new(layer: &Path<'_>, config: &T5Config) -> Self {
+        Self {
+            own: AttentionLayer::new(&(layer / 0), "SelfAttention", config),
+            cross: AttentionLayer::new(&(layer / 1), "EncDecAttention", config),
+            feed_forward: FeedForward::new(&(layer / 2), config),
+        }
+    }
+}
+
+/// T5's decoder and output head: parameters `decoder.*`. It computes in the kind of the encoder's hidden states.
+#[derive(Debug)]
+pub struct T5Decoder {
+    pub(super) embedding: Embedding,
+    pub(super) bias: RelativeBias,
+    pub(super) blocks: Vec<Block>,
+    pub(super) norm: RmsNorm,
+    pub(super) head: Linear,
+    /// Factor of the last hidden state before a tied head: `d_model^-0.5`, 1 for a head of its own.
+    pub(super) scale: f64,
+    dropout: f64,
+}
+
+impl T5Decoder {
+    /// Under `p` (the folder `decoder` of a checkpoint), reading labels from `embedding`. `head` maps hidden states to
+    /// logits; `None` ties it to `embedding`.
+    pub fn new(
+        p: &Path<'_>,
+        config: &T5Config,
+        embedding: Embedding,
+        head: Option<Linear>,
+    ) -> Self {
+        let block = |i: usize| p / "block" / i / "layer";
+        let scale = if head.is_some() {
+            1.0
+        } else {
+            (config.d_model as f64).powf(-0.5)
+        };
+        Self {
+            bias: RelativeBias::new(&(block(0) / 0 / "SelfAttention"), config, false),
+            blocks: (0..config.decoder_layers())
+                .map(|i| Block::new(&block(i), config))
+                .collect(),
+            norm: RmsNorm::new(
+                &(p / "final_layer_norm"),
+                config.d_model,
+                config.layer_norm_epsilon,
+            ),
+            head: head.unwrap_or_else(|| Linear::tied(&embedding)),
+            embedding,
+            scale,
+            dropout: config.dropout_rate,
+        }
+    }
+
+    /// Logits `[batch, labels, vocabulary]` in the kind of `source`.
+    ///
+    /// - `inputs` `[batch, labels]` i64: the labels behind the start token ([`super::shift_right`]);
+    /// - `source` `[batch, time, dim]`: what the encoder gave; `source_mask` `[batch, time]` bool.
+    pub fn forward(
+        &self,
+        inputs: &Tensor,
+        source: &Tensor,
+        source_mask: &Tensor,
+        train: bool,
+    ) -> Tensor {
+        self.logits(&self.hidden(inputs, source, source_mask, train, &mut |_, _| {}))
+    }
+
+    /// Hidden states `[batch, labels, dim]` after the final norm; `observe` sees the embeddings as 0 and then the
+    /// output of every block.
+    pub fn hidden(
+        &self,
+        inputs: &Tensor,
+        source: &Tensor,
+        source_mask: &Tensor,
+        train: bool,
+        observe: &mut dyn FnMut(usize, &Tensor),
+    ) -> Tensor {
+        let (kind, length) = (source.kind(), inputs.size()[1]);
+        let places = positions(0, length, inputs.device());
+        let ahead = places
+            .unsqueeze(1)
+            .gt_tensor(&places.unsqueeze(2))
+            .unsqueeze(1); // [1, 1, labels, labels]
+        let bias = self.bias.forward(&places, &places).to_kind(kind) + ahead.to_kind(kind) * -1e30;
+        let source_bias = key_mask(source_mask, kind);
+
+        let mut hidden = dropout(
+            self.embedding.forward(inputs).to_kind(kind),
+            self.dropout,
+            train,
+        );
+        observe(0, &hidden);
+        for (i, block) in self.blocks.iter().enumerate() {
+            hidden = block.own.to_self(hidden, &bias, train);
+            hidden = block.cross.to_source(
+                hidden,
+                &block.cross.key_values(source),
+                Some(&source_bias),
+                train,
+            );
+            hidden = block.feed_forward.forward(hidden, train);
+            observe(i + 1, &hidden);
+        }
+        dropout(self.norm.forward(&hidden), self.dropout, train)
+    }
+
+    /// Logits `[.., vocabulary]` of hidden states `[.., dim]`.
+    pub fn logits(&self, hidden: &Tensor) -> Tensor {
+        if self.scale == 1.0 {
+            self.head.forward(hidden)
+        } else {
+            self.head.forward(&(hidden * self.scale))
+        }
+    }
+
+    /// Number of label ids.
+    pub fn vocabulary(&self) -> i64 {
+        self.head.weight().size()[0]
+    }
+
+    /// The same decoder with weights cast once, for decoding without gradients.
+    pub(super) fn cast(&self, kind: Kind, vocabulary: Option<&Tensor>) -> Self {
+        let block = |b: &Block| Block {
+            own: b.own.cast(kind),
+            cross: b.cross.cast(kind),
+            feed_forward: b.feed_forward.cast(kind),
+        };
+        let head = match vocabulary {
+            Some(rows) => self.head.select(rows).cast(kind),
+            None => self.head.cast(kind),
+        };
+        Self {
+            embedding: self.embedding.share(),
+            bias: self.bias.share(),
+            blocks: self.blocks.iter().map(block).collect(),
+            norm: self.norm.share(),
+            head,
+            ..*self
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The encoder stack.
+
+use tch::nn::Path;
+use tch::{Kind, Tensor};
+
+use super::config::T5Config;
+use super::layers::{AttentionLayer, FeedForward, RelativeBias, positions};
+use crate::encoder::{Hook, TextEncoder};
+use crate::layers::{Embedding, RmsNorm, dropout, key_mask};
+use crate::precision::Precision;
+
+#[derive(Debug)]
+struct Block {
+    attention: AttentionLayer,
+    feed_forward: FeedForward,
+}
+
+/// T5's encoder: parameters `encoder.*` beside the table `shared` of the whole model.
+#[derive(Debug)]
+pub struct T5Encoder {
+    embedding: Embedding,
+    bias: RelativeBias,
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    dropout: f64,
+    kind: Kind,
+}
+
+impl T5Encoder {
+    /// Under `p` (the folder `encoder` of a checkpoint), reading tokens from `embedding`.
+    pub fn new(
+        p: &Path<'_>,
+        config: &T5Config,
+        embedding: Embedding,
+        precision: Precision,
+    ) -> Self {
+        let block = |i: usize| p / "block" / i / "layer";
+        let blocks = (0..config.num_layers)
+            .map(|i| Block {
+                attention: AttentionLayer::new(&(block(i) / 0), "SelfAttention", config),
+                feed_forward: FeedForward::new(&(block(i) / 1), config),
+            })
+            .collect();
+        Self {
+            embedding,
+            bias: RelativeBias::new(&(block(0) / 0 / "SelfAttention"), config, true),
+            blocks,
+            norm: RmsNorm::new(
+                &(p / "final_layer_norm"),
+                config.d_model,
+                config.layer_norm_epsilon,
+            ),
+            dropout: config.dropout_rate,
+            kind: precision.kind(),
+        }
+    }
+}
+
+impl TextEncoder for T5Encoder {
+    fn forward(
+        &self,
+        tokens: &Tensor,
+        mask: &Tensor,
+        segments: Option<&Tensor>,
+        train: bool,
+        hook: Hook<'_>,
+    ) -> Tensor {
+        let embedded = self.embedding.forward(tokens);
+        let embedded = match segments {
+            Some(segments) => embedded + segments,
+            None => embedded,
+        };
+        let mut hidden = dropout(embedded.to_kind(self.kind), self.dropout, train);
+        let places = positions(0, tokens.size()[1], tokens.device());
+        let bias =
+            self.bias.forward(&places, &places).to_kind(self.kind) + key_mask(mask, self.kind);
+        for (layer, block) in self.blocks.iter().enumerate() {
+            hidden = block.attention.to_self(hidden, &bias, train);
+            hidden = hook(layer, block.feed_forward.forward(hidden, train));
+        }
+        dropout(self.norm.forward(&hidden), self.dropout, train)
+    }
+
+    fn dim(&self) -> i64 {
+        self.embedding.weight().size()[1]
+    }
+
+    fn layers(&self) -> usize {
+        self.blocks.len()
+    }
+
+    fn vocabulary(&self) -> i64 {
+        self.embedding.weight().size()[0]
+    }
+
+    fn max_positions(&self) -> Option<i64> {
+        None
+    }
+
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+}

@@ -1,0 +1,339 @@
+//! Weights as safetensors under the Hub's parameter names: strict to load, atomic to save.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+
+use crate::error::{ModelError, Result};
+
+/// How the tensors of a file differ from those of the model; every one is listed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mismatch {
+    /// In the model, not in the file.
+    pub missing: Vec<String>,
+    /// In the file, not in the model.
+    pub unexpected: Vec<String>,
+    /// In both, with what the model expects and what the file has.
+    pub misshaped: Vec<(String, String, String)>,
+}
+
+impl Mismatch {
+    fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.misshaped.is_empty()
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        for (what, names) in [("missing", &self.missing), ("unexpected", &self.unexpected)] {
+            if !names.is_empty() {
+                parts.push(format!("{what} ({}): {}", names.len(), names.join(", ")));
+            }
+        }
+        if !self.misshaped.is_empty() {
+            let list: Vec<_> = self
+                .misshaped
+                .iter()
+                .map(|(name, expected, found)| {
+                    format!("{name} (expected {expected}, found {found})")
+                })
+                .collect();
+            parts.push(format!("misshaped ({}): {}", list.len(), list.join(", ")));
+        }
+        f.write_str(&parts.join("; "))
+    }
+}
+
+/// Which checkpoint names of a backbone mean the same, and which its model may do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// T5 v1.0 and v1.1.
+    T5,
+    /// BERT, with or without the prefix `bert.`.
+    Bert,
+}
+
+impl Family {
+    /// The name the model gives to `name` of a checkpoint.
+    fn canonical(self, name: &str) -> String {
+        match self {
+            Self::T5 => name.to_owned(),
+            Self::Bert => {
+                let name = name.strip_prefix("bert.").unwrap_or(name);
+                // Checkpoints converted from the first release say gamma and beta.
+                let name = name.replace("LayerNorm.gamma", "LayerNorm.weight");
+                name.replace("LayerNorm.beta", "LayerNorm.bias")
+            }
+        }
+    }
+
+    /// Tensors a checkpoint may carry that add nothing to the model: copies, heads of other tasks, and, for a model
+    /// that has only the encoder, the decoder.
+    fn is_redundant(self, name: &str, model: &BTreeSet<String>) -> bool {
+        match self {
+            Self::T5 => {
+                let has_decoder = model.iter().any(|m| m.starts_with("decoder.block."));
+                matches!(
+                    name,
+                    "encoder.embed_tokens.weight"
+                        | "decoder.embed_tokens.weight"
+                        | "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
+                        | "lm_head.weight"
+                ) || (!has_decoder && name.starts_with("decoder."))
+            }
+            Self::Bert => {
+                name == "embeddings.position_ids"
+                    || name.starts_with("pooler.")
+                    || name.starts_with("cls.")
+            }
+        }
+    }
+}
+
+/// Copies the file `path`, written by [`save`], into every variable of `store`. The names and shapes must be the same.
+pub fn load(store: &VarStore, path: &Path) -> Result<()> {
+    fill(store, path, read(path)?, &|_| false, &|_, _| false).map(drop)
+}
+
+/// Copies a checkpoint of the Hub in `folder` (`model.safetensors`, or shards with their index) into `store`.
+///
+/// Variables named so by `is_ours` are not expected in the checkpoint; those it does not have are returned, sorted:
+/// they keep their initial values. Any other missing, unexpected or misshaped tensor is an error that lists all.
+pub fn load_backbone(
+    store: &VarStore,
+    folder: &Path,
+    family: Family,
+    is_ours: &dyn Fn(&str) -> bool,
+) -> Result<Vec<String>> {
+    let mut tensors = BTreeMap::new();
+    for file in checkpoint_files(folder)? {
+        tensors.extend(
+            read(&file)?
+                .into_iter()
+                .map(|(name, tensor)| (family.canonical(&name), tensor)),
+        );
+    }
+    if family == Family::T5
+        && !tensors.contains_key("shared.weight")
+        && let Some(copy) = tensors.remove("encoder.embed_tokens.weight")
+    {
+        tensors.insert("shared.weight".to_owned(), copy);
+    }
+    fill(store, folder, tensors, is_ours, &|name, model| {
+        family.is_redundant(name, model)
+    })
+}
+
+/// The safetensors files of a checkpoint folder, in order.
+fn checkpoint_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let single = folder.join("model.safetensors");
+    if single.is_file() {
+        return Ok(vec![single]);
+    }
+    let index = folder.join("model.safetensors.index.json");
+    if !index.is_file() {
+        let hint = if folder.join("pytorch_model.bin").is_file() {
+            "; pytorch_model.bin is there but pickled weights are not read: save the model with safe_serialization"
+        } else {
+            ""
+        };
+        let message = format!("no model.safetensors and no model.safetensors.index.json{hint}");
+        return Err(ModelError::io(folder)(std::io::Error::new(
+            std::io::ErrorKind::NotFound,
+            message,
+        )));
+    }
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let text = std::fs::read_to_string(&index).map_err(ModelError::io(&index))?;
+    let shards: BTreeSet<String> = serde_json::from_str::<Index>(&text)
+        .map_err(ModelError::json(&index))?
+        .weight_map
+        .into_values()
+        .collect();
+    let file = |name: String| match Path::new(&name).file_name() {
+        Some(base) if base == name.as_str() => Ok(folder.join(name)),
+        _ => Err(ModelError::config(
+            &index,
+            "weight_map",
+            "names of files in the same folder",
+            name,
+        )),
+    };
+    shards.into_iter().map(file).collect()
+}
+
+/// Every tensor of a safetensors file by name, on the CPU, in its own kind.
+pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+    let broken = |source| ModelError::SafeTensors {
+        path: path.to_owned(),
+        source,
+    };
+    let bytes = std::fs::read(path).map_err(ModelError::io(path))?;
+    let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
+    file.iter()
+        .map(|(name, view)| Ok((name.to_owned(), tensor(path, name, &view)?)))
+        .collect()
+}
+
+fn tensor(path: &Path, name: &str, view: &TensorView<'_>) -> Result<Tensor> {
+    let kind = match view.dtype() {
+        Dtype::F32 => Kind::Float,
+        Dtype::F64 => Kind::Double,
+        Dtype::F16 => Kind::Half,
+        Dtype::BF16 => Kind::BFloat16,
+        Dtype::I64 => Kind::Int64,
+        Dtype::I32 => Kind::Int,
+        Dtype::U8 => Kind::Uint8,
+        Dtype::BOOL => Kind::Bool,
+        other => {
+            return Err(ModelError::config(
+                path,
+                name,
+                "F32, F64, F16, BF16, I64, I32, U8 or BOOL",
+                other,
+            ));
+        }
+    };
+    let shape: Vec<i64> = view.shape().iter().map(|&n| n as i64).collect();
+    Ok(Tensor::f_from_data_size(view.data(), &shape, kind)?)
+}
+
+/// Copies `tensors` into the variables of `store`; on a mismatch nothing is copied.
+fn fill(
+    store: &VarStore,
+    path: &Path,
+    tensors: BTreeMap<String, Tensor>,
+    may_lack: &dyn Fn(&str) -> bool,
+    is_redundant: &dyn Fn(&str, &BTreeSet<String>) -> bool,
+) -> Result<Vec<String>> {
+    let variables: BTreeMap<String, Tensor> = store.variables().into_iter().collect();
+    let names: BTreeSet<String> = variables.keys().cloned().collect();
+    let mut mismatch = Mismatch::default();
+    let mut initialised = Vec::new();
+    for (name, variable) in &variables {
+        match tensors.get(name) {
+            None if may_lack(name) => initialised.push(name.clone()),
+            None => mismatch.missing.push(name.clone()),
+            Some(t) if t.size() != variable.size() || !t.is_floating_point() => {
+                let expected = format!("{:?} of floats", variable.size());
+                mismatch.misshaped.push((
+                    name.clone(),
+                    expected,
+                    format!("{:?} of {:?}", t.size(), t.kind()),
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    mismatch.unexpected = tensors
+        .keys()
+        .filter(|name| !names.contains(*name) && !is_redundant(name, &names))
+        .cloned()
+        .collect();
+    if !mismatch.is_empty() {
+        return Err(ModelError::Weights {
+            path: path.to_owned(),
+            mismatch,
+        });
+    }
+    for (name, mut variable) in variables {
+        if let Some(tensor) = tensors.get(&name) {
+            tch::no_grad(|| variable.f_copy_(tensor))?;
+        }
+    }
+    Ok(initialised)
+}
+
+/// Writes `tensors` to `path` as transformers writes them, so that it opens them too. The same tensors give the same
+/// bytes. The file appears complete or not at all: it is written beside `path`, synced and renamed.
+pub fn save(tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let views: Vec<_> = tensors
+        .iter()
+        .map(|(name, tensor)| Ok((name, Stored::new(tensor)?)))
+        .collect::<Result<_>>()?;
+    // A single entry: the map has no order of its own.
+    let info = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    safetensors::serialize_to_file(views, Some(info), &temporary).map_err(|source| {
+        ModelError::SafeTensors {
+            path: temporary.clone(),
+            source,
+        }
+    })?;
+    std::fs::File::open(&temporary)
+        .and_then(|f| f.sync_all())
+        .map_err(ModelError::io(&temporary))?;
+    std::fs::rename(&temporary, path).map_err(ModelError::io(path))?;
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    std::fs::File::open(folder)
+        .and_then(|f| f.sync_all())
+        .map_err(ModelError::io(folder))
+}
+
+/// A tensor on its way to a file; its bytes are copied when they are written, one tensor at a time.
+struct Stored {
+    tensor: Tensor,
+    shape: Vec<usize>,
+    dtype: Dtype,
+}
+
+impl Stored {
+    fn new(tensor: &Tensor) -> Result<Self> {
+        let tensor = tensor.detach().to_device(Device::Cpu).contiguous();
+        let dtype = match tensor.kind() {
+            Kind::Float => Dtype::F32,
+            Kind::Double => Dtype::F64,
+            Kind::Half => Dtype::F16,
+            Kind::BFloat16 => Dtype::BF16,
+            Kind::Int64 => Dtype::I64,
+            Kind::Int => Dtype::I32,
+            Kind::Uint8 => Dtype::U8,
+            Kind::Bool => Dtype::BOOL,
+            other => {
+                return Err(ModelError::Input(format!(
+                    "tensors of kind {other:?} cannot be saved"
+                )));
+            }
+        };
+        let shape = tensor.size().iter().map(|&n| n as usize).collect();
+        Ok(Self {
+            tensor,
+            shape,
+            dtype,
+        })
+    }
+}
+
+impl View for Stored {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        let mut bytes = vec![0; self.data_len()];
+        // A contiguous CPU tensor of a known kind: the copy has nothing left to refuse.
+        self.tensor.copy_data_u8(&mut bytes, self.tensor.numel());
+        bytes.into()
+    }
+
+    fn data_len(&self) -> usize {
+        self.tensor.numel() * self.tensor.kind().elt_size_in_bytes()
+    }
+}
