@@ -1,0 +1,124 @@
+//! InfoNCE: the cross-entropy of picking an anchor's positive among negatives by cosine similarity.
+
+use tch::{Kind, Tensor};
+
+use crate::{ContrastiveError, check};
+
+/// Where the negatives of an anchor come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Negatives<'a> {
+    /// The positives of the other anchors (the paper's choice).
+    InBatch,
+    /// `[negatives, dim]`, shared by all anchors.
+    Unpaired(&'a Tensor),
+    /// `[batch, negatives, dim]`, each anchor's own.
+    Paired(&'a Tensor),
+}
+
+/// What becomes of the losses of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reduction {
+    /// Scalar: the mean over the anchors that are present; 0 without any.
+    Mean,
+    /// `[batch]`: the loss of each anchor; 0 where absent.
+    None,
+}
+
+/// InfoNCE of L2-normalised vectors (van den Oord et al., 2018; paper, equation 6):
+/// `L_i = -log( exp(q_i . p_i / tau) / sum_j exp(q_i . k_j / tau) )`, where the keys `k` are the positive and the negatives.
+///
+/// # Shapes
+/// `query` and `positive` `[batch, dim]` of any float kind; `present` `[batch]` bool, `None` for all: an absent row is no
+/// anchor and no one's in-batch negative, and what it holds (even NaN) changes nothing. The result is fp32, see [`Reduction`].
+///
+/// # Errors
+/// Other shapes.
+pub fn info_nce(
+    query: &Tensor,
+    positive: &Tensor,
+    negatives: Negatives<'_>,
+    present: Option<&Tensor>,
+    temperature: f64,
+    reduction: Reduction,
+) -> Result<Tensor, ContrastiveError> {
+    let shape = query.size();
+    check("query", shape.clone(), shape.len() == 2, || {
+        "[batch, dim]".to_owned()
+    })?;
+    let (batch, dim) = (shape[0], shape[1]);
+    check(
+        "positive",
+        positive.size(),
+        positive.size() == shape,
+        || format!("{shape:?}"),
+    )?;
+    if let Some(present) = present {
+        check("present", present.size(), present.size() == [batch], || {
+            format!("[{batch}]")
+        })?;
+    }
+    let rows = present.map(|mask| mask.nonzero().squeeze_dim(1));
+    let pick = |x: &Tensor| {
+        normalise(
+            &rows
+                .as_ref()
+                .map_or_else(|| x.shallow_clone(), |rows| x.index_select(0, rows)),
+        )
+    };
+
+    let (query, positive) = (pick(query), pick(positive));
+    let anchors = query.size()[0];
+    let target = Tensor::arange(anchors, (Kind::Int64, query.device()));
+    let (similarities, target) = match negatives {
+        Negatives::InBatch => (query.matmul(&positive.tr()), target),
+        Negatives::Unpaired(negatives) => {
+            let size = negatives.size();
+            check(
+                "negatives",
+                size.clone(),
+                size.len() == 2 && size[1] == dim,
+                || format!("[negatives, {dim}]"),
+            )?;
+            (
+                with_positive(&query, &positive, query.matmul(&normalise(negatives).tr())),
+                target.zeros_like(),
+            )
+        }
+        Negatives::Paired(negatives) => {
+            let size = negatives.size();
+            let fits = size.len() == 3 && size[0] == batch && size[2] == dim;
+            check("negatives", size.clone(), fits, || {
+                format!("[{batch}, negatives, {dim}]")
+            })?;
+            let similarity = pick(negatives).matmul(&query.unsqueeze(-1)).squeeze_dim(-1);
+            (
+                with_positive(&query, &positive, similarity),
+                target.zeros_like(),
+            )
+        }
+    };
+    let chosen = (similarities / temperature)
+        .log_softmax(-1, Kind::Float)
+        .gather(1, &target.unsqueeze(1), false);
+    let losses = -chosen.squeeze_dim(1);
+    Ok(match (reduction, rows) {
+        (Reduction::Mean, _) => losses.sum(Kind::Float) / anchors.max(1) as f64,
+        (Reduction::None, None) => losses,
+        (Reduction::None, Some(rows)) => {
+            Tensor::zeros([batch], (Kind::Float, losses.device())).index_copy(0, &rows, &losses)
+        }
+    })
+}
+
+/// Unit vectors along the last dimension, fp32.
+fn normalise(x: &Tensor) -> Tensor {
+    let x = x.to_kind(Kind::Float);
+    let norm = x.norm_scalaropt_dim(2.0, -1, true).clamp_min(1e-12);
+    x / norm
+}
+
+/// Similarities `[anchors, 1 + negatives]`, the positive first.
+fn with_positive(query: &Tensor, positive: &Tensor, negatives: Tensor) -> Tensor {
+    let own = (query * positive).sum_dim_intlist(-1, true, Kind::Float);
+    Tensor::cat(&[own, negatives], 1)
+}

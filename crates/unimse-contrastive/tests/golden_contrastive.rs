@@ -1,0 +1,169 @@
+//! InfoNCE and masked pooling against PyTorch: values 1e-5, gradients 1e-4.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::{distance, golden, reference, rows, tensors};
+use serde::Deserialize;
+use tch::{Kind, Tensor};
+use unimse_contrastive::{Negatives, Reduction, info_nce, masked_mean};
+
+#[derive(Deserialize)]
+struct Case {
+    case: serde_json::Value,
+    temperature: f64,
+    mode: Option<String>,
+    loss_mean: f64,
+}
+
+fn cases() -> Option<Vec<Case>> {
+    let folder = golden().join("contrastive");
+    if !folder.is_dir() {
+        eprintln!("skipped: golden_contrastive needs {}", folder.display());
+        return None;
+    }
+    Some(
+        serde_json::from_str(&std::fs::read_to_string(folder.join("cases.json")).unwrap()).unwrap(),
+    )
+}
+
+fn leaf(x: &Tensor) -> Tensor {
+    x.copy().set_requires_grad(true)
+}
+
+fn close(what: &str, found: f64, expected: f64) {
+    assert!(
+        (found - expected).abs() <= 1e-5 * expected.abs().max(1e-1),
+        "{what}: expected {expected}, found {found}"
+    );
+}
+
+#[test]
+fn golden_contrastive_info_nce() {
+    let Some(cases) = cases() else { return };
+    let blob = tensors(&golden().join("contrastive/cases.safetensors"));
+    let mut seen = 0;
+    for case in &cases {
+        let Some(mode) = case.mode.as_deref() else {
+            continue;
+        };
+        let get = |name: &str| &blob[&format!("{}.{name}", case.case)];
+        let (query, positive) = (leaf(get("query")), leaf(get("positive")));
+        let given = (mode != "in_batch").then(|| leaf(get("negatives")));
+        let negatives = match (mode, given.as_ref()) {
+            ("in_batch", None) => Negatives::InBatch,
+            ("unpaired", Some(given)) => Negatives::Unpaired(given),
+            ("paired", Some(given)) => Negatives::Paired(given),
+            other => panic!("unknown mode {other:?}"),
+        };
+        let loss = info_nce(
+            &query,
+            &positive,
+            negatives,
+            None,
+            case.temperature,
+            Reduction::Mean,
+        )
+        .unwrap();
+        close(
+            &format!("case {}", case.case),
+            loss.double_value(&[]),
+            case.loss_mean,
+        );
+        let none = info_nce(
+            &query,
+            &positive,
+            negatives,
+            None,
+            case.temperature,
+            Reduction::None,
+        )
+        .unwrap();
+        assert!(
+            (&none - get("loss_none")).abs().max().double_value(&[])
+                <= 1e-5 * case.loss_mean.max(1.0),
+            "case {}",
+            case.case
+        );
+        loss.backward();
+        let mut gradients = vec![
+            ("grad_query", query.grad()),
+            ("grad_positive", positive.grad()),
+        ];
+        gradients.extend(given.as_ref().map(|n| ("grad_negatives", n.grad())));
+        for (name, found) in gradients {
+            // A single anchor without negatives has zero loss and gradients of rounding errors only.
+            let expected = get(name);
+            if expected.abs().max().double_value(&[]) > 1e-6 {
+                let error = distance(&found, expected);
+                assert!(error <= 1e-4, "case {} {name}: {error}", case.case);
+            } else {
+                assert!(
+                    found.abs().max().double_value(&[]) <= 1e-6,
+                    "case {} {name}",
+                    case.case
+                );
+            }
+        }
+        seen += 1;
+
+        // The same number once more, in plain f64 Rust.
+        let (q, p) = (rows(get("query")), rows(get("positive")));
+        let keys: Vec<Vec<Vec<f64>>> = (0..q.len())
+            .map(|i| match mode {
+                "in_batch" => p
+                    .iter()
+                    .enumerate()
+                    .filter(|&(j, _)| j != i)
+                    .map(|(_, row)| row.clone())
+                    .collect(),
+                "unpaired" => rows(get("negatives")),
+                _ => rows(&get("negatives").get(i as i64)),
+            })
+            .collect();
+        let losses = reference(&q, &p, &keys, case.temperature);
+        let mean = losses.iter().sum::<f64>() / losses.len() as f64;
+        close(
+            &format!("reference of case {}", case.case),
+            loss.double_value(&[]),
+            mean,
+        );
+    }
+    assert!(seen > 0, "cases.json names no case with a mode");
+}
+
+#[test]
+fn golden_contrastive_masked_pooling() {
+    let Some(cases) = cases() else { return };
+    let blob = tensors(&golden().join("contrastive/cases.safetensors"));
+    let mut seen = 0;
+    for case in cases.iter().filter(|case| case.mode.is_none()) {
+        let name = case.case.as_str().unwrap();
+        let get = |field: &str| &blob[&format!("{name}.{field}")];
+        let (query, key) = (leaf(get("query")), leaf(get("key")));
+        let pool = |x: &Tensor, weight: &Tensor, lengths: &Tensor| {
+            let steps = Tensor::arange(x.size()[1], (Kind::Int64, x.device()));
+            let mask = steps.unsqueeze(0).lt_tensor(&lengths.unsqueeze(1));
+            masked_mean(&x.matmul(&weight.tr()), &mask).unwrap()
+        };
+        let pooled_query = pool(&query, get("w_query"), get("query_lengths"));
+        let pooled_key = pool(&key, get("w_key"), get("key_lengths"));
+        assert!(distance(&pooled_query, get("pooled_query")) <= 1e-5);
+        assert!(distance(&pooled_key, get("pooled_key")) <= 1e-5);
+        let loss = info_nce(
+            &pooled_query,
+            &pooled_key,
+            Negatives::InBatch,
+            None,
+            case.temperature,
+            Reduction::Mean,
+        )
+        .unwrap();
+        close(name, loss.double_value(&[]), case.loss_mean);
+        loss.backward();
+        assert!(distance(&query.grad(), get("grad_query")) <= 1e-4);
+        assert!(distance(&key.grad(), get("grad_key")) <= 1e-4);
+        seen += 1;
+    }
+    assert!(seen > 0, "cases.json names no sequence case");
+}
