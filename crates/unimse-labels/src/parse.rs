@@ -1,0 +1,200 @@
+//! The parser of the text form. It is total: a model may write anything, and what it wrote is read as far as it can
+//! be, with a record of every liberty taken.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::grammar::{Slot, UNKNOWN};
+use crate::{Field, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
+
+/// A label read from text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// The label; its intensity lies on the grid of the grammar and agrees with its polarity.
+    pub label: PlainLabel,
+    /// What had to be repaired to read it; empty for a text that [`Grammar::format`] wrote.
+    pub repairs: Vec<Repair>,
+}
+
+/// A text in which no label can be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ParseError {
+    /// There is nothing but separators.
+    #[error("empty label")]
+    Empty,
+    /// There is neither a polarity nor an intensity that tells one.
+    #[error("no polarity and no intensity in label {text:?}")]
+    NoPolarity {
+        /// The text.
+        text: String,
+    },
+}
+
+/// A liberty taken in reading a label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repair {
+    /// The columns were not separated by single commas.
+    Separator,
+    /// A value was written in another way: letter case, number of decimals, out of range.
+    Rewritten {
+        /// As written.
+        found: String,
+        /// As the grammar writes what was read.
+        read: String,
+    },
+    /// A value stood before its turn.
+    Reordered {
+        /// As written.
+        found: String,
+    },
+    /// A piece of text that fits no open column was left out.
+    Ignored {
+        /// As written.
+        found: String,
+    },
+    /// A column was not there.
+    Missing {
+        /// Its name.
+        column: &'static str,
+    },
+    /// The polarity was absent or contradicted the sign of the intensity, which wins.
+    Polarity {
+        /// As written.
+        found: Option<Polarity>,
+        /// The sign of the intensity.
+        read: Polarity,
+    },
+}
+
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Separator => write!(f, "columns not separated by single commas"),
+            Self::Rewritten { found, read } => write!(f, "`{found}` read as `{read}`"),
+            Self::Reordered { found } => write!(f, "`{found}` out of order"),
+            Self::Ignored { found } => write!(f, "`{found}` ignored"),
+            Self::Missing { column } => write!(f, "no {column}"),
+            Self::Polarity {
+                found: Some(found),
+                read,
+            } => write!(f, "{found} contradicts the sign: {read}"),
+            Self::Polarity { found: None, read } => write!(f, "no polarity: {read} by the sign"),
+        }
+    }
+}
+
+/// What has been read so far.
+#[derive(Default)]
+struct Draft {
+    polarity: Option<Polarity>,
+    intensity: Option<f32>,
+    meld: Option<MeldEmotion>,
+    iemocap: Option<IemocapEmotion>,
+}
+
+pub(crate) fn parse(grammar: &Grammar, text: &str) -> Result<Parsed, ParseError> {
+    let separator = |c: char| c == ',' || c == ';' || c.is_whitespace();
+    let pieces: Vec<&str> = text
+        .split(separator)
+        .filter(|piece| !piece.is_empty())
+        .collect();
+    if pieces.is_empty() {
+        return Err(ParseError::Empty);
+    }
+    let mut repairs = Vec::new();
+    if text != pieces.join(",") {
+        repairs.push(Repair::Separator);
+    }
+
+    // Every piece goes to the first open column from the cursor on that understands it, else to one before it.
+    let mut open = grammar.slots();
+    let mut skipped = Vec::new();
+    let mut draft = Draft::default();
+    for piece in pieces {
+        let found = || piece.to_owned();
+        if let Some((at, read)) = understand(grammar, &open, piece, &mut draft) {
+            skipped.extend(open.drain(..=at).take(at));
+            repairs.extend((read != piece).then(|| Repair::Rewritten {
+                found: found(),
+                read,
+            }));
+        } else if let Some((at, _)) = understand(grammar, &skipped, piece, &mut draft) {
+            skipped.remove(at);
+            repairs.push(Repair::Reordered { found: found() });
+        } else {
+            repairs.push(Repair::Ignored { found: found() });
+        }
+    }
+    skipped.append(&mut open);
+    let absent = skipped.into_iter().filter(|&slot| slot != Slot::Polarity);
+    repairs.extend(absent.map(|slot| Repair::Missing {
+        column: slot.name(),
+    }));
+
+    let polarity = match (draft.polarity, draft.intensity.map(Polarity::from_score)) {
+        (found, Some(read)) => {
+            repairs.extend((found != Some(read)).then_some(Repair::Polarity { found, read }));
+            read
+        }
+        (Some(found), None) => found,
+        (None, None) => {
+            return Err(ParseError::NoPolarity {
+                text: text.to_owned(),
+            });
+        }
+    };
+    let Draft {
+        intensity,
+        meld,
+        iemocap,
+        ..
+    } = draft;
+    Ok(Parsed {
+        label: PlainLabel {
+            polarity,
+            intensity,
+            meld,
+            iemocap,
+        },
+        repairs,
+    })
+}
+
+/// Reads `piece` into the first of `slots` that understands it: the position and the canonical spelling.
+fn understand(
+    grammar: &Grammar,
+    slots: &[Slot],
+    piece: &str,
+    draft: &mut Draft,
+) -> Option<(usize, String)> {
+    let word = piece.to_ascii_lowercase();
+    slots
+        .iter()
+        .enumerate()
+        .find_map(|(at, &slot)| Some((at, read(grammar, slot, &word, draft)?)))
+}
+
+/// Reads a lower-case word as the value of `slot`: its canonical spelling, or `None` where it is no such value.
+fn read(grammar: &Grammar, slot: Slot, word: &str, draft: &mut Draft) -> Option<String> {
+    match slot {
+        Slot::Polarity => draft.polarity = Some(word.parse().ok()?),
+        _ if word == UNKNOWN => {}
+        Slot::Intensity => {
+            let value = word.parse::<f32>().ok().filter(|value| value.is_finite())?;
+            draft.intensity = Some(grammar.round(value));
+            return Some(grammar.text(value));
+        }
+        Slot::Meld => draft.meld = Some(word.parse().ok()?),
+        Slot::Iemocap => draft.iemocap = Some(word.parse().ok()?),
+        Slot::Emotion => {
+            let meld = word.parse().ok().filter(|_| grammar.has(Field::Meld));
+            let iemocap = word.parse().ok().filter(|_| grammar.has(Field::Iemocap));
+            if meld.is_none() && iemocap.is_none() {
+                return None;
+            }
+            (draft.meld, draft.iemocap) = (meld, iemocap);
+        }
+    }
+    Some(word.to_owned())
+}
