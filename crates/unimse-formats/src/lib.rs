@@ -1,1 +1,27 @@
-//! placeholder
+//! Bytes to arrays: numpy pickles, `.npy` files and wave files. Knows no data set.
+//!
+//! The pickle reader executes nothing: it understands the handful of globals that dictionaries of numpy arrays need
+//! and answers any other with an error that names it. Files are memory-mapped and array payloads stay where they are
+//! until asked for, so a file of many gigabytes opens at the cost of its keys. This crate must not learn what a key
+//! means; that is `unimse-corpus`.
+//!
+//! ```
+//! use unimse_formats::Pickle;
+//! // pickle.dumps({"answer": [1.5, 42]}, protocol=2)
+//! let bytes = b"\x80\x02}q\x00X\x06\x00\x00\x00answerq\x01]q\x02(G?\xf8\x00\x00\x00\x00\x00\x00K*es.";
+//! let pickle = Pickle::from_bytes(bytes.to_vec())?;
+//! let answer = pickle.root().get("answer").expect("the key is there");
+//! assert_eq!(answer.numbers()?, [1.5, 42.0]);
+//! # Ok::<(), unimse_formats::FormatError>(())
+//! ```
+
+mod bytes;
+mod error;
+mod npy;
+mod pickle;
+mod wav;
+
+pub use error::{FormatError, PickleErrorKind};
+pub use npy::{Tensor, read_npy};
+pub use pickle::{Array, ArrayId, DType, Item, Kind, Limits, Pickle};
+pub use wav::{Wave, read_wav};

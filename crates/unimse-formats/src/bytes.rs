@@ -1,0 +1,33 @@
+//! Bytes of a file, mapped or owned.
+
+use crate::FormatError;
+use std::{fs::File, path::Path};
+
+/// Bytes that outlive the reader which borrows them.
+#[derive(Debug)]
+pub(crate) enum Bytes {
+    Mapped(memmap2::Mmap),
+    Owned(Vec<u8>),
+}
+
+impl Bytes {
+    /// Maps a file read-only.
+    pub(crate) fn open(path: &Path) -> Result<Self, FormatError> {
+        let file = File::open(path).map_err(FormatError::io(path))?;
+        let length = file.metadata().map_err(FormatError::io(path))?.len();
+        if length == 0 {
+            return Ok(Self::Owned(Vec::new())); // an empty map is an error on some systems
+        }
+        #[expect(unsafe_code, reason = "mapping is unsafe because another process may truncate the file: as with any \
+            reader of maps, that kills this process and corrupts nothing, for the map is read-only")]
+        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(FormatError::io(path))?;
+        Ok(Self::Mapped(map))
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}

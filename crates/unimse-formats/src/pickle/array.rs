@@ -1,0 +1,265 @@
+//! numpy arrays whose payload stays in the file until asked for.
+
+use super::{
+    Item, Pickle,
+    dtype::{self, DType, Kind},
+    value::{Graph, Node, Value},
+};
+use crate::{FormatError, PickleErrorKind};
+use std::{borrow::Cow, sync::OnceLock};
+
+/// An array as the graph keeps it.
+#[derive(Debug)]
+pub(super) struct ArrayNode {
+    pub(super) shape: Vec<usize>,
+    pub(super) dtype: DType,
+    pub(super) fortran: bool,
+    /// Bytes, or the list of an object array.
+    pub(super) payload: Value,
+    /// Offset of the opcode that built it.
+    pub(super) offset: usize,
+    /// Payload of a [`Value::Latin1`], decoded on first use.
+    pub(super) decoded: OnceLock<Vec<u8>>,
+}
+
+/// Names an array of one [`Pickle`], so that a caller can keep it beside the pickle instead of a borrow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ArrayId(u32);
+
+/// A view of an array; elements are counted row-major whatever the order in memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Array<'a> {
+    pickle: &'a Pickle,
+    node: &'a ArrayNode,
+    id: ArrayId,
+}
+
+impl<'a> Array<'a> {
+    pub(super) fn new(pickle: &'a Pickle, id: ArrayId) -> Option<Self> {
+        match pickle.graph.node(id.0)? {
+            Node::Array(node) => Some(Self { pickle, node, id }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn at(pickle: &'a Pickle, node: u32) -> Option<Self> {
+        Self::new(pickle, ArrayId(node))
+    }
+
+    /// The name under which [`Pickle::array`] finds this array again.
+    #[must_use]
+    pub fn id(&self) -> ArrayId {
+        self.id
+    }
+
+    /// Sizes of the axes.
+    #[must_use]
+    pub fn shape(&self) -> &'a [usize] {
+        &self.node.shape
+    }
+
+    /// Element type.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.node.dtype
+    }
+
+    /// Number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.node.shape.iter().product()
+    }
+
+    /// Whether there is no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Elements `start .. start + count` as floats, row-major.
+    ///
+    /// # Errors
+    /// When the range is outside the array or the elements are no numbers.
+    pub fn read_f32(&self, start: usize, count: usize) -> Result<Vec<f32>, FormatError> {
+        let end = start.checked_add(count).filter(|&end| end <= self.len());
+        let Some(end) = end else {
+            return Err(self.wrong(format!("elements {start}+{count} of an array of {}", self.len())));
+        };
+        let mut values = Vec::with_capacity(count);
+        if self.node.dtype.kind == Kind::Object {
+            for i in start..end {
+                #[expect(clippy::cast_possible_truncation, reason = "f32 is the type of features")]
+                values.push(self.item(i).and_then(|item| item.as_f64()).ok_or_else(|| self.no_numbers())? as f32);
+            }
+            return Ok(values);
+        }
+        let raw = self.raw()?;
+        let size = self.node.dtype.size;
+        if self.node.fortran && self.node.shape.len() > 1 {
+            for i in start..end {
+                let at = self.memory_index(i) * size;
+                dtype::to_f32(self.node.dtype, &raw[at..at + size], &mut values).ok_or_else(|| self.no_numbers())?;
+            }
+        } else {
+            dtype::to_f32(self.node.dtype, &raw[start * size..end * size], &mut values)
+                .ok_or_else(|| self.no_numbers())?;
+        }
+        Ok(values)
+    }
+
+    /// All elements as floats, row-major.
+    ///
+    /// # Errors
+    /// When the elements are no numbers.
+    pub fn to_f32(&self) -> Result<Vec<f32>, FormatError> {
+        self.read_f32(0, self.len())
+    }
+
+    /// Element `i` of an object array.
+    #[must_use]
+    pub fn item(&self, i: usize) -> Option<Item<'a>> {
+        let Value::Node(list) = self.node.payload else { return None };
+        let Some(Node::List(items)) = self.pickle.graph.node(list) else { return None };
+        let value = *items.get(self.memory_index(i))?;
+        Some(Item { pickle: self.pickle, value })
+    }
+
+    /// Element `i` as an integer.
+    #[must_use]
+    pub fn integer(&self, i: usize) -> Option<i64> {
+        match self.node.dtype.kind {
+            Kind::Object => self.item(i)?.as_i64(),
+            _ => dtype::to_i64(self.node.dtype, self.element(i)?.as_ref()),
+        }
+    }
+
+    /// Element `i` as a 64-bit float.
+    #[must_use]
+    pub fn number(&self, i: usize) -> Option<f64> {
+        match self.node.dtype.kind {
+            Kind::Object => self.item(i)?.as_f64(),
+            _ => dtype::to_f64(self.node.dtype, self.element(i)?.as_ref()),
+        }
+    }
+
+    /// Element `i` as text: of an `S` or `U` array, or an object array of strings.
+    #[must_use]
+    pub fn text(&self, i: usize) -> Option<String> {
+        match self.node.dtype.kind {
+            Kind::Object => self.item(i)?.as_str().map(Cow::into_owned),
+            _ => dtype::to_text(self.node.dtype, self.element(i)?.as_ref()),
+        }
+    }
+
+    fn element(&self, i: usize) -> Option<Cow<'a, [u8]>> {
+        if i >= self.len() {
+            return None;
+        }
+        let at = self.memory_index(i).checked_mul(self.node.dtype.size)?;
+        self.raw().ok()?.get(at..at + self.node.dtype.size).map(Cow::Borrowed)
+    }
+
+    /// Position in memory of the row-major element `i`.
+    fn memory_index(&self, i: usize) -> usize {
+        if self.node.fortran { fortran_index(&self.node.shape, i) } else { i }
+    }
+
+    /// The payload: exactly `len() * size` bytes.
+    fn raw(&self) -> Result<&'a [u8], FormatError> {
+        let (file, graph) = (self.pickle.bytes.as_slice(), &self.pickle.graph);
+        let raw = match self.node.payload {
+            Value::Bytes(span) => graph.span(file, span),
+            Value::Latin1(span) => self.node.decoded.get_or_init(|| latin1(graph.span(file, span)).unwrap_or_default()),
+            _ => &[],
+        };
+        let expected = self.len() * self.node.dtype.size;
+        if raw.len() == expected {
+            Ok(raw)
+        } else {
+            Err(self.wrong(format!("array of {expected} bytes, found {} Latin-1 characters", raw.len())))
+        }
+    }
+
+    fn no_numbers(&self) -> FormatError {
+        let found = format!("an array of {}", self.node.dtype);
+        self.pickle.error(self.node.offset, PickleErrorKind::Type { expected: "an array of numbers", found })
+    }
+
+    fn wrong(&self, message: String) -> FormatError {
+        self.pickle.error(self.node.offset, PickleErrorKind::Malformed(message))
+    }
+}
+
+/// Checks that a payload of this type holds an array of this shape, and makes the node.
+pub(super) fn build(
+    graph: &Graph,
+    shape: Vec<usize>,
+    dtype: DType,
+    fortran: bool,
+    payload: Value,
+    offset: usize,
+) -> Result<ArrayNode, PickleErrorKind> {
+    let size = if dtype.kind == Kind::Object { 1 } else { dtype.size };
+    let elements = shape.iter().try_fold(1_usize, |n, &axis| n.checked_mul(axis));
+    let expected = elements.and_then(|n| n.checked_mul(size));
+    let found = match payload {
+        Value::Bytes(span) if dtype.kind != Kind::Object => span.len,
+        // decoded later: two bytes at most make one
+        Value::Latin1(span) if dtype.kind != Kind::Object => {
+            expected.map_or(span.len, |n| n.clamp(span.len.div_ceil(2), span.len))
+        }
+        Value::Node(list) if dtype.kind == Kind::Object => match graph.node(list) {
+            Some(Node::List(items)) => items.len(),
+            _ => return Err(PickleErrorKind::Malformed("object array without a list".into())),
+        },
+        _ => return Err(PickleErrorKind::Malformed(format!("array of {dtype} without its data"))),
+    };
+    if size == 0 && elements != Some(0) || expected != Some(found) {
+        return Err(PickleErrorKind::Malformed(format!(
+            "array of shape {shape:?} and type {dtype}: expected {}, found {found} bytes or objects",
+            expected.map_or("more than fits memory".to_owned(), |n| n.to_string())
+        )));
+    }
+    Ok(ArrayNode { shape, dtype, fortran, payload, offset, decoded: OnceLock::new() })
+}
+
+/// Bytes from the characters of a text; `None` when one is above 255.
+fn latin1(text: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        bytes.push(u8::try_from(u32::from(character)).ok()?);
+    }
+    Some(bytes)
+}
+
+/// Memory position, in an array whose first axis runs fastest, of the row-major element `i`.
+fn fortran_index(shape: &[usize], i: usize) -> usize {
+    let mut stride: usize = shape.iter().product();
+    let (mut rest, mut at) = (i, 0);
+    for &axis in shape.iter().rev() {
+        stride /= axis.max(1);
+        at += rest % axis.max(1) * stride;
+        rest /= axis.max(1);
+    }
+    at
+}
+
+/// Reorders an array whose first axis runs fastest.
+pub(crate) fn row_major<T>(shape: &[usize], get: impl Fn(usize) -> T) -> Vec<T> {
+    (0..shape.iter().product()).map(|i| get(fortran_index(shape, i))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fortran_order_is_undone() {
+        // [[0, 1, 2], [3, 4, 5]] in Fortran order
+        let memory = [0, 3, 1, 4, 2, 5];
+        assert_eq!(row_major(&[2, 3], |i| memory[i]), [0, 1, 2, 3, 4, 5]);
+        // element [i, j, k] of shape [2, 3, 4] lies at i + 2 j + 6 k
+        assert_eq!(fortran_index(&[2, 3, 4], 12 + 2 * 4 + 3), 1 + 2 * 2 + 6 * 3);
+    }
+}
