@@ -1,0 +1,269 @@
+//! The results of each corpus: metrics, baselines and differences, conventions, classes, confusion matrix.
+
+use serde_json::Value;
+
+use crate::compare;
+use crate::doc::{Column, Document, Line, Table, numbers, words};
+use crate::load::Run;
+use crate::metric;
+use crate::record::flatten;
+use crate::schema::{Confusion, Corpus, Interval, Part, Task};
+use crate::svg;
+
+/// One subsection a corpus.
+pub(crate) fn section(doc: &mut Document, run: &Run) {
+    doc.heading(2, "Results");
+    doc.paragraph(
+        "MAE and Corr are in the unit of the score; accuracies, F1 and recall are percentages. ↓ marks metrics where lower is better, ↑ \
+         those where higher is better. Intervals are 95 % bootstrap intervals over test utterances. A difference is “beyond the \
+         interval” when the paired-bootstrap 95 % interval of ours minus the baseline, drawn on the same utterances for both, does not \
+         contain zero.",
+    );
+    for (name, corpus) in run.results.corpora.iter() {
+        doc.heading(3, format!("{name} ({})", corpus.task.name()));
+        doc.paragraph(outline(corpus));
+        metrics(doc, run, name, corpus);
+        undefined(doc, &corpus.test);
+        differences(doc, run, name);
+        conventions(doc, name, corpus);
+        classes(doc, name, corpus);
+        confusion(doc, run, name, corpus);
+    }
+}
+
+fn outline(corpus: &Corpus) -> String {
+    let test = &corpus.test;
+    let count = |v: Option<f64>| v.map_or_else(|| "not recorded".to_owned(), metric::count);
+    let mut text = format!(
+        "Test n = {}, dev n = {}. Model outputs that were unparsable: {}; repaired: {}; zeros generated as intensity: {}. Unparsable \
+         outputs count as intensity 0 and class neutral, and stay in every denominator.",
+        count(test.n),
+        count(corpus.dev.n),
+        count(test.unparsable),
+        count(test.repaired),
+        count(test.generated_zeros),
+    );
+    if let Some(features) = &corpus.features {
+        let pairs = flatten(features).into_iter();
+        let features: Vec<_> = pairs
+            .map(|(k, v)| if k.is_empty() { v } else { format!("{k} = {v}") })
+            .collect();
+        text.push_str(&format!(" Features: {}.", features.join(", ")));
+    }
+    let chosen: Vec<_> = test
+        .baselines
+        .iter()
+        .filter_map(|(name, b)| Some((name, b.chosen.as_ref()?)))
+        .flat_map(|(name, chosen)| {
+            flatten(chosen)
+                .into_iter()
+                .map(move |(k, v)| format!("{name} {k} = {v}"))
+        })
+        .collect();
+    if !chosen.is_empty() {
+        text.push_str(&format!(" Chosen on dev for the baselines: {}.", chosen.join(", ")));
+    }
+    text
+}
+
+/// Every metric that any column has, in the order of the test scores.
+fn metric_names<'a>(parts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in parts {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
+    let test = &corpus.test;
+    let names = metric_names(
+        (test.metrics.iter().map(|m| m.0))
+            .chain(test.undefined.iter().map(|m| m.0))
+            .chain(corpus.dev.metrics.iter().map(|m| m.0)),
+    );
+    let mut head = vec![words("Metric")];
+    let mut optional = |there: bool, names: &mut dyn Iterator<Item = String>| {
+        if there {
+            head.extend(names.map(numbers));
+        }
+        there
+    };
+    let dev = optional(!corpus.dev.metrics.is_empty(), &mut std::iter::once("Dev".to_owned()));
+    let ours = if run.aggregate { "Test, mean ± sd" } else { "Test" };
+    optional(true, &mut std::iter::once(ours.to_owned()));
+    let intervals =
+        optional(!test.intervals.is_empty(), &mut std::iter::once("95 % interval".to_owned()));
+    optional(true, &mut test.per_seed.iter().map(|s| format!("Seed {}", s.seed)));
+    optional(true, &mut test.baselines.iter().map(|b| b.0.to_owned()));
+
+    let show = |m: &str, v: Option<&f64>| v.map_or_else(|| "—".to_owned(), |v| metric::show(m, *v));
+    let rows = names.iter().map(|m| {
+        let mut row: Vec<Line> = vec![metric::with_arrow(m).into()];
+        if dev {
+            row.push(show(m, corpus.dev.metrics.get(m)).into());
+        }
+        let mut value = show(m, test.metrics.get(m));
+        if let Some(sd) = test.sd.get(m) {
+            value.push_str(&format!(" ± {}", metric::show(m, *sd)));
+        }
+        if test.undefined.get(m).is_some() && test.metrics.get(m).is_none() {
+            value = "undefined".to_owned();
+        }
+        row.push(Line::default().strong(value));
+        if intervals {
+            row.push(bounds(m, test.intervals.get(m)).into());
+        }
+        row.extend(test.per_seed.iter().map(|s| show(m, s.metrics.get(m)).into()));
+        row.extend(test.baselines.iter().map(|(_, b)| show(m, b.metrics.get(m)).into()));
+        row
+    });
+    let rows = rows.collect();
+    doc.table(format!("Metrics on {name}; columns after the run's own are its baselines."), head, rows);
+}
+
+fn bounds(m: &str, interval: Option<&Interval>) -> String {
+    match interval.map(|i| (i.low, i.high)) {
+        Some((Some(low), Some(high))) => {
+            format!("[{}, {}]", metric::show(m, low), metric::show(m, high))
+        }
+        _ => "—".to_owned(),
+    }
+}
+
+fn undefined(doc: &mut Document, test: &Part) {
+    if test.undefined.is_empty() {
+        return;
+    }
+    let reasons: Vec<_> = (test.undefined.iter())
+        .map(|(m, reason)| format!("{} ({reason})", metric::name(m)))
+        .collect();
+    doc.paragraph(format!("Undefined: {}.", reasons.join("; ")));
+}
+
+fn differences(doc: &mut Document, run: &Run, name: &str) {
+    let comparisons = compare::comparisons(run, name);
+    let by_seed = comparisons.iter().any(|c| !c.seed.is_empty());
+    let mut head = vec![words("Baseline"), words("Metric")];
+    if by_seed {
+        head.insert(0, words("Seed"));
+    }
+    head.extend([numbers("Difference"), numbers("95 % interval"), words("UniMSE")]);
+    let rows = comparisons.iter().map(|c| {
+        let mut row: Vec<Line> = Vec::new();
+        if by_seed {
+            row.push(c.seed.into());
+        }
+        let signed = |v: Option<f64>| {
+            v.map_or_else(|| "undefined".to_owned(), |v| metric::show_difference(c.metric, v))
+        };
+        let (low, high) = (signed(c.interval.low), signed(c.interval.high));
+        row.extend([
+            c.baseline.into(),
+            metric::with_arrow(c.metric).into(),
+            signed(c.interval.estimate).into(),
+            format!("[{low}, {high}]").into(),
+            match c.outcome {
+                Some(outcome) => Line::default().strong(outcome.name()),
+                None => "undefined".into(),
+            },
+        ]);
+        row
+    });
+    let rows = rows.collect();
+    doc.table(format!("UniMSE minus each baseline on {name}, test split."), head, rows);
+}
+
+fn conventions(doc: &mut Document, name: &str, corpus: &Corpus) {
+    // A convention is an object of metrics, or scores that hold one.
+    let scores = |v: &Value| -> Vec<(String, f64)> {
+        let metrics = v.get("metrics").unwrap_or(v);
+        let entries = metrics.as_object().into_iter().flatten();
+        entries.filter_map(|(k, v)| Some((k.clone(), v.as_f64()?))).collect()
+    };
+    let all: Vec<_> = (corpus.test.conventions.iter())
+        .map(|(convention, v)| (convention, scores(v)))
+        .collect();
+    let names = metric_names(all.iter().flat_map(|(_, s)| s.iter().map(|(m, _)| m.as_str())));
+    let head: Vec<Column> = std::iter::once(words("Metric"))
+        .chain(all.iter().map(|(convention, _)| numbers(*convention)))
+        .collect();
+    let rows = names.iter().map(|m| {
+        let mut row: Vec<Line> = vec![metric::with_arrow(m).into()];
+        row.extend(all.iter().map(|(_, s)| {
+            let value = s.iter().find(|(k, _)| k == m);
+            Line::from(value.map_or_else(|| "—".to_owned(), |(_, v)| metric::show(m, *v)))
+        }));
+        row
+    });
+    let rows = rows.collect();
+    doc.table(format!("The same test predictions on {name} by other conventions in use."), head, rows);
+}
+
+fn classes(doc: &mut Document, name: &str, corpus: &Corpus) {
+    let percent = |v: Option<f64>| Line::from(v.map_or_else(|| "—".to_owned(), |v| metric::show("f1", v)));
+    let rows = corpus.test.per_class.iter().map(|c| {
+        let support = c.support.map_or_else(|| "—".to_owned(), metric::count);
+        vec![
+            c.label.as_str().into(),
+            percent(c.precision),
+            percent(c.recall),
+            percent(c.f1),
+            support.into(),
+        ]
+    });
+    let head = vec![
+        words("Class"),
+        numbers("Precision ↑"),
+        numbers("Recall ↑"),
+        numbers("F1 ↑"),
+        numbers("Support"),
+    ];
+    doc.table(format!("Classes of {name}, test split."), head, rows.collect());
+}
+
+fn confusion(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
+    if corpus.task != Task::Emotion {
+        return;
+    }
+    let own = corpus.test.confusion.clone();
+    let summed = own.is_none() && run.seeds.len() > 1;
+    let Some(confusion) = own.or_else(|| sum_over_seeds(run, name)) else {
+        return;
+    };
+    let mut caption = format!(
+        "Confusion matrix of {name}, test split: true classes in rows, predicted in columns; the shade is the share of the row."
+    );
+    if summed {
+        caption.push_str(&format!(" Counts are summed over {} seeds.", run.seeds.len()));
+    }
+    let mut head = vec![words("true \\ predicted")];
+    head.extend(confusion.labels.iter().map(numbers));
+    let rows = confusion.labels.iter().zip(&confusion.rows_truth);
+    let table = Table {
+        number: String::new(),
+        caption: Line::default(),
+        head,
+        rows: rows
+            .map(|(label, row)| {
+                let counts = row.iter().map(|c| metric::count(*c).into());
+                std::iter::once(label.as_str().into()).chain(counts).collect()
+            })
+            .collect(),
+    };
+    doc.figure(caption, svg::heat_map(&confusion), Some(table));
+}
+
+fn sum_over_seeds(run: &Run, name: &str) -> Option<Confusion> {
+    let mut seeds = run.seeds.iter().map(|s| s.results.corpora.get(name)?.test.confusion.clone());
+    let first = seeds.next()??;
+    seeds.try_fold(first, |mut sum, next| {
+        let next = next.filter(|n| n.labels == sum.labels)?;
+        for (into, from) in sum.rows_truth.iter_mut().zip(&next.rows_truth) {
+            into.iter_mut().zip(from).for_each(|(a, b)| *a += b);
+        }
+        Some(sum)
+    })
+}

@@ -1,0 +1,165 @@
+//! A report as plain data: blocks of text, tables and figures that every output format renders for itself.
+
+use maud::Markup;
+
+/// A report: what it is called and its blocks from top to bottom.
+pub(crate) struct Document {
+    pub(crate) title: String,
+    pub(crate) subtitle: String,
+    pub(crate) blocks: Vec<Block>,
+    tables: usize,
+    figures: usize,
+}
+
+pub(crate) enum Block {
+    /// Level 2 or 3.
+    Heading(u8, String),
+    Paragraph(Line),
+    /// Something that must not be overlooked.
+    Notice(Line),
+    Table(Table),
+    Figure(Figure),
+    /// Verbatim text, as of a file.
+    Verbatim(String),
+}
+
+pub(crate) struct Table {
+    /// "Table 3", set by [`Document::table`]; empty for small unnumbered tables.
+    pub(crate) number: String,
+    pub(crate) caption: Line,
+    pub(crate) head: Vec<Column>,
+    pub(crate) rows: Vec<Vec<Line>>,
+}
+
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) numeric: bool,
+}
+
+pub(crate) struct Figure {
+    pub(crate) number: String,
+    pub(crate) caption: Line,
+    /// One `<svg>` element.
+    pub(crate) svg: Markup,
+    /// The same in words or numbers, for formats without pictures.
+    pub(crate) table: Option<Table>,
+}
+
+/// Running text in pieces.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Line(pub(crate) Vec<Span>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Span {
+    Text(String),
+    Strong(String),
+    Code(String),
+}
+
+impl Line {
+    pub(crate) fn text(mut self, s: impl Into<String>) -> Self {
+        self.0.push(Span::Text(s.into()));
+        self
+    }
+    pub(crate) fn strong(mut self, s: impl Into<String>) -> Self {
+        self.0.push(Span::Strong(s.into()));
+        self
+    }
+    pub(crate) fn code(mut self, s: impl Into<String>) -> Self {
+        self.0.push(Span::Code(s.into()));
+        self
+    }
+}
+
+impl<S: Into<String>> From<S> for Line {
+    fn from(s: S) -> Self {
+        Line::default().text(s)
+    }
+}
+
+/// A column of words.
+pub(crate) fn words(name: impl Into<String>) -> Column {
+    Column {
+        name: name.into(),
+        numeric: false,
+    }
+}
+
+/// A column of numbers, aligned right.
+pub(crate) fn numbers(name: impl Into<String>) -> Column {
+    Column {
+        name: name.into(),
+        numeric: true,
+    }
+}
+
+impl Document {
+    pub(crate) fn new(title: impl Into<String>, subtitle: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            subtitle: subtitle.into(),
+            blocks: Vec::new(),
+            tables: 0,
+            figures: 0,
+        }
+    }
+
+    pub(crate) fn heading(&mut self, level: u8, text: impl Into<String>) {
+        self.blocks.push(Block::Heading(level, text.into()));
+    }
+
+    pub(crate) fn paragraph(&mut self, line: impl Into<Line>) {
+        self.blocks.push(Block::Paragraph(line.into()));
+    }
+
+    pub(crate) fn notice(&mut self, line: impl Into<Line>) {
+        self.blocks.push(Block::Notice(line.into()));
+    }
+
+    /// Adds a numbered table; one without rows is left out.
+    pub(crate) fn table(
+        &mut self,
+        caption: impl Into<Line>,
+        head: Vec<Column>,
+        rows: Vec<Vec<Line>>,
+    ) {
+        if rows.is_empty() {
+            return;
+        }
+        self.tables += 1;
+        self.blocks.push(Block::Table(Table {
+            number: format!("Table {}", self.tables),
+            caption: caption.into(),
+            head,
+            rows,
+        }));
+    }
+
+    /// Adds an unnumbered table of names and values; one without rows is left out.
+    pub(crate) fn pairs(&mut self, rows: Vec<(String, Line)>) {
+        if rows.is_empty() {
+            return;
+        }
+        self.blocks.push(Block::Table(Table {
+            number: String::new(),
+            caption: Line::default(),
+            head: Vec::new(),
+            rows: rows.into_iter().map(|(k, v)| vec![k.into(), v]).collect(),
+        }));
+    }
+
+    /// Adds a numbered figure.
+    pub(crate) fn figure(&mut self, caption: impl Into<Line>, svg: Markup, table: Option<Table>) {
+        self.figures += 1;
+        self.blocks.push(Block::Figure(Figure {
+            number: format!("Figure {}", self.figures),
+            caption: caption.into(),
+            svg,
+            table,
+        }));
+    }
+
+    pub(crate) fn verbatim(&mut self, text: impl Into<String>) {
+        self.blocks.push(Block::Verbatim(text.into()));
+    }
+}

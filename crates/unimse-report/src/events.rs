@@ -1,0 +1,180 @@
+//! `events.jsonl` -> the curves of a training.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::ReportError;
+use crate::load::clean;
+use crate::schema::Ordered;
+
+/// A drawn curve has at most this many points.
+pub(crate) const MAX_POINTS: usize = 600;
+
+#[derive(Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum Event {
+    Step(Step),
+    Epoch(Epoch),
+    #[serde(other)]
+    Other,
+}
+
+/// One optimiser step. A value is absent where it was not finite.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Step {
+    pub(crate) step: u64,
+    pub(crate) loss: Option<f64>,
+    pub(crate) task: Option<f64>,
+    /// Contrastive loss of each fused layer, lowest layer first.
+    #[serde(default)]
+    pub(crate) text_audio: Vec<Option<f64>>,
+    #[serde(default)]
+    pub(crate) text_video: Vec<Option<f64>>,
+}
+
+/// One epoch with its dev scores.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Epoch {
+    pub(crate) epoch: u64,
+    pub(crate) train_loss: Option<f64>,
+    #[serde(default)]
+    pub(crate) dev: Dev,
+    #[serde(default)]
+    pub(crate) best: bool,
+    pub(crate) seconds: Option<f64>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Dev {
+    pub(crate) score: Option<f64>,
+    pub(crate) corpora: Ordered<Ordered<Option<f64>>>,
+}
+
+/// What a training logged.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Curves {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) epochs: Vec<Epoch>,
+    /// Lines that could not be parsed.
+    pub(crate) skipped: usize,
+    /// Steps logged twice because a resumed run repeated them; the later line counts.
+    pub(crate) repeated: usize,
+}
+
+/// Reads an event log.
+///
+/// # Errors
+/// When the file is absent or unreadable; lines that do not parse (a killed run leaves half a line) are counted instead.
+pub(crate) fn read(path: &Path) -> Result<Curves, ReportError> {
+    let fail = |e| ReportError::read(path, e);
+    let mut lines = BufReader::new(File::open(path).map_err(fail)?);
+    let mut curves = Curves::default();
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        if lines.read_until(b'\n', &mut line).map_err(fail)? == 0 {
+            return Ok(curves);
+        }
+        if !line.trim_ascii().is_empty() {
+            curves.push(&line);
+        }
+    }
+}
+
+impl Curves {
+    fn push(&mut self, line: &[u8]) {
+        match serde_json::from_slice(line) {
+            Ok(Event::Step(step)) => {
+                let keep = self.steps.partition_point(|s| s.step < step.step);
+                self.repeated += self.steps.len() - keep;
+                self.steps.truncate(keep);
+                self.steps.push(step);
+            }
+            Ok(Event::Epoch(mut epoch)) => {
+                let keep = self.epochs.partition_point(|e| e.epoch < epoch.epoch);
+                self.epochs.truncate(keep);
+                for (name, _) in &mut epoch.dev.corpora.0 {
+                    *name = clean(name);
+                }
+                self.epochs.push(epoch);
+            }
+            Ok(Event::Other) => {}
+            Err(_) => self.skipped += 1,
+        }
+    }
+
+    /// A quantity of every step as a thinned curve.
+    pub(crate) fn curve(&self, of: impl Fn(&Step) -> Option<f64>) -> Vec<(f64, f64)> {
+        let points: Vec<_> = self
+            .steps
+            .iter()
+            .filter_map(|s| of(s).map(|y| (s.step as f64, y)))
+            .collect();
+        thin(&points)
+    }
+
+    /// Steps behind one point of a thinned curve.
+    pub(crate) fn steps_a_point(&self) -> usize {
+        self.steps.len().div_ceil(MAX_POINTS).max(1)
+    }
+}
+
+/// At most [`MAX_POINTS`] points: means of consecutive groups of equal size (the last may be smaller).
+fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let group = points.len().div_ceil(MAX_POINTS).max(1);
+    points
+        .chunks(group)
+        .map(|chunk| {
+            let n = chunk.len() as f64;
+            let (x, y) = chunk.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+            (x / n, y / n)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(lines: &[&str]) -> Curves {
+        let mut curves = Curves::default();
+        lines.iter().for_each(|line| curves.push(line.as_bytes()));
+        curves
+    }
+
+    #[test]
+    fn broken_lines_are_counted_and_unknown_events_ignored() {
+        let curves = log(&[
+            r#"{"event":"start","seed":1}"#,
+            r#"{"event":"step","step":1,"loss":2.0,"text_audio":[null,1]}"#,
+            r#"{"event":"step","step":2,"lo"#,
+            r#"{"event":"novel"}"#,
+            "[]",
+        ]);
+        assert_eq!((curves.steps.len(), curves.skipped), (1, 2));
+        assert_eq!(curves.curve(|s| s.text_audio.get(1).copied().flatten()), [(1.0, 1.0)]);
+    }
+
+    #[test]
+    fn a_resumed_run_replaces_the_steps_it_repeats() {
+        let step = |n: u64, loss: f64| format!(r#"{{"event":"step","step":{n},"loss":{loss}}}"#);
+        let lines = [step(1, 5.0), step(2, 4.0), step(3, 3.0), step(2, 4.5)];
+        let curves = log(&lines.each_ref().map(String::as_str));
+        assert_eq!(curves.curve(|s| s.loss), [(1.0, 5.0), (2.0, 4.5)]);
+        assert_eq!(curves.repeated, 2);
+    }
+
+    #[test]
+    fn thinning_takes_means_and_keeps_short_curves() {
+        let points: Vec<_> = (0..1201).map(|i| (f64::from(i), f64::from(i) * 2.0)).collect();
+        let thinned = thin(&points);
+        assert!(thinned.len() <= MAX_POINTS);
+        assert_eq!(thinned.first(), Some(&(1.0, 2.0))); // mean of 0, 1, 2
+        assert_eq!(thinned.last(), Some(&(1200.0, 2400.0)));
+        assert_eq!(thin(&points[..600]), points[..600]);
+    }
+}

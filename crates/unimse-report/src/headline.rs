@@ -1,0 +1,178 @@
+//! The first page: what must not be overlooked, and the verdict.
+
+use crate::compare::{self, Comparison, Outcome};
+use crate::doc::{Document, Line, numbers, words};
+use crate::load::Run;
+use crate::metric;
+use crate::schema::Corpus;
+
+/// Notices, the verdict in one sentence, and one row a corpus.
+pub(crate) fn section(doc: &mut Document, run: &Run) {
+    notices(doc, run);
+    doc.heading(2, "Verdict");
+    doc.paragraph(verdict(run));
+    let rows = run.results.corpora.iter().map(|(name, c)| row(run, name, c)).collect();
+    let caption = "The main metric of every test split beside the strongest baseline of the same run. The difference is ours minus the \
+                   baseline, with its paired-bootstrap 95 % interval.";
+    let head = vec![
+        words("Corpus"),
+        numbers("n"),
+        words("Metric"),
+        numbers("UniMSE"),
+        words("Strongest baseline"),
+        numbers("its value"),
+        numbers("Difference"),
+        words("Verdict"),
+    ];
+    doc.table(caption, head, rows);
+}
+
+fn notices(doc: &mut Document, run: &Run) {
+    if run.results.synthetic {
+        doc.notice(
+            Line::default().strong("Synthetic data.").text(
+                " A generator made the corpora of this run. Its numbers show that the pipeline works; they say nothing about how \
+                 people speak and compare with nothing that was published.",
+            ),
+        );
+    }
+    if leaky(run) == Some(true) {
+        doc.notice(Line::default().strong("Leaky.").text(
+            " Rows of the test splits donated labels to training, as in the official release: test scores are optimistic.",
+        ));
+    }
+    if let Some(n) = run.results.protocol.test_openings
+        && n > run.seeds.len() as f64
+    {
+        doc.notice(Line::default().strong("Test opened more than once.").text(format!(
+            " The test splits were opened {} times: later scores may have been chosen with knowledge of earlier ones.",
+            metric::count(n)
+        )));
+    }
+}
+
+/// Whether test rows donated labels, in the run or any of its seeds.
+pub(crate) fn leaky(run: &Run) -> Option<bool> {
+    let flags = || std::iter::once(&run.results).chain(run.seeds.iter().map(|s| &s.results));
+    flags().filter_map(|r| r.leaky).reduce(|a, b| a || b)
+}
+
+/// The comparisons of a corpus on its main metric.
+fn main_comparisons<'a>(run: &'a Run, name: &str, corpus: &Corpus) -> Vec<Comparison<'a>> {
+    let mut all = compare::comparisons(run, name);
+    all.retain(|c| c.metric == corpus.task.main_metric());
+    all
+}
+
+fn verdict(run: &Run) -> Line {
+    let judged: Vec<_> = run
+        .results
+        .corpora
+        .iter()
+        .map(|(name, corpus)| main_comparisons(run, name, corpus))
+        .filter(|comparisons| !comparisons.is_empty())
+        .collect();
+    if judged.is_empty() {
+        return "This run holds no comparison with a baseline, so there is no verdict.".into();
+    }
+    let won = judged
+        .iter()
+        .filter(|all| all.iter().all(|c| c.outcome == Some(Outcome::Beats)))
+        .count();
+    let lost = judged
+        .iter()
+        .filter(|all| all.iter().any(|c| c.outcome == Some(Outcome::Worse)))
+        .count();
+    let of = judged.len();
+    let seeds = match run.seeds.len() {
+        1 => "",
+        _ => ", in every seed",
+    };
+    let line = Line::default().text("On ").strong(format!("{won} of {of}"));
+    let line = line.text(format!(
+        " {} UniMSE beats every baseline fitted in the same run beyond the 95 % interval{seeds} (MAE for sentiment, weighted F1 for \
+         emotion)",
+        if of == 1 { "corpus" } else { "corpora" }
+    ));
+    match lost {
+        0 => line.text("; on none is it worse than a baseline."),
+        n => line.text("; on ").strong(format!("{n} of {of}")).text(" it is worse than at least one of them."),
+    }
+}
+
+fn row(run: &Run, name: &str, corpus: &Corpus) -> Vec<Line> {
+    let main = corpus.task.main_metric();
+    let ours = match (corpus.test.metrics.get(main), corpus.test.sd.get(main)) {
+        (Some(mean), Some(sd)) => format!("{} ± {}", metric::show(main, *mean), metric::show(main, *sd)),
+        (Some(value), None) => metric::show(main, *value),
+        (None, _) => "undefined".to_owned(),
+    };
+    let comparisons = main_comparisons(run, name, corpus);
+    let strongest = strongest_baseline(run, name, main);
+    let (baseline, value) = strongest.clone().unzip();
+    let against: Vec<_> = comparisons
+        .iter()
+        .filter(|c| Some(c.baseline) == baseline.as_deref())
+        .collect();
+    let dash = || "—".to_owned();
+    vec![
+        name.into(),
+        corpus.test.n.map_or_else(dash, metric::count).into(),
+        metric::with_arrow(main).into(),
+        Line::default().strong(ours),
+        baseline.unwrap_or_else(dash).into(),
+        value.map_or_else(dash, |v| metric::show(main, v)).into(),
+        difference(main, &against).into(),
+        compare::summary(&against).map_or_else(|| "not compared".into(), |s| Line::default().strong(s)),
+    ]
+}
+
+/// One interval as it is, several seeds as the mean of their estimates.
+fn difference(main: &str, against: &[&Comparison<'_>]) -> String {
+    if let [one] = against {
+        return interval(main, one);
+    }
+    let estimates: Vec<f64> = against.iter().filter_map(|c| c.interval.estimate).collect();
+    match estimates.len() {
+        0 => "—".to_owned(),
+        n => {
+            let mean = estimates.iter().sum::<f64>() / n as f64;
+            format!("{} (mean of {n})", metric::show_difference(main, mean))
+        }
+    }
+}
+
+/// "−0.250 [−0.300, −0.200]".
+fn interval(main: &str, comparison: &Comparison<'_>) -> String {
+    let i = comparison.interval;
+    match (i.estimate, i.low, i.high) {
+        (Some(estimate), Some(low), Some(high)) => format!(
+            "{} [{}, {}]",
+            metric::show_difference(main, estimate),
+            metric::show_difference(main, low),
+            metric::show_difference(main, high)
+        ),
+        _ => "undefined".to_owned(),
+    }
+}
+
+/// The baseline with the best value of a metric; in an aggregate without baselines, by the mean over its seeds.
+fn strongest_baseline(run: &Run, corpus: &str, main: &str) -> Option<(String, f64)> {
+    let parts = std::iter::once(&run.results)
+        .chain(run.seeds.iter().map(|s| &s.results))
+        .filter_map(|r| r.corpora.get(corpus));
+    let with = parts.map(|c| &c.test.baselines).find(|b| !b.is_empty())?;
+    let mean_of = |name: &str| {
+        let of = |r: &crate::schema::Results| {
+            r.corpora.get(corpus)?.test.baselines.get(name)?.metrics.get(main).copied()
+        };
+        of(&run.results).or_else(|| {
+            let values: Vec<f64> = run.seeds.iter().filter_map(|s| of(&s.results)).collect();
+            (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+        })
+    };
+    let sign = if crate::shim::higher_is_better(main) { 1.0 } else { -1.0 };
+    with.iter()
+        .filter_map(|(name, _)| Some((name.to_owned(), mean_of(name)?)))
+        .max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)))
+}

@@ -1,0 +1,176 @@
+//! Whole reports of the runs in `tests/fixtures` (all numbers invented), as Markdown and as HTML.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use unimse_report::{ReportError, paper_tables, write};
+
+/// A copy of a fixture in a folder of its own that may be written to.
+fn copy(fixture: &str) -> (tempfile::TempDir, PathBuf) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(fixture);
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join(fixture);
+    copy_folder(&from, &run);
+    (folder, run)
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_folder(&path, &to);
+        } else {
+            fs::copy(&path, to).unwrap();
+        }
+    }
+}
+
+/// Markdown and HTML of a run.
+fn report(run: &Path) -> (String, String) {
+    let written = write(run, &paper_tables().unwrap()).unwrap();
+    let read = |path| fs::read_to_string(path).unwrap();
+    (read(written.markdown), read(written.html))
+}
+
+/// HTML that a strict XML parser takes once its few void elements are closed, with no tag that runs or fetches anything.
+fn check_html(html: &str) {
+    let (head, body) = html.split_once("<body>").unwrap();
+    assert!(head.starts_with("<!DOCTYPE html>") && head.contains("default-src 'none'"));
+    let body = body.split_once("</body>").unwrap().0;
+    let tree = roxmltree::Document::parse(body).unwrap();
+    for node in tree.descendants().filter(roxmltree::Node::is_element) {
+        let tag = node.tag_name().name();
+        let known = "main header h1 h2 h3 p strong code pre div table caption b thead tbody tr th td figure figcaption svg line text path circle rect";
+        assert!(known.split(' ').any(|k| k == tag), "unexpected <{tag}>");
+        for attribute in node.attributes() {
+            let name = attribute.name();
+            assert!(!name.starts_with("on") && !["href", "src", "style"].contains(&name), "unexpected {name}");
+        }
+    }
+}
+
+/// Every fixture: the whole report is snapshot as text; of the HTML, the body (the style sheet is a file of its own).
+fn check(fixture: &str) -> (String, String) {
+    let (_folder, run) = copy(fixture);
+    let (markdown, html) = report(&run);
+    check_html(&html);
+    insta::assert_snapshot!(format!("{fixture}.md"), markdown);
+    insta::assert_snapshot!(format!("{fixture}.html"), html.split_once("<body>").unwrap().1);
+    (markdown, html)
+}
+
+#[test]
+fn one_seed() {
+    let (markdown, html) = check("single");
+    for text in [&markdown, &html] {
+        assert!(text.contains("Below") || text.contains("below"), "compares with the paper");
+    }
+    assert_eq!(html.matches("<svg").count(), 4); // confusion, losses, contrastive, dev
+}
+
+#[test]
+fn a_synthetic_run_never_stands_beside_the_paper() {
+    let (markdown, html) = check("synthetic");
+    for text in [&markdown, &html] {
+        assert!(text.contains("Synthetic data."));
+        assert!(text.contains("Leaky."));
+        assert!(text.contains("Test opened more than once."));
+        assert!(text.contains("Not recorded."), "provenance is absent");
+        for published in ["0.523", "54.39", "87.50"] {
+            assert!(!text.contains(published), "{published} is the paper's");
+        }
+    }
+}
+
+#[test]
+fn several_seeds() {
+    let (markdown, html) = check("several");
+    for text in [&markdown, &html] {
+        assert!(text.contains("beats in 1 of 2 seeds, no difference beyond the interval in 1"));
+        assert!(text.contains("Counts are summed over 2 seeds."));
+    }
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes() {
+    let (_folder, run) = copy("single");
+    assert_eq!(report(&run), report(&run));
+    let left: Vec<_> = fs::read_dir(&run).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    for file in ["results.json", "events.jsonl", "config.toml"] {
+        let (_folder, run) = copy("single");
+        fs::remove_file(run.join(file)).unwrap();
+        let error = write(&run, &[]).unwrap_err();
+        assert!(matches!(&error, ReportError::Read { path, .. } if *path == run.join(file)), "{error}");
+        assert!(!run.join("report.html").exists());
+    }
+    let (_folder, run) = copy("several");
+    fs::remove_file(run.join("seed-2/results.json")).unwrap();
+    let error = write(&run, &[]).unwrap_err().to_string();
+    assert!(error.contains("seed-2/results.json"), "{error}");
+    let error = write(Path::new("no/such/run"), &[]).unwrap_err().to_string();
+    assert!(error.contains("no/such/run"), "{error}");
+}
+
+#[test]
+fn a_wrong_field_is_named_with_what_was_expected() {
+    let check = |from: &str, to: &str, expected: &[&str]| {
+        let (_folder, run) = copy("synthetic");
+        let path = run.join("results.json");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from));
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let error = write(&run, &[]).unwrap_err().to_string();
+        for part in expected {
+            assert!(error.contains(part), "{error} lacks {part}");
+        }
+    };
+    check("\"schema\": 1", "\"schema\": 2", &["results.json", "`schema`", "expected 1, found 2"]);
+    check("\"n\": 40", "\"n\": \"x\"", &["`corpora.mosei.test.n`", "string \"x\"", "f64"]);
+    check("\"sentiment\"", "\"mood\"", &["`corpora.mosei.task`", "mood", "emotion"]);
+    check("\"synthetic\": true,", "", &["missing field `synthetic`"]);
+    check("{", "{,", &["results.json", "line 1 column 2"]);
+}
+
+#[test]
+fn whatever_the_files_say_is_text() {
+    let hostile = "<script>alert(1)</script>\"'><img src=x onerror=y>&]]>|`*_\u{202e}\u{0}\n# x";
+    let (_folder, run) = copy("single");
+    let value = serde_json::to_string(hostile).unwrap();
+    let inside = &value[1..value.len() - 1];
+    for file in ["results.json", "provenance.json", "events.jsonl"] {
+        let text = fs::read_to_string(run.join(file)).unwrap();
+        let mut spoiled = text;
+        // Names of corpora, baselines, labels, features, metrics, keys and values of free-form records.
+        for word in ["mosi", "ridge", "joy", "openSMILE", "acc7", "minilm", "split_sha256", "abcdef0", "platform", "median", "clean"] {
+            spoiled = spoiled.replace(word, inside);
+        }
+        fs::write(run.join(file), spoiled).unwrap();
+    }
+    fs::write(run.join("config.toml"), format!("</pre>{hostile}\n```\n<b>x</b>")).unwrap();
+    let (markdown, html) = report(&run);
+    check_html(&html);
+    assert!(html.contains("&lt;script&gt;alert(1)"));
+    assert!(!html.contains(['\u{202e}', '\u{0}']) && !markdown.contains(['\u{202e}', '\u{0}']));
+    let outside_fences = markdown.split("````").step_by(2).collect::<String>();
+    assert!(!outside_fences.contains("<script") && !outside_fences.contains("<img"));
+    assert!(!outside_fences.lines().any(|line| line.starts_with("# x")));
+    // Every row of a table keeps its number of cells.
+    let mut width = 0;
+    for line in outside_fences.lines() {
+        let cells = line.replace("\\|", "").matches('|').count();
+        if line.starts_with('|') && width > 0 {
+            assert_eq!(cells, width, "{line}");
+        }
+        width = if line.starts_with('|') { cells } else { 0 };
+    }
+}
