@@ -18,19 +18,21 @@
 mod attention;
 mod error;
 
+pub mod batch;
 pub mod bert;
+pub mod config;
 pub mod encoder;
-// pub mod hub;
+pub mod hub;
 pub mod layers;
 pub mod precision;
-// pub mod sentence;
+pub mod sentence;
 pub mod t5;
-// pub mod tokenizer;
+pub mod tokenizer;
 pub mod weights;
 
 pub use encoder::{Hook, TextEncoder, no_hook};
 pub use error::{ModelError, Result};
-// pub use hub::resolve;
+pub use hub::resolve;
 pub use precision::Precision;
-// pub use sentence::SentenceEncoder;
-// pub use tokenizer::{Encoded, Tokenizer};
+pub use sentence::SentenceEncoder;
+pub use tokenizer::{Encoded, Tokenizer};

@@ -148,26 +148,35 @@ fn checkpoint_files(folder: &Path) -> Result<Vec<PathBuf>> {
             message,
         )));
     }
+    Ok(shards(&index)?
+        .into_iter()
+        .map(|name| folder.join(name))
+        .collect())
+}
+
+/// The names of the files that the index of a sharded checkpoint lists, sorted.
+pub(crate) fn shards(index: &Path) -> Result<BTreeSet<String>> {
     #[derive(serde::Deserialize)]
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let text = std::fs::read_to_string(&index).map_err(ModelError::io(&index))?;
-    let shards: BTreeSet<String> = serde_json::from_str::<Index>(&text)
-        .map_err(ModelError::json(&index))?
-        .weight_map
-        .into_values()
-        .collect();
-    let file = |name: String| match Path::new(&name).file_name() {
-        Some(base) if base == name.as_str() => Ok(folder.join(name)),
-        _ => Err(ModelError::config(
-            &index,
+    let text = std::fs::read_to_string(index).map_err(ModelError::io(index))?;
+    let map = serde_json::from_str::<Index>(&text)
+        .map_err(ModelError::json(index))?
+        .weight_map;
+    let names: BTreeSet<String> = map.into_values().collect();
+    match names
+        .iter()
+        .find(|name| Path::new(name).file_name() != Some(name.as_ref()))
+    {
+        Some(bad) => Err(ModelError::config(
+            index,
             "weight_map",
             "names of files in the same folder",
-            name,
+            bad,
         )),
-    };
-    shards.into_iter().map(file).collect()
+        None => Ok(names),
+    }
 }
 
 /// Every tensor of a safetensors file by name, on the CPU, in its own kind.

@@ -1,0 +1,161 @@
+//! Sentence embeddings for the donor search of the label unifier (paper, section 3.2).
+
+use std::path::Path;
+
+use serde::Deserialize;
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+
+use crate::bert::{BertConfig, BertEncoder};
+use crate::encoder::{TextEncoder as _, no_hook};
+use crate::error::{ModelError, Result};
+use crate::precision::Precision;
+use crate::tokenizer::Tokenizer;
+use crate::weights::{Family, load_backbone};
+
+/// Most word pieces of a sentence, special tokens included; the rest is cut off.
+const MAX_TOKENS: usize = 256;
+
+/// How token states become one vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pooling {
+    /// Their mean (all-MiniLM-L6-v2).
+    Mean,
+    /// The first one (`[CLS]`, SimCSE).
+    First,
+}
+
+impl Pooling {
+    /// As `1_Pooling/config.json` of a sentence-transformers folder says; the mean where there is none.
+    fn from_folder(folder: &Path) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Config {
+            #[serde(default)]
+            pooling_mode_cls_token: bool,
+            #[serde(default)]
+            pooling_mode_mean_tokens: bool,
+        }
+        let path = folder.join("1_Pooling").join("config.json");
+        if !path.exists() {
+            return Ok(Self::Mean);
+        }
+        let text = std::fs::read_to_string(&path).map_err(ModelError::io(&path))?;
+        let config: Config = serde_json::from_str(&text).map_err(ModelError::json(&path))?;
+        match (
+            config.pooling_mode_mean_tokens,
+            config.pooling_mode_cls_token,
+        ) {
+            (true, false) => Ok(Self::Mean),
+            (false, true) => Ok(Self::First),
+            _ => Err(ModelError::config(
+                &path,
+                "pooling_mode_*",
+                "either mean_tokens or cls_token",
+                text.trim(),
+            )),
+        }
+    }
+}
+
+/// A frozen BERT-family sentence encoder, by default all-MiniLM-L6-v2.
+#[derive(Debug)]
+pub struct SentenceEncoder {
+    encoder: BertEncoder,
+    tokenizer: Tokenizer,
+    pooling: Pooling,
+    max_tokens: usize,
+    device: Device,
+}
+
+impl SentenceEncoder {
+    /// Loads a Hub folder: `config.json`, `tokenizer.json`, `model.safetensors`, and `1_Pooling/config.json` if it is there.
+    pub fn load(folder: &Path, device: Device, precision: Precision) -> Result<Self> {
+        let config = BertConfig::from_folder(folder)?;
+        let tokenizer = Tokenizer::from_folder(folder)?;
+        tokenizer.check_vocabulary(config.vocab_size)?;
+        let mut store = VarStore::new(device);
+        let encoder = BertEncoder::new(&store.root(), &config, precision);
+        load_backbone(&store, folder, Family::Bert, &|_| false)?;
+        store.freeze();
+        let max_tokens = MAX_TOKENS.min(config.max_position_embeddings as usize);
+        Ok(Self {
+            encoder,
+            tokenizer,
+            pooling: Pooling::from_folder(folder)?,
+            max_tokens,
+            device,
+        })
+    }
+
+    /// Width of an embedding.
+    pub fn dim(&self) -> i64 {
+        self.encoder.dim()
+    }
+
+    /// Embeddings `[texts, dim]`, row-major, every row of length 1, in the order of `texts`.
+    ///
+    /// Texts of like length share a batch of at most `batch`; an embedding does not depend on its batch beyond rounding.
+    /// `progress` hears how many texts are done.
+    pub fn encode(
+        &self,
+        texts: &[String],
+        batch: usize,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<Vec<f32>> {
+        let ids = texts
+            .iter()
+            .map(|text| self.tokenizer.encode_text(text, self.max_tokens))
+            .collect::<Result<Vec<_>>>()?;
+        // The longest first: a batch that does not fit into memory fails at once. The sort is stable.
+        let mut order: Vec<usize> = (0..ids.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(ids[i].len()));
+        let dim = self.dim() as usize;
+        let mut rows = vec![0.0; texts.len() * dim];
+        let mut done = 0;
+        for chunk in order.chunks(batch.max(1)) {
+            let batch: Vec<&[i64]> = chunk.iter().map(|&i| ids[i].as_slice()).collect();
+            let values = Vec::<f32>::try_from(&self.embed(&batch)?.flatten(0, 1))?;
+            for (&i, row) in chunk.iter().zip(values.chunks_exact(dim)) {
+                rows[i * dim..(i + 1) * dim].copy_from_slice(row);
+            }
+            done += chunk.len();
+            progress(done);
+        }
+        Ok(rows)
+    }
+
+    /// `[batch, dim]` fp32 on the CPU.
+    fn embed(&self, ids: &[&[i64]]) -> Result<Tensor> {
+        let longest = ids.iter().map(|row| row.len()).max().unwrap_or(0);
+        let mut padded = vec![self.tokenizer.pad(); ids.len() * longest];
+        let mut valid = vec![false; padded.len()];
+        for (row, own) in ids.iter().enumerate() {
+            padded[row * longest..][..own.len()].copy_from_slice(own);
+            valid[row * longest..][..own.len()].fill(true);
+        }
+        let shape = [ids.len() as i64, longest as i64];
+        let tokens = Tensor::f_from_slice(&padded)?
+            .view(shape)
+            .to_device(self.device);
+        let mask = Tensor::f_from_slice(&valid)?
+            .view(shape)
+            .to_device(self.device);
+        let _guard = tch::no_grad_guard();
+        let hidden = self
+            .encoder
+            .forward(&tokens, &mask, None, false, &mut no_hook)
+            .to_kind(Kind::Float);
+        let pooled = match self.pooling {
+            Pooling::First => hidden.select(1, 0),
+            Pooling::Mean => {
+                let weights = mask.to_kind(Kind::Float).unsqueeze(-1);
+                (hidden * &weights).sum_dim_intlist([1i64].as_slice(), false, Kind::Float)
+                    / weights.sum_dim_intlist([1i64].as_slice(), false, Kind::Float)
+            }
+        };
+        let length = pooled
+            .norm_scalaropt_dim(2.0, [-1i64].as_slice(), true)
+            .clamp_min(1e-12);
+        Ok((pooled / length).to_device(Device::Cpu))
+    }
+}

@@ -1,0 +1,341 @@
+//! Text to token ids: a wrapper of the Hub's `tokenizer.json` that joins an utterance with its context (paper, 3.3).
+
+use std::path::{Path, PathBuf};
+
+use crate::error::{ModelError, Result};
+
+/// Token ids of one input with the segment of each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Encoded {
+    /// Token ids, special tokens included.
+    pub ids: Vec<i64>,
+    /// For every token 0 (before), 1 (the current utterance) or 2 (after).
+    pub segments: Vec<i64>,
+}
+
+/// A tokenizer of the Hub.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    path: PathBuf,
+    /// Ids in front of every input: `[CLS]` for BERT, none for T5.
+    prefix: Vec<u32>,
+    /// Id behind every utterance: `[SEP]` or `</s>`.
+    separator: u32,
+    pad: u32,
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json` of `folder`. Truncation and padding that the file asks for are switched off: lengths are
+    /// the caller's business.
+    pub fn from_folder(folder: &Path) -> Result<Self> {
+        let path = folder.join("tokenizer.json");
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(_) if !path.exists() && folder.join("spiece.model").exists() => {
+                let message = "not there, and spiece.model alone is not read: let transformers convert it \
+                    (AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER))";
+                return Err(ModelError::Tokenizer {
+                    path,
+                    message: message.to_owned(),
+                });
+            }
+            Err(source) => return Err(ModelError::Io { path, source }),
+        };
+        let fail = |message: String| ModelError::Tokenizer {
+            path: path.clone(),
+            message,
+        };
+        let mut inner =
+            tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| fail(e.to_string()))?;
+        inner
+            .with_truncation(None)
+            .map_err(|e| fail(e.to_string()))?;
+        let pad = inner.get_padding().map(|p| p.pad_id);
+        inner.with_padding(None);
+        let pad = pad
+            .or_else(|| ["[PAD]", "<pad>"].iter().find_map(|t| inner.token_to_id(t)))
+            .unwrap_or(0);
+        // What the file's own template puts around nothing is what this backbone expects around an input.
+        let around = inner.encode("", true).map_err(|e| fail(e.to_string()))?;
+        let Some((&separator, prefix)) = around.get_ids().split_last() else {
+            return Err(fail(
+                "expected a post_processor that ends inputs with a special token, found none"
+                    .to_owned(),
+            ));
+        };
+        let prefix = prefix.to_vec();
+        Ok(Self {
+            inner,
+            prefix,
+            separator,
+            pad,
+            path,
+        })
+    }
+
+    /// Ids of `text` without special tokens.
+    pub fn pieces(&self, text: &str) -> Result<Vec<i64>> {
+        Ok(self.raw(text)?.into_iter().map(i64::from).collect())
+    }
+
+    /// Ids of `text` between the special tokens of the backbone, at most `max_tokens` in all.
+    pub fn encode_text(&self, text: &str, max_tokens: usize) -> Result<Vec<i64>> {
+        Ok(self.encode(&[], text, &[], max_tokens)?.ids)
+    }
+
+    /// Encodes `current` in its context, each utterance closed by the separator. `before` and `after` are in the order
+    /// of the dialogue.
+    ///
+    /// Beyond `max_tokens`, context goes first: whole or in part the utterance farthest from the current one, of two
+    /// equally far the later. The current utterance loses its end only when no context is left.
+    pub fn encode(
+        &self,
+        before: &[&str],
+        current: &str,
+        after: &[&str],
+        max_tokens: usize,
+    ) -> Result<Encoded> {
+        let special = self.prefix.len() + 1;
+        let Some(room) = max_tokens.checked_sub(special) else {
+            return Err(ModelError::Input(format!(
+                "max_tokens: expected at least {special}, found {max_tokens}"
+            )));
+        };
+        let mut current = self.raw(current)?;
+        current.truncate(room);
+        let mut room = room - current.len();
+
+        // From the inside out; what no longer fits keeps its end next to the current utterance.
+        let (mut kept_before, mut kept_after) = (Vec::new(), Vec::new());
+        for distance in 0..before.len().max(after.len()) {
+            if let Some(text) = before
+                .len()
+                .checked_sub(distance + 1)
+                .and_then(|i| before.get(i))
+            {
+                let ids = self.raw(text)?;
+                let n = ids.len().min(room.saturating_sub(1));
+                kept_before.push(ids[ids.len() - n..].to_vec());
+                room = if n < ids.len() {
+                    0
+                } else {
+                    room.saturating_sub(n + 1)
+                };
+            }
+            if let Some(text) = after.get(distance) {
+                let mut ids = self.raw(text)?;
+                let n = ids.len().min(room.saturating_sub(1));
+                room = if n < ids.len() {
+                    0
+                } else {
+                    room.saturating_sub(n + 1)
+                };
+                ids.truncate(n);
+                kept_after.push(ids);
+            }
+        }
+
+        let mut encoded = Encoded::default();
+        kept_before.reverse();
+        let utterances = kept_before
+            .iter()
+            .map(|ids| (0, ids))
+            .chain([(1, &current)]);
+        for (segment, ids) in utterances.chain(kept_after.iter().map(|ids| (2, ids))) {
+            if ids.is_empty() && segment != 1 {
+                continue; // an empty line, or one that did not fit
+            }
+            if encoded.ids.is_empty() {
+                encoded
+                    .ids
+                    .extend(self.prefix.iter().map(|&id| i64::from(id)));
+            }
+            encoded
+                .ids
+                .extend(ids.iter().chain([&self.separator]).map(|&id| i64::from(id)));
+            encoded.segments.resize(encoded.ids.len(), segment);
+        }
+        Ok(encoded)
+    }
+
+    /// The text of `ids`, special tokens and unknown ids left out.
+    pub fn decode(&self, ids: &[i64]) -> Result<String> {
+        let ids: Vec<u32> = ids
+            .iter()
+            .filter_map(|&id| u32::try_from(id).ok())
+            .collect();
+        self.inner.decode(&ids, true).map_err(|e| self.fail(e))
+    }
+
+    /// The piece with id `id`, as the vocabulary spells it.
+    pub fn piece(&self, id: i64) -> Option<String> {
+        self.inner.id_to_token(u32::try_from(id).ok()?)
+    }
+
+    /// The id of a piece as the vocabulary spells it.
+    pub fn id(&self, piece: &str) -> Option<i64> {
+        self.inner.token_to_id(piece).map(i64::from)
+    }
+
+    /// One more than the largest id; a model's `vocab_size` must not be smaller.
+    pub fn vocabulary(&self) -> i64 {
+        self.inner
+            .get_vocab(true)
+            .values()
+            .max()
+            .map_or(0, |&id| i64::from(id) + 1)
+    }
+
+    /// Id of padding.
+    pub fn pad(&self) -> i64 {
+        i64::from(self.pad)
+    }
+
+    /// Id behind every utterance and every target: `[SEP]` or `</s>`.
+    pub fn end(&self) -> i64 {
+        i64::from(self.separator)
+    }
+
+    /// An error unless a model with `vocab_size` embeddings can read every id.
+    pub fn check_vocabulary(&self, vocab_size: i64) -> Result<()> {
+        let needed = self.vocabulary();
+        if needed <= vocab_size {
+            return Ok(());
+        }
+        Err(self.fail(format!(
+            "the model has {vocab_size} embeddings (vocab_size), this tokenizer needs {needed}"
+        )))
+    }
+
+    fn raw(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self
+            .inner
+            .encode_fast(text, false)
+            .map_err(|e| self.fail(e))?
+            .get_ids()
+            .to_vec())
+    }
+
+    fn fail(&self, message: impl ToString) -> ModelError {
+        ModelError::Tokenizer {
+            path: self.path.clone(),
+            message: message.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    /// One piece a letter, `[` in front and `]` behind.
+    fn letters() -> (tempfile::TempDir, Tokenizer) {
+        let vocabulary: serde_json::Map<_, _> = ('a'..='z')
+            .chain(['[', ']', '?'])
+            .enumerate()
+            .map(|(id, letter)| (letter.to_string(), id.into()))
+            .collect();
+        let file = serde_json::json!({
+            "version": "1.0",
+            "truncation": {"max_length": 4, "strategy": "LongestFirst", "stride": 0, "direction": "Right"},
+            "padding": {"strategy": {"Fixed": 9}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 28,
+                        "pad_type_id": 0, "pad_token": "?"},
+            "added_tokens": [], "normalizer": null, "decoder": null,
+            "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "."}, "behavior": "Isolated", "invert": false},
+            "post_processor": {"type": "TemplateProcessing", "pair": [{"Sequence": {"id": "A", "type_id": 0}}],
+                "single": [{"SpecialToken": {"id": "[", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+                           {"SpecialToken": {"id": "]", "type_id": 0}}],
+                "special_tokens": {"[": {"id": "[", "ids": [26], "tokens": ["["]}, "]": {"id": "]", "ids": [27], "tokens": ["]"]}}},
+            "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "?"},
+        });
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tokenizer.json"), file.to_string()).unwrap();
+        let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
+        (folder, tokenizer)
+    }
+
+    fn spell(t: &Tokenizer, encoded: &Encoded) -> (String, String) {
+        let text = encoded.ids.iter().map(|&id| t.piece(id).unwrap()).collect();
+        (text, encoded.segments.iter().map(i64::to_string).collect())
+    }
+
+    #[test]
+    fn context_is_joined_by_the_separator_and_marked_by_segments() {
+        let (_folder, t) = letters();
+        let check = |max: usize, ids: &str, segments: &str| {
+            let encoded = t.encode(&["ab", "cde"], "xyz", &["fg", "h"], max).unwrap();
+            assert_eq!(
+                spell(&t, &encoded),
+                (ids.to_owned(), segments.to_owned()),
+                "max_tokens {max}"
+            );
+        };
+        check(17, "[ab]cde]xyz]fg]h]", "00000000111122222");
+        check(16, "[ab]cde]xyz]fg]", "000000001111222"); // the later of the two farthest goes first
+        check(15, "[ab]cde]xyz]fg]", "000000001111222");
+        check(14, "[b]cde]xyz]fg]", "00000001111222"); // then the start of the earliest
+        check(13, "[cde]xyz]fg]", "000001111222");
+        check(11, "[cde]xyz]f]", "00000111122");
+        check(8, "[de]xyz]", "00001111");
+        check(6, "[xyz]", "11111");
+        check(5, "[xyz]", "11111");
+        check(4, "[xy]", "1111"); // only now the current utterance is cut
+        check(2, "[]", "11");
+        assert!(t.encode(&[], "x", &[], 1).is_err());
+    }
+
+    #[test]
+    fn truncation_and_padding_of_the_file_are_off() {
+        let (_folder, t) = letters();
+        assert_eq!(t.encode_text("abcdefg", 100).unwrap().len(), 7 + 2);
+        assert_eq!((t.pad(), t.end(), t.vocabulary()), (28, 27, 29));
+        assert!(t.check_vocabulary(29).is_ok());
+        assert!(
+            t.check_vocabulary(28)
+                .unwrap_err()
+                .to_string()
+                .contains("28 embeddings")
+        );
+    }
+
+    #[test]
+    fn a_lone_sentencepiece_file_says_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("spiece.model"), "").unwrap();
+        assert!(
+            Tokenizer::from_folder(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("save_pretrained")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_current_utterance_is_whole_while_context_remains(
+            before in proptest::collection::vec("[a-z]{0,6}", 0..4),
+            current in "[a-z]{0,8}",
+            after in proptest::collection::vec("[a-z]{0,6}", 0..4),
+            max in 2usize..40,
+        ) {
+            let (_folder, t) = letters();
+            let b: Vec<_> = before.iter().map(String::as_str).collect();
+            let a: Vec<_> = after.iter().map(String::as_str).collect();
+            let encoded = t.encode(&b, &current, &a, max).unwrap();
+            prop_assert!(encoded.ids.len() <= max);
+            prop_assert_eq!(encoded.ids.len(), encoded.segments.len());
+            prop_assert!(encoded.segments.is_sorted());
+            let own = encoded.ids.iter().zip(&encoded.segments).filter(|(_, s)| **s == 1).map(|(id, _)| *id);
+            let own: Vec<_> = own.filter(|&id| id < 26).collect();
+            let whole = t.pieces(&current).unwrap();
+            prop_assert!(whole.starts_with(&own));
+            if encoded.segments.iter().any(|&s| s != 1) {
+                prop_assert_eq!(own, whole);
+            }
+        }
+    }
+}
