@@ -1,1 +1,96 @@
-fn main(){}
+//! The `unimse` binary: one subcommand a stage. Exit codes: 0; 1 data or run error; 2 usage; 130 interrupted.
+
+mod commands;
+mod interrupt;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use unimse_train::TrainError;
+
+/// Multimodal sentiment analysis and emotion recognition in conversation with one model and one label.
+#[derive(Parser)]
+#[command(name = "unimse", version = commands::version::text(), max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Threads of LibTorch and rayon; default all cores. Part of what makes two runs equal to the byte.
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Read data sets into Parquet utterance tables.
+    Ingest(commands::ingest::Args),
+    /// Say what a data folder holds, what is wrong and what is missing.
+    Doctor(commands::doctor::Args),
+    /// Give every utterance a universal label.
+    Unify(commands::unify::Args),
+    /// Train one model on all corpora of a run; dev selects.
+    Train(commands::train::Args),
+    /// Open the test split once and score the selected checkpoint.
+    Evaluate(commands::evaluate::Args),
+    /// Write report.md and report.html of a run, or of the seeds below it.
+    Report(commands::report::Args),
+    /// Compute the metrics of a file of truths and predictions.
+    Score(commands::score::Args),
+    /// Label text, or rows of a JSONL or CSV file, with a trained run.
+    Predict(commands::predict::Args),
+    /// Merge and check a configuration.
+    Config(commands::config::Args),
+    /// Write the demo corpora (synthetic) in the layouts of the four data sets.
+    Demo(commands::demo::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    interrupt::install();
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {}", one_line(&error));
+            let interrupted = matches!(error.downcast_ref(), Some(TrainError::Interrupted { .. }));
+            if interrupted {
+                ExitCode::from(130)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    commands::threads::set(cli.threads);
+    match cli.command {
+        Command::Ingest(a) => commands::ingest::run(&a),
+        Command::Doctor(a) => commands::doctor::run(&a),
+        Command::Unify(a) => commands::unify::run(&a),
+        Command::Train(a) => commands::train::run(&a),
+        Command::Evaluate(a) => commands::evaluate::run(&a),
+        Command::Report(a) => commands::report::run(&a),
+        Command::Score(a) => commands::score::run(&a),
+        Command::Predict(a) => commands::predict::run(&a),
+        Command::Config(a) => commands::config::run(&a),
+        Command::Demo(a) => commands::demo::run(&a),
+    }
+}
+
+/// The chain of causes in one line; a cause whose text its parent already shows is left out.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut out = String::new();
+    for cause in error.chain() {
+        let text = cause
+            .to_string()
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ");
+        if !out.contains(&text) {
+            if !out.is_empty() {
+                out.push_str(": ");
+            }
+            out.push_str(&text);
+        }
+    }
+    out
+}

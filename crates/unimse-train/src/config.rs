@@ -1,0 +1,505 @@
+//! The configuration of a run: defaults < preset < `--config` file < `a.b=c`; unknown keys are errors; the merged file is saved in the run.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use unimse_labels::{DonorProtocol, Form, QueryProtocol, UnifyOptions};
+use unimse_model::config::{
+    Backbone, ContrastiveConfig, Decoder, FusionConfig, LabelDecoderConfig, LstmConfig, Modality,
+    ModelConfig,
+};
+
+use crate::TrainError;
+use crate::optimizer::Rule;
+
+/// Everything that decides a run's numbers, besides the data and the seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunConfig {
+    /// Name of the preset this started from; recorded, not interpreted.
+    pub preset: String,
+    /// Universal labels and the encoder that finds donors.
+    pub labels: LabelsConfig,
+    /// Backbone, decoder, inputs.
+    pub model: ModelSection,
+    /// PMF (paper 3.4).
+    pub fusion: FusionConfig,
+    /// Audio and video encoders (paper 3.3).
+    pub lstm: LstmConfig,
+    /// Contrastive loss (paper 3.5).
+    pub contrastive: ContrastiveConfig,
+    /// The closed-vocabulary decoder.
+    pub label_decoder: LabelDecoderConfig,
+    /// Optimiser, schedule, batches.
+    pub train: TrainConfig,
+    /// Bootstrap and baselines.
+    pub evaluate: EvaluateConfig,
+}
+
+impl Default for RunConfig {
+    fn default() -> Self {
+        Self {
+            preset: "none".to_owned(),
+            labels: LabelsConfig::default(),
+            model: ModelSection::default(),
+            fusion: FusionConfig::default(),
+            lstm: LstmConfig::default(),
+            contrastive: ContrastiveConfig::default(),
+            label_decoder: LabelDecoderConfig::default(),
+            train: TrainConfig::default(),
+            evaluate: EvaluateConfig::default(),
+        }
+    }
+}
+
+/// Universal labels (paper 3.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LabelsConfig {
+    /// Sentence encoder that finds donors and carries the frozen baselines: a folder or a Hub id.
+    pub encoder: String,
+    /// `train` (default) or `all`; the latter is the official release's way and marks everything `leaky`.
+    pub donors: DonorProtocol,
+    /// Donors below this cosine are refused; default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_similarity: Option<f32>,
+    /// Text form of a label: `fields` (default) or the paper's `triple`.
+    pub form: Form,
+    /// Decimals of the intensity; default 1.
+    pub decimals: u8,
+}
+
+impl Default for LabelsConfig {
+    fn default() -> Self {
+        Self {
+            encoder: ".models/all-MiniLM-L6-v2".to_owned(),
+            donors: DonorProtocol::Train,
+            min_similarity: None,
+            form: Form::Fields,
+            decimals: 1,
+        }
+    }
+}
+
+impl LabelsConfig {
+    /// The options of the unifier; test rows are never queries here.
+    #[must_use]
+    pub fn options(&self) -> UnifyOptions {
+        UnifyOptions {
+            donors: self.donors,
+            queries: QueryProtocol::TrainDev,
+            min_similarity: self.min_similarity,
+        }
+    }
+}
+
+/// Backbone, decoder and inputs: the part of [`ModelConfig`] that has no section of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelSection {
+    /// Hub-layout folder or Hub id of the backbone.
+    pub checkpoint: String,
+    /// `minilm` (default) or `t5`.
+    pub backbone: Backbone,
+    /// `label` (default) or `t5`.
+    pub decoder: Decoder,
+    /// Default text, audio, video.
+    pub modalities: Vec<Modality>,
+    /// Utterances of context before; default 2.
+    pub context_before: usize,
+    /// Utterances of context after; default 2.
+    pub context_after: usize,
+    /// Most tokens of an input; default 128.
+    pub max_tokens: usize,
+    /// Dropout in the backbone; default 0.1.
+    pub dropout: f64,
+    /// Beams of the t5 decoder; default 1.
+    pub beam: usize,
+}
+
+impl Default for ModelSection {
+    fn default() -> Self {
+        let m = ModelConfig::default();
+        Self {
+            checkpoint: ".models/all-MiniLM-L6-v2".to_owned(),
+            backbone: m.backbone,
+            decoder: m.decoder,
+            modalities: m.modalities,
+            context_before: m.context_before,
+            context_after: m.context_after,
+            max_tokens: m.max_tokens,
+            dropout: m.dropout,
+            beam: m.beam,
+        }
+    }
+}
+
+/// Which compute kind the model runs in; weights stay fp32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    /// bf16 on CUDA and on CPUs with AVX512-BF16 or AMX, else fp32.
+    Auto,
+    /// Single precision.
+    Fp32,
+    /// bfloat16 compute.
+    Bf16,
+}
+
+/// Which part of the backbone is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfreeze {
+    /// All of it.
+    All,
+    /// The last two encoder and the last two decoder blocks and the final norms (the paper's released setting for T5).
+    LastTwo,
+    /// Nothing.
+    None,
+}
+
+/// Optimisation (paper 4.2) and selection (design section 5).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Most epochs.
+    pub epochs: usize,
+    /// Utterances a batch holds at most.
+    pub batch: usize,
+    /// Padded tokens a batch holds at most.
+    pub token_budget: usize,
+    /// Batches whose gradients make one update.
+    pub accumulate: usize,
+    /// Temperature of the corpus mixture; 1 is by size.
+    pub temperature: f64,
+    /// `adam` (L2, as published) or `adamw`.
+    pub optimizer: Rule,
+    /// Learning rate of the backbone.
+    pub lr_backbone: f64,
+    /// Learning rate of the fusion layers.
+    pub lr_fusion: f64,
+    /// Learning rate of everything else.
+    pub lr_rest: f64,
+    /// Weight decay of every group.
+    pub weight_decay: f64,
+    /// Global gradient norm limit.
+    pub clip: f64,
+    /// Share of all updates over which the rate rises from 0.
+    pub warmup: f64,
+    /// After the warm-up: `plateau` or `linear`.
+    pub schedule: Schedule,
+    /// Epochs without a better dev score before the plateau schedule halves the rate.
+    pub plateau_patience: usize,
+    /// Epochs without a better dev score before training ends.
+    pub patience: usize,
+    /// Which part of the backbone is trained.
+    pub unfreeze: Unfreeze,
+    /// Compute kind.
+    pub precision: PrecisionChoice,
+    /// Weight of borrowed (donor) fields in the loss; gold and rule fields weigh 1.
+    pub donor_weight: f32,
+    /// Weight of gold intensities in the loss.
+    pub intensity_weight: f32,
+    /// Updates between two saved checkpoints.
+    pub save_every: i64,
+}
+
+/// Course of the learning rate after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// Halved when the dev score stops rising.
+    Plateau,
+    /// Falls linearly to 0 at the last update.
+    Linear,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch: 32,
+            token_budget: 4096,
+            accumulate: 1,
+            temperature: 1.0,
+            optimizer: Rule::AdamW,
+            lr_backbone: 5e-5,
+            lr_fusion: 1e-4,
+            lr_rest: 1e-4,
+            weight_decay: 1e-4,
+            clip: 1.0,
+            warmup: 0.06,
+            schedule: Schedule::Linear,
+            plateau_patience: 1,
+            patience: 3,
+            unfreeze: Unfreeze::All,
+            precision: PrecisionChoice::Auto,
+            donor_weight: 0.3,
+            intensity_weight: 1.0,
+            save_every: 100,
+        }
+    }
+}
+
+/// Evaluation (design section 6).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluateConfig {
+    /// Bootstrap resamples of the test set.
+    pub resamples: usize,
+    /// Seed of the resampling.
+    pub seed: u64,
+}
+
+impl Default for EvaluateConfig {
+    fn default() -> Self {
+        Self {
+            resamples: 2000,
+            seed: 20_221_207,
+        }
+    }
+}
+
+impl RunConfig {
+    /// Merges the layers in order: `preset` text, `file` if any, then `a.b=c` overrides.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] that names the source and the key, what was expected and what was found.
+    pub fn merge(
+        preset: Option<(&str, &str)>,
+        file: Option<&Path>,
+        overrides: &[String],
+    ) -> Result<Self, TrainError> {
+        let mut merged = toml::Table::new();
+        if let Some((name, text)) = preset {
+            overlay(&mut merged, parse_table(&format!("preset {name}"), text)?);
+        }
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path).map_err(TrainError::io(path, "reading"))?;
+            overlay(
+                &mut merged,
+                parse_table(&path.display().to_string(), &text)?,
+            );
+        }
+        for text in overrides {
+            set(&mut merged, text)?;
+        }
+        let config: Self = merged
+            .try_into()
+            .map_err(|e: toml::de::Error| TrainError::Config(one_line(&e)))?;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Reads the saved `config.toml` of a run.
+    ///
+    /// # Errors
+    /// As [`RunConfig::merge`].
+    pub fn load(path: &Path) -> Result<Self, TrainError> {
+        Self::merge(None, Some(path), &[])
+    }
+
+    /// The merged file that is saved in the run.
+    ///
+    /// # Errors
+    /// [`TrainError::Config`] if a value cannot be written as TOML.
+    pub fn to_toml(&self) -> Result<String, TrainError> {
+        toml::to_string_pretty(self).map_err(|e| TrainError::Config(e.to_string()))
+    }
+
+    /// The model's own configuration.
+    #[must_use]
+    pub fn model(&self) -> ModelConfig {
+        let m = &self.model;
+        ModelConfig {
+            backbone: m.backbone,
+            decoder: m.decoder,
+            modalities: m.modalities.clone(),
+            context_before: m.context_before,
+            context_after: m.context_after,
+            max_tokens: m.max_tokens,
+            dropout: m.dropout,
+            fusion: self.fusion.clone(),
+            lstm: self.lstm.clone(),
+            contrastive: self.contrastive.clone(),
+            label_decoder: self.label_decoder.clone(),
+            beam: m.beam,
+        }
+    }
+
+    fn validate(&self) -> Result<(), TrainError> {
+        self.model()
+            .validate()
+            .map_err(|e| TrainError::Config(e.to_string()))?;
+        let t = &self.train;
+        let positive = [
+            ("train.epochs", t.epochs),
+            ("train.batch", t.batch),
+            ("train.token_budget", t.token_budget),
+            ("train.accumulate", t.accumulate),
+        ];
+        for (key, value) in positive {
+            if value == 0 {
+                return Err(TrainError::Config(format!(
+                    "{key}: expected at least 1, found 0"
+                )));
+            }
+        }
+        if t.save_every < 1 {
+            return Err(TrainError::Config(format!(
+                "train.save_every: expected at least 1, found {}",
+                t.save_every
+            )));
+        }
+        if self.evaluate.resamples < 100 {
+            return Err(TrainError::Config(format!(
+                "evaluate.resamples: expected at least 100, found {}",
+                self.evaluate.resamples
+            )));
+        }
+        let rates = [
+            ("train.lr_backbone", t.lr_backbone),
+            ("train.lr_fusion", t.lr_fusion),
+            ("train.lr_rest", t.lr_rest),
+            ("train.weight_decay", t.weight_decay),
+            ("train.donor_weight", f64::from(t.donor_weight)),
+            ("train.intensity_weight", f64::from(t.intensity_weight)),
+        ];
+        for (key, value) in rates {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(TrainError::Config(format!(
+                    "{key}: expected a finite number, not negative, found {value}"
+                )));
+            }
+        }
+        if !(t.clip.is_finite() && t.clip > 0.0) {
+            return Err(TrainError::Config(format!(
+                "train.clip: expected a positive number, found {}",
+                t.clip
+            )));
+        }
+        if !(0.0..1.0).contains(&t.warmup) {
+            return Err(TrainError::Config(format!(
+                "train.warmup: expected a share in [0, 1), found {}",
+                t.warmup
+            )));
+        }
+        if !(t.temperature.is_finite() && t.temperature >= 1.0) {
+            return Err(TrainError::Config(format!(
+                "train.temperature: expected a number of at least 1, found {}",
+                t.temperature
+            )));
+        }
+        if !(1..=4).contains(&self.labels.decimals) {
+            return Err(TrainError::Config(format!(
+                "labels.decimals: expected 1 to 4, found {}",
+                self.labels.decimals
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn parse_table(source: &str, text: &str) -> Result<toml::Table, TrainError> {
+    text.parse::<toml::Table>()
+        .map_err(|e| TrainError::Config(format!("{source}: {}", one_line(&e))))
+}
+
+fn one_line(e: &toml::de::Error) -> String {
+    e.to_string()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// Lays `top` over `base`, tables merged key by key.
+fn overlay(base: &mut toml::Table, top: toml::Table) {
+    for (key, value) in top {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => overlay(below, above),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Applies `a.b=c`; what is no TOML value is taken as a string.
+fn set(table: &mut toml::Table, text: &str) -> Result<(), TrainError> {
+    let bad = || TrainError::Config(format!("override {text:?}: expected key.path=value"));
+    let (path, value) = text.split_once('=').ok_or_else(bad)?;
+    let value = format!("v = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut t| t.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let mut keys: Vec<&str> = path.trim().split('.').collect();
+    let last = keys.pop().filter(|k| !k.is_empty()).ok_or_else(bad)?;
+    let mut at = table;
+    for key in keys {
+        if key.is_empty() {
+            return Err(bad());
+        }
+        at = at
+            .entry(key)
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .ok_or_else(|| {
+                TrainError::Config(format!(
+                    "override {text:?}: {key} is a value, not a section"
+                ))
+            })?;
+    }
+    at.insert(last.to_owned(), value);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn later_layers_win() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("c.toml");
+        std::fs::write(&file, "[train]\nepochs = 4\nbatch = 8\n").unwrap();
+        let preset = "[train]\nepochs = 2\nclip = 0.5\n";
+        let overrides = [
+            "train.batch=16".to_owned(),
+            "model.modalities=[\"text\"]".to_owned(),
+            "labels.encoder=some/where".to_owned(),
+        ];
+        let c = RunConfig::merge(Some(("p", preset)), Some(&file), &overrides).unwrap();
+        assert_eq!((c.train.epochs, c.train.batch, c.train.clip), (4, 16, 0.5));
+        assert_eq!(c.model.modalities, vec![Modality::Text]);
+        assert_eq!(c.labels.encoder, "some/where");
+    }
+
+    #[test]
+    fn the_saved_file_reads_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let config = RunConfig::default();
+        std::fs::write(&path, config.to_toml().unwrap()).unwrap();
+        assert_eq!(RunConfig::load(&path).unwrap(), config);
+    }
+
+    #[test]
+    fn errors_name_the_key() {
+        for (text, expect) in [
+            ("train.epocs=3", "epocs"),
+            ("train.epochs=0", "train.epochs"),
+            ("train.epochs=many", "epochs"),
+            ("model.modalities=[\"audio\"]", "modalities"),
+            ("train", "train"),
+            ("train.epochs.x=1", "epochs"),
+        ] {
+            let error = RunConfig::merge(None, None, &[text.to_owned()])
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains(expect), "{text}: {error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
+    }
+}

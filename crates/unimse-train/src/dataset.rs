@@ -1,0 +1,310 @@
+//! Utterance tables and label tables joined by id into what the model reads and is taught.
+
+use std::path::Path;
+
+use tch::Device;
+use unimse_corpus::{Corpus, Task, context};
+use unimse_labels::{Field, Grammar, PlainLabel, Source, Split, UniversalLabel};
+use unimse_model::batch::{Batch, FieldWeights, ModalityBatch, SequenceRef, Target};
+use unimse_model::config::{FeatureDims, Modality, ModelConfig};
+use unimse_model::tokenizer::Tokenizer;
+
+use crate::TrainError;
+use crate::config::{RunConfig, TrainConfig};
+use crate::labels_table::LabelTable;
+use crate::sampler::Entry;
+
+/// One encoded utterance; the features stay in their corpus.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// Index into [`Dataset::corpora`].
+    pub corpus: usize,
+    /// Index into that corpus's utterances.
+    pub utterance: usize,
+    /// Token ids of the context window.
+    pub ids: Vec<i64>,
+    /// Segment of every token: 0 before, 1 current, 2 after.
+    pub segments: Vec<i64>,
+    /// What training teaches; `None` for rows that are only predicted.
+    pub target: Option<Target>,
+}
+
+/// Corpora with the examples of some splits.
+#[derive(Debug)]
+pub struct Dataset {
+    /// The corpora, in canonical order.
+    pub corpora: Vec<Corpus>,
+    /// The examples, corpus by corpus.
+    pub examples: Vec<Example>,
+    modalities: Vec<Modality>,
+    pad: i64,
+}
+
+/// Reads the utterance tables of a run, without the rows of the splits that are not asked for.
+///
+/// Everything but `evaluate` asks for train and dev only, so test labels never reach it.
+///
+/// # Errors
+/// [`TrainError::Corpus`] as the tables say; [`TrainError::Data`] where no corpus is left.
+pub fn read_corpora(folder: &Path, splits: &[Split]) -> Result<Vec<Corpus>, TrainError> {
+    let mut corpora = unimse_corpus::read_tables(folder)?;
+    for corpus in &mut corpora {
+        corpus.utterances.retain(|u| splits.contains(&u.split));
+    }
+    corpora.retain(|c| !c.utterances.is_empty());
+    if corpora.is_empty() {
+        return Err(TrainError::Data(format!(
+            "{}: expected utterance tables with rows of {}, found none",
+            folder.display(),
+            names(splits)
+        )));
+    }
+    Ok(corpora)
+}
+
+fn names(splits: &[Split]) -> String {
+    splits
+        .iter()
+        .map(|s| s.name())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Label tables of every corpus.
+///
+/// # Errors
+/// As [`LabelTable::read`].
+pub fn read_labels(folder: &Path, corpora: &[Corpus]) -> Result<Vec<LabelTable>, TrainError> {
+    corpora
+        .iter()
+        .map(|c| LabelTable::read(folder, &c.name))
+        .collect()
+}
+
+/// The fields a run's grammar has: those of which some label holds a value.
+#[must_use]
+pub fn fields(tables: &[LabelTable]) -> Vec<Field> {
+    let present = |f: Field| {
+        tables
+            .iter()
+            .flat_map(|t| &t.rows)
+            .filter_map(|r| r.label.as_ref())
+            .any(|l| match f {
+                Field::Intensity => matches!(l.intensity.source, Source::Gold | Source::Donor),
+                Field::Meld => matches!(l.meld.source, Source::Gold | Source::Donor),
+                Field::Iemocap => matches!(l.iemocap.source, Source::Gold | Source::Donor),
+            })
+    };
+    Field::ALL.into_iter().filter(|&f| present(f)).collect()
+}
+
+/// The grammar of a run.
+#[must_use]
+pub fn grammar(config: &RunConfig, fields: &[Field]) -> Grammar {
+    let mut grammar = Grammar::new(fields);
+    grammar.form = config.labels.form;
+    grammar.decimals = config.labels.decimals;
+    grammar
+}
+
+/// Feature dimensions of the corpora, for the modalities in use.
+#[must_use]
+pub fn feature_dims(corpora: &[Corpus], config: &ModelConfig) -> FeatureDims {
+    let dims = |m: Modality, of: &dyn Fn(&Corpus) -> Option<usize>| {
+        if config.has(m) {
+            corpora.iter().filter_map(of).map(|d| d as i64).collect()
+        } else {
+            Default::default()
+        }
+    };
+    FeatureDims {
+        audio: dims(Modality::Audio, &|c| c.audio_dim),
+        video: dims(Modality::Video, &|c| c.video_dim),
+    }
+}
+
+impl Dataset {
+    /// Encodes every utterance of `corpora` with its context; with `labels`, utterances without a label are left out and the
+    /// others carry a target.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] for an utterance that the label table lacks, [`TrainError::Model`] for text that cannot be encoded.
+    pub fn new(
+        corpora: Vec<Corpus>,
+        labels: Option<(&[LabelTable], &TrainConfig)>,
+        tokenizer: &Tokenizer,
+        config: &ModelConfig,
+    ) -> Result<Self, TrainError> {
+        let mut examples = Vec::new();
+        for (c, corpus) in corpora.iter().enumerate() {
+            let windows = context(
+                &corpus.utterances,
+                config.context_before,
+                config.context_after,
+            );
+            let table = match labels {
+                None => None,
+                Some((tables, train)) => {
+                    let table = tables.iter().find(|t| t.corpus == corpus.name);
+                    let table = table.ok_or_else(|| {
+                        TrainError::Data(format!(
+                            "corpus {}: no label table; run `unimse unify`",
+                            corpus.name
+                        ))
+                    })?;
+                    Some((table.by_id(), train))
+                }
+            };
+            for (u, (utterance, window)) in corpus.utterances.iter().zip(&windows).enumerate() {
+                let target = match &table {
+                    None => None,
+                    Some((rows, train)) => {
+                        let row = rows.get(utterance.utterance_id.as_str()).ok_or_else(|| {
+                            TrainError::Data(format!("corpus {}: utterance {} has no row in the label table; run `unimse unify` again", corpus.name, utterance.utterance_id))
+                        })?;
+                        let Some(label) = &row.label else { continue };
+                        Some(target(label, train))
+                    }
+                };
+                let texts = |indices: &[usize]| -> Vec<&str> {
+                    indices
+                        .iter()
+                        .map(|&i| corpus.utterances[i].text.as_str())
+                        .collect()
+                };
+                let encoded = tokenizer.encode(
+                    &texts(&window.before),
+                    &utterance.text,
+                    &texts(&window.after),
+                    config.max_tokens,
+                )?;
+                examples.push(Example {
+                    corpus: c,
+                    utterance: u,
+                    ids: encoded.ids,
+                    segments: encoded.segments,
+                    target,
+                });
+            }
+        }
+        Ok(Self {
+            corpora,
+            examples,
+            modalities: config.modalities.clone(),
+            pad: tokenizer.pad(),
+        })
+    }
+
+    /// What the sampler needs of every example.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        self.examples
+            .iter()
+            .map(|e| Entry {
+                corpus: e.corpus,
+                tokens: e.ids.len(),
+            })
+            .collect()
+    }
+
+    /// Task of the corpus at `index`.
+    #[must_use]
+    pub fn task(&self, index: usize) -> Task {
+        self.corpora[index].task()
+    }
+
+    /// Pads the examples at `indices` into one batch on `device`.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] naming the utterance whose features cannot be used.
+    pub fn batch(&self, indices: &[usize], device: Device) -> Result<Batch, TrainError> {
+        let rows: Vec<(&[i64], &[i64])> = indices
+            .iter()
+            .map(|&i| {
+                (
+                    self.examples[i].ids.as_slice(),
+                    self.examples[i].segments.as_slice(),
+                )
+            })
+            .collect();
+        let explain = |e: unimse_model::batch::BatchError| {
+            let ids: Vec<&str> = indices.iter().map(|&i| self.id(i)).collect();
+            TrainError::Data(format!("{e} (utterances {})", ids.join(", ")))
+        };
+        let audio = self
+            .features(indices, Modality::Audio, device)
+            .map_err(explain)?;
+        let video = self
+            .features(indices, Modality::Video, device)
+            .map_err(explain)?;
+        Batch::collate(&rows, self.pad, audio, video, device).map_err(explain)
+    }
+
+    /// Targets of the examples at `indices`.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] where one of them has none.
+    pub fn targets(&self, indices: &[usize]) -> Result<Vec<Target>, TrainError> {
+        let of = |&i: &usize| {
+            self.examples[i]
+                .target
+                .clone()
+                .ok_or_else(|| TrainError::Data(format!("utterance {} has no label", self.id(i))))
+        };
+        indices.iter().map(of).collect()
+    }
+
+    fn id(&self, example: usize) -> &str {
+        let e = &self.examples[example];
+        &self.corpora[e.corpus].utterances[e.utterance].utterance_id
+    }
+
+    fn features(
+        &self,
+        indices: &[usize],
+        modality: Modality,
+        device: Device,
+    ) -> Result<ModalityBatch, unimse_model::batch::BatchError> {
+        if !self.modalities.contains(&modality) {
+            return Ok(ModalityBatch::default());
+        }
+        let of = |&i: &usize| {
+            let e = &self.examples[i];
+            let u = &self.corpora[e.corpus].utterances[e.utterance];
+            let sequence = if modality == Modality::Audio {
+                u.audio.as_ref()
+            } else {
+                u.video.as_ref()
+            };
+            sequence.map(|s| SequenceRef {
+                dim: s.dim,
+                values: &s.values,
+            })
+        };
+        ModalityBatch::collate(&indices.iter().map(of).collect::<Vec<_>>(), device)
+    }
+}
+
+/// A borrowed field counts `donor_weight`, a gold intensity `intensity_weight`, any other known field 1, a missing one 0.
+fn target(label: &UniversalLabel, train: &TrainConfig) -> Target {
+    let weight = |source: Source, gold: f32| match source {
+        Source::Gold => gold,
+        Source::Donor => train.donor_weight,
+        Source::Rule => 1.0,
+        Source::Missing => 0.0,
+    };
+    Target {
+        label: PlainLabel {
+            polarity: label.polarity,
+            intensity: label.intensity.value,
+            meld: label.meld.value,
+            iemocap: label.iemocap.value,
+        },
+        weights: FieldWeights {
+            polarity: 1.0,
+            intensity: weight(label.intensity.source, train.intensity_weight),
+            meld: weight(label.meld.source, 1.0),
+            iemocap: weight(label.iemocap.source, 1.0),
+        },
+    }
+}

@@ -1,0 +1,89 @@
+//! What can go wrong in the stages that need a model.
+
+use std::path::PathBuf;
+
+/// Errors of unify, train, evaluate and predict. Each names the file or the field.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// A file could not be read or written.
+    #[error("{path}: {action} failed: {source}", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        action: &'static str,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A configuration key or value is wrong.
+    #[error("configuration: {0}")]
+    Config(String),
+    /// A file of the run does not hold what it should.
+    #[error("{path}: {message}", path = path.display())]
+    Artefact {
+        /// The file.
+        path: PathBuf,
+        /// Expected and found.
+        message: String,
+    },
+    /// A checkpoint does not fit the model.
+    #[error("checkpoint: {0}")]
+    Checkpoint(String),
+    /// A loss or gradient stopped being a number.
+    #[error(
+        "step {step}: {what} is not finite; lower the learning rate or look for non-finite features with `unimse doctor`"
+    )]
+    NonFinite {
+        /// Which quantity.
+        what: String,
+        /// Updates made before it.
+        step: i64,
+    },
+    /// The run was interrupted; what was done is saved.
+    #[error("interrupted after step {step}; `--resume` goes on from there")]
+    Interrupted {
+        /// Updates made and saved.
+        step: i64,
+    },
+    /// The data allow no training or evaluation.
+    #[error("{0}")]
+    Data(String),
+    /// The tables could not be read.
+    #[error(transparent)]
+    Corpus(#[from] unimse_corpus::CorpusError),
+    /// The model could not be built or run.
+    #[error(transparent)]
+    Model(#[from] unimse_model::ModelError),
+    /// A metric could not be computed.
+    #[error(transparent)]
+    Eval(#[from] unimse_eval::EvalError),
+    /// Labels could not be unified.
+    #[error(transparent)]
+    Unify(#[from] unimse_labels::UnifyError),
+    /// LibTorch refused an operation.
+    #[error("LibTorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+impl TrainError {
+    /// For `map_err` on file operations.
+    pub(crate) fn io(
+        path: impl Into<PathBuf>,
+        action: &'static str,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io {
+            path,
+            action,
+            source,
+        }
+    }
+
+    /// For a file whose contents are wrong.
+    pub(crate) fn artefact(path: impl Into<PathBuf>, message: impl std::fmt::Display) -> Self {
+        Self::Artefact {
+            path: path.into(),
+            message: message.to_string(),
+        }
+    }
+}

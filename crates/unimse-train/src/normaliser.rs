@@ -1,0 +1,195 @@
+//! Feature standardisation, fitted on training rows only: mean 0 and deviation 1 per feature, clipped at ten deviations.
+//!
+//! Feature sets differ by orders of magnitude between extractors (Hertz beside probabilities); one (modality, dimension) has one
+//! scale, like its input projection in the model.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use unimse_corpus::{Corpus, Sequence};
+use unimse_labels::Split;
+use unimse_model::config::Modality;
+
+use crate::{TrainError, artefact};
+
+/// Standardised values beyond this many deviations are clipped.
+const LIMIT: f32 = 10.0;
+
+/// Mean and deviation of every feature of one (modality, dimension).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    mean: Vec<f32>,
+    deviation: Vec<f32>,
+}
+
+/// The scales of a run, by `<modality>/<dimension>`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Normaliser(BTreeMap<String, Scale>);
+
+fn key(modality: Modality, dim: usize) -> String {
+    format!("{}/{dim}", modality.name())
+}
+
+fn sequence(u: &unimse_corpus::Utterance, modality: Modality) -> Option<&Sequence> {
+    if modality == Modality::Audio {
+        u.audio.as_ref()
+    } else {
+        u.video.as_ref()
+    }
+}
+
+impl Normaliser {
+    /// Fits the scales on the training rows of `corpora`.
+    #[must_use]
+    pub fn fit(corpora: &[Corpus]) -> Self {
+        // steps, sum, sum of squares
+        let mut sums: BTreeMap<String, (f64, Vec<f64>, Vec<f64>)> = BTreeMap::new();
+        for modality in [Modality::Audio, Modality::Video] {
+            for u in corpora
+                .iter()
+                .flat_map(|c| &c.utterances)
+                .filter(|u| u.split == Split::Train)
+            {
+                let Some(s) = sequence(u, modality) else {
+                    continue;
+                };
+                let entry = sums
+                    .entry(key(modality, s.dim))
+                    .or_insert_with(|| (0.0, vec![0.0; s.dim], vec![0.0; s.dim]));
+                for step in s.values.chunks_exact(s.dim.max(1)) {
+                    entry.0 += 1.0;
+                    for ((sum, square), &v) in entry.1.iter_mut().zip(&mut entry.2).zip(step) {
+                        *sum += f64::from(v);
+                        *square += f64::from(v) * f64::from(v);
+                    }
+                }
+            }
+        }
+        let scale = |(n, sum, square): (f64, Vec<f64>, Vec<f64>)| {
+            let mean: Vec<f64> = sum.iter().map(|s| s / n).collect();
+            let deviation = square
+                .iter()
+                .zip(&mean)
+                .map(|(q, m)| (q / n - m * m).max(0.0).sqrt());
+            // A constant feature carries nothing: it becomes 0 everywhere.
+            let deviation = deviation
+                .map(|d| if d > 1e-8 { d as f32 } else { f32::INFINITY })
+                .collect();
+            Scale {
+                mean: mean.iter().map(|&m| m as f32).collect(),
+                deviation,
+            }
+        };
+        Self(sums.into_iter().map(|(k, v)| (k, scale(v))).collect())
+    }
+
+    /// Standardises one sequence in place; a dimension that training never saw stays as it is.
+    pub fn apply_to(&self, modality: Modality, s: &mut Sequence) {
+        let Some(scale) = self.0.get(&key(modality, s.dim)) else {
+            return;
+        };
+        for step in s.values.chunks_exact_mut(s.dim.max(1)) {
+            for ((v, mean), deviation) in step.iter_mut().zip(&scale.mean).zip(&scale.deviation) {
+                *v = ((*v - mean) / deviation).clamp(-LIMIT, LIMIT);
+            }
+        }
+    }
+
+    /// Standardises every sequence of `corpora`.
+    pub fn apply(&self, corpora: &mut [Corpus]) {
+        for u in corpora.iter_mut().flat_map(|c| &mut c.utterances) {
+            if let Some(s) = &mut u.audio {
+                self.apply_to(Modality::Audio, s);
+            }
+            if let Some(s) = &mut u.video {
+                self.apply_to(Modality::Video, s);
+            }
+        }
+    }
+
+    /// Saves the scales as JSON (an infinite deviation as null).
+    ///
+    /// # Errors
+    /// As [`artefact::write`].
+    pub fn save(&self, path: &Path) -> Result<(), TrainError> {
+        let plain: BTreeMap<&String, BTreeMap<&str, Vec<Option<f32>>>> = self
+            .0
+            .iter()
+            .map(|(k, s)| {
+                let finite = |v: &[f32]| v.iter().map(|x| x.is_finite().then_some(*x)).collect();
+                (
+                    k,
+                    BTreeMap::from([
+                        ("mean", finite(&s.mean)),
+                        ("deviation", finite(&s.deviation)),
+                    ]),
+                )
+            })
+            .collect();
+        artefact::write_json(path, &plain)
+    }
+
+    /// Reads what [`Normaliser::save`] wrote.
+    ///
+    /// # Errors
+    /// [`TrainError::Io`] or [`TrainError::Artefact`] with the path.
+    pub fn load(path: &Path) -> Result<Self, TrainError> {
+        #[derive(Deserialize)]
+        struct Plain {
+            mean: Vec<Option<f32>>,
+            deviation: Vec<Option<f32>>,
+        }
+        let bytes = std::fs::read(path).map_err(TrainError::io(path, "reading"))?;
+        let plain: BTreeMap<String, Plain> =
+            serde_json::from_slice(&bytes).map_err(|e| TrainError::artefact(path, e))?;
+        let mut scales = BTreeMap::new();
+        for (k, p) in plain {
+            let expected = k.split('/').nth(1).and_then(|d| d.parse::<usize>().ok());
+            if expected != Some(p.mean.len()) || p.mean.len() != p.deviation.len() {
+                return Err(TrainError::artefact(
+                    path,
+                    format!(
+                        "{k}: expected {expected:?} means and deviations, found {} and {}",
+                        p.mean.len(),
+                        p.deviation.len()
+                    ),
+                ));
+            }
+            let mean = p.mean.iter().map(|m| m.unwrap_or(0.0)).collect();
+            let deviation = p
+                .deviation
+                .iter()
+                .map(|d| d.unwrap_or(f32::INFINITY))
+                .collect();
+            scales.insert(k, Scale { mean, deviation });
+        }
+        Ok(Self(scales))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn standardises_clips_and_reads_back() {
+        let scale = Scale {
+            mean: vec![2.0, 7.0],
+            deviation: vec![4.0, f32::INFINITY],
+        };
+        let n = Normaliser(BTreeMap::from([("audio/2".to_owned(), scale)]));
+        let mut s = Sequence {
+            dim: 2,
+            values: vec![6.0, 7.0, 2.0, 9.0, 2.0 + 4.0 * 50.0, 7.0],
+        };
+        n.apply_to(Modality::Audio, &mut s);
+        assert_eq!(s.values, vec![(6.0 - 2.0) / 4.0, 0.0, 0.0, 0.0, LIMIT, 0.0]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("n.json");
+        n.save(&path).unwrap();
+        assert_eq!(Normaliser::load(&path).unwrap(), n);
+    }
+}

@@ -1,0 +1,173 @@
+//! The order in which an epoch visits the training utterances: a pure function of (seed, epoch).
+//!
+//! Because nothing else enters, the data cursor of a checkpoint is just (epoch, batch).
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+
+/// What the sampler knows of one utterance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Index of its corpus, from 0.
+    pub corpus: usize,
+    /// Length of its encoded text in tokens.
+    pub tokens: usize,
+}
+
+/// How batches are drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Plan {
+    /// Most utterances in a batch.
+    pub batch: usize,
+    /// Most tokens in a batch, padding included.
+    pub token_budget: usize,
+    /// Temperature of the corpus mixture: corpus c is drawn in proportion to `n_c^(1/T)`; 1 is by size.
+    pub temperature: f64,
+}
+
+/// Utterances within so many batches are sorted by length together, so that batches hold little padding.
+const BUCKET_BATCHES: usize = 16;
+
+impl Plan {
+    /// The batches of one epoch as indices into `entries`. An epoch draws as many utterances as there are; with a temperature
+    /// above 1 small corpora come more than once and large ones less than once, each in reshuffled passes without replacement.
+    #[must_use]
+    pub fn epoch(&self, entries: &[Entry], seed: u64, epoch: usize) -> Vec<Vec<usize>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(epoch as u64 + 1);
+        let mut drawn = self.draw(entries, &mut rng);
+        drawn.shuffle(&mut rng);
+        let mut batches = Vec::new();
+        for bucket in drawn.chunks_mut(self.batch.max(1) * BUCKET_BATCHES) {
+            bucket.sort_by_key(|&i| (entries[i].tokens, i));
+            self.cut(bucket, entries, &mut batches);
+        }
+        batches.shuffle(&mut rng);
+        batches
+    }
+
+    /// Batches over `entries` in order of length, for evaluation.
+    #[must_use]
+    pub fn by_length(&self, entries: &[Entry]) -> Vec<Vec<usize>> {
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        order.sort_by_key(|&i| (entries[i].tokens, i));
+        let mut batches = Vec::new();
+        self.cut(&order, entries, &mut batches);
+        batches
+    }
+
+    /// Cuts a length-sorted run into batches under both limits; an utterance longer than the budget stands alone.
+    fn cut(&self, sorted: &[usize], entries: &[Entry], out: &mut Vec<Vec<usize>>) {
+        let mut batch: Vec<usize> = Vec::new();
+        for &i in sorted {
+            let padded = (batch.len() + 1) * entries[i].tokens;
+            if !batch.is_empty() && (batch.len() == self.batch || padded > self.token_budget) {
+                out.push(std::mem::take(&mut batch));
+            }
+            batch.push(i);
+        }
+        if !batch.is_empty() {
+            out.push(batch);
+        }
+    }
+
+    fn draw(&self, entries: &[Entry], rng: &mut ChaCha8Rng) -> Vec<usize> {
+        let corpora = entries.iter().map(|e| e.corpus + 1).max().unwrap_or(0);
+        let mut members = vec![Vec::new(); corpora];
+        for (i, e) in entries.iter().enumerate() {
+            members[e.corpus].push(i);
+        }
+        let mass: Vec<f64> = members
+            .iter()
+            .map(|m| {
+                if m.is_empty() {
+                    0.0
+                } else {
+                    (m.len() as f64).powf(1.0 / self.temperature)
+                }
+            })
+            .collect();
+        let total: f64 = mass.iter().sum();
+        let mut drawn = Vec::with_capacity(entries.len());
+        for (group, mass) in members.iter().zip(&mass) {
+            let mut want = (entries.len() as f64 * mass / total).round() as usize;
+            while want > 0 && !group.is_empty() {
+                let mut pass = group.clone();
+                pass.shuffle(rng);
+                pass.truncate(want);
+                want -= pass.len();
+                drawn.append(&mut pass);
+            }
+        }
+        drawn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entries(sizes: &[usize]) -> Vec<Entry> {
+        sizes
+            .iter()
+            .enumerate()
+            .flat_map(|(corpus, &n)| {
+                (0..n).map(move |i| Entry {
+                    corpus,
+                    tokens: 5 + (i * 7) % 40,
+                })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn temperature_one_visits_each_utterance_once() {
+        let e = entries(&[100, 13]);
+        let mut seen: Vec<usize> = Plan {
+            batch: 8,
+            token_budget: 10_000,
+            temperature: 1.0,
+        }
+        .epoch(&e, 7, 0)
+        .into_iter()
+        .flatten()
+        .collect();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..113).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn temperature_two_draws_in_proportion_to_the_square_root() {
+        let e = entries(&[900, 100]);
+        let plan = Plan {
+            batch: 8,
+            token_budget: 10_000,
+            temperature: 2.0,
+        };
+        let small = plan
+            .epoch(&e, 7, 0)
+            .into_iter()
+            .flatten()
+            .filter(|&i| e[i].corpus == 1)
+            .count();
+        assert_eq!(small, 1000 * 10 / (30 + 10));
+    }
+
+    proptest! {
+        #[test]
+        fn batches_keep_both_limits_and_repeat_by_seed(n in 1usize..200, batch in 1usize..33, budget in 45usize..2000, seed: u64) {
+            let e = entries(&[n, n / 3]);
+            let plan = Plan { batch, token_budget: budget, temperature: 1.0 };
+            let batches = plan.epoch(&e, seed, 3);
+            prop_assert_eq!(&batches, &plan.epoch(&e, seed, 3));
+            for b in &batches {
+                let longest = b.iter().map(|&i| e[i].tokens).max().unwrap_or(0);
+                prop_assert!(b.len() <= batch && !b.is_empty());
+                prop_assert!(b.len() == 1 || longest * b.len() <= budget);
+            }
+            prop_assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), e.len());
+        }
+    }
+}

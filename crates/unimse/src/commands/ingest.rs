@@ -1,0 +1,44 @@
+//! `unimse ingest`: data sets to utterance tables, all or nothing.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Folder with mosi/, mosei/, meld/, iemocap/ below it, or some of them.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Where the tables go.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The feature file of a corpus, where several fit: `mosi=FILE`.
+    #[arg(long, value_name = "CORPUS=FILE", value_parser = pair)]
+    features: Vec<(String, PathBuf)>,
+}
+
+fn pair(text: &str) -> Result<(String, PathBuf), String> {
+    let (corpus, file) = text
+        .split_once('=')
+        .ok_or("expected CORPUS=FILE, as in mosi=features.pkl")?;
+    Ok((corpus.to_owned(), PathBuf::from(file)))
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    for (corpus, file) in &args.features {
+        if !file.is_file() {
+            return Err(anyhow!(
+                "--features {corpus}={}: there is no such file",
+                file.display()
+            ));
+        }
+    }
+    let summaries = unimse_corpus::ingest(&args.data, &args.out, &args.features, &mut |line| {
+        eprintln!("ingest: {line}")
+    })?;
+    for s in summaries {
+        super::print(&format!("{s}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

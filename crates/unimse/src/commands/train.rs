@@ -1,0 +1,68 @@
+//! `unimse train`: the loop over one seed.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use unimse_model::config::Backbone;
+use unimse_train::artefact;
+use unimse_train::trainer::{self, Paths};
+
+use crate::interrupt::{INTERRUPTED, POLLED};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The run's configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The run folder; default the folder of the configuration.
+    #[arg(long, value_name = "DIR")]
+    run: Option<PathBuf>,
+    /// Utterance tables; default RUN/corpus.
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
+    /// Label tables; default RUN/labels.
+    #[arg(long, value_name = "DIR")]
+    labels: Option<PathBuf>,
+    /// Seed of the weights that are drawn, the order of batches and dropout.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Go on with an interrupted training.
+    #[arg(long)]
+    resume: bool,
+    /// Single values laid over the configuration: `train.epochs=3`.
+    #[arg(value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = super::config::merge(None, Some(&args.config), &args.overrides)?;
+    let run = args
+        .run
+        .clone()
+        .or_else(|| args.config.parent().map(PathBuf::from))
+        .unwrap_or_default();
+    let run = if run.as_os_str().is_empty() {
+        PathBuf::from(".")
+    } else {
+        run
+    };
+    let mut paths = Paths::of_run(&run);
+    paths.corpus = args.corpus.clone().unwrap_or(paths.corpus);
+    paths.labels = args.labels.clone().unwrap_or(paths.labels);
+    if config.model.backbone == Backbone::T5 && !tch::Cuda::is_available() {
+        eprintln!(
+            "warning: no CUDA device: a T5 backbone on the CPU takes days where the preset was made for a GPU"
+        );
+    }
+    POLLED.store(true, Ordering::SeqCst);
+    let saved = run.join("config.toml");
+    let merged = config.to_toml()?;
+    if std::fs::read_to_string(&saved).ok().as_deref() != Some(merged.as_str())
+        && args.config != saved
+    {
+        artefact::write(&saved, merged.as_bytes())?;
+    }
+    trainer::train(&config, &paths, args.seed, args.resume, &INTERRUPTED)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,49 @@
+//! `unimse unify`: utterance tables to label tables.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use unimse_labels::{DonorProtocol, QueryProtocol};
+use unimse_train::config::RunConfig;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Utterance tables, as `ingest` wrote them.
+    #[arg(long, value_name = "DIR")]
+    corpus: PathBuf,
+    /// Where the label tables go.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Configuration of a run whose [labels] section decides; the flags below win over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Which rows donate: `train` (default), or `all` as the official release did (marked leaky everywhere).
+    #[arg(long, value_name = "train|all")]
+    donors: Option<DonorProtocol>,
+    /// `all` labels test rows too: a diagnostic that training never reads.
+    #[arg(long, value_name = "all")]
+    queries: Option<QueryProtocol>,
+    /// Sentence encoder: a folder or a Hub id.
+    #[arg(long, value_name = "DIR")]
+    encoder: Option<String>,
+    /// Donors below this cosine are refused.
+    #[arg(long, value_name = "S")]
+    min_similarity: Option<f32>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = args
+        .config
+        .as_deref()
+        .map_or_else(|| Ok(RunConfig::default()), RunConfig::load)?;
+    let mut options = config.labels.options();
+    options.donors = args.donors.unwrap_or(options.donors);
+    options.queries = args.queries.unwrap_or(options.queries);
+    options.min_similarity = args.min_similarity.or(options.min_similarity);
+    let encoder = args.encoder.as_deref().unwrap_or(&config.labels.encoder);
+    let tables = unimse_train::unify::run(&args.corpus, &args.out, encoder, &options)?;
+    for line in unimse_train::unify::coverage(&tables) {
+        super::print(&format!("{line}\n"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,27 @@
+//! `unimse --version`: what somebody needs to reproduce a number.
+
+use unimse_train::session::cpu_has_bf16;
+
+/// Version, git hash, LibTorch, CPU precision, CUDA.
+pub(crate) fn text() -> &'static str {
+    static TEXT: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    TEXT.get_or_init(|| {
+        let cuda = if tch::Cuda::is_available() {
+            format!("{} device(s)", tch::Cuda::device_count())
+        } else {
+            "none".to_owned()
+        };
+        format!(
+            "{} (git {}, LibTorch {}, CPU precision {}, CUDA {cuda})",
+            env!("CARGO_PKG_VERSION"),
+            env!("UNIMSE_GIT"),
+            libtorch(),
+            if cpu_has_bf16() { "bf16" } else { "fp32" },
+        )
+    })
+}
+
+/// The release of LibTorch these bindings were built for; the build refuses any other.
+fn libtorch() -> &'static str {
+    "2.11.0"
+}

@@ -1,0 +1,25 @@
+//! Ctrl-C and SIGTERM: a training saves and stops; every other command stops at once (its files are replaced whole or not at all).
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set by the first signal.
+pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// True while somebody polls [`INTERRUPTED`].
+pub(crate) static POLLED: AtomicBool = AtomicBool::new(false);
+
+/// Installs the handler.
+pub(crate) fn install() {
+    let handler = || {
+        let again = INTERRUPTED.swap(true, Ordering::SeqCst);
+        if again || !POLLED.load(Ordering::SeqCst) {
+            eprintln!("interrupted");
+            // LibTorch's threads may be at work: no destructors.
+            #[allow(clippy::exit, reason = "a signal ends the process")]
+            std::process::exit(130);
+        }
+        eprintln!("interrupted: saving; once more stops at once");
+    };
+    if let Err(e) = ctrlc::set_handler(handler) {
+        eprintln!("warning: Ctrl-C will stop without saving: {e}");
+    }
+}
