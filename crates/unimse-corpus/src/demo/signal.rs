@@ -65,6 +65,12 @@ impl Sensor {
         }
     }
 
+    /// `[count, dim]`.
+    #[cfg(test)]
+    pub(super) fn directions(&self) -> &[Vec<f32>] {
+        &self.directions
+    }
+
     /// A recording of `steps` steps of `speaker`; `weights[k]` says how much of direction k shows.
     fn record(
         &self,
