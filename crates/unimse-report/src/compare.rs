@@ -15,7 +15,7 @@ impl Outcome {
     /// `None` where the difference is undefined.
     pub(crate) fn of(metric: &str, difference: &Interval) -> Option<Self> {
         let (low, high) = (difference.low?, difference.high?);
-        let (better, worse) = if crate::shim::higher_is_better(metric) {
+        let (better, worse) = if unimse_eval::higher_is_better(metric) {
             (low > 0.0, high < 0.0)
         } else {
             (high < 0.0, low > 0.0)
@@ -70,13 +70,15 @@ fn differences<'a>(
     baseline: &'a str,
     of: &'a Baseline,
 ) -> impl Iterator<Item = Comparison<'a>> {
-    of.difference.iter().map(move |(metric, interval)| Comparison {
-        seed,
-        baseline,
-        metric,
-        interval: *interval,
-        outcome: Outcome::of(metric, interval),
-    })
+    of.difference
+        .iter()
+        .map(move |(metric, interval)| Comparison {
+            seed,
+            baseline,
+            metric,
+            interval: *interval,
+            outcome: Outcome::of(metric, interval),
+        })
 }
 
 /// The outcome of all given comparisons in words: "beats", or "beats in 2 of 3 seeds, worse in 1".
@@ -112,10 +114,22 @@ mod tests {
 
     #[test]
     fn direction_of_the_metric_decides() {
-        assert_eq!(Outcome::of("mae", &interval(-0.3, -0.1)), Some(Outcome::Beats));
-        assert_eq!(Outcome::of("mae", &interval(0.1, 0.3)), Some(Outcome::Worse));
-        assert_eq!(Outcome::of("corr", &interval(0.1, 0.3)), Some(Outcome::Beats));
-        assert_eq!(Outcome::of("corr", &interval(0.0, 0.3)), Some(Outcome::NoDifference));
+        assert_eq!(
+            Outcome::of("mae", &interval(-0.3, -0.1)),
+            Some(Outcome::Beats)
+        );
+        assert_eq!(
+            Outcome::of("mae", &interval(0.1, 0.3)),
+            Some(Outcome::Worse)
+        );
+        assert_eq!(
+            Outcome::of("corr", &interval(0.1, 0.3)),
+            Some(Outcome::Beats)
+        );
+        assert_eq!(
+            Outcome::of("corr", &interval(0.0, 0.3)),
+            Some(Outcome::NoDifference)
+        );
         assert_eq!(Outcome::of("corr", &Interval::default()), None);
     }
 

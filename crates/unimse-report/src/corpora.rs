@@ -46,7 +46,13 @@ fn outline(corpus: &Corpus) -> String {
     if let Some(features) = &corpus.features {
         let pairs = flatten(features).into_iter();
         let features: Vec<_> = pairs
-            .map(|(k, v)| if k.is_empty() { v } else { format!("{k} = {v}") })
+            .map(|(k, v)| {
+                if k.is_empty() {
+                    v
+                } else {
+                    format!("{k} = {v}")
+                }
+            })
             .collect();
         text.push_str(&format!(" Features: {}.", features.join(", ")));
     }
@@ -61,7 +67,10 @@ fn outline(corpus: &Corpus) -> String {
         })
         .collect();
     if !chosen.is_empty() {
-        text.push_str(&format!(" Chosen on dev for the baselines: {}.", chosen.join(", ")));
+        text.push_str(&format!(
+            " Chosen on dev for the baselines: {}.",
+            chosen.join(", ")
+        ));
     }
     text
 }
@@ -91,12 +100,24 @@ fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
         }
         there
     };
-    let dev = optional(!corpus.dev.metrics.is_empty(), &mut std::iter::once("Dev".to_owned()));
-    let ours = if run.aggregate { "Test, mean ± sd" } else { "Test" };
+    let dev = optional(
+        !corpus.dev.metrics.is_empty(),
+        &mut std::iter::once("Dev".to_owned()),
+    );
+    let ours = if run.aggregate {
+        "Test, mean ± sd"
+    } else {
+        "Test"
+    };
     optional(true, &mut std::iter::once(ours.to_owned()));
-    let intervals =
-        optional(!test.intervals.is_empty(), &mut std::iter::once("95 % interval".to_owned()));
-    optional(true, &mut test.per_seed.iter().map(|s| format!("Seed {}", s.seed)));
+    let intervals = optional(
+        !test.intervals.is_empty(),
+        &mut std::iter::once("95 % interval".to_owned()),
+    );
+    optional(
+        true,
+        &mut test.per_seed.iter().map(|s| format!("Seed {}", s.seed)),
+    );
     optional(true, &mut test.baselines.iter().map(|b| b.0.to_owned()));
 
     let show = |m: &str, v: Option<&f64>| v.map_or_else(|| "—".to_owned(), |v| metric::show(m, *v));
@@ -116,12 +137,24 @@ fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
         if intervals {
             row.push(bounds(m, test.intervals.get(m)).into());
         }
-        row.extend(test.per_seed.iter().map(|s| show(m, s.metrics.get(m)).into()));
-        row.extend(test.baselines.iter().map(|(_, b)| show(m, b.metrics.get(m)).into()));
+        row.extend(
+            test.per_seed
+                .iter()
+                .map(|s| show(m, s.metrics.get(m)).into()),
+        );
+        row.extend(
+            test.baselines
+                .iter()
+                .map(|(_, b)| show(m, b.metrics.get(m)).into()),
+        );
         row
     });
     let rows = rows.collect();
-    doc.table(format!("Metrics on {name}; columns after the run's own are its baselines."), head, rows);
+    doc.table(
+        format!("Metrics on {name}; columns after the run's own are its baselines."),
+        head,
+        rows,
+    );
 }
 
 fn bounds(m: &str, interval: Option<&Interval>) -> String {
@@ -150,14 +183,21 @@ fn differences(doc: &mut Document, run: &Run, name: &str) {
     if by_seed {
         head.insert(0, words("Seed"));
     }
-    head.extend([numbers("Difference"), numbers("95 % interval"), words("UniMSE")]);
+    head.extend([
+        numbers("Difference"),
+        numbers("95 % interval"),
+        words("UniMSE"),
+    ]);
     let rows = comparisons.iter().map(|c| {
         let mut row: Vec<Line> = Vec::new();
         if by_seed {
             row.push(c.seed.into());
         }
         let signed = |v: Option<f64>| {
-            v.map_or_else(|| "undefined".to_owned(), |v| metric::show_difference(c.metric, v))
+            v.map_or_else(
+                || "undefined".to_owned(),
+                |v| metric::show_difference(c.metric, v),
+            )
         };
         let (low, high) = (signed(c.interval.low), signed(c.interval.high));
         row.extend([
@@ -173,7 +213,11 @@ fn differences(doc: &mut Document, run: &Run, name: &str) {
         row
     });
     let rows = rows.collect();
-    doc.table(format!("UniMSE minus each baseline on {name}, test split."), head, rows);
+    doc.table(
+        format!("UniMSE minus each baseline on {name}, test split."),
+        head,
+        rows,
+    );
 }
 
 fn conventions(doc: &mut Document, name: &str, corpus: &Corpus) {
@@ -181,12 +225,17 @@ fn conventions(doc: &mut Document, name: &str, corpus: &Corpus) {
     let scores = |v: &Value| -> Vec<(String, f64)> {
         let metrics = v.get("metrics").unwrap_or(v);
         let entries = metrics.as_object().into_iter().flatten();
-        entries.filter_map(|(k, v)| Some((k.clone(), v.as_f64()?))).collect()
+        entries
+            .filter_map(|(k, v)| Some((k.clone(), v.as_f64()?)))
+            .collect()
     };
     let all: Vec<_> = (corpus.test.conventions.iter())
         .map(|(convention, v)| (convention, scores(v)))
         .collect();
-    let names = metric_names(all.iter().flat_map(|(_, s)| s.iter().map(|(m, _)| m.as_str())));
+    let names = metric_names(
+        all.iter()
+            .flat_map(|(_, s)| s.iter().map(|(m, _)| m.as_str())),
+    );
     let head: Vec<Column> = std::iter::once(words("Metric"))
         .chain(all.iter().map(|(convention, _)| numbers(*convention)))
         .collect();
@@ -199,11 +248,16 @@ fn conventions(doc: &mut Document, name: &str, corpus: &Corpus) {
         row
     });
     let rows = rows.collect();
-    doc.table(format!("The same test predictions on {name} by other conventions in use."), head, rows);
+    doc.table(
+        format!("The same test predictions on {name} by other conventions in use."),
+        head,
+        rows,
+    );
 }
 
 fn classes(doc: &mut Document, name: &str, corpus: &Corpus) {
-    let percent = |v: Option<f64>| Line::from(v.map_or_else(|| "—".to_owned(), |v| metric::show("f1", v)));
+    let percent =
+        |v: Option<f64>| Line::from(v.map_or_else(|| "—".to_owned(), |v| metric::show("f1", v)));
     let rows = corpus.test.per_class.iter().map(|c| {
         let support = c.support.map_or_else(|| "—".to_owned(), metric::count);
         vec![
@@ -221,7 +275,11 @@ fn classes(doc: &mut Document, name: &str, corpus: &Corpus) {
         numbers("F1 ↑"),
         numbers("Support"),
     ];
-    doc.table(format!("Classes of {name}, test split."), head, rows.collect());
+    doc.table(
+        format!("Classes of {name}, test split."),
+        head,
+        rows.collect(),
+    );
 }
 
 fn confusion(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
@@ -237,7 +295,10 @@ fn confusion(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
         "Confusion matrix of {name}, test split: true classes in rows, predicted in columns; the shade is the share of the row."
     );
     if summed {
-        caption.push_str(&format!(" Counts are summed over {} seeds.", run.seeds.len()));
+        caption.push_str(&format!(
+            " Counts are summed over {} seeds.",
+            run.seeds.len()
+        ));
     }
     let mut head = vec![words("true \\ predicted")];
     head.extend(confusion.labels.iter().map(numbers));
@@ -249,7 +310,9 @@ fn confusion(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
         rows: rows
             .map(|(label, row)| {
                 let counts = row.iter().map(|c| metric::count(*c).into());
-                std::iter::once(label.as_str().into()).chain(counts).collect()
+                std::iter::once(label.as_str().into())
+                    .chain(counts)
+                    .collect()
             })
             .collect(),
     };
@@ -257,7 +320,10 @@ fn confusion(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
 }
 
 fn sum_over_seeds(run: &Run, name: &str) -> Option<Confusion> {
-    let mut seeds = run.seeds.iter().map(|s| s.results.corpora.get(name)?.test.confusion.clone());
+    let mut seeds = run
+        .seeds
+        .iter()
+        .map(|s| s.results.corpora.get(name)?.test.confusion.clone());
     let first = seeds.next()??;
     seeds.try_fold(first, |mut sum, next| {
         let next = next.filter(|n| n.labels == sum.labels)?;

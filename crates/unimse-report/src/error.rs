@@ -41,7 +41,7 @@ pub enum ReportError {
     Paper {
         /// What the parser said.
         #[source]
-        source: crate::shim::EvalError,
+        source: unimse_eval::PaperError,
     },
     /// The report could not be written.
     #[error("cannot write {path}: {source}")]

@@ -156,7 +156,10 @@ mod tests {
             "[]",
         ]);
         assert_eq!((curves.steps.len(), curves.skipped), (1, 2));
-        assert_eq!(curves.curve(|s| s.text_audio.get(1).copied().flatten()), [(1.0, 1.0)]);
+        assert_eq!(
+            curves.curve(|s| s.text_audio.get(1).copied().flatten()),
+            [(1.0, 1.0)]
+        );
     }
 
     #[test]
@@ -170,7 +173,9 @@ mod tests {
 
     #[test]
     fn thinning_takes_means_and_keeps_short_curves() {
-        let points: Vec<_> = (0..1201).map(|i| (f64::from(i), f64::from(i) * 2.0)).collect();
+        let points: Vec<_> = (0..1201)
+            .map(|i| (f64::from(i), f64::from(i) * 2.0))
+            .collect();
         let thinned = thin(&points);
         assert!(thinned.len() <= MAX_POINTS);
         assert_eq!(thinned.first(), Some(&(1.0, 2.0))); // mean of 0, 1, 2

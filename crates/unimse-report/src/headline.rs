@@ -7,11 +7,19 @@ use crate::metric;
 use crate::schema::Corpus;
 
 /// Notices, the verdict in one sentence, and one row a corpus.
-pub(crate) fn section(doc: &mut Document, run: &Run) {
+pub(crate) fn section(doc: &mut Document, run: &Run, against_paper: Option<Line>) {
     notices(doc, run);
     doc.heading(2, "Verdict");
     doc.paragraph(verdict(run));
-    let rows = run.results.corpora.iter().map(|(name, c)| row(run, name, c)).collect();
+    if let Some(line) = against_paper {
+        doc.paragraph(line);
+    }
+    let rows = run
+        .results
+        .corpora
+        .iter()
+        .map(|(name, c)| row(run, name, c))
+        .collect();
     let caption = "The main metric of every test split beside the strongest baseline of the same run. The difference is ours minus the \
                    baseline, with its paired-bootstrap 95 % interval.";
     let head = vec![
@@ -28,7 +36,7 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
 }
 
 fn notices(doc: &mut Document, run: &Run) {
-    if run.results.synthetic {
+    if run.synthetic() {
         doc.notice(
             Line::default().strong("Synthetic data.").text(
                 " A generator made the corpora of this run. Its numbers show that the pipeline works; they say nothing about how \
@@ -36,7 +44,7 @@ fn notices(doc: &mut Document, run: &Run) {
             ),
         );
     }
-    if leaky(run) == Some(true) {
+    if run.leaky() == Some(true) {
         doc.notice(Line::default().strong("Leaky.").text(
             " Rows of the test splits donated labels to training, as in the official release: test scores are optimistic.",
         ));
@@ -49,12 +57,6 @@ fn notices(doc: &mut Document, run: &Run) {
             metric::count(n)
         )));
     }
-}
-
-/// Whether test rows donated labels, in the run or any of its seeds.
-pub(crate) fn leaky(run: &Run) -> Option<bool> {
-    let flags = || std::iter::once(&run.results).chain(run.seeds.iter().map(|s| &s.results));
-    flags().filter_map(|r| r.leaky).reduce(|a, b| a || b)
 }
 
 /// The comparisons of a corpus on its main metric.
@@ -96,14 +98,21 @@ fn verdict(run: &Run) -> Line {
     ));
     match lost {
         0 => line.text("; on none is it worse than a baseline."),
-        n => line.text("; on ").strong(format!("{n} of {of}")).text(" it is worse than at least one of them."),
+        n => line
+            .text("; on ")
+            .strong(format!("{n} of {of}"))
+            .text(" it is worse than at least one of them."),
     }
 }
 
 fn row(run: &Run, name: &str, corpus: &Corpus) -> Vec<Line> {
     let main = corpus.task.main_metric();
     let ours = match (corpus.test.metrics.get(main), corpus.test.sd.get(main)) {
-        (Some(mean), Some(sd)) => format!("{} ± {}", metric::show(main, *mean), metric::show(main, *sd)),
+        (Some(mean), Some(sd)) => format!(
+            "{} ± {}",
+            metric::show(main, *mean),
+            metric::show(main, *sd)
+        ),
         (Some(value), None) => metric::show(main, *value),
         (None, _) => "undefined".to_owned(),
     };
@@ -123,7 +132,8 @@ fn row(run: &Run, name: &str, corpus: &Corpus) -> Vec<Line> {
         baseline.unwrap_or_else(dash).into(),
         value.map_or_else(dash, |v| metric::show(main, v)).into(),
         difference(main, &against).into(),
-        compare::summary(&against).map_or_else(|| "not compared".into(), |s| Line::default().strong(s)),
+        compare::summary(&against)
+            .map_or_else(|| "not compared".into(), |s| Line::default().strong(s)),
     ]
 }
 
@@ -164,14 +174,25 @@ fn strongest_baseline(run: &Run, corpus: &str, main: &str) -> Option<(String, f6
     let with = parts.map(|c| &c.test.baselines).find(|b| !b.is_empty())?;
     let mean_of = |name: &str| {
         let of = |r: &crate::schema::Results| {
-            r.corpora.get(corpus)?.test.baselines.get(name)?.metrics.get(main).copied()
+            r.corpora
+                .get(corpus)?
+                .test
+                .baselines
+                .get(name)?
+                .metrics
+                .get(main)
+                .copied()
         };
         of(&run.results).or_else(|| {
             let values: Vec<f64> = run.seeds.iter().filter_map(|s| of(&s.results)).collect();
             (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
         })
     };
-    let sign = if crate::shim::higher_is_better(main) { 1.0 } else { -1.0 };
+    let sign = if unimse_eval::higher_is_better(main) {
+        1.0
+    } else {
+        -1.0
+    };
     with.iter()
         .filter_map(|(name, _)| Some((name.to_owned(), mean_of(name)?)))
         .max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)))

@@ -1,15 +1,55 @@
-#![allow(missing_docs)]
-mod shim;
-use shim as unimse_eval;
-mod compare; mod corpora; mod doc; mod error; mod events; mod headline; mod html; mod load; mod markdown; mod metric; mod paper; mod record; mod schema; mod svg; mod training;
+//! A finished run as a report: `report.md`, and one `report.html` that needs no other file and no network.
+//!
+//! Reads what the other stages left in a run folder (`results.json`, `events.jsonl`, `config.toml` and, where present,
+//! `provenance.json`; or the aggregate of several seeds above its `seed-<n>` children) and computes nothing but sums, means and verdicts
+//! of what it reads. Whatever a file says is treated as text: names and values are escaped, control characters are replaced.
+//! The crate must not open predictions, labels or checkpoints, and never prints a published number beside a synthetic run.
+//!
+//! The way of the data: `load` and `events` read ([`ReportError`] names file and field), `headline`, `corpora`, `paper`, `training` and
+//! `record` each write their sections into a document of plain blocks (`doc`), `markdown` and `html` render it, `svg` draws.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let run = tempfile::tempdir()?;
+//! std::fs::write(run.path().join("config.toml"), "preset = \"demo\"\n")?;
+//! std::fs::write(run.path().join("events.jsonl"), "{\"event\":\"step\",\"step\":1,\"epoch\":1,\"loss\":2.5}\n")?;
+//! std::fs::write(
+//!     run.path().join("results.json"),
+//!     r#"{"schema": 1, "synthetic": true, "seeds": [1], "corpora": {
+//!          "mosi": {"task": "sentiment", "test": {"n": 3, "metrics": {"mae": 0.75}}}}}"#,
+//! )?;
+//! let written = unimse_report::write(run.path(), &unimse_report::paper_tables()?)?;
+//! assert!(std::fs::read_to_string(written.markdown)?.contains("| MAE ↓ | **0.750** |"));
+//! assert!(written.html.ends_with("report.html"));
+//! # Ok(())
+//! # }
+//! ```
+
+mod compare;
+mod corpora;
+mod doc;
+mod error;
+mod events;
+mod headline;
+mod html;
+mod load;
+mod markdown;
+mod metric;
+mod paper;
+mod record;
+mod schema;
+mod svg;
+mod training;
 
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-pub use error::ReportError;
-use doc::Document;
 use unimse_eval::PaperTable;
+
+use crate::doc::Document;
+pub use crate::error::ReportError;
+pub use crate::paper::paper_tables;
 
 /// Where the report stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +60,14 @@ pub struct Written {
     pub html: PathBuf,
 }
 
+/// Writes `report.md` and `report.html` into the run folder, beside the published numbers of `paper_tables`
+/// (usually [`paper_tables()`]). The same folder gives the same bytes.
+///
+/// `run` is the folder of one seed, or of several: then `seed-<n>` children lie in it and its `results.json` is their aggregate.
+///
+/// # Errors
+/// A file that is absent or unreadable (only `provenance.json` may be absent; lines of `events.jsonl` that do not parse are counted and
+/// skipped), a field of `results.json` of another shape, a folder that cannot be written to. A report that stood there before then stays.
 pub fn write(run: &Path, paper_tables: &[PaperTable]) -> Result<Written, ReportError> {
     let document = document(&load::run(run)?, paper_tables);
     let written = Written {
@@ -41,12 +89,12 @@ fn document(run: &load::Run, paper_tables: &[PaperTable]) -> Document {
     if !run.results.modalities.is_empty() {
         about.push(run.results.modalities.join(", "));
     }
-    about.push(match run.seeds.len() {
-        1 => run.seeds.iter().map(|s| s.name.as_str()).collect(),
-        n => format!("{n} seeds"),
+    about.push(match run.seeds.as_slice() {
+        [one] => one.name.clone(),
+        many => format!("{} seeds", many.len()),
     });
     let mut doc = Document::new("UniMSE: report of a run", about.join(" · "));
-    headline::section(&mut doc, run);
+    headline::section(&mut doc, run, paper::summary(run, paper_tables));
     corpora::section(&mut doc, run);
     paper::section(&mut doc, run, paper_tables);
     training::section(&mut doc, run);
@@ -57,7 +105,7 @@ fn document(run: &load::Run, paper_tables: &[PaperTable]) -> Document {
     doc
 }
 
-/// Writes a file beside its final name, syncs it and renames it, so that a reader sees the old file or the new one.
+/// Writes a file beside its final name, syncs it and renames it: a reader sees the old file or the new one.
 fn replace(path: &Path, text: &str) -> Result<(), ReportError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".tmp");
@@ -71,6 +119,9 @@ fn replace(path: &Path, text: &str) -> Result<(), ReportError> {
     write().map_err(|source| {
         // Best effort: the error that matters is the one reported.
         let _ = fs::remove_file(&temporary);
-        ReportError::Write { path: path.to_owned(), source }
+        ReportError::Write {
+            path: path.to_owned(),
+            source,
+        }
     })
 }

@@ -31,6 +31,24 @@ pub(crate) struct SeedRun {
     pub(crate) curves: Curves,
 }
 
+impl Run {
+    fn all_results(&self) -> impl Iterator<Item = &Results> {
+        std::iter::once(&self.results).chain(self.seeds.iter().map(|s| &s.results))
+    }
+
+    /// Whether the corpora of the run, or of any of its seeds, came from a generator.
+    pub(crate) fn synthetic(&self) -> bool {
+        self.all_results().any(|r| r.synthetic)
+    }
+
+    /// Whether test rows donated labels, in the run or any of its seeds; `None` where nothing says.
+    pub(crate) fn leaky(&self) -> Option<bool> {
+        self.all_results()
+            .filter_map(|r| r.leaky)
+            .reduce(|a, b| a || b)
+    }
+}
+
 /// Reads a run folder.
 ///
 /// # Errors
@@ -160,10 +178,7 @@ fn check_square(confusion: &Confusion) -> Result<(), String> {
     }
     for (i, row) in confusion.rows_truth.iter().enumerate() {
         if row.len() != n {
-            return Err(format!(
-                "row {i}: expected {n} counts, found {}",
-                row.len()
-            ));
+            return Err(format!("row {i}: expected {n} counts, found {}", row.len()));
         }
     }
     Ok(())
@@ -223,8 +238,19 @@ mod tests {
             labels: vec!["a".into(), "b".into()],
             rows_truth,
         };
-        assert_eq!(check_square(&of(vec![vec![1.0, 2.0], vec![3.0, 4.0]])), Ok(()));
-        assert!(check_square(&of(vec![vec![1.0, 2.0]])).unwrap_err().contains("expected 2 rows"));
-        assert!(check_square(&of(vec![vec![1.0, 2.0], vec![3.0]])).unwrap_err().contains("row 1"));
+        assert_eq!(
+            check_square(&of(vec![vec![1.0, 2.0], vec![3.0, 4.0]])),
+            Ok(())
+        );
+        assert!(
+            check_square(&of(vec![vec![1.0, 2.0]]))
+                .unwrap_err()
+                .contains("expected 2 rows")
+        );
+        assert!(
+            check_square(&of(vec![vec![1.0, 2.0], vec![3.0]]))
+                .unwrap_err()
+                .contains("row 1")
+        );
     }
 }

@@ -4,11 +4,19 @@ use crate::doc::{Block, Column, Document, Line, Span, Table};
 
 /// Renders the whole report.
 pub(crate) fn render(document: &Document) -> String {
-    let mut out = format!("# {}\n\n{}\n\n", escape(&document.title), escape(&document.subtitle));
+    let mut out = format!(
+        "# {}\n\n{}\n\n",
+        escape(&document.title),
+        escape(&document.subtitle)
+    );
     for block in &document.blocks {
         match block {
             Block::Heading(level, text) => {
-                out.push_str(&format!("{} {}\n\n", "#".repeat(usize::from(*level)), escape(text)));
+                out.push_str(&format!(
+                    "{} {}\n\n",
+                    "#".repeat(usize::from(*level)),
+                    escape(text)
+                ));
             }
             Block::Paragraph(line) => out.push_str(&format!("{}\n\n", inline(line))),
             Block::Notice(line) => out.push_str(&format!("> {}\n\n", inline(line))),
@@ -37,12 +45,28 @@ pub(crate) fn render(document: &Document) -> String {
 
 fn push_table(out: &mut String, table: &Table) {
     if !table.number.is_empty() {
-        out.push_str(&format!("**{}.** {}\n\n", table.number, inline(&table.caption)));
+        out.push_str(&format!(
+            "**{}.** {}\n\n",
+            table.number,
+            inline(&table.caption)
+        ));
     }
-    let width = table.rows.iter().map(Vec::len).max().unwrap_or(0).max(table.head.len());
+    let width = table
+        .rows
+        .iter()
+        .map(Vec::len)
+        .max()
+        .unwrap_or(0)
+        .max(table.head.len());
     let names = (0..width).map(|i| table.head.get(i).map_or(String::new(), |c| escape(&c.name)));
     push_row(out, names);
-    let rule = |c: Option<&Column>| if c.is_some_and(|c| c.numeric) { "---:" } else { "---" };
+    let rule = |c: Option<&Column>| {
+        if c.is_some_and(|c| c.numeric) {
+            "---:"
+        } else {
+            "---"
+        }
+    };
     push_row(out, (0..width).map(|i| rule(table.head.get(i)).to_owned()));
     for row in &table.rows {
         push_row(out, row.iter().map(inline));
@@ -76,7 +100,9 @@ fn escape(s: &str) -> String {
     let mut characters = s.chars().peekable();
     while let Some(c) = characters.next() {
         let inside_word = before.is_alphanumeric()
-            && characters.peek().is_some_and(|after| after.is_alphanumeric());
+            && characters
+                .peek()
+                .is_some_and(|after| after.is_alphanumeric());
         match c {
             '\n' | '\t' => out.push(' '),
             '&' => out.push_str("&amp;"),

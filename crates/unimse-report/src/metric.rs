@@ -33,7 +33,7 @@ pub(crate) fn name(metric: &str) -> &str {
 
 /// The name with the direction of improvement, as in "MAE ↓".
 pub(crate) fn with_arrow(metric: &str) -> String {
-    let arrow = if crate::shim::higher_is_better(metric) {
+    let arrow = if unimse_eval::higher_is_better(metric) {
         '↑'
     } else {
         '↓'

@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use crate::doc::{Document, Line, numbers, words};
-use crate::headline::leaky;
 use crate::load::Run;
 use crate::metric;
 
@@ -21,45 +20,72 @@ pub(crate) fn protocol(doc: &mut Document, run: &Run) {
     let mut rows: Vec<(String, Line)> = Vec::new();
     let mut row = |name: &str, value: Option<String>| {
         let value = value.filter(|v| !v.is_empty());
-        rows.push((name.to_owned(), value.unwrap_or_else(|| "not recorded".to_owned()).into()));
+        rows.push((
+            name.to_owned(),
+            value.unwrap_or_else(|| "not recorded".to_owned()).into(),
+        ));
     };
     row("Protocol", p.name.clone());
     row("Checkpoint selected on", p.selection.clone());
-    row("Test splits opened", p.test_openings.map(|n| if n == 1.0 { "once".to_owned() } else { format!("{} times", metric::count(n)) }));
+    row(
+        "Test splits opened",
+        p.test_openings.map(|n| {
+            if n == 1.0 {
+                "once".to_owned()
+            } else {
+                format!("{} times", metric::count(n))
+            }
+        }),
+    );
     row("Splits", Some(splits(run)));
     let seeds: Vec<_> = r.seeds.iter().map(u64::to_string).collect();
     row("Seeds", Some(seeds.join(", ")));
     row(
         "Donors of labels",
-        leaky(run).map(|leaky| match leaky {
+        run.leaky().map(|leaky| match leaky {
             true => "train and test rows (leaky)".to_owned(),
             false => "train rows only (not leaky)".to_owned(),
         }),
     );
-    row("Data", Some(if r.synthetic { "synthetic" } else { "real" }.to_owned()));
+    row(
+        "Data",
+        Some(if run.synthetic() { "synthetic" } else { "real" }.to_owned()),
+    );
     row("Label fields", Some(r.fields.join(", ")));
     row("Backbone", r.backbone.clone());
     row("Modalities", Some(r.modalities.join(", ")));
     row("Intensity readout", r.readout.as_ref().map(in_words));
     for (key, value) in r.timing.iter().flat_map(flatten) {
         match (key.strip_suffix("_s"), value.parse()) {
-            (Some(stage), Ok(seconds)) => row(&format!("Time to {stage}"), Some(metric::duration(seconds))),
+            (Some(stage), Ok(seconds)) => {
+                row(&format!("Time to {stage}"), Some(metric::duration(seconds)))
+            }
             _ => row(&format!("timing {key}"), Some(value)),
         }
     }
-    let own = p.receipt.iter().map(|receipt| ("Receipt".to_owned(), receipt));
+    let own = p
+        .receipt
+        .iter()
+        .map(|receipt| ("Receipt".to_owned(), receipt));
     let of_seeds = run.seeds.iter().filter_map(|s| {
         let receipt = s.results.protocol.receipt.as_ref()?;
         Some((format!("Receipt of {}", s.name), receipt))
     });
-    let receipts: Vec<_> = if run.aggregate { own.chain(of_seeds).collect() } else { own.collect() };
+    let receipts: Vec<_> = if run.aggregate {
+        own.chain(of_seeds).collect()
+    } else {
+        own.collect()
+    };
     if receipts.is_empty() {
         row("Receipt", None);
     }
     let rest = p.rest.iter().map(|(k, v)| (k.clone(), v));
     for (name, value) in receipts.into_iter().chain(rest) {
         for (key, value) in flatten(value) {
-            rows.push((format!("{name} {key}").trim_end().to_owned(), Line::default().code(value)));
+            rows.push((
+                format!("{name} {key}").trim_end().to_owned(),
+                Line::default().code(value),
+            ));
         }
     }
     doc.heading(2, "Protocol");
@@ -109,7 +135,11 @@ fn source_table(labels: &Value) -> Vec<Vec<Line>> {
             let mut row: Vec<Line> = vec![corpus.as_str().into(), field.as_str().into()];
             row.extend(SOURCES.map(|source| {
                 let n = of(source).unwrap_or(0.0);
-                Line::from(format!("{} ({} %)", metric::count(n), metric::number(100.0 * n / total, 1)))
+                Line::from(format!(
+                    "{} ({} %)",
+                    metric::count(n),
+                    metric::number(100.0 * n / total, 1)
+                ))
             }));
             rows.push(row);
         }
@@ -148,13 +178,22 @@ pub(crate) fn flatten(value: &Value) -> Vec<(String, String)> {
 }
 
 fn push(rows: &mut Vec<(String, String)>, name: String, value: &Value) {
-    let below = |key: &str| if name.is_empty() { key.to_owned() } else { format!("{name}.{key}") };
+    let below = |key: &str| {
+        if name.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{name}.{key}")
+        }
+    };
     match value {
         Value::Object(map) if !map.is_empty() => {
             map.iter().for_each(|(k, v)| push(rows, below(k), v));
         }
         Value::Array(items) if items.iter().any(|v| v.is_object() || v.is_array()) => {
-            items.iter().enumerate().for_each(|(i, v)| push(rows, below(&i.to_string()), v));
+            items
+                .iter()
+                .enumerate()
+                .for_each(|(i, v)| push(rows, below(&i.to_string()), v));
         }
         value => rows.push((name, in_words(value))),
     }
@@ -180,19 +219,39 @@ mod tests {
     #[test]
     fn records_are_flattened_and_bounded() {
         let value = json!({"a": {"b": 1, "c": [1, "x"]}, "d": [{"e": true}], "f": {}});
-        let expected = [("a.b", "1"), ("a.c", "1, x"), ("d.0.e", "true"), ("f", "{}")];
+        let expected = [
+            ("a.b", "1"),
+            ("a.c", "1, x"),
+            ("d.0.e", "true"),
+            ("f", "{}"),
+        ];
         let found = flatten(&value);
-        assert!(found.iter().map(|(k, v)| (k.as_str(), v.as_str())).eq(expected));
+        assert!(
+            found
+                .iter()
+                .map(|(k, v)| (k.as_str(), v.as_str()))
+                .eq(expected)
+        );
         let long = flatten(&json!({ "list": vec![json!({"k": "é".repeat(1000)}); 500] }));
         assert_eq!(long.len(), MAX_ROWS + 1);
-        assert!(long.iter().all(|(_, v)| v.chars().count() <= MAX_CHARACTERS + 1));
+        assert!(
+            long.iter()
+                .all(|(_, v)| v.chars().count() <= MAX_CHARACTERS + 1)
+        );
     }
 
     #[test]
     fn label_sources_have_shares() {
         let rows = source_table(&json!({"mosi": {"meld": {"gold": 0, "donor": 3, "missing": 1}}}));
         let cells: Vec<_> = rows.into_iter().flatten().collect();
-        let expected = ["mosi", "meld", "0 (0.0 %)", "3 (75.0 %)", "0 (0.0 %)", "1 (25.0 %)"];
+        let expected = [
+            "mosi",
+            "meld",
+            "0 (0.0 %)",
+            "3 (75.0 %)",
+            "0 (0.0 %)",
+            "1 (25.0 %)",
+        ];
         assert_eq!(cells, expected.map(Line::from));
     }
 }

@@ -33,7 +33,16 @@ pub(crate) fn line_chart(x_label: &str, y_label: &str, series: &[Series]) -> Opt
     let drawable = |p: &&(f64, f64)| p.0.abs() < 1e12 && p.1.abs() < 1e12;
     let series: Vec<(&Series, Vec<(f64, f64)>)> = series
         .iter()
-        .map(|s| (s, s.points.iter().filter(drawable).copied().collect::<Vec<_>>()))
+        .map(|s| {
+            (
+                s,
+                s.points
+                    .iter()
+                    .filter(drawable)
+                    .copied()
+                    .collect::<Vec<_>>(),
+            )
+        })
         .filter(|(_, points)| !points.is_empty())
         .take(MAX_SERIES)
         .collect();
@@ -45,7 +54,9 @@ pub(crate) fn line_chart(x_label: &str, y_label: &str, series: &[Series]) -> Opt
     let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
     let middle = f64::midpoint(TOP, bottom);
     let path = |points: &[(f64, f64)]| {
-        let corners = points.iter().map(|p| format!("{:.1},{:.1}", to_x(p.0), to_y(p.1)));
+        let corners = points
+            .iter()
+            .map(|p| format!("{:.1},{:.1}", to_x(p.0), to_y(p.1)));
         format!("M{}", corners.collect::<Vec<_>>().join(" L"))
     };
     let class = |s: &Series| {
@@ -136,7 +147,11 @@ impl Axis {
             .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))?;
         if high - low < 1e-9 * high.abs().max(1.0) {
             let room = 0.5 * high.abs().max(1.0);
-            (low, high) = if rounded { (low - room, high + room) } else { (low - 1.0, high + 1.0) };
+            (low, high) = if rounded {
+                (low - room, high + room)
+            } else {
+                (low - 1.0, high + 1.0)
+            };
         }
         let raw = (high - low) / 5.0;
         let power = 10f64.powf(raw.log10().floor());
@@ -204,10 +219,15 @@ mod tests {
             &[(1e11, 1e-12), (1e11, 2e-12)],
         ];
         for points in cases {
-            let svg = line_chart("step", "loss <b>", &[series(points)]).unwrap().into_string();
+            let svg = line_chart("step", "loss <b>", &[series(points)])
+                .unwrap()
+                .into_string();
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
             let tree = roxmltree::Document::parse(&svg).unwrap();
-            assert!(tree.descendants().any(|n| n.text() == Some("<loss> & \"co\"")));
+            assert!(
+                tree.descendants()
+                    .any(|n| n.text() == Some("<loss> & \"co\""))
+            );
         }
         assert!(line_chart("step", "loss", &[series(&[]), series(&[(1.0, f64::NAN)])]).is_none());
     }

@@ -13,10 +13,14 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
     let skipped: usize = run.seeds.iter().map(|s| s.curves.skipped).sum();
     let repeated: usize = run.seeds.iter().map(|s| s.curves.repeated).sum();
     if skipped > 0 {
-        doc.paragraph(format!("Lines of events.jsonl that could not be read and were skipped: {skipped}."));
+        doc.paragraph(format!(
+            "Lines of events.jsonl that could not be read and were skipped: {skipped}."
+        ));
     }
     if repeated > 0 {
-        doc.paragraph(format!("Steps that a resumed run repeated: {repeated}; the later ones are shown."));
+        doc.paragraph(format!(
+            "Steps that a resumed run repeated: {repeated}; the later ones are shown."
+        ));
     }
     match run.seeds.as_slice() {
         [one] => single(doc, one),
@@ -45,7 +49,9 @@ fn single(doc: &mut Document, seed: &SeedRun) {
     );
     figure(
         doc,
-        format!("Contrastive losses of each fused layer: text with audio (solid), text with video (dashed).{averaged}"),
+        format!(
+            "Contrastive losses of each fused layer: text with audio (solid), text with video (dashed).{averaged}"
+        ),
         ("step", "InfoNCE loss"),
         &contrastive(curves, &seed.results.fusion.layers),
         None,
@@ -61,15 +67,25 @@ fn single(doc: &mut Document, seed: &SeedRun) {
 }
 
 fn several(doc: &mut Document, seeds: &[SeedRun]) {
-    doc.paragraph("One line a seed; the losses of every layer stand in the reports of the single seeds.");
+    doc.paragraph(
+        "One line a seed; the losses of every layer stand in the reports of the single seeds.",
+    );
     let of = |points: &dyn Fn(&Curves) -> Vec<(f64, f64)>, dots| -> Vec<Series> {
         let each = seeds.iter().enumerate();
-        each.map(|(i, s)| series(&s.name, i, points(&s.curves), dots)).collect()
+        each.map(|(i, s)| series(&s.name, i, points(&s.curves), dots))
+            .collect()
     };
     let loss = of(&|c| c.curve(|s| s.loss), false);
-    figure(doc, "Total training loss by step.", ("step", "loss"), &loss, None);
+    figure(
+        doc,
+        "Total training loss by step.",
+        ("step", "loss"),
+        &loss,
+        None,
+    );
     let dev = of(&|c| dev_score(c), true);
-    let caption = "Score on the dev splits after every epoch (mean over corpora of Corr or weighted F1).";
+    let caption =
+        "Score on the dev splits after every epoch (mean over corpora of Corr or weighted F1).";
     figure(doc, caption, ("epoch", "dev score"), &dev, None);
 }
 
@@ -92,12 +108,15 @@ fn figure(
 ) {
     match svg::line_chart(x, y, lines) {
         Some(chart) => doc.figure(caption, chart, table),
-        None => doc.paragraph(format!("No {y} was recorded, so there is no picture of it.")),
+        None => doc.paragraph(format!(
+            "No {y} was recorded, so there is no picture of it."
+        )),
     }
 }
 
 fn contrastive(curves: &Curves, layers: &[FusedLayer]) -> Vec<Series> {
-    let count = |of: fn(&crate::events::Step) -> usize| curves.steps.iter().map(of).max().unwrap_or(0);
+    let count =
+        |of: fn(&crate::events::Step) -> usize| curves.steps.iter().map(of).max().unwrap_or(0);
     let (audio, video) = (count(|s| s.text_audio.len()), count(|s| s.text_video.len()));
     // Events list the layers from the lowest; results.json knows their numbers.
     let name = |i: usize, of: usize| match layers.get(i) {
@@ -107,7 +126,12 @@ fn contrastive(curves: &Curves, layers: &[FusedLayer]) -> Vec<Series> {
     let mut all = Vec::new();
     for i in 0..audio.min(6) {
         let points = curves.curve(|s| s.text_audio.get(i).copied().flatten());
-        all.push(series(&format!("audio, {}", name(i, audio)), i, points, false));
+        all.push(series(
+            &format!("audio, {}", name(i, audio)),
+            i,
+            points,
+            false,
+        ));
     }
     for i in 0..video.min(6) {
         let points = curves.curve(|s| s.text_video.get(i).copied().flatten());
@@ -120,13 +144,18 @@ fn contrastive(curves: &Curves, layers: &[FusedLayer]) -> Vec<Series> {
 
 fn dev_score(curves: &Curves) -> Vec<(f64, f64)> {
     let epochs = curves.epochs.iter();
-    epochs.filter_map(|e| Some((e.epoch as f64, e.dev.score?))).collect()
+    epochs
+        .filter_map(|e| Some((e.epoch as f64, e.dev.score?)))
+        .collect()
 }
 
 /// The score and, dashed, the part of each corpus that goes into it.
 fn dev_series(curves: &Curves) -> Vec<Series> {
     let mut all = vec![series("score", 0, dev_score(curves), true)];
-    let corpora = curves.epochs.iter().flat_map(|e| e.dev.corpora.iter().map(|c| c.0));
+    let corpora = curves
+        .epochs
+        .iter()
+        .flat_map(|e| e.dev.corpora.iter().map(|c| c.0));
     let mut names: Vec<&str> = Vec::new();
     for name in corpora {
         if !names.contains(&name) {
@@ -137,8 +166,15 @@ fn dev_series(curves: &Curves) -> Vec<Series> {
         for part in ["corr", "weighted_f1"] {
             let value = |e: &crate::events::Epoch| *e.dev.corpora.get(name)?.get(part)?;
             let epochs = curves.epochs.iter();
-            let points = epochs.filter_map(|e| Some((e.epoch as f64, value(e)?))).collect();
-            let mut line = series(&format!("{name}, {}", metric::name(part)), i + 1, points, false);
+            let points = epochs
+                .filter_map(|e| Some((e.epoch as f64, value(e)?)))
+                .collect();
+            let mut line = series(
+                &format!("{name}, {}", metric::name(part)),
+                i + 1,
+                points,
+                false,
+            );
             line.dashed = true;
             all.push(line);
         }
@@ -147,7 +183,8 @@ fn dev_series(curves: &Curves) -> Vec<Series> {
 }
 
 fn epochs(curves: &Curves) -> Table {
-    let show = |v: Option<f64>| Line::from(v.map_or_else(|| "—".to_owned(), |v| metric::number(v, 4)));
+    let show =
+        |v: Option<f64>| Line::from(v.map_or_else(|| "—".to_owned(), |v| metric::number(v, 4)));
     let rows = curves.epochs.iter().map(|e| {
         let seconds = e.seconds.map_or_else(|| "—".to_owned(), metric::duration);
         vec![
@@ -155,7 +192,11 @@ fn epochs(curves: &Curves) -> Table {
             show(e.train_loss),
             show(e.dev.score),
             seconds.into(),
-            if e.best { Line::default().strong("best so far") } else { Line::default() },
+            if e.best {
+                Line::default().strong("best so far")
+            } else {
+                Line::default()
+            },
         ]
     });
     Table {
@@ -174,8 +215,16 @@ fn epochs(curves: &Curves) -> Table {
 
 fn fusion(doc: &mut Document, run: &Run) {
     let own = [("Ratio", &run.results)];
-    let seeds: Vec<(&str, &Results)> = run.seeds.iter().map(|s| (s.name.as_str(), &s.results)).collect();
-    let sources: &[_] = if run.results.fusion.layers.is_empty() { &seeds } else { &own };
+    let seeds: Vec<(&str, &Results)> = run
+        .seeds
+        .iter()
+        .map(|s| (s.name.as_str(), &s.results))
+        .collect();
+    let sources: &[_] = if run.results.fusion.layers.is_empty() {
+        &seeds
+    } else {
+        &own
+    };
     let mut layers: Vec<u64> = Vec::new();
     for layer in sources.iter().flat_map(|(_, r)| &r.fusion.layers) {
         if !layers.contains(&layer.layer) {
@@ -190,7 +239,9 @@ fn fusion(doc: &mut Document, run: &Run) {
     head.extend(sources.iter().map(|(name, _)| numbers(*name)));
     let rows = layers.iter().map(|n| {
         let ratio = |r: &Results| r.fusion.layers.iter().find(|l| l.layer == *n)?.ratio;
-        let cell = |r: &Results| Line::from(ratio(r).map_or_else(|| "—".to_owned(), |v| metric::number(v, 4)));
+        let cell = |r: &Results| {
+            Line::from(ratio(r).map_or_else(|| "—".to_owned(), |v| metric::number(v, 4)))
+        };
         let mut row: Vec<Line> = vec![n.to_string().into()];
         row.extend(sources.iter().map(|(_, r)| cell(r)));
         row

@@ -49,7 +49,10 @@ fn check_html(html: &str) {
         assert!(known.split(' ').any(|k| k == tag), "unexpected <{tag}>");
         for attribute in node.attributes() {
             let name = attribute.name();
-            assert!(!name.starts_with("on") && !["href", "src", "style"].contains(&name), "unexpected {name}");
+            assert!(
+                !name.starts_with("on") && !["href", "src", "style"].contains(&name),
+                "unexpected {name}"
+            );
         }
     }
 }
@@ -60,7 +63,10 @@ fn check(fixture: &str) -> (String, String) {
     let (markdown, html) = report(&run);
     check_html(&html);
     insta::assert_snapshot!(format!("{fixture}.md"), markdown);
-    insta::assert_snapshot!(format!("{fixture}.html"), html.split_once("<body>").unwrap().1);
+    insta::assert_snapshot!(
+        format!("{fixture}.html"),
+        html.split_once("<body>").unwrap().1
+    );
     (markdown, html)
 }
 
@@ -68,7 +74,10 @@ fn check(fixture: &str) -> (String, String) {
 fn one_seed() {
     let (markdown, html) = check("single");
     for text in [&markdown, &html] {
-        assert!(text.contains("Below") || text.contains("below"), "compares with the paper");
+        assert!(
+            text.contains("Below") || text.contains("below"),
+            "compares with the paper"
+        );
     }
     assert_eq!(html.matches("<svg").count(), 4); // confusion, losses, contrastive, dev
 }
@@ -100,8 +109,14 @@ fn several_seeds() {
 fn the_same_run_gives_the_same_bytes() {
     let (_folder, run) = copy("single");
     assert_eq!(report(&run), report(&run));
-    let left: Vec<_> = fs::read_dir(&run).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")));
+    let left: Vec<_> = fs::read_dir(&run)
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    assert!(
+        left.iter()
+            .all(|name| !name.to_string_lossy().ends_with(".tmp"))
+    );
 }
 
 #[test]
@@ -110,14 +125,19 @@ fn a_missing_file_is_named() {
         let (_folder, run) = copy("single");
         fs::remove_file(run.join(file)).unwrap();
         let error = write(&run, &[]).unwrap_err();
-        assert!(matches!(&error, ReportError::Read { path, .. } if *path == run.join(file)), "{error}");
+        assert!(
+            matches!(&error, ReportError::Read { path, .. } if *path == run.join(file)),
+            "{error}"
+        );
         assert!(!run.join("report.html").exists());
     }
     let (_folder, run) = copy("several");
     fs::remove_file(run.join("seed-2/results.json")).unwrap();
     let error = write(&run, &[]).unwrap_err().to_string();
     assert!(error.contains("seed-2/results.json"), "{error}");
-    let error = write(Path::new("no/such/run"), &[]).unwrap_err().to_string();
+    let error = write(Path::new("no/such/run"), &[])
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("no/such/run"), "{error}");
 }
 
@@ -134,9 +154,21 @@ fn a_wrong_field_is_named_with_what_was_expected() {
             assert!(error.contains(part), "{error} lacks {part}");
         }
     };
-    check("\"schema\": 1", "\"schema\": 2", &["results.json", "`schema`", "expected 1, found 2"]);
-    check("\"n\": 40", "\"n\": \"x\"", &["`corpora.mosei.test.n`", "string \"x\"", "f64"]);
-    check("\"sentiment\"", "\"mood\"", &["`corpora.mosei.task`", "mood", "emotion"]);
+    check(
+        "\"schema\": 1",
+        "\"schema\": 2",
+        &["results.json", "`schema`", "expected 1, found 2"],
+    );
+    check(
+        "\"n\": 40",
+        "\"n\": \"x\"",
+        &["`corpora.mosei.test.n`", "string \"x\"", "f64"],
+    );
+    check(
+        "\"sentiment\"",
+        "\"mood\"",
+        &["`corpora.mosei.task`", "mood", "emotion"],
+    );
     check("\"synthetic\": true,", "", &["missing field `synthetic`"]);
     check("{", "{,", &["results.json", "line 1 column 2"]);
 }
@@ -151,12 +183,28 @@ fn whatever_the_files_say_is_text() {
         let text = fs::read_to_string(run.join(file)).unwrap();
         let mut spoiled = text;
         // Names of corpora, baselines, labels, features, metrics, keys and values of free-form records.
-        for word in ["mosi", "ridge", "joy", "openSMILE", "acc7", "minilm", "split_sha256", "abcdef0", "platform", "median", "clean"] {
+        for word in [
+            "mosi",
+            "ridge",
+            "joy",
+            "openSMILE",
+            "acc7",
+            "minilm",
+            "split_sha256",
+            "abcdef0",
+            "platform",
+            "median",
+            "clean",
+        ] {
             spoiled = spoiled.replace(word, inside);
         }
         fs::write(run.join(file), spoiled).unwrap();
     }
-    fs::write(run.join("config.toml"), format!("</pre>{hostile}\n```\n<b>x</b>")).unwrap();
+    fs::write(
+        run.join("config.toml"),
+        format!("</pre>{hostile}\n```\n<b>x</b>"),
+    )
+    .unwrap();
     let (markdown, html) = report(&run);
     check_html(&html);
     assert!(html.contains("&lt;script&gt;alert(1)"));
