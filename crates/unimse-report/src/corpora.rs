@@ -21,7 +21,7 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
     );
     for (name, corpus) in run.results.corpora.iter() {
         doc.heading(3, format!("{name} ({})", corpus.task.name()));
-        doc.paragraph(outline(corpus));
+        doc.paragraph(outline(run, corpus));
         metrics(doc, run, name, corpus);
         undefined(doc, &corpus.test);
         differences(doc, run, name);
@@ -31,11 +31,16 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
     }
 }
 
-fn outline(corpus: &Corpus) -> String {
+fn outline(run: &Run, corpus: &Corpus) -> String {
     let test = &corpus.test;
     let count = |v: Option<f64>| v.map_or_else(|| "not recorded".to_owned(), metric::count);
+    let over = if run.aggregate {
+        " (all seeds together)"
+    } else {
+        ""
+    };
     let mut text = format!(
-        "Test n = {}, dev n = {}. Model outputs that were unparsable: {}; repaired: {}; zeros generated as intensity: {}. Unparsable \
+        "Test n = {}, dev n = {}. Model outputs{over} that were unparsable: {}; repaired: {}; zeros generated as intensity: {}. Unparsable \
          outputs count as intensity 0 and class neutral, and stay in every denominator.",
         count(test.n),
         count(corpus.dev.n),
@@ -151,7 +156,14 @@ fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
     });
     let rows = rows.collect();
     doc.table(
-        format!("Metrics on {name}; columns after the run's own are its baselines."),
+        format!(
+            "Metrics on {name}{}.",
+            if test.baselines.is_empty() {
+                ""
+            } else {
+                "; the last columns are baselines of the same run"
+            }
+        ),
         head,
         rows,
     );

@@ -77,6 +77,7 @@ pub(crate) fn read(path: &Path) -> Result<Curves, ReportError> {
     loop {
         line.clear();
         if lines.read_until(b'\n', &mut line).map_err(fail)? == 0 {
+            curves.count_epochs_from_one();
             return Ok(curves);
         }
         if !line.trim_ascii().is_empty() {
@@ -117,7 +118,16 @@ impl Curves {
         thin(&points)
     }
 
-    /// Steps behind one point of a thinned curve.
+    /// Training counts epochs from zero, readers from one.
+    fn count_epochs_from_one(&mut self) {
+        if self.epochs.first().is_some_and(|e| e.epoch == 0) {
+            self.epochs
+                .iter_mut()
+                .for_each(|e| e.epoch = e.epoch.saturating_add(1));
+        }
+    }
+
+    /// Logged steps behind one point of a thinned curve.
     pub(crate) fn steps_a_point(&self) -> usize {
         self.steps.len().div_ceil(MAX_POINTS).max(1)
     }

@@ -30,11 +30,16 @@ pub(crate) fn protocol(doc: &mut Document, run: &Run) {
     row(
         "Test splits opened",
         p.test_openings.map(|n| {
-            if n == 1.0 {
-                "once".to_owned()
+            let times = match n {
+                1.0 => "once".to_owned(),
+                n => format!("{} times", metric::count(n)),
+            };
+            let by = if run.aggregate {
+                " by each seed's model, at most"
             } else {
-                format!("{} times", metric::count(n))
-            }
+                ""
+            };
+            format!("{times}{by}")
         }),
     );
     row("Splits", Some(splits(run)));
@@ -52,7 +57,15 @@ pub(crate) fn protocol(doc: &mut Document, run: &Run) {
         Some(if run.synthetic() { "synthetic" } else { "real" }.to_owned()),
     );
     row("Label fields", Some(r.fields.join(", ")));
-    row("Backbone", r.backbone.clone());
+    for (name, value) in [
+        ("Preset", &r.preset),
+        ("Backbone", &r.backbone),
+        ("Decoder", &r.decoder),
+    ] {
+        if value.is_some() {
+            row(name, value.clone());
+        }
+    }
     row("Modalities", Some(r.modalities.join(", ")));
     row("Intensity readout", r.readout.as_ref().map(in_words));
     for (key, value) in r.timing.iter().flat_map(flatten) {
@@ -63,19 +76,20 @@ pub(crate) fn protocol(doc: &mut Document, run: &Run) {
             _ => row(&format!("timing {key}"), Some(value)),
         }
     }
-    let own = p
-        .receipt
+    // The aggregate has no test opening of its own: every receipt is a seed's.
+    let receipts: Vec<_> = run
+        .seeds
         .iter()
-        .map(|receipt| ("Receipt".to_owned(), receipt));
-    let of_seeds = run.seeds.iter().filter_map(|s| {
-        let receipt = s.results.protocol.receipt.as_ref()?;
-        Some((format!("Receipt of {}", s.name), receipt))
-    });
-    let receipts: Vec<_> = if run.aggregate {
-        own.chain(of_seeds).collect()
-    } else {
-        own.collect()
-    };
+        .filter_map(|seed| {
+            let receipt = seed.results.protocol.receipt.as_ref()?;
+            let of = if run.aggregate {
+                format!(" of {}", seed.name)
+            } else {
+                String::new()
+            };
+            Some((format!("Receipt{of}"), receipt))
+        })
+        .collect();
     if receipts.is_empty() {
         row("Receipt", None);
     }

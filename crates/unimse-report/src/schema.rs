@@ -64,7 +64,9 @@ pub(crate) struct Results {
     pub(crate) seeds: Vec<u64>,
     #[serde(default)]
     pub(crate) fields: Vec<String>,
+    pub(crate) preset: Option<String>,
     pub(crate) backbone: Option<String>,
+    pub(crate) decoder: Option<String>,
     #[serde(default)]
     pub(crate) modalities: Vec<String>,
     #[serde(default)]

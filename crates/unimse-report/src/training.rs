@@ -38,7 +38,7 @@ fn single(doc: &mut Document, seed: &SeedRun) {
     ];
     let averaged = match curves.steps_a_point() {
         1 => String::new(),
-        n => format!(" Every point is the mean of {n} steps."),
+        n => format!(" Every point is the mean of {n} logged steps."),
     };
     figure(
         doc,
@@ -214,17 +214,12 @@ fn epochs(curves: &Curves) -> Table {
 }
 
 fn fusion(doc: &mut Document, run: &Run) {
-    let own = [("Ratio", &run.results)];
-    let seeds: Vec<(&str, &Results)> = run
-        .seeds
-        .iter()
-        .map(|s| (s.name.as_str(), &s.results))
-        .collect();
-    let sources: &[_] = if run.results.fusion.layers.is_empty() {
-        &seeds
-    } else {
-        &own
+    let name = |seed: &SeedRun| match run.aggregate {
+        true => seed.name.clone(),
+        false => "Ratio".to_owned(),
     };
+    let sources: Vec<(String, &Results)> =
+        run.seeds.iter().map(|s| (name(s), &s.results)).collect();
     let mut layers: Vec<u64> = Vec::new();
     for layer in sources.iter().flat_map(|(_, r)| &r.fusion.layers) {
         if !layers.contains(&layer.layer) {
@@ -232,11 +227,11 @@ fn fusion(doc: &mut Document, run: &Run) {
         }
     }
     if layers.is_empty() {
-        doc.paragraph("Fusion: no fused layer was recorded, so the text encoder ran alone.");
+        doc.paragraph("No fused layer was recorded: without fusion, the text encoder runs alone.");
         return;
     }
-    let mut head = vec![words("Encoder layer")];
-    head.extend(sources.iter().map(|(name, _)| numbers(*name)));
+    let mut head = vec![words("Fused layer")];
+    head.extend(sources.iter().map(|(name, _)| numbers(name)));
     let rows = layers.iter().map(|n| {
         let ratio = |r: &Results| r.fusion.layers.iter().find(|l| l.layer == *n)?.ratio;
         let cell = |r: &Results| {

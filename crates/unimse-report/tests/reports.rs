@@ -187,7 +187,7 @@ fn whatever_the_files_say_is_text() {
             "mosi",
             "ridge",
             "joy",
-            "openSMILE",
+            "dialogue context",
             "acc7",
             "minilm",
             "split_sha256",
