@@ -3,6 +3,8 @@
 use tch::{Device, Kind, Tensor};
 use unimse_labels::PlainLabel;
 
+use crate::error::{ModelError, Result};
+
 /// Feature sequences of one modality that share a dimension.
 #[derive(Debug)]
 pub struct FeatureGroup {
@@ -14,6 +16,38 @@ pub struct FeatureGroup {
     pub values: Tensor,
     /// Valid steps of each row; 0 means absent.
     pub lengths: Vec<i64>,
+}
+
+impl FeatureGroup {
+    /// Padded number of steps.
+    ///
+    /// # Errors
+    /// Rows, lengths and values that do not fit each other.
+    pub(crate) fn check(&self) -> Result<i64> {
+        let size = self.values.size();
+        let rows = self.rows.len() as i64;
+        let fits = size.len() == 3
+            && size[0] == rows
+            && size[2] == self.dim
+            && self.lengths.len() == self.rows.len();
+        if !fits {
+            let (dim, lengths) = (self.dim, self.lengths.len());
+            return Err(ModelError::Input(format!(
+                "feature group: expected values of shape [{rows}, time, {dim}] and {rows} lengths, found {size:?} and {lengths}"
+            )));
+        }
+        if let Some(length) = self
+            .lengths
+            .iter()
+            .find(|&&length| length < 0 || length > size[1])
+        {
+            return Err(ModelError::Input(format!(
+                "feature group: expected lengths of 0 to {}, found {length}",
+                size[1]
+            )));
+        }
+        Ok(size[1])
+    }
 }
 
 /// One modality of a batch; rows in no group are absent.
@@ -58,7 +92,9 @@ pub enum BatchError {
         value: f32,
     },
     /// An encoded text holds no token, or as many segments as tokens are missing.
-    #[error("row {row}: expected as many segments as tokens and at least one token, found {tokens} tokens and {segments} segments")]
+    #[error(
+        "row {row}: expected as many segments as tokens and at least one token, found {tokens} tokens and {segments} segments"
+    )]
     Tokens {
         /// Row of the batch.
         row: usize,
@@ -74,15 +110,30 @@ impl ModalityBatch {
     ///
     /// # Errors
     /// A sequence whose length is no multiple of its dimension, or with a value that is not finite.
-    pub fn collate(sequences: &[Option<SequenceRef<'_>>], device: Device) -> Result<Self, BatchError> {
-        let mut by_dim: std::collections::BTreeMap<usize, Vec<(usize, &[f32])>> = std::collections::BTreeMap::new();
+    pub fn collate(
+        sequences: &[Option<SequenceRef<'_>>],
+        device: Device,
+    ) -> Result<Self, BatchError> {
+        let mut by_dim: std::collections::BTreeMap<usize, Vec<(usize, &[f32])>> =
+            std::collections::BTreeMap::new();
         for (row, sequence) in sequences.iter().enumerate() {
-            let Some(SequenceRef { dim, values }) = *sequence else { continue };
+            let Some(SequenceRef { dim, values }) = *sequence else {
+                continue;
+            };
             if dim == 0 || !values.len().is_multiple_of(dim) {
-                return Err(BatchError::Shape { row, dim, found: values.len() });
+                return Err(BatchError::Shape {
+                    row,
+                    dim,
+                    found: values.len(),
+                });
             }
             if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-                return Err(BatchError::NotFinite { row, step: at / dim, feature: at % dim, value: values[at] });
+                return Err(BatchError::NotFinite {
+                    row,
+                    step: at / dim,
+                    feature: at % dim,
+                    value: values[at],
+                });
             }
             if !values.is_empty() {
                 by_dim.entry(dim).or_default().push((row, values));
@@ -99,7 +150,10 @@ impl ModalityBatch {
                 FeatureGroup {
                     dim: dim as i64,
                     rows: members.iter().map(|&(row, _)| row as i64).collect(),
-                    lengths: members.iter().map(|(_, v)| (v.len() / dim) as i64).collect(),
+                    lengths: members
+                        .iter()
+                        .map(|(_, v)| (v.len() / dim) as i64)
+                        .collect(),
                     values: Tensor::from_slice(&padded)
                         .view([members.len() as i64, (longest / dim) as i64, dim as i64])
                         .to_device(device),
@@ -145,7 +199,11 @@ impl Batch {
         let mut mask = vec![false; rows.len() * longest];
         for (row, (ids, kinds)) in rows.iter().enumerate() {
             if ids.is_empty() || ids.len() != kinds.len() {
-                return Err(BatchError::Tokens { row, tokens: ids.len(), segments: kinds.len() });
+                return Err(BatchError::Tokens {
+                    row,
+                    tokens: ids.len(),
+                    segments: kinds.len(),
+                });
             }
             let at = row * longest;
             tokens[at..at + ids.len()].copy_from_slice(ids);
@@ -157,7 +215,10 @@ impl Batch {
         Ok(Self {
             tokens: place(&tokens),
             segments: place(&segments),
-            mask: Tensor::from_slice(&mask).view(shape).to_kind(Kind::Bool).to_device(device),
+            mask: Tensor::from_slice(&mask)
+                .view(shape)
+                .to_kind(Kind::Bool)
+                .to_device(device),
             audio,
             video,
             size: rows.len() as i64,
@@ -180,7 +241,12 @@ pub struct FieldWeights {
 
 impl Default for FieldWeights {
     fn default() -> Self {
-        Self { polarity: 1.0, intensity: 1.0, meld: 1.0, iemocap: 1.0 }
+        Self {
+            polarity: 1.0,
+            intensity: 1.0,
+            meld: 1.0,
+            iemocap: 1.0,
+        }
     }
 }
 
@@ -230,7 +296,10 @@ pub struct Prediction {
 impl Prediction {
     /// Expected intensity under [`Prediction::intensity`]; 0 where there is none.
     pub fn expected_intensity(&self) -> f64 {
-        self.intensity.iter().map(|&(value, p)| f64::from(value) * p).sum()
+        self.intensity
+            .iter()
+            .map(|&(value, p)| f64::from(value) * p)
+            .sum()
     }
 
     /// The score below which a share `q` of the intensity distribution lies (0.5: the median); 0 where there is none.
@@ -242,6 +311,8 @@ impl Prediction {
                 return f64::from(value);
             }
         }
-        self.intensity.last().map_or(0.0, |&(value, _)| f64::from(value))
+        self.intensity
+            .last()
+            .map_or(0.0, |&(value, _)| f64::from(value))
     }
 }

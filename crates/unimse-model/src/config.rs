@@ -116,7 +116,12 @@ pub struct FusionConfig {
 
 impl Default for FusionConfig {
     fn default() -> Self {
-        Self { layers: 3, bottleneck: 64, skip: true, dropout: 0.0 }
+        Self {
+            layers: 3,
+            bottleneck: 64,
+            skip: true,
+            dropout: 0.0,
+        }
     }
 }
 
@@ -134,7 +139,11 @@ pub struct LstmConfig {
 
 impl Default for LstmConfig {
     fn default() -> Self {
-        Self { hidden: 64, input: 64, dropout: 0.1 }
+        Self {
+            hidden: 64,
+            input: 64,
+            dropout: 0.1,
+        }
     }
 }
 
@@ -156,7 +165,13 @@ pub struct ContrastiveConfig {
 
 impl Default for ContrastiveConfig {
     fn default() -> Self {
-        Self { alpha: 0.5, beta: 0.5, temperature: 0.1, dim: 64, kernel: 1 }
+        Self {
+            alpha: 0.5,
+            beta: 0.5,
+            temperature: 0.1,
+            dim: 64,
+            kernel: 1,
+        }
     }
 }
 
@@ -176,7 +191,12 @@ pub struct LabelDecoderConfig {
 
 impl Default for LabelDecoderConfig {
     fn default() -> Self {
-        Self { layers: 2, heads: 6, dropout: 0.1, sigma: 0.3 }
+        Self {
+            layers: 2,
+            heads: 6,
+            dropout: 0.1,
+            sigma: 0.3,
+        }
     }
 }
 
@@ -213,16 +233,34 @@ impl ModelConfig {
     /// # Errors
     /// The first key, in the order of the fields, that no model can be built from.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let fail = |key, expected: &str, found: String| Err(ConfigError { key, expected: expected.to_owned(), found });
+        let fail = |key, expected: &str, found: String| {
+            Err(ConfigError {
+                key,
+                expected: expected.to_owned(),
+                found,
+            })
+        };
         if self.decoder == Decoder::T5 && self.backbone != Backbone::T5 {
-            return fail("decoder", "\"label\", for only a t5 backbone has a decoder of its own", "\"t5\"".to_owned());
+            return fail(
+                "decoder",
+                "\"label\", for only a t5 backbone has a decoder of its own",
+                "\"t5\"".to_owned(),
+            );
         }
         if !self.has(Modality::Text) {
-            return fail("modalities", "a list that contains \"text\"", format!("{:?}", self.modalities));
+            return fail(
+                "modalities",
+                "a list that contains \"text\"",
+                format!("{:?}", self.modalities),
+            );
         }
         let unique: BTreeSet<_> = self.modalities.iter().collect();
         if unique.len() != self.modalities.len() {
-            return fail("modalities", "each modality once", format!("{:?}", self.modalities));
+            return fail(
+                "modalities",
+                "each modality once",
+                format!("{:?}", self.modalities),
+            );
         }
         for (key, value, least) in [
             ("max_tokens", self.max_tokens, 8),
@@ -239,7 +277,11 @@ impl ModelConfig {
             }
         }
         if self.contrastive.kernel.is_multiple_of(2) {
-            return fail("contrastive.kernel", "an odd number", self.contrastive.kernel.to_string());
+            return fail(
+                "contrastive.kernel",
+                "an odd number",
+                self.contrastive.kernel.to_string(),
+            );
         }
         for (key, value) in [
             ("dropout", self.dropout),
@@ -261,7 +303,11 @@ impl ModelConfig {
             }
         }
         if !(self.contrastive.temperature.is_finite() && self.contrastive.temperature > 0.0) {
-            return fail("contrastive.temperature", "a positive number", self.contrastive.temperature.to_string());
+            return fail(
+                "contrastive.temperature",
+                "a positive number",
+                self.contrastive.temperature.to_string(),
+            );
         }
         Ok(())
     }

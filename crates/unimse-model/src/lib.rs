@@ -16,23 +16,34 @@
 //! ```
 
 mod attention;
+mod contrast;
 mod error;
+mod generate;
 
+pub mod automaton;
 pub mod batch;
 pub mod bert;
 pub mod config;
 pub mod encoder;
+pub mod fusion;
 pub mod hub;
+pub mod label_decoder;
 pub mod layers;
+pub mod lstm;
 pub mod precision;
 pub mod sentence;
 pub mod t5;
+pub mod text_decoder;
 pub mod tokenizer;
+pub mod unimodel;
 pub mod weights;
 
+pub use batch::{Batch, BatchError, FeatureGroup, FieldWeights, Losses, ModalityBatch, Prediction, SequenceRef, Target};
+pub use config::{Backbone, ConfigError, Decoder, FeatureDims, Modality, ModelConfig};
 pub use encoder::{Hook, TextEncoder, no_hook};
 pub use error::{ModelError, Result};
 pub use hub::resolve;
 pub use precision::Precision;
 pub use sentence::SentenceEncoder;
 pub use tokenizer::{Encoded, Tokenizer};
+pub use unimodel::{ParameterGroup, UniModel};

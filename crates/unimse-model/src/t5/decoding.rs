@@ -141,6 +141,22 @@ impl Decoding {
         });
     }
 
+    /// As [`Decoding::reorder`], with another number of hypotheses: `rows` `[items * beams]`.
+    pub fn branch(&mut self, rows: &Tensor, beams: i64) {
+        self.beams = beams;
+        self.reorder(rows);
+    }
+
+    /// Hypotheses for each input.
+    pub fn beams(&self) -> i64 {
+        self.beams
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> tch::Device {
+        self.read.device()
+    }
+
     /// Keeps only the inputs `items` `[n]` i64, as when the others are finished.
     pub fn keep(&mut self, items: &Tensor) {
         tch::no_grad(|| {

@@ -1,0 +1,230 @@
+//! Every label a grammar can write, as a tree over the tokens of a vocabulary: T5 pieces or the closed label vocabulary.
+//!
+//! A walk from the root to a leaf is one complete label, so whatever is generated along the tree parses. A node knows
+//! which fields of the label are settled by the tokens before it; that is all the search needs to turn token
+//! probabilities into probabilities of polarity, intensity and emotions.
+
+use unimse_labels::{Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
+
+use crate::error::{ModelError, Result};
+
+/// Number of values a search keeps distributions of, in the order polarity, intensity, meld, iemocap.
+pub(crate) const FIELDS: usize = 4;
+const NONE: i16 = -1;
+const OPEN: i16 = -2;
+
+/// What the tokens up to a node say about each field: the index of its value, [`NONE`] or [`OPEN`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Settled([i16; FIELDS]);
+
+#[derive(Debug)]
+struct Node {
+    /// `(index into the vocabulary, node)`, in order of insertion.
+    children: Vec<(u32, u32)>,
+    settled: Settled,
+}
+
+/// The tree. Node 0 is the root.
+#[derive(Debug)]
+pub struct Automaton {
+    nodes: Vec<Node>,
+    vocabulary: Vec<i64>,
+    intensities: Vec<f32>,
+}
+
+impl Automaton {
+    /// The tree of every complete label of `grammar`, each written as tokens by `encode`.
+    ///
+    /// # Errors
+    /// `encode` fails, or gives two different labels tokens of which one is the beginning of the other.
+    pub fn new(grammar: &Grammar, mut encode: impl FnMut(&PlainLabel) -> Result<Vec<i64>>) -> Result<Self> {
+        let intensities = Polarity::ALL.iter().flat_map(|&p| grammar.intensity_values(p)).collect();
+        let mut tree = Self { nodes: Vec::new(), vocabulary: Vec::new(), intensities };
+        let mut index = std::collections::HashMap::new();
+        for label in grammar.labels() {
+            let tokens = encode(&label)?;
+            let settled = tree.settle(&label);
+            let ambiguous = || {
+                let text = grammar.format(&label);
+                ModelError::Input(format!("the tokenizer cannot tell the label {text:?} from another: its tokens are {tokens:?}"))
+            };
+            if tree.nodes.is_empty() {
+                tree.nodes.push(Node { children: Vec::new(), settled });
+            }
+            let mut at = 0;
+            let mut fresh = tree.nodes.len() == 1;
+            for &token in &tokens {
+                let piece = *index.entry(token).or_insert_with(|| {
+                    tree.vocabulary.push(token);
+                    tree.vocabulary.len() as u32 - 1
+                });
+                tree.nodes[at].settled = tree.nodes[at].settled.merge(settled);
+                let next = tree.nodes[at].children.iter().find(|&&(p, _)| p == piece).map(|&(_, node)| node as usize);
+                at = match next {
+                    Some(next) => next,
+                    None if !fresh && at != 0 && tree.nodes[at].children.is_empty() => return Err(ambiguous()),
+                    None => {
+                        fresh = true;
+                        let next = tree.nodes.len();
+                        tree.nodes[at].children.push((piece, next as u32));
+                        tree.nodes.push(Node { children: Vec::new(), settled });
+                        next
+                    }
+                };
+            }
+            if !fresh {
+                return Err(ambiguous());
+            }
+        }
+        Ok(tree)
+    }
+
+    fn settle(&self, label: &PlainLabel) -> Settled {
+        let intensity = label.intensity.and_then(|value| self.intensities.iter().position(|&v| v == value));
+        let index = |value: Option<usize>| value.map_or(NONE, |i| i as i16);
+        Settled([
+            label.polarity.index() as i16,
+            index(intensity),
+            index(label.meld.map(MeldEmotion::index)),
+            index(label.iemocap.map(IemocapEmotion::index)),
+        ])
+    }
+
+    /// Token ids in the order the logits of a search have.
+    pub fn vocabulary(&self) -> &[i64] {
+        &self.vocabulary
+    }
+
+    /// Every score that can be printed, ascending.
+    pub fn intensities(&self) -> &[f32] {
+        &self.intensities
+    }
+
+    /// Number of nodes.
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Vocabulary indices that may follow `node`, and where they lead.
+    pub(crate) fn children(&self, node: u32) -> &[(u32, u32)] {
+        &self.nodes[node as usize].children
+    }
+
+    /// Follows forced tokens from `node`, adding their ids to `run`: ends at a branch or a leaf.
+    pub(crate) fn forced(&self, mut node: u32, run: &mut Vec<i64>) -> u32 {
+        while let [(piece, next)] = self.children(node) {
+            run.push(self.vocabulary[*piece as usize]);
+            node = *next;
+        }
+        node
+    }
+
+    /// Index of the value of `field` that every label below `node` has; `None` where they differ or have none.
+    pub(crate) fn settled(&self, node: u32, field: usize) -> Option<usize> {
+        usize::try_from(self.nodes[node as usize].settled.0[field]).ok()
+    }
+
+    /// Whether no token after `node` can change the label.
+    pub(crate) fn complete(&self, node: u32) -> bool {
+        !self.nodes[node as usize].settled.0.contains(&OPEN)
+    }
+
+    /// Number of values of `field`.
+    pub(crate) fn values(&self, field: usize) -> usize {
+        match field {
+            0 => Polarity::ALL.len(),
+            1 => self.intensities.len(),
+            2 => MeldEmotion::ALL.len(),
+            _ => IemocapEmotion::ALL.len(),
+        }
+    }
+
+    /// The label of a complete node.
+    pub(crate) fn label(&self, node: u32) -> PlainLabel {
+        PlainLabel {
+            polarity: self.settled(node, 0).map_or(Polarity::Neutral, |i| Polarity::ALL[i]),
+            intensity: self.settled(node, 1).map(|i| self.intensities[i]),
+            meld: self.settled(node, 2).map(|i| MeldEmotion::ALL[i]),
+            iemocap: self.settled(node, 3).map(|i| IemocapEmotion::ALL[i]),
+        }
+    }
+}
+
+impl Settled {
+    fn merge(self, other: Self) -> Self {
+        let mut merged = self.0;
+        for (mine, theirs) in merged.iter_mut().zip(other.0) {
+            if *mine != theirs {
+                *mine = OPEN;
+            }
+        }
+        Self(merged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use unimse_labels::{Field, Form};
+
+    use super::*;
+
+    fn bytes(grammar: &Grammar) -> Automaton {
+        let text = |label: &PlainLabel| Ok(grammar.format(label).bytes().map(i64::from).chain([0]).collect());
+        Automaton::new(grammar, text).unwrap()
+    }
+
+    /// Every leaf below `node`, as text.
+    fn leaves(tree: &Automaton, node: u32, prefix: &mut Vec<i64>, found: &mut Vec<(String, PlainLabel)>) {
+        if tree.children(node).is_empty() {
+            let text = prefix.iter().filter(|&&b| b != 0).map(|&b| b as u8 as char).collect();
+            found.push((text, tree.label(node)));
+        }
+        for &(piece, next) in tree.children(node) {
+            prefix.push(tree.vocabulary()[piece as usize]);
+            leaves(tree, next, prefix, found);
+            prefix.pop();
+        }
+    }
+
+    #[test]
+    fn every_leaf_is_one_label() {
+        for form in [Form::Fields, Form::Triple] {
+            let grammar = Grammar { form, ..Grammar::new(&Field::ALL) };
+            let tree = bytes(&grammar);
+            let mut found = Vec::new();
+            leaves(&tree, 0, &mut Vec::new(), &mut found);
+            assert_eq!(found.len(), grammar.labels().count());
+            for (text, label) in found {
+                let parsed = grammar.parse(&text).unwrap();
+                assert!(parsed.repairs.is_empty(), "{text}");
+                assert_eq!(parsed.label, label, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn fields_settle_with_their_last_open_token() {
+        let grammar = Grammar::new(&[Field::Intensity, Field::Meld]);
+        let tree = bytes(&grammar);
+        let mut run = Vec::new();
+        let root = tree.forced(0, &mut run);
+        assert_eq!((root, run.len()), (0, 0), "labels begin with p and n");
+        let (_, positive) = tree.children(0).iter().find(|&&(piece, _)| tree.vocabulary()[piece as usize] == i64::from(b'p')).unwrap();
+        assert_eq!(tree.settled(*positive, 0), Some(Polarity::Positive.index()));
+        assert_eq!(tree.settled(*positive, 1), None);
+        let end = tree.forced(*positive, &mut run);
+        assert_eq!(run.iter().map(|&b| b as u8 as char).collect::<String>(), "ositive,");
+        assert!(!tree.complete(end));
+    }
+
+    #[test]
+    fn labels_that_read_alike_are_refused() {
+        let grammar = Grammar::new(&[Field::Meld]);
+        let error = Automaton::new(&grammar, |_| Ok(vec![7, 0])).unwrap_err();
+        assert!(error.to_string().contains("cannot tell the label"), "{error}");
+        let prefix = |label: &PlainLabel| Ok(grammar.format(label).bytes().take(12).map(i64::from).collect());
+        assert!(Automaton::new(&grammar, prefix).is_err());
+    }
+}

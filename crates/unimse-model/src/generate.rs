@@ -1,0 +1,197 @@
+//! Constrained generation: a search along the [`Automaton`] of a grammar that gives the best label and, from the same
+//! steps, the probabilities of its fields.
+
+use tch::{Kind, Tensor};
+use unimse_labels::{Grammar, PlainLabel};
+
+use crate::automaton::{Automaton, FIELDS};
+use crate::batch::Prediction;
+use crate::t5::Decoding;
+
+/// Prefixes kept for each utterance beside the greedy one. Polarity and intensity are settled before the tree is wider than
+/// that, so their probabilities are exact; those of emotions are the mean over the kept prefixes, weighted by their mass.
+const PREFIXES: usize = 16;
+/// Prefixes with less mass than this are not followed.
+const LEAST_MASS: f64 = 1e-3;
+
+/// One way to begin a label.
+#[derive(Debug, Clone, Copy)]
+struct Prefix {
+    /// Always a branch of the tree.
+    node: u32,
+    /// Log-probability under the constrained distribution.
+    mass: f64,
+    /// Row of the decoder it continues.
+    parent: usize,
+}
+
+/// What a search found out about one utterance.
+#[derive(Debug, Clone)]
+struct Found {
+    /// Mass of each value of each field, over all prefixes that settled it.
+    mass: [Vec<f64>; FIELDS],
+    greedy: Option<u32>,
+    best: Option<(f64, u32)>,
+}
+
+/// Searches for the labels of a batch.
+///
+/// `decoding` stands at no token read with one hypothesis per utterance and gives logits of `automaton.vocabulary()`, in that
+/// order; `bias` `[batch, vocabulary]` fp32, if any, is added to them. `start` is the first token read. With
+/// `beams` of 1 the label is the greedy one, with more the most probable one of those met while keeping at least so many
+/// prefixes.
+pub(crate) fn search(
+    automaton: &Automaton,
+    grammar: &Grammar,
+    mut decoding: Decoding,
+    batch: usize,
+    bias: Option<&Tensor>,
+    start: i64,
+    beams: usize,
+) -> Vec<Prediction> {
+    let width = automaton.vocabulary().len();
+    let bias: Option<Vec<f32>> = bias.map(|b| values(b));
+    let keep = PREFIXES.max(beams);
+    let mut found = vec![Found::new(automaton); batch];
+    let mut first = vec![start];
+    let root = automaton.forced(0, &mut first);
+    for found in &mut found {
+        found.settle(automaton, None, root, 0.0, true);
+    }
+    let open = !automaton.children(root).is_empty();
+    let mut alive = vec![if open { vec![Prefix { node: root, mass: 0.0, parent: 0 }] } else { Vec::new() }; batch];
+    let mut runs = vec![vec![first]; batch];
+    while alive.iter().any(|prefixes| !prefixes.is_empty()) {
+        let (beam, logits) = advance(&mut decoding, &alive, &runs, width);
+        for (item, (prefixes, runs)) in alive.iter_mut().zip(&mut runs).enumerate() {
+            let mut next: Vec<(Prefix, Vec<i64>, bool)> = Vec::new();
+            for (slot, prefix) in prefixes.iter().enumerate() {
+                let row = item * beam + slot;
+                let logits = &logits[row * width..(row + 1) * width];
+                let children = automaton.children(prefix.node);
+                let score = |piece: u32| {
+                    let shift = bias.as_ref().map_or(0.0, |b| b[item * width + piece as usize]);
+                    f64::from(logits[piece as usize] + shift)
+                };
+                let top = children.iter().map(|&(piece, _)| score(piece)).fold(f64::NEG_INFINITY, f64::max);
+                let total: f64 = children.iter().map(|&(piece, _)| (score(piece) - top).exp()).sum();
+                let follows_greedy = slot == 0 && found[item].greedy.is_none();
+                let mut greedy_child = usize::MAX;
+                if follows_greedy {
+                    // The first of equals, so that ties do not depend on the order of floating-point comparisons.
+                    greedy_child = children.iter().position(|&(piece, _)| score(piece) >= top).unwrap_or(0);
+                }
+                for (at, &(piece, child)) in children.iter().enumerate() {
+                    let mass = prefix.mass + score(piece) - top - total.ln();
+                    let mut run = vec![automaton.vocabulary()[piece as usize]];
+                    let node = automaton.forced(child, &mut run);
+                    let greedy = at == greedy_child;
+                    found[item].settle(automaton, Some(prefix.node), node, mass, greedy);
+                    if !automaton.complete(node) && (greedy || mass.exp() >= LEAST_MASS) {
+                        next.push((Prefix { node, mass, parent: slot }, run, greedy));
+                    }
+                }
+            }
+            next.sort_by(|(a, _, first), (b, _, second)| second.cmp(first).then(b.mass.total_cmp(&a.mass)));
+            next.truncate(keep);
+            runs.clear();
+            prefixes.clear();
+            for (prefix, run, _) in next {
+                prefixes.push(prefix);
+                runs.push(run);
+            }
+        }
+    }
+    found.into_iter().map(|found| found.prediction(automaton, grammar, beams > 1)).collect()
+}
+
+/// Feeds every prefix the tokens it has gained; gives the number of rows per utterance and the logits after each prefix's last token.
+fn advance(decoding: &mut Decoding, alive: &[Vec<Prefix>], runs: &[Vec<Vec<i64>>], width: usize) -> (usize, Vec<f32>) {
+    let beam = alive.iter().map(Vec::len).max().unwrap_or(0);
+    let longest = runs.iter().flatten().map(Vec::len).max().unwrap_or(0);
+    let rows = alive.len() * beam;
+    let device = decoding.device();
+    let mut tokens = vec![0i64; rows * longest];
+    let mut counts = vec![0i64; rows];
+    let mut parents = vec![0i64; rows];
+    let before = decoding.beams() as usize;
+    for (item, (prefixes, runs)) in alive.iter().zip(runs).enumerate() {
+        for slot in 0..beam {
+            let row = item * beam + slot;
+            parents[row] = (item * before) as i64;
+            if let (Some(prefix), Some(run)) = (prefixes.get(slot), runs.get(slot)) {
+                parents[row] += prefix.parent as i64;
+                counts[row] = run.len() as i64;
+                tokens[row * longest..row * longest + run.len()].copy_from_slice(run);
+            }
+        }
+    }
+    let place = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+    decoding.branch(&place(&parents), beam as i64);
+    let tokens = place(&tokens).view([rows as i64, longest as i64]);
+    let logits = if longest == 1 && counts.iter().all(|&n| n == 1) {
+        decoding.step(&tokens, None)
+    } else {
+        let counts = place(&counts);
+        let logits = decoding.step(&tokens, Some(&counts));
+        let last = (counts - 1).clamp_min(0).view([-1, 1, 1]).expand([-1, -1, width as i64], false);
+        logits.gather(1, &last, false)
+    };
+    (beam, values(&logits))
+}
+
+fn values(x: &Tensor) -> Vec<f32> {
+    let x = x.to_kind(Kind::Float).to_device(tch::Device::Cpu).contiguous();
+    let mut values = vec![0f32; x.numel()];
+    x.copy_data(&mut values, x.numel());
+    values
+}
+
+impl Found {
+    fn new(automaton: &Automaton) -> Self {
+        Self { mass: std::array::from_fn(|field| vec![0.0; automaton.values(field)]), greedy: None, best: None }
+    }
+
+    /// Books the mass of `node`, reached from `before`, for the fields that it settles.
+    fn settle(&mut self, automaton: &Automaton, before: Option<u32>, node: u32, mass: f64, greedy: bool) {
+        for (field, values) in self.mass.iter_mut().enumerate() {
+            if let Some(value) = automaton.settled(node, field)
+                && before.is_none_or(|before| automaton.settled(before, field).is_none())
+            {
+                values[value] += mass.exp();
+            }
+        }
+        if automaton.complete(node) {
+            if greedy {
+                self.greedy = Some(node);
+            }
+            if self.best.is_none_or(|(best, _)| mass > best) {
+                self.best = Some((mass, node));
+            }
+        }
+    }
+
+    fn prediction(self, automaton: &Automaton, grammar: &Grammar, best: bool) -> Prediction {
+        let [polarity, intensity, meld, iemocap] = self.mass.map(|values| {
+            let total: f64 = values.iter().sum();
+            if total > 0.0 { values.into_iter().map(|v| v / total).collect() } else { Vec::new() }
+        });
+        let node = if best { self.best.map(|(_, node)| node) } else { None };
+        let raw = node.or(self.greedy).map_or_else(String::new, |node| grammar.format(&automaton.label(node)));
+        let parsed = grammar.parse(&raw);
+        Prediction {
+            polarity: polarity.try_into().unwrap_or([0.0; 3]),
+            intensity: automaton.intensities().iter().copied().zip(intensity).collect(),
+            meld: (!meld.is_empty()).then_some(meld),
+            iemocap: (!iemocap.is_empty()).then_some(iemocap),
+            repairs: parsed.as_ref().map_or(0, |parsed| parsed.repairs.len()),
+            parsable: parsed.is_ok(),
+            text_label: parsed.map_or(NEUTRAL, |parsed| parsed.label),
+            raw,
+        }
+    }
+}
+
+/// What an unparsable output counts as.
+const NEUTRAL: PlainLabel =
+    PlainLabel { polarity: unimse_labels::Polarity::Neutral, intensity: None, meld: None, iemocap: None };

@@ -1,0 +1,243 @@
+//! A small T5-style decoder over a closed label vocabulary, for backbones that have no decoder (ours, not the paper's).
+//!
+//! The vocabulary holds the start token, `unknown`, three polarities, every printable intensity and two sets of emotions;
+//! a label is one token a field. Three things differ from a language model:
+//!
+//! - a field's softmax runs over its own tokens alone, and that of the intensity over the scores of the polarity's sign,
+//!   in training as in decoding, so that nothing has to be learnt that the grammar knows;
+//! - the target of the intensity is a discretised Gaussian around the score, which tells the decoder that 1.5 is nearer to
+//!   1.6 than to 3.0; one-hot targets of 61 classes do not;
+//! - a linear readout of the mean over the current utterance's encoder states is added to the logits, so that the
+//!   decoder has only to learn what a plain classifier cannot say.
+
+use tch::nn::Path;
+use tch::{Device, Kind, Tensor};
+use unimse_contrastive::masked_mean;
+use unimse_labels::{Field, Form, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
+
+use crate::automaton::Automaton;
+use crate::batch::{Prediction, Target};
+use crate::config::LabelDecoderConfig;
+use crate::error::{ModelError, Result};
+use crate::generate::search;
+use crate::layers::{Embedding, Linear};
+use crate::t5::{Decoding, T5Config, T5Decoder};
+
+const START: i64 = 0;
+const UNKNOWN: i64 = 1;
+const FIRST: i64 = 2;
+/// Added to the logits of tokens that cannot follow.
+const IMPOSSIBLE: f32 = -1e30;
+
+/// A field of the label and where its tokens lie in the vocabulary.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    /// `None` is the polarity.
+    field: Option<Field>,
+    first: i64,
+    count: i64,
+}
+
+/// The closed vocabulary.
+#[derive(Debug)]
+struct Vocabulary {
+    slots: Vec<Slot>,
+    /// Every printable score, ascending.
+    intensities: Vec<f32>,
+    size: i64,
+}
+
+impl Vocabulary {
+    fn new(grammar: &Grammar) -> Self {
+        let intensities: Vec<f32> = Polarity::ALL.iter().flat_map(|&p| grammar.intensity_values(p)).collect();
+        let mut size = FIRST;
+        let mut slots = Vec::new();
+        let fields = Field::ALL.into_iter().filter(|field| grammar.fields.contains(field)).map(Some);
+        for field in [None].into_iter().chain(fields) {
+            let count = match field {
+                None => Polarity::ALL.len(),
+                Some(Field::Intensity) => intensities.len(),
+                Some(Field::Meld) => MeldEmotion::ALL.len(),
+                Some(Field::Iemocap) => IemocapEmotion::ALL.len(),
+            } as i64;
+            slots.push(Slot { field, first: size, count });
+            size += count;
+        }
+        Self { slots, intensities, size }
+    }
+
+    /// Token of each slot; `unknown` where the label has no value.
+    fn tokens(&self, label: &PlainLabel) -> Vec<i64> {
+        let token = |slot: &Slot| {
+            let index = match slot.field {
+                None => Some(self.polarity(label).index()),
+                Some(Field::Intensity) => label.intensity.map(|score| self.nearest(score, self.polarity(label))),
+                Some(Field::Meld) => label.meld.map(MeldEmotion::index),
+                Some(Field::Iemocap) => label.iemocap.map(IemocapEmotion::index),
+            };
+            index.map_or(UNKNOWN, |index| slot.first + index as i64)
+        };
+        self.slots.iter().map(token).collect()
+    }
+
+    /// The sign of the intensity where the grammar has one, as in the text form.
+    fn polarity(&self, label: &PlainLabel) -> Polarity {
+        label.intensity.filter(|_| !self.intensities.is_empty()).map_or(label.polarity, Polarity::from_score)
+    }
+
+    /// Indices of the scores with the sign of `polarity`.
+    fn scores(&self, polarity: Polarity) -> std::ops::Range<usize> {
+        let begin = self.intensities.partition_point(|&v| Polarity::from_score(v) < polarity);
+        begin..self.intensities.partition_point(|&v| Polarity::from_score(v) <= polarity)
+    }
+
+    fn nearest(&self, score: f32, polarity: Polarity) -> usize {
+        let distance = |i: &usize| (self.intensities[*i] - score).abs();
+        self.scores(polarity).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(0)
+    }
+
+    /// Tokens that may follow in `slot` beside `polarity`.
+    fn allowed(&self, slot: &Slot, polarity: Polarity) -> std::ops::Range<i64> {
+        match slot.field {
+            Some(Field::Intensity) => {
+                let scores = self.scores(polarity);
+                slot.first + scores.start as i64..slot.first + scores.end as i64
+            }
+            _ => slot.first..slot.first + slot.count,
+        }
+    }
+
+    /// Target distribution of the intensity: `exp(-(v - score)^2 / 2 sigma^2)` over the scores `v` of the polarity's sign, normalised.
+    fn gaussian(&self, score: f32, polarity: Polarity, sigma: f64) -> Vec<(usize, f32)> {
+        let scores = self.scores(polarity);
+        if sigma == 0.0 {
+            return vec![(self.nearest(score, polarity), 1.0)];
+        }
+        let exponent = |i: usize| -f64::from(self.intensities[i] - score).powi(2) / (2.0 * sigma * sigma);
+        let top = scores.clone().map(exponent).fold(f64::NEG_INFINITY, f64::max);
+        let total: f64 = scores.clone().map(|i| (exponent(i) - top).exp()).sum();
+        scores.map(|i| (i, ((exponent(i) - top).exp() / total) as f32)).collect()
+    }
+}
+
+/// Teacher forcing of one batch. See [`LabelDecoder::loss`].
+struct Teacher {
+    /// `[batch, slots]` i64: start token and all fields but the last.
+    inputs: Tensor,
+    /// `[batch, slots, vocabulary]`: target distribution times weight.
+    targets: Tensor,
+    /// `[batch, slots, vocabulary]`: 0 where a token may stand, very negative elsewhere.
+    impossible: Tensor,
+}
+
+/// The decoder. Parameters under the path it is given: `decoder.*`, `embedding.*`, `head.*`, `readout.*`.
+#[derive(Debug)]
+pub struct LabelDecoder {
+    vocabulary: Vocabulary,
+    grammar: Grammar,
+    automaton: Automaton,
+    /// The automaton's vocabulary, i64.
+    pieces: Tensor,
+    decoder: T5Decoder,
+    readout: Linear,
+    sigma: f64,
+}
+
+impl LabelDecoder {
+    /// On encoder states of width `dim`.
+    ///
+    /// # Errors
+    /// `dim` is no multiple of the number of heads.
+    pub fn new(p: &Path<'_>, grammar: &Grammar, dim: i64, config: &LabelDecoderConfig) -> Result<Self> {
+        let heads = config.heads as i64;
+        if heads < 1 || dim % heads != 0 {
+            return Err(ModelError::Input(format!("model.label_decoder.heads: expected a divisor of the backbone's width {dim}, found {heads}")));
+        }
+        let vocabulary = Vocabulary::new(grammar);
+        let full = Grammar { form: Form::Fields, ..grammar.clone() };
+        let automaton = Automaton::new(&full, |label| Ok(vocabulary.tokens(label)))?;
+        let shape = T5Config::label_decoder(vocabulary.size, dim, heads, config.layers, 2 * dim, config.dropout);
+        let embedding = Embedding::new(&(p / "embedding"), vocabulary.size, dim, 1.0);
+        let head = Linear::without_bias(&(p / "head"), dim, vocabulary.size, 0.02);
+        Ok(Self {
+            pieces: Tensor::from_slice(automaton.vocabulary()).to_device(p.device()),
+            decoder: T5Decoder::new(&(p / "decoder"), &shape, embedding, Some(head)),
+            readout: Linear::normal(&(p / "readout"), dim, vocabulary.size, 0.02),
+            sigma: config.sigma,
+            grammar: grammar.clone(),
+            vocabulary,
+            automaton,
+        })
+    }
+
+    /// Mean over utterances of the weighted sum over fields of the cross-entropy, fp32 scalar.
+    ///
+    /// # Shapes
+    /// `source` `[batch, time, dim]`, `mask` and `current` `[batch, time]` bool: where a token stands, where one of the current
+    /// utterance stands. One target per row.
+    ///
+    /// # Errors
+    /// Shapes that do not fit each other.
+    pub fn loss(&self, source: &Tensor, mask: &Tensor, current: &Tensor, targets: &[Target], train: bool) -> Result<Tensor> {
+        let teacher = self.teacher(targets, source.device());
+        let readout = self.readout.forward(&pool(source, current)?).unsqueeze(1);
+        let logits = self.decoder.forward(&teacher.inputs, source, mask, train).to_kind(Kind::Float) + readout;
+        let chances = (logits + teacher.impossible).log_softmax(-1, Kind::Float);
+        Ok((chances * teacher.targets).sum(Kind::Float) / -(targets.len().max(1) as f64))
+    }
+
+    /// Constrained decoding with the probabilities of every field; arguments as in [`LabelDecoder::loss`], `beams` as in the configuration.
+    ///
+    /// # Errors
+    /// Shapes that do not fit each other.
+    pub fn predict(&self, source: &Tensor, mask: &Tensor, current: &Tensor, beams: usize) -> Result<Vec<Prediction>> {
+        let readout = self.readout.forward(&pool(source, current)?).index_select(1, &self.pieces);
+        let decoding = Decoding::new(&self.decoder, source, mask, 1, Some(&self.pieces));
+        let batch = source.size()[0] as usize;
+        Ok(search(&self.automaton, &self.grammar, decoding, batch, Some(&readout), START, beams))
+    }
+
+    fn teacher(&self, targets: &[Target], device: Device) -> Teacher {
+        let (slots, size) = (self.vocabulary.slots.len(), self.vocabulary.size as usize);
+        let mut inputs = Vec::with_capacity(targets.len() * slots);
+        let mut wanted = vec![0f32; targets.len() * slots * size];
+        let mut impossible = vec![IMPOSSIBLE; wanted.len()];
+        for (row, target) in targets.iter().enumerate() {
+            let tokens = self.vocabulary.tokens(&target.label);
+            let polarity = self.vocabulary.polarity(&target.label);
+            inputs.push(START);
+            inputs.extend(&tokens[..slots - 1]);
+            for (at, (slot, &token)) in self.vocabulary.slots.iter().zip(&tokens).enumerate() {
+                let cell = (row * slots + at) * size;
+                let allowed = self.vocabulary.allowed(slot, polarity);
+                impossible[cell + allowed.start as usize..cell + allowed.end as usize].fill(0.0);
+                if token == UNKNOWN {
+                    continue;
+                }
+                let weights = &target.weights;
+                match (slot.field, target.label.intensity) {
+                    (Some(Field::Intensity), Some(score)) => {
+                        for (index, share) in self.vocabulary.gaussian(score, polarity, self.sigma) {
+                            wanted[cell + slot.first as usize + index] = share * weights.intensity;
+                        }
+                    }
+                    (None | Some(Field::Intensity), _) => wanted[cell + token as usize] = weights.polarity,
+                    (Some(Field::Meld), _) => wanted[cell + token as usize] = weights.meld,
+                    (Some(Field::Iemocap), _) => wanted[cell + token as usize] = weights.iemocap,
+                }
+            }
+        }
+        let shape = [targets.len() as i64, slots as i64, size as i64];
+        let place = |values: &[f32]| Tensor::from_slice(values).view(shape).to_device(device);
+        Teacher {
+            inputs: Tensor::from_slice(&inputs).view([shape[0], shape[1]]).to_device(device),
+            targets: place(&wanted),
+            impossible: place(&impossible),
+        }
+    }
+}
+
+/// Mean encoder state of the current utterance, fp32.
+fn pool(source: &Tensor, current: &Tensor) -> Result<Tensor> {
+    masked_mean(source, current).map_err(|e| ModelError::Input(e.to_string()))
+}

@@ -1,0 +1,132 @@
+//! The T5 decoder on the text form of labels (paper, section 3.2): weighted teacher forcing, constrained generation.
+
+use tch::{Kind, Reduction, Tensor};
+use unimse_labels::{Field, Form, Grammar};
+
+use crate::automaton::Automaton;
+use crate::batch::{Prediction, Target};
+use crate::error::Result;
+use crate::generate::search;
+use crate::t5::{Decoding, IGNORED, T5Config, T5Decoder, shift_right};
+use crate::tokenizer::Tokenizer;
+
+/// Labels as text, for a checkpoint's own decoder.
+#[derive(Debug)]
+pub struct TextDecoder {
+    tokenizer: Tokenizer,
+    grammar: Grammar,
+    automaton: Automaton,
+    start: i64,
+    pad: i64,
+}
+
+/// Token ids of one target, and how much each counts in the loss.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetTokens {
+    /// Token ids, the end token included.
+    pub ids: Vec<i64>,
+    /// Weight of each id, 0 for those of an unknown or masked field.
+    pub weights: Vec<f32>,
+}
+
+impl TextDecoder {
+    /// For a checkpoint with `config` and `tokenizer`.
+    ///
+    /// # Errors
+    /// The tokenizer cannot tell two labels apart.
+    pub fn new(grammar: &Grammar, tokenizer: Tokenizer, config: &T5Config) -> Result<Self> {
+        let automaton = Automaton::new(grammar, |label| {
+            let mut ids = tokenizer.pieces(&grammar.format(label))?;
+            ids.push(tokenizer.end());
+            Ok(ids)
+        })?;
+        Ok(Self { tokenizer, grammar: grammar.clone(), automaton, start: config.start_token(), pad: config.pad_token_id })
+    }
+
+    /// The tokens of a target. A piece that spans two fields counts as the lesser of them, the end token as the last field.
+    pub fn encode(&self, target: &Target) -> Result<TargetTokens> {
+        let text = self.grammar.format(&target.label);
+        let mut ids = self.tokenizer.pieces(&text)?;
+        let mut weights = vec![f32::INFINITY; ids.len()];
+        let columns = self.weights(target);
+        let mut from = 0;
+        let commas = text.match_indices(',').map(|(at, _)| at + 1).chain([text.len()]);
+        for (end, &weight) in commas.zip(&columns) {
+            // How many pieces of the whole lie within its beginning; one more is shared with the next field if the beginning alone
+            // is cut into other pieces.
+            let head = self.tokenizer.pieces(&text[..end])?;
+            let same = head.iter().zip(&ids).take_while(|(a, b)| a == b).count();
+            let to = if same == head.len() { same } else { (same + 1).min(ids.len()) };
+            for slot in weights.get_mut(from..to).into_iter().flatten() {
+                *slot = slot.min(weight);
+            }
+            from = same;
+        }
+        let last = columns.last().copied().unwrap_or(0.0);
+        for weight in weights.iter_mut().filter(|w| w.is_infinite()) {
+            *weight = last;
+        }
+        ids.push(self.tokenizer.end());
+        weights.push(last);
+        Ok(TargetTokens { ids, weights })
+    }
+
+    /// Weight of each column of the text form.
+    fn weights(&self, target: &Target) -> Vec<f32> {
+        let (label, weights) = (&target.label, &target.weights);
+        let has = |field| self.grammar.fields.contains(&field);
+        let known = |known: bool, weight: f32| if known { weight } else { 0.0 };
+        let intensity = known(label.intensity.is_some(), weights.intensity);
+        let meld = known(label.meld.is_some(), weights.meld);
+        let iemocap = known(label.iemocap.is_some(), weights.iemocap);
+        let mut columns = vec![weights.polarity];
+        columns.extend(has(Field::Intensity).then_some(intensity));
+        match self.grammar.form {
+            Form::Fields => {
+                columns.extend(has(Field::Meld).then_some(meld));
+                columns.extend(has(Field::Iemocap).then_some(iemocap));
+            }
+            Form::Triple if has(Field::Meld) && label.meld.is_some() => columns.push(meld),
+            Form::Triple => columns.extend((has(Field::Meld) || has(Field::Iemocap)).then_some(iemocap)),
+        }
+        columns
+    }
+
+    /// Weighted mean over tokens of the cross-entropy of `targets`, fp32 scalar; 0 where every weight is 0.
+    ///
+    /// `source` `[batch, time, dim]` and `mask` `[batch, time]` bool are the encoder's.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn loss(&self, decoder: &T5Decoder, source: &Tensor, mask: &Tensor, targets: &[Target], train: bool) -> Result<Tensor> {
+        let rows = targets.iter().map(|target| self.encode(target)).collect::<Result<Vec<_>>>()?;
+        let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(1);
+        let mut labels = vec![IGNORED; rows.len() * longest];
+        let mut weights = vec![0f32; rows.len() * longest];
+        for (at, row) in rows.iter().enumerate() {
+            labels[at * longest..][..row.ids.len()].copy_from_slice(&row.ids);
+            weights[at * longest..][..row.weights.len()].copy_from_slice(&row.weights);
+        }
+        let shape = [rows.len() as i64, longest as i64];
+        let device = source.device();
+        let labels = Tensor::from_slice(&labels).view(shape).to_device(device);
+        let weights = Tensor::from_slice(&weights).to_device(device);
+        let inputs = shift_right(&labels, self.start, self.pad);
+        let logits = decoder.forward(&inputs, source, mask, train).flatten(0, 1).to_kind(Kind::Float);
+        let losses = logits.cross_entropy_loss(&labels.flatten(0, 1), None::<Tensor>, Reduction::None, IGNORED, 0.0);
+        let total = weights.sum(Kind::Float).clamp_min(f64::from(f32::MIN_POSITIVE));
+        Ok((losses * &weights).sum(Kind::Float) / total)
+    }
+
+    /// Constrained generation; arguments as in [`TextDecoder::loss`], `beams` as in the configuration.
+    pub fn predict(&self, decoder: &T5Decoder, source: &Tensor, mask: &Tensor, beams: usize) -> Vec<Prediction> {
+        let pieces = Tensor::from_slice(self.automaton.vocabulary()).to_device(source.device());
+        let decoding = Decoding::new(decoder, source, mask, 1, Some(&pieces));
+        search(&self.automaton, &self.grammar, decoding, source.size()[0] as usize, None, self.start, beams)
+    }
+
+    /// The tree of labels.
+    pub fn automaton(&self) -> &Automaton {
+        &self.automaton
+    }
+}
