@@ -20,8 +20,15 @@ pub(crate) fn section(doc: &mut Document, run: &Run, against_paper: Option<Line>
         .iter()
         .map(|(name, c)| row(run, name, c))
         .collect();
-    let caption = "The main metric of every test split beside the strongest baseline of the same run. The difference is ours minus the \
-                   baseline, with its paired-bootstrap 95 % interval.";
+    let by_seed = run.seeds.len() > 1;
+    let difference = if by_seed {
+        "is ours minus the baseline, mean over seeds; the verdict counts seeds by the paired-bootstrap 95 % interval of each."
+    } else {
+        "is ours minus the baseline, with its paired-bootstrap 95 % interval."
+    };
+    let caption = format!(
+        "The main metric of every test split beside the strongest baseline of the same run. The difference {difference}"
+    );
     let head = vec![
         words("Corpus"),
         numbers("n"),
@@ -29,7 +36,11 @@ pub(crate) fn section(doc: &mut Document, run: &Run, against_paper: Option<Line>
         numbers("UniMSE"),
         words("Strongest baseline"),
         numbers("its value"),
-        numbers("Difference"),
+        numbers(if by_seed {
+            "Mean difference"
+        } else {
+            "Difference"
+        }),
         words("Verdict"),
     ];
     doc.table(caption, head, rows);
@@ -151,7 +162,7 @@ fn difference(main: &str, against: &[&Comparison<'_>]) -> String {
         0 => "—".to_owned(),
         n => {
             let mean = estimates.iter().sum::<f64>() / n as f64;
-            format!("{} (mean of {n})", metric::show_difference(main, mean))
+            metric::show_difference(main, mean)
         }
     }
 }

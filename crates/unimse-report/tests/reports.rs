@@ -222,3 +222,28 @@ fn whatever_the_files_say_is_text() {
         width = if line.starts_with('|') { cells } else { 0 };
     }
 }
+
+#[test]
+fn damaged_files_give_an_error_or_a_report_but_never_a_panic() {
+    let (_folder, run) = copy("single");
+    for file in ["results.json", "events.jsonl", "provenance.json"] {
+        let path = run.join(file);
+        let sound = fs::read(&path).unwrap();
+        for (i, byte) in (0..sound.len())
+            .step_by(sound.len() / 30)
+            .zip(b"\"9}]-,e\xff\0 ".iter().cycle())
+        {
+            let mut damaged = sound.clone();
+            damaged[i] = *byte;
+            fs::write(&path, &damaged).unwrap();
+            if let Err(error) = write(&run, &[]) {
+                assert!(error.to_string().contains(file), "{error}");
+            }
+            fs::write(&path, &sound[..i]).unwrap();
+            let error = write(&run, &[]).err();
+            assert_eq!(error.is_some(), file != "events.jsonl", "{file} cut at {i}");
+        }
+        fs::write(&path, &sound).unwrap();
+    }
+    assert!(write(&run, &[]).is_ok());
+}
