@@ -1,1 +1,85 @@
-fn main(){}
+//! `cargo xtask`: set-up, the stage graph of a run, and the checks of the project.
+//!
+//! It spawns `pip`, `cargo` and the built `unimse`; it never links tch, polars or arrow, so that it builds in seconds on a machine that has
+//! none of them yet. Standard error carries progress and errors, one line each. Exit codes: 0; 1 set-up, data or run error; 2 usage; 130
+//! interrupted; a child's own code where a child failed.
+//!
+//! ```console
+//! $ cargo xtask setup
+//! $ cargo xtask reproduce --preset demo --seeds 1
+//! ```
+
+mod checkout;
+mod child;
+mod ci;
+mod licences;
+mod lock;
+mod provenance;
+mod reproduce;
+mod setup;
+mod stage;
+mod tests_run;
+mod tree;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Set-up, reproduction and checks of unimse.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch LibTorch and the sentence encoder into the user cache, verify them and link them into the checkout.
+    Setup {
+        /// Take LibTorch with CUDA: the full dependency set of the PyTorch package, several gigabytes.
+        #[arg(long)]
+        cuda: bool,
+    },
+    /// From nothing to a report: set-up, build, ingest, unify, train, evaluate, report.
+    Reproduce(reproduce::Options),
+    /// All tests of the workspace, with a count of those skipped for want of real data.
+    Test,
+    /// The benches.
+    Bench {
+        /// Run every bench once, without measuring.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Everything the continuous integration checks, cheapest first.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A child that failed has already said why; its exit code is ours.
+            if let Some(failed) = error.downcast_ref::<child::Failed>() {
+                if let Some(message) = failed.message() {
+                    eprintln!("error: {message}");
+                }
+                return ExitCode::from(failed.exit_code());
+            }
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    child::watch_signals()?;
+    let checkout = checkout::Checkout::find()?;
+    match cli.command {
+        Command::Setup { cuda } => setup::run(&checkout, cuda),
+        Command::Reproduce(options) => reproduce::run(&checkout, &options),
+        Command::Test => tests_run::run(&checkout),
+        Command::Bench { check } => ci::bench(&checkout, check),
+        Command::Ci => ci::run(&checkout),
+    }
+}

@@ -1,0 +1,217 @@
+//! Running child processes so that signals and exit codes pass through.
+//!
+//! SIGINT and SIGTERM never end xtask while a child runs: they are passed on to the child, and its exit code becomes ours. A terminal sends
+//! Ctrl-C to the whole group, so a child may see it twice and must treat the second like the first. Should xtask itself be killed, the
+//! kernel kills the child with it, so that no training goes on unseen beside a resumed one.
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::fmt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+static CHILD: Mutex<Option<Pid>> = Mutex::new(None);
+static SIGNALLED: AtomicI32 = AtomicI32::new(0);
+
+/// A child that did not end with success.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    what: String,
+    status: Option<ExitStatus>,
+    interrupted: bool,
+}
+
+impl Failed {
+    /// The code to exit with: the child's own, or 128 + the signal.
+    pub(crate) fn exit_code(&self) -> u8 {
+        let signal = SIGNALLED.load(Ordering::SeqCst);
+        let code = match self.status {
+            Some(status) => status
+                .code()
+                .or(status.signal().map(|signal| 128 + signal))
+                .unwrap_or(1),
+            None => 128 + signal,
+        };
+        u8::try_from(code)
+            .ok()
+            .filter(|code| *code != 0)
+            .unwrap_or(1)
+    }
+
+    /// What to say; none where the child has said it.
+    pub(crate) fn message(&self) -> Option<String> {
+        if self.interrupted {
+            return self
+                .status
+                .is_none_or(|status| status.code().is_none())
+                .then(|| "interrupted".to_owned());
+        }
+        let signal = self.status?.signal()?;
+        let hint = if signal == Signal::KILL.as_raw() {
+            " (out of memory?)"
+        } else {
+            ""
+        };
+        Some(format!("{} was ended by signal {signal}{hint}", self.what))
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => write!(f, "{} failed: {status}", self.what),
+            None => write!(f, "{} interrupted", self.what),
+        }
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// Starts the thread that passes signals on. Call once, first.
+pub(crate) fn watch_signals() -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot watch for signals")?;
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            SIGNALLED.store(signal, Ordering::SeqCst);
+            let child = CHILD
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner());
+            match (*child, Signal::from_named_raw(signal)) {
+                (Some(pid), Some(named)) => drop(kill_process(pid, named)),
+                // Between two children nothing needs to be put in order: every artefact is whole at any moment.
+                _ => std::process::exit(128 + signal),
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Runs `command` to its end; an error of type [`Failed`] unless it succeeds. `what` names it in messages.
+pub(crate) fn run(what: &str, command: &mut Command) -> Result<()> {
+    run_with(what, command, |_| Ok(()))
+}
+
+/// As [`run`], with `work` done while the child runs, such as reading its output.
+pub(crate) fn run_with(
+    what: &str,
+    command: &mut Command,
+    work: impl FnOnce(&mut Child) -> Result<()>,
+) -> Result<()> {
+    let status = status_with(what, command, work)?;
+    let interrupted = SIGNALLED.load(Ordering::SeqCst) != 0;
+    if !status.success() {
+        return Err(Failed {
+            what: what.to_owned(),
+            status: Some(status),
+            interrupted,
+        }
+        .into());
+    }
+    if interrupted {
+        return Err(Failed {
+            what: what.to_owned(),
+            status: None,
+            interrupted,
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// Runs `command` to its end and returns its status.
+pub(crate) fn status_with(
+    what: &str,
+    command: &mut Command,
+    work: impl FnOnce(&mut Child) -> Result<()>,
+) -> Result<ExitStatus> {
+    die_with_parent(command);
+    let mut slot = lock();
+    let spawned = command.spawn();
+    let mut child = spawned.with_context(|| {
+        format!(
+            "cannot start {what} ({})",
+            command.get_program().to_string_lossy()
+        )
+    })?;
+    *slot = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    drop(slot);
+    let worked = work(&mut child);
+    if worked.is_err() {
+        drop(child.kill());
+    }
+    let status = child.wait();
+    *lock() = None;
+    worked?;
+    status.with_context(|| format!("cannot wait for {what}"))
+}
+
+/// Fails if a signal asked us to stop.
+pub(crate) fn check_interrupted(what: &str) -> Result<()> {
+    if SIGNALLED.load(Ordering::SeqCst) == 0 {
+        return Ok(());
+    }
+    Err(Failed {
+        what: what.to_owned(),
+        status: None,
+        interrupted: true,
+    }
+    .into())
+}
+
+fn lock() -> std::sync::MutexGuard<'static, Option<Pid>> {
+    CHILD
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The kernel kills the child when the thread that started it ends.
+#[cfg(target_os = "linux")]
+#[allow(
+    unsafe_code,
+    reason = "pre_exec has no safe form; the closure makes one system call and allocates nothing"
+)]
+fn die_with_parent(command: &mut Command) {
+    // SAFETY: prctl is async-signal-safe and the closure touches no memory shared with the parent.
+    unsafe {
+        command.pre_exec(|| {
+            Ok(rustix::process::set_parent_process_death_signal(Some(
+                Signal::KILL,
+            ))?)
+        });
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_parent(_: &mut Command) {}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn exit_codes_pass_through() {
+        run("true", &mut sh("exit 0")).unwrap();
+        let failed = |error: anyhow::Error| error.downcast::<Failed>().unwrap();
+        let plain = failed(run("x", &mut sh("exit 3")).unwrap_err());
+        assert_eq!((plain.exit_code(), plain.message()), (3, None));
+        let killed = failed(run("x", &mut sh("kill -KILL $$")).unwrap_err());
+        assert_eq!(killed.exit_code(), 128 + 9);
+        assert!(killed.message().unwrap().contains("signal 9"));
+        let missing = run("the tool", &mut Command::new("no-such-program-here")).unwrap_err();
+        assert!(
+            format!("{missing:#}").starts_with("cannot start the tool"),
+            "{missing:#}"
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! `cargo xtask ci` and `bench`: the checks, cheapest first, each timed.
+
+use crate::checkout::Checkout;
+use crate::stage::in_words;
+use crate::{child, licences, reproduce, setup, tests_run};
+use anyhow::{Context, Result};
+use std::time::Instant;
+
+/// Everything that must hold for a change to be taken. Stops at the first failure.
+pub(crate) fn run(checkout: &Checkout) -> Result<()> {
+    let mut times = Vec::new();
+    let mut step = |name: &str, work: &dyn Fn() -> Result<()>| {
+        eprintln!("ci: {name}");
+        let start = Instant::now();
+        let result = work();
+        times.push(format!(
+            "{name} {}",
+            in_words(start.elapsed().as_secs_f64())
+        ));
+        result.inspect_err(|_| eprintln!("ci: {name} failed ({})", times.join(", ")))
+    };
+    // One profile for all of them: build scripts, LibTorch's bindings among them, are compiled once.
+    let cargo = |arguments: &[&str]| {
+        child::run(
+            &format!("cargo {}", arguments[0]),
+            checkout.cargo().args(arguments),
+        )
+    };
+    step("format", &|| cargo(&["fmt", "--all", "--", "--check"]))?;
+    step("licences", &|| licences::check(checkout))?;
+    step("set-up", &|| setup::ensure(checkout))?;
+    step("clippy", &|| {
+        cargo(&[
+            "clippy",
+            "--release",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "-D",
+            "warnings",
+        ])
+    })?;
+    step("documentation", &|| {
+        child::run(
+            "cargo doc",
+            checkout
+                .cargo()
+                .args(["doc", "--release", "--workspace", "--no-deps", "--locked"])
+                .env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    })?;
+    step("test", &|| tests_run::run(checkout))?;
+    step("demo", &|| {
+        let dir = tempfile::tempdir().context("cannot make a temporary folder")?;
+        reproduce::run(checkout, &reproduce::Options::demo(dir.path().join("demo")))
+    })?;
+    eprintln!("ci: all passed: {}", times.join(", "));
+    Ok(())
+}
+
+/// `cargo bench` of the bench crate; `check` runs each bench once.
+pub(crate) fn bench(checkout: &Checkout, check: bool) -> Result<()> {
+    setup::ensure(checkout)?;
+    let mut cargo = checkout.cargo();
+    cargo.args(["bench", "--package", "unimse-benches"]);
+    if check {
+        cargo.args(["--", "--test"]);
+    }
+    child::run("cargo bench", &mut cargo)
+}

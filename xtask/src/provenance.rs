@@ -1,0 +1,150 @@
+//! `provenance.json`: where a run's numbers come from: command, code, versions, class of machine, stages and sources. No name of a host or user.
+
+use crate::checkout::Checkout;
+use crate::stage::{Record, Source};
+use crate::tree;
+use anyhow::Result;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// The whole of `provenance.json`.
+#[derive(Serialize)]
+pub(crate) struct Provenance<'a> {
+    pub(crate) schema: u32,
+    pub(crate) command: Vec<String>,
+    pub(crate) preset: &'a str,
+    pub(crate) seeds: &'a [u64],
+    pub(crate) git: Git,
+    pub(crate) versions: BTreeMap<&'a str, String>,
+    pub(crate) host: Host,
+    pub(crate) stages: BTreeMap<&'a str, StageEntry<'a>>,
+    pub(crate) sources: BTreeMap<&'a str, &'a Source>,
+}
+
+/// The state of the checkout; null where it is no git checkout.
+#[derive(Serialize)]
+pub(crate) struct Git {
+    hash: Option<String>,
+    dirty: Option<bool>,
+}
+
+/// What kind of machine it was.
+#[derive(Serialize)]
+pub(crate) struct Host {
+    os: &'static str,
+    architecture: &'static str,
+    cpu: Option<String>,
+    cores: Option<usize>,
+    memory_gib: Option<f64>,
+}
+
+/// A stage's record in short.
+#[derive(Serialize)]
+pub(crate) struct StageEntry<'a> {
+    fingerprint: &'a str,
+    inputs: &'a BTreeMap<String, String>,
+    seconds: Option<f64>,
+}
+
+impl<'a> Provenance<'a> {
+    /// Gathers all of it; `unimse` is the built binary.
+    pub(crate) fn gather(
+        checkout: &Checkout,
+        unimse: &Path,
+        preset: &'a str,
+        seeds: &'a [u64],
+        records: &'a [Record],
+    ) -> Self {
+        let stage = |record: &'a Record| {
+            (
+                record.stage.as_str(),
+                StageEntry {
+                    fingerprint: &record.fingerprint,
+                    inputs: &record.inputs,
+                    seconds: record.seconds,
+                },
+            )
+        };
+        let version = |program: &str| said(Command::new(program).arg("--version"));
+        let versions = [
+            ("unimse", version(&unimse.to_string_lossy())),
+            ("rustc", version("rustc")),
+        ];
+        Self {
+            schema: 1,
+            command: ["cargo", "xtask"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(std::env::args().skip(1))
+                .collect(),
+            preset,
+            seeds,
+            git: Git::of(&checkout.root),
+            versions: versions
+                .into_iter()
+                .filter_map(|(name, version)| Some((name, version?)))
+                .collect(),
+            host: Host::this(),
+            stages: records.iter().map(stage).collect(),
+            sources: records
+                .iter()
+                .flat_map(|record| &record.sources)
+                .map(|(path, source)| (path.as_str(), source))
+                .collect(),
+        }
+    }
+
+    /// Writes it into the run folder.
+    pub(crate) fn write(&self, run: &Path) -> Result<()> {
+        tree::write_atomically(
+            &run.join("provenance.json"),
+            &serde_json::to_vec_pretty(self)?,
+        )
+    }
+}
+
+impl Git {
+    fn of(root: &Path) -> Self {
+        let git =
+            |arguments: &[&str]| said(Command::new("git").arg("-C").arg(root).args(arguments));
+        Self {
+            hash: git(&["rev-parse", "HEAD"]),
+            dirty: git(&["status", "--porcelain"]).map(|changes| !changes.is_empty()),
+        }
+    }
+}
+
+impl Host {
+    fn this() -> Self {
+        let field = |file: &str, name: &str| {
+            let text = fs::read_to_string(file).ok()?;
+            let line = text.lines().find(|line| line.starts_with(name))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        };
+        let kib: Option<f64> = field("/proc/meminfo", "MemTotal")
+            .and_then(|value| value.split_whitespace().next()?.parse().ok());
+        Self {
+            os: std::env::consts::OS,
+            architecture: std::env::consts::ARCH,
+            cpu: field("/proc/cpuinfo", "model name"),
+            cores: std::thread::available_parallelism().ok().map(usize::from),
+            memory_gib: kib.map(|kib| (kib / 1024.0 / 1024.0 * 10.0).round() / 10.0),
+        }
+    }
+}
+
+/// Standard output of a command that succeeds.
+fn said(command: &mut Command) -> Option<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

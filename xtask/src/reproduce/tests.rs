@@ -1,0 +1,281 @@
+//! The stage graph with a shell script in the place of `unimse`: it writes what each stage writes and keeps a log of its calls.
+#![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+
+use super::*;
+use clap::Parser;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+/// Fails on data that holds a file `bad`, and trains to an end only where no file `stop` lies beside it.
+const UNIMSE: &str = r#"#!/bin/sh
+here=$(dirname "$0"); echo "$*" >> "$here/log"
+command=$1; shift; seed=; resume=
+while [ $# -gt 0 ]; do case "$1" in
+  --out) out=$2; shift;; --data) data=$2; shift;; --run) run=$2; shift;; --seed) seed=$2; shift;; --resume) resume=yes;;
+  --preset) preset=$2; shift;; --corpus|--config|--threads) shift;; *=*) values="$values$1
+";; esac; shift; done
+case $command in
+  --version) echo "unimse 0";;
+  demo) mkdir -p "$out/mosi"; echo row > "$out/mosi/a.csv"; touch "$out/SYNTHETIC";;
+  config) case "$values" in *unknown*) echo "error: unknown key" >&2; exit 2;; esac; printf 'preset = "%s"\n%s' "$preset" "$values" > "$out";;
+  ingest) [ -e "$data/mosi/bad" ] && { echo "error: bad row" >&2; exit 1; }; mkdir -p "$out"; cat "$data"/mosi/* > "$out/mosi-train.parquet";;
+  unify) mkdir -p "$out"; echo labels > "$out/mosi.parquet";;
+  train) mkdir -p "$run/checkpoints"; echo "$seed$resume" > "$run/checkpoints/last"; [ -e "$here/stop" ] && exit 130; echo '{}' > "$run/events.jsonl";;
+  evaluate) echo p > "$run/predictions.parquet"; echo "{\"seed\": \"$(cat "$run/checkpoints/last")\"}" > "$run/results.json";;
+  report) [ -e "$run/results.json" ] || echo '{"aggregate": true}' > "$run/results.json"; echo html > "$run/report.html";;
+esac
+"#;
+
+struct World {
+    dir: tempfile::TempDir,
+    checkout: Checkout,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let unimse = dir.path().join("unimse");
+        fs::write(&unimse, UNIMSE).unwrap();
+        fs::set_permissions(&unimse, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir_all(dir.path().join("input/mosi")).unwrap();
+        fs::write(dir.path().join("input/mosi/a.csv"), "row").unwrap();
+        fs::create_dir_all(dir.path().join("crates/a/tests")).unwrap();
+        fs::write(dir.path().join("crates/a/lib.rs"), "1").unwrap();
+        let checkout = Checkout::at(dir.path());
+        Self { dir, checkout }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs with `arguments` into `out`; the subcommands called.
+    fn try_run(&self, arguments: &str) -> Result<Vec<String>> {
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            options: Options,
+        }
+        let arguments = arguments.replace("DATA", self.path("input").to_str().unwrap());
+        let mut options =
+            Line::parse_from(std::iter::once("x").chain(arguments.split_whitespace())).options;
+        options.out = Some(self.path("runs/out"));
+        drop(fs::remove_file(self.path("log")));
+        reproduce(&self.checkout, &self.path("unimse"), &options)?;
+        let log = fs::read_to_string(self.path("log")).unwrap();
+        Ok(log
+            .lines()
+            .map(|line| line.split(' ').next().unwrap().to_owned())
+            .filter(|name| name != "--version")
+            .collect())
+    }
+
+    fn run(&self, arguments: &str) -> String {
+        self.try_run(arguments).unwrap().join(" ")
+    }
+
+    fn error(&self, arguments: &str) -> String {
+        format!("{:#}", self.try_run(arguments).unwrap_err())
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path("runs/out").join(name)).unwrap()
+    }
+}
+
+#[test]
+fn one_seed_runs_every_stage_once() {
+    let world = World::new();
+    assert_eq!(
+        world.run("a.b=1"),
+        "config demo ingest unify train evaluate report"
+    );
+    for name in [
+        "config.toml",
+        "corpus",
+        "labels",
+        "checkpoints",
+        "events.jsonl",
+        "predictions.parquet",
+        "results.json",
+        "report.html",
+        "provenance.json",
+    ] {
+        assert!(world.path("runs/out").join(name).exists(), "{name}");
+    }
+    let provenance: serde_json::Value =
+        serde_json::from_str(&world.read("provenance.json")).unwrap();
+    assert_eq!(provenance["sources"]["mosi/a.csv"]["bytes"], 4);
+    let stages: Vec<&String> = provenance["stages"].as_object().unwrap().keys().collect();
+    assert_eq!(stages, ["evaluate", "ingest", "train", "unify"]);
+    assert_eq!(world.run("a.b=1"), "config", "nothing changed");
+    fs::remove_file(world.path("runs/out/predictions.parquet")).unwrap();
+    assert_eq!(
+        world.run("a.b=1"),
+        "config evaluate",
+        "the same results need no new report"
+    );
+    assert!(!world.path("runs/.out.partial").exists());
+}
+
+#[test]
+fn changed_data_or_code_redoes_what_depends_on_it() {
+    let world = World::new();
+    assert_eq!(
+        world.run("--data DATA"),
+        "config ingest unify train evaluate report"
+    );
+    fs::create_dir_all(world.path("input/not_a_corpus")).unwrap();
+    fs::write(world.path("input/not_a_corpus/x"), "").unwrap();
+    assert_eq!(world.run("--data DATA"), "config");
+    fs::write(world.path("input/mosi/a.csv"), "other row").unwrap();
+    let all = "config ingest unify train evaluate report";
+    assert_eq!(world.run("--data DATA"), all);
+    fs::write(world.path("crates/a/tests/a.rs"), "a test").unwrap();
+    fs::write(world.path("README.md"), "words").unwrap();
+    assert_eq!(world.run("--data DATA"), "config");
+    fs::write(world.path("crates/a/lib.rs"), "2").unwrap();
+    assert_eq!(world.run("--data DATA"), all);
+}
+
+#[test]
+fn bad_data_leave_out_as_it_was() {
+    let world = World::new();
+    fs::write(world.path("input/mosi/bad"), "").unwrap();
+    let failed = world
+        .try_run("--data DATA")
+        .unwrap_err()
+        .downcast::<child::Failed>()
+        .unwrap();
+    assert_eq!((failed.exit_code(), failed.message()), (1, None));
+    assert!(!world.path("runs").exists());
+    fs::remove_file(world.path("input/mosi/bad")).unwrap();
+    world.run("--data DATA");
+    let before = tree::sha256_dir(&world.path("runs")).unwrap();
+    fs::write(world.path("input/mosi/bad"), "").unwrap();
+    for arguments in ["--data DATA", "--data DATA --force"] {
+        assert!(world.try_run(arguments).is_err());
+        assert_eq!(tree::sha256_dir(&world.path("runs")).unwrap(), before);
+    }
+    assert!(world.error("--data DATA/none").contains("is not a folder"));
+    assert_eq!(
+        world
+            .try_run("unknown=1")
+            .unwrap_err()
+            .downcast::<child::Failed>()
+            .unwrap()
+            .exit_code(),
+        2
+    );
+}
+
+#[test]
+fn another_configuration_needs_force() {
+    let world = World::new();
+    world.run("train.epochs=3");
+    let error = world.error("train.epochs=5");
+    assert!(
+        error.contains("train.epochs is 3 there, 5 here") && error.contains("--force"),
+        "{error}"
+    );
+    assert!(
+        world
+            .error("train.epochs=3 --seeds 2")
+            .contains("seeds [1], not [2]")
+    );
+    assert_eq!(
+        world.run("train.epochs=5 --force"),
+        "config demo ingest unify train evaluate report"
+    );
+    assert_eq!(world.run("train.epochs=5"), "config");
+    assert_eq!(
+        world.run("train.epochs=5 --seeds 1,2 --force"),
+        "config demo ingest unify train evaluate report train evaluate report report"
+    );
+    assert!(
+        !world.path("runs/out/checkpoints").exists(),
+        "what the single run left is gone"
+    );
+}
+
+#[test]
+fn a_folder_of_other_things_is_never_touched() {
+    let world = World::new();
+    fs::create_dir_all(world.path("runs/out")).unwrap();
+    fs::write(world.path("runs/out/thesis.tex"), "x").unwrap();
+    for arguments in ["", "--force"] {
+        assert!(
+            world
+                .error(arguments)
+                .contains("holds other things and no run")
+        );
+    }
+    assert_eq!(
+        tree::files(&world.path("runs")).unwrap(),
+        [("out/thesis.tex".to_owned(), 1)]
+    );
+}
+
+#[test]
+fn unfinished_training_wants_resume() {
+    let world = World::new();
+    fs::write(world.path("stop"), "").unwrap();
+    assert_eq!(
+        world
+            .try_run("")
+            .unwrap_err()
+            .downcast::<child::Failed>()
+            .unwrap()
+            .exit_code(),
+        130
+    );
+    fs::remove_file(world.path("stop")).unwrap();
+    let error = world.error("");
+    assert!(
+        error.contains("unfinished") && error.contains("--resume"),
+        "{error}"
+    );
+    assert_eq!(world.run("--resume"), "config train evaluate report");
+    assert_eq!(world.read("checkpoints/last"), "1yes\n");
+    assert_eq!(world.run("--resume"), "config", "nothing is left to resume");
+}
+
+#[test]
+fn several_seeds_share_tables_and_make_an_aggregate() {
+    let world = World::new();
+    assert_eq!(
+        world.run("--seeds 3,1"),
+        "config demo ingest unify train evaluate report train evaluate report report"
+    );
+    for seed in ["seed-3", "seed-1"] {
+        for name in [
+            "config.toml",
+            "corpus/mosi-train.parquet",
+            "labels/mosi.parquet",
+            "results.json",
+            "report.html",
+            "provenance.json",
+        ] {
+            assert!(
+                world.path("runs/out").join(seed).join(name).exists(),
+                "{seed}/{name}"
+            );
+        }
+    }
+    let inode = |name: &str| {
+        fs::metadata(world.path("runs/out").join(name))
+            .unwrap()
+            .ino()
+    };
+    assert_eq!(
+        inode("corpus/mosi-train.parquet"),
+        inode("seed-1/corpus/mosi-train.parquet")
+    );
+    assert!(world.read("results.json").contains("aggregate"));
+    assert_eq!(world.run("--seeds 3,1"), "config");
+    fs::remove_file(world.path("runs/out/seed-1/events.jsonl")).unwrap();
+    assert_eq!(
+        world.run("--seeds 3,1"),
+        "config train evaluate report report",
+        "one seed again, and the aggregate it belongs to"
+    );
+}

@@ -1,0 +1,348 @@
+//! A folder of the user cache made from wheels: fetched, verified, assembled beside its place and renamed into it.
+//!
+//! A folder counts only with its stamp `complete`, which lists every file with size and SHA-256 and is written last. So a set-up killed at
+//! any moment leaves either nothing or a whole folder; wheels that arrived whole are kept for the next try, and deleted after it succeeds.
+
+use super::pip::{Pip, progress};
+use crate::tree;
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::path::{Component, Path, PathBuf};
+
+const STAMP: &str = "complete";
+
+/// One entry of `manifest.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asset {
+    /// Its folder in the cache.
+    pub(crate) name: String,
+    /// What it is called in messages.
+    pub(crate) title: String,
+    /// The most disk space needed at once, in units of 10^6 bytes.
+    pub(crate) peak_mb: u64,
+    /// Present when pip resolves dependencies: what to take from the other wheels it brings.
+    #[serde(default)]
+    dependencies: Option<Vec<Take>>,
+    /// Small files written as they stand here.
+    #[serde(default)]
+    written: BTreeMap<String, String>,
+    /// SHA-256 of files that must come out exactly so.
+    #[serde(default)]
+    pinned: BTreeMap<String, String>,
+    wheel: Vec<Wheel>,
+}
+
+/// A wheel and the files to take from it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wheel {
+    /// As pip takes it: `name==version`.
+    pub(crate) requirement: String,
+    /// The file's name.
+    file: String,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+    take: Vec<Take>,
+}
+
+/// `from` a file, or a folder with a final `/`, to a place in the asset; `*` is one folder name.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Take {
+    from: String,
+    to: String,
+}
+
+impl Asset {
+    /// Where it lies.
+    pub(crate) fn folder(&self, cache: &Path) -> PathBuf {
+        cache.join(&self.name)
+    }
+
+    /// Makes sure the folder is there and whole, fetching it if not; says which. `thorough` reads every byte, else names and sizes count.
+    pub(crate) fn ensure(
+        &self,
+        cache: &Path,
+        thorough: bool,
+        pip: &dyn Fn() -> Result<Pip>,
+    ) -> Result<bool> {
+        let folder = self.folder(cache);
+        match self.damage(&folder, thorough)? {
+            None => return Ok(false),
+            Some(damage) if folder.exists() => {
+                eprintln!("{}: {damage}; fetching it again", self.title)
+            }
+            Some(_) => {}
+        }
+        let pip = pip()?;
+        self.require_space(cache)?;
+        eprintln!(
+            "{}: fetching {} into {}",
+            self.title,
+            self.size_in_words(),
+            folder.display()
+        );
+        let downloads = cache.join("downloads");
+        fs::create_dir_all(&downloads).with_context(|| full_disk(&downloads))?;
+        for wheel in &self.wheel {
+            wheel.fetch(&pip, self.dependencies.is_some(), &downloads)?;
+        }
+        let partial = tree::sibling(&folder, "partial");
+        tree::remove(&partial)?;
+        let wheels = self.assemble(&downloads, &partial)?;
+        tree::replace_dir(&partial, &folder)?;
+        for wheel in wheels {
+            tree::remove(&wheel)?;
+        }
+        drop(fs::remove_dir(&downloads)); // stays while another asset's wheels lie in it
+        Ok(true)
+    }
+
+    /// What is wrong with the folder, if anything.
+    fn damage(&self, folder: &Path, thorough: bool) -> Result<Option<String>> {
+        let stamp = match fs::read_to_string(folder.join(STAMP)) {
+            Ok(stamp) => stamp,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Some(
+                    "incomplete (an earlier set-up was cut short)".to_owned(),
+                ));
+            }
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("cannot read {}", folder.join(STAMP).display()));
+            }
+        };
+        let mut recorded = BTreeMap::new();
+        for line in stamp.lines() {
+            let mut fields = line.splitn(3, ' ');
+            let (Some(sha256), Some(Ok(bytes)), Some(path)) = (
+                fields.next(),
+                fields.next().map(str::parse::<u64>),
+                fields.next(),
+            ) else {
+                return Ok(Some(format!("its record {STAMP} is damaged")));
+            };
+            recorded.insert(path, (sha256, bytes));
+        }
+        for (path, expected) in &self.pinned {
+            if recorded
+                .get(path.as_str())
+                .is_none_or(|(sha256, _)| sha256 != expected)
+            {
+                return Ok(Some(format!("{path} is not of this version")));
+            }
+        }
+        for (path, (sha256, bytes)) in recorded {
+            let file = folder.join(path);
+            let found = fs::metadata(&file).map(|metadata| metadata.len()).ok();
+            if found != Some(bytes) {
+                let found = found.map_or("none".to_owned(), |found| format!("{found} bytes"));
+                return Ok(Some(format!(
+                    "{path} is damaged (expected {bytes} bytes, found {found})"
+                )));
+            }
+            if thorough && tree::sha256_file(&file)? != sha256 {
+                return Ok(Some(format!("{path} is damaged (wrong SHA-256)")));
+            }
+        }
+        Ok(None)
+    }
+
+    fn require_space(&self, cache: &Path) -> Result<()> {
+        fs::create_dir_all(cache).with_context(|| {
+            format!(
+                "cannot make {}; point XDG_CACHE_HOME to a folder you can write",
+                cache.display()
+            )
+        })?;
+        let disk = rustix::fs::statvfs(cache)
+            .with_context(|| format!("cannot ask for the free space of {}", cache.display()))?;
+        enough_space(
+            &self.title,
+            cache,
+            disk.f_bavail.saturating_mul(disk.f_frsize) / 1_000_000,
+            self.peak_mb,
+        )
+    }
+
+    fn size_in_words(&self) -> String {
+        let mb = self.wheel.iter().map(|wheel| wheel.bytes).sum::<u64>() / 1_000_000;
+        if self.dependencies.is_some() {
+            format!("{mb} MB and several thousand more of CUDA libraries")
+        } else {
+            format!("{mb} MB")
+        }
+    }
+
+    /// Builds the folder from wheels that are all there; the list of wheels used.
+    fn assemble(&self, downloads: &Path, partial: &Path) -> Result<Vec<PathBuf>> {
+        let mut record = BTreeMap::new();
+        let mut used = Vec::new();
+        for wheel in &self.wheel {
+            let path = downloads.join(&wheel.file);
+            extract(&path, &wheel.take, partial, &mut record)?;
+            used.push(path);
+        }
+        for (name, _) in tree::files(downloads)?
+            .into_iter()
+            .filter(|_| self.dependencies.is_some())
+        {
+            let path = downloads.join(&name);
+            if name.ends_with(".whl") && !used.contains(&path) {
+                extract(
+                    &path,
+                    self.dependencies.as_deref().unwrap_or_default(),
+                    partial,
+                    &mut record,
+                )?;
+                used.push(path);
+            }
+        }
+        for (name, text) in &self.written {
+            tree::write_atomically(&partial.join(name), text.as_bytes())
+                .with_context(|| full_disk(partial))?;
+            record.insert(
+                name.clone(),
+                (tree::sha256(text.as_bytes()), text.len() as u64),
+            );
+        }
+        for (name, expected) in &self.pinned {
+            match record.get(name) {
+                Some((found, _)) if found == expected => {}
+                Some((found, _)) => bail!(
+                    "{}: wrong checksum of {name}: expected SHA-256 {expected}, found {found}",
+                    self.title
+                ),
+                None => bail!("{}: {name} is in none of its packages", self.title),
+            }
+        }
+        let stamp: String = record
+            .iter()
+            .map(|(path, (sha256, bytes))| format!("{sha256} {bytes} {path}\n"))
+            .collect();
+        tree::write_atomically(&partial.join(STAMP), stamp.as_bytes())
+            .with_context(|| full_disk(partial))?;
+        rustix::fs::sync();
+        Ok(used)
+    }
+}
+
+impl Wheel {
+    /// The wheel in `downloads`, fetched unless it is there already and right.
+    fn fetch(&self, pip: &Pip, dependencies: bool, downloads: &Path) -> Result<()> {
+        let path = downloads.join(&self.file);
+        if path.exists() && tree::sha256_file(&path)? != self.sha256 {
+            tree::remove(&path)?;
+        }
+        if dependencies || !path.exists() {
+            pip.download(self, dependencies, downloads)?;
+        }
+        if !path.exists() {
+            bail!(
+                "pip fetched {} but not as {}; check the index pip uses",
+                self.requirement,
+                self.file
+            );
+        }
+        let found = tree::sha256_file(&path)?;
+        if found != self.sha256 {
+            tree::remove(&path)?;
+            bail!(
+                "{}: wrong checksum: expected SHA-256 {}, found {found}; the file is deleted, run `cargo xtask setup` again",
+                self.file,
+                self.sha256
+            );
+        }
+        Ok(())
+    }
+}
+
+fn enough_space(title: &str, cache: &Path, free_mb: u64, needed_mb: u64) -> Result<()> {
+    if free_mb < needed_mb {
+        bail!(
+            "{title} needs {needed_mb} MB of free disk space while it is set up, {} has {free_mb} MB: free some, or point XDG_CACHE_HOME to another disk",
+            cache.display()
+        );
+    }
+    Ok(())
+}
+
+fn full_disk(path: &Path) -> String {
+    format!(
+        "cannot write {}; is the disk full? Free some space and run `cargo xtask setup` again",
+        path.display()
+    )
+}
+
+/// Extracts what `take` names into `folder`, hashing on the way; each entry must match something.
+fn extract(
+    wheel: &Path,
+    take: &[Take],
+    folder: &Path,
+    record: &mut BTreeMap<String, (String, u64)>,
+) -> Result<()> {
+    let at = || {
+        format!(
+            "cannot read {}; delete it and run `cargo xtask setup` again",
+            wheel.display()
+        )
+    };
+    let file = File::open(wheel).with_context(at)?;
+    let bar = progress(None);
+    bar.set_message("extracting");
+    let mut archive =
+        zip::ZipArchive::new(BufReader::with_capacity(1 << 20, file)).with_context(at)?;
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).with_context(at)?;
+        let Some(target) = take.iter().find_map(|take| take.target(entry.name())) else {
+            continue;
+        };
+        if entry.is_dir()
+            || !Path::new(&target)
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)))
+        {
+            continue;
+        }
+        let path = folder.join(&target);
+        fs::create_dir_all(path.parent().unwrap_or(folder)).with_context(|| full_disk(&path))?;
+        let mut out = File::create(&path).with_context(|| full_disk(&path))?;
+        let mut hasher = <sha2::Sha256 as sha2::Digest>::new();
+        let (mut block, mut bytes) = (vec![0; 1 << 18], 0_u64);
+        loop {
+            let n = entry.read(&mut block).with_context(at)?;
+            if n == 0 {
+                break;
+            }
+            out.write_all(&block[..n])
+                .with_context(|| full_disk(&path))?;
+            sha2::Digest::update(&mut hasher, &block[..n]);
+            bytes += n as u64;
+            bar.inc(n as u64);
+        }
+        record.insert(target, (tree::hex(&sha2::Digest::finalize(hasher)), bytes));
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+impl Take {
+    /// Where an archive member goes, if this takes it.
+    fn target(&self, member: &str) -> Option<String> {
+        let mut rest = member;
+        for (index, part) in self.from.split('*').enumerate() {
+            if index > 0 {
+                rest = &rest[rest.find('/')?..];
+            }
+            rest = rest.strip_prefix(part)?;
+        }
+        match self.from.ends_with('/') {
+            true => (!rest.is_empty()).then(|| format!("{}{rest}", self.to)),
+            false => rest.is_empty().then(|| self.to.clone()),
+        }
+    }
+}

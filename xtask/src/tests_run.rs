@@ -1,0 +1,146 @@
+//! `cargo xtask test`: all tests of the workspace, and how many had no real data to run on.
+//!
+//! A test without its data prints `skipped: <test> needs UNIMSE_DATA` and passes; the test harness hides what passing tests print. So it is
+//! asked to show that output, and the lines are counted here instead of shown.
+
+use crate::checkout::Checkout;
+use crate::{child, setup};
+use anyhow::Result;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+
+/// Set-up, then `cargo test --release --workspace`; fails as it fails.
+pub(crate) fn run(checkout: &Checkout) -> Result<()> {
+    setup::ensure(checkout)?;
+    let mut cargo = checkout.cargo();
+    cargo
+        .args([
+            "test",
+            "--release",
+            "--workspace",
+            "--no-fail-fast",
+            "--",
+            "--show-output",
+        ])
+        .stdout(Stdio::piped());
+    let mut filter = Filter::default();
+    let result = child::run_with("cargo test", &mut cargo, |child| {
+        let Some(stdout) = child.stdout.take() else {
+            return Ok(());
+        };
+        let mut reader = BufReader::new(stdout);
+        let (mut line, mut out) = (Vec::new(), std::io::stdout());
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            if filter.shows(String::from_utf8_lossy(&line).trim_end()) {
+                out.write_all(&line)?;
+            }
+            line.clear();
+        }
+        Ok(())
+    });
+    let mut out = std::io::stdout();
+    for summary in filter.summary(|name| std::env::var_os(name).is_some()) {
+        writeln!(out, "{summary}")?;
+    }
+    result
+}
+
+/// Sees the harness's output line by line.
+#[derive(Default)]
+struct Filter {
+    in_successes: bool,
+    /// What was missing, and for how many tests.
+    skipped: BTreeMap<String, usize>,
+}
+
+impl Filter {
+    /// Whether the line belongs to what the harness shows by itself.
+    fn shows(&mut self, line: &str) -> bool {
+        match line {
+            "successes:" => self.in_successes = true,
+            "failures:" => self.in_successes = false,
+            _ if line.starts_with("test result: ") => self.in_successes = false,
+            _ => {}
+        }
+        if let Some((_, needs)) = line
+            .strip_prefix("skipped: ")
+            .and_then(|rest| rest.split_once(" needs "))
+        {
+            *self.skipped.entry(needs.trim().to_owned()).or_default() += 1;
+        }
+        !self.in_successes
+    }
+
+    fn summary(&self, is_set: impl Fn(&str) -> bool) -> Vec<String> {
+        if self.skipped.is_empty() {
+            return vec!["0 real-data tests skipped".to_owned()];
+        }
+        let reason = |needs: &String| {
+            if needs.starts_with("UNIMSE_") && !needs.contains(' ') && !is_set(needs) {
+                format!("{needs} is unset")
+            } else {
+                format!("they need {needs}")
+            }
+        };
+        self.skipped
+            .iter()
+            .map(|(needs, count)| {
+                format!(
+                    "{count} real-data test{} skipped: {}",
+                    if *count == 1 { "" } else { "s" },
+                    reason(needs)
+                )
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skips_are_counted_and_the_rest_is_as_ever() {
+        let output = "\nrunning 3 tests\ntest a ... ok\ntest b ... ok\ntest c ... FAILED\n\nsuccesses:\n\n---- a stdout ----\nskipped: a needs UNIMSE_DATA\n\n---- b stdout ----\nnoise\nskipped: b needs a server\n\nsuccesses:\n    a\n    b\n\nfailures:\n\n---- c stdout ----\nassertion failed\n\nfailures:\n    c\n\ntest result: FAILED. 2 passed; 1 failed\n\nrunning 1 test\ntest d ... ok\n\nsuccesses:\n\n---- d stdout ----\nskipped: d needs UNIMSE_DATA\n\nsuccesses:\n    d\n\ntest result: ok. 1 passed\n";
+        let mut filter = Filter::default();
+        let shown: Vec<&str> = output
+            .lines()
+            .filter(|line| filter.shows(line))
+            .filter(|line| !line.is_empty())
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "running 3 tests",
+                "test a ... ok",
+                "test b ... ok",
+                "test c ... FAILED",
+                "failures:",
+                "---- c stdout ----",
+                "assertion failed",
+                "failures:",
+                "    c",
+                "test result: FAILED. 2 passed; 1 failed",
+                "running 1 test",
+                "test d ... ok",
+                "test result: ok. 1 passed"
+            ]
+        );
+        assert_eq!(
+            filter.summary(|_| false),
+            [
+                "2 real-data tests skipped: UNIMSE_DATA is unset",
+                "1 real-data test skipped: they need a server"
+            ]
+        );
+        assert_eq!(
+            filter.summary(|_| true)[0],
+            "2 real-data tests skipped: they need UNIMSE_DATA"
+        );
+        assert_eq!(
+            Filter::default().summary(|_| false),
+            ["0 real-data tests skipped"]
+        );
+    }
+}

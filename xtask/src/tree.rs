@@ -1,0 +1,168 @@
+//! Files on disk: walking, hashing, writing whole or not at all.
+
+use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Lower-case hexadecimal SHA-256 of bytes.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hexadecimal form.
+pub(crate) fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Lower-case hexadecimal SHA-256 of a file, read in blocks.
+pub(crate) fn sha256_file(path: &Path) -> Result<String> {
+    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; 1 << 20];
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return Ok(hex(&hasher.finalize())),
+            Ok(n) => hasher.update(&block[..n]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", path.display()));
+            }
+        }
+    }
+}
+
+/// Every file below `dir` as (path relative to `dir` with `/`, bytes), sorted; links are followed. Empty when `dir` does not exist.
+pub(crate) fn files(dir: &Path) -> Result<Vec<(String, u64)>> {
+    let mut found = Vec::new();
+    if dir.exists() {
+        walk(dir, "", &mut found)?;
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn walk(dir: &Path, prefix: &str, found: &mut Vec<(String, u64)>) -> Result<()> {
+    let at = || format!("cannot list {}", dir.display());
+    for entry in fs::read_dir(dir).with_context(at)? {
+        let entry = entry.with_context(at)?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let path = entry.path();
+        let metadata =
+            fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        if metadata.is_dir() {
+            walk(&path, &format!("{name}/"), found)?;
+        } else {
+            found.push((name, metadata.len()));
+        }
+    }
+    Ok(())
+}
+
+/// One digest over the paths, sizes and contents of all files below `dir`.
+pub(crate) fn sha256_dir(dir: &Path) -> Result<String> {
+    let mut lines = String::new();
+    for (path, bytes) in files(dir)? {
+        lines.push_str(&format!(
+            "{} {bytes} {path}\n",
+            sha256_file(&dir.join(&path))?
+        ));
+    }
+    Ok(sha256(lines.as_bytes()))
+}
+
+/// Writes `bytes` to a temporary name beside `path`, syncs and renames: a reader sees the old file or the new one, never a part.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    let at = || format!("cannot write {}", path.display());
+    let dir = path.parent().with_context(at)?;
+    fs::create_dir_all(dir).with_context(at)?;
+    let mode = fs::Permissions::from_mode(0o666); // less the umask, as any other file
+    let mut file = tempfile::Builder::new()
+        .prefix(".")
+        .suffix(".tmp")
+        .permissions(mode)
+        .tempfile_in(dir)
+        .with_context(at)?;
+    file.write_all(bytes).with_context(at)?;
+    file.as_file().sync_all().with_context(at)?;
+    file.persist(path).with_context(at)?;
+    Ok(())
+}
+
+/// Removes a file, a link or a folder with all in it; fine if there is none.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => Err(error),
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    };
+    removed.with_context(|| format!("cannot remove {}", path.display()))
+}
+
+/// Puts the folder `new` in the place of `old` by renaming.
+pub(crate) fn replace_dir(new: &Path, old: &Path) -> Result<()> {
+    let retired = sibling(old, "old");
+    remove(&retired)?;
+    if old.exists() {
+        fs::rename(old, &retired).with_context(|| format!("cannot move {} away", old.display()))?;
+    }
+    fs::rename(new, old)
+        .with_context(|| format!("cannot move {} to {}", new.display(), old.display()))?;
+    remove(&retired)
+}
+
+/// `dir/.name.suffix` for `dir/name`.
+pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    path.with_file_name(format!(".{name}.{suffix}"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+
+    #[test]
+    fn digest_of_a_folder_follows_names_and_contents() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("d");
+        write_atomically(&root.join("a/x"), b"1").unwrap();
+        write_atomically(&root.join("b"), b"22").unwrap();
+        assert_eq!(
+            files(&root).unwrap(),
+            [("a/x".to_owned(), 1), ("b".to_owned(), 2)]
+        );
+        let before = sha256_dir(&root).unwrap();
+        assert_eq!(before, sha256_dir(&root).unwrap());
+        write_atomically(&root.join("b"), b"23").unwrap();
+        let changed = sha256_dir(&root).unwrap();
+        assert_ne!(before, changed);
+        fs::rename(root.join("b"), root.join("c")).unwrap();
+        assert_ne!(changed, sha256_dir(&root).unwrap());
+    }
+
+    #[test]
+    fn sha256_of_the_standards_example() {
+        // FIPS 180-2, appendix B.1.
+        assert_eq!(
+            sha256(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+    }
+
+    #[test]
+    fn a_folder_is_replaced_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let (new, old) = (dir.path().join("new"), dir.path().join("old"));
+        write_atomically(&new.join("n"), b"n").unwrap();
+        write_atomically(&old.join("o"), b"o").unwrap();
+        replace_dir(&new, &old).unwrap();
+        assert_eq!(files(dir.path()).unwrap(), [("old/n".to_owned(), 1)]);
+    }
+}

@@ -1,0 +1,93 @@
+//! Signals as a user or a job scheduler sends them to `cargo xtask`, with a script in the place of the child.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Starts `xtask setup` with a pip that writes its process id, then waits for SIGINT or SIGTERM and notes which came.
+fn start(dir: &Path) -> (Child, Pid) {
+    let python = dir.join("python3");
+    let mark = dir.display();
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *--version*) exit 0;; esac\ntrap 'echo int > {mark}/got; exit 130' INT\ntrap 'echo term > {mark}/got; exit 143' TERM\necho $$ > {mark}/pid.tmp; mv {mark}/pid.tmp {mark}/pid\nwhile :; do sleep 0.02; done\n"
+    );
+    fs::write(&python, script).unwrap();
+    fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir_all(dir.join("checkout/xtask")).unwrap();
+    let path = format!("{}:{}", dir.display(), std::env::var("PATH").unwrap());
+    let xtask = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .arg("setup")
+        .env("PATH", path)
+        .env("XDG_CACHE_HOME", dir.join("cache"))
+        .env("CARGO_MANIFEST_DIR", dir.join("checkout/xtask"))
+        .env_remove("LIBTORCH")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid: i32 = wait_for(|| {
+        fs::read_to_string(dir.join("pid"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    });
+    (xtask, Pid::from_raw(pid).unwrap())
+}
+
+fn wait_for<T>(mut ready: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "waited too long");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_child(child)
+}
+
+fn signal_is_passed_on(signal: Signal, noted: &str, code: i32) {
+    let dir = tempfile::tempdir().unwrap();
+    let (xtask, child) = start(dir.path());
+    kill_process(pid(&xtask), signal).unwrap();
+    let output = xtask.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert_eq!(
+        fs::read_to_string(dir.path().join("got")).unwrap().trim(),
+        noted
+    );
+    assert!(stderr.contains("interrupted"), "{stderr}");
+    assert!(test_kill_process(child).is_err(), "the child has ended");
+}
+
+#[test]
+fn sigint_reaches_the_child_and_exits_130() {
+    signal_is_passed_on(Signal::INT, "int", 130);
+}
+
+#[test]
+fn sigterm_reaches_the_child_and_exits_143() {
+    signal_is_passed_on(Signal::TERM, "term", 143);
+}
+
+#[test]
+fn a_killed_xtask_leaves_no_child_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut xtask, child) = start(dir.path());
+    kill_process(pid(&xtask), Signal::KILL).unwrap();
+    xtask.wait().unwrap();
+    let stat = PathBuf::from(format!("/proc/{}/stat", child.as_raw_nonzero()));
+    // Gone, or a zombie that nobody has waited for yet.
+    wait_for(|| {
+        fs::read_to_string(&stat).map_or(Some(()), |stat| stat.contains(") Z ").then_some(()))
+    });
+}
