@@ -26,13 +26,18 @@ pub struct Context {
 pub fn context(utterances: &[Utterance], before: usize, after: usize) -> Vec<Context> {
     let mut dialogues: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     for (i, u) in utterances.iter().enumerate() {
-        dialogues.entry((&u.corpus, u.split, &u.dialogue_id)).or_default().push(i);
+        dialogues
+            .entry((&u.corpus, u.split, &u.dialogue_id))
+            .or_default()
+            .push(i);
     }
     let mut contexts = vec![Context::default(); utterances.len()];
     for members in dialogues.values_mut() {
         members.sort_by_key(|&i| (utterances[i].turn, &utterances[i].utterance_id));
         for (at, &i) in members.iter().enumerate() {
-            let end = members.len().min(at.saturating_add(after).saturating_add(1));
+            let end = members
+                .len()
+                .min(at.saturating_add(after).saturating_add(1));
             contexts[i] = Context {
                 before: members[at.saturating_sub(before)..at].to_vec(),
                 after: members[at + 1..end].to_vec(),

@@ -61,11 +61,17 @@ pub enum CorpusError {
 impl CorpusError {
     /// For `map_err`: an I/O error with its path.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::Io { path: path.to_owned(), source }
+        move |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
     }
 
     /// For `map_err`: an arrow or parquet error with the table's path.
     pub(crate) fn table<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> Self + '_ {
-        move |error| Self::Table { path: path.to_owned(), message: error.to_string() }
+        move |error| Self::Table {
+            path: path.to_owned(),
+            message: error.to_string(),
+        }
     }
 }

@@ -37,7 +37,11 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file)?;
         if !self.rows.is_empty() {
-            write!(f, ", {}", self.rows[..self.rows.len().min(SHOWN)].join(", "))?;
+            write!(
+                f,
+                ", {}",
+                self.rows[..self.rows.len().min(SHOWN)].join(", ")
+            )?;
             if self.rows.len() > SHOWN {
                 write!(f, " and {} more", self.rows.len() - SHOWN)?;
             }
@@ -66,7 +70,11 @@ impl Findings {
         message: impl Into<String>,
     ) {
         let message = message.into();
-        let mut alike: Vec<_> = self.list.iter_mut().filter(|known| known.code == code && known.file == file).collect();
+        let mut alike: Vec<_> = self
+            .list
+            .iter_mut()
+            .filter(|known| known.code == code && known.file == file)
+            .collect();
         if let Some(known) = alike.iter_mut().find(|known| known.message == message) {
             known.rows.extend(row);
         } else if alike.len() >= KEPT
@@ -75,30 +83,63 @@ impl Findings {
             "more findings of this kind".clone_into(&mut last.message);
             last.rows.extend(row);
         } else {
-            self.list.push(Finding { code, severity, file: file.to_owned(), rows: row.into_iter().collect(), message });
+            self.list.push(Finding {
+                code,
+                severity,
+                file: file.to_owned(),
+                rows: row.into_iter().collect(),
+                message,
+            });
         }
     }
 
-    pub(crate) fn error(&mut self, code: &'static str, file: &str, row: Option<String>, message: impl Into<String>) {
+    pub(crate) fn error(
+        &mut self,
+        code: &'static str,
+        file: &str,
+        row: Option<String>,
+        message: impl Into<String>,
+    ) {
         self.add(Severity::Error, code, file, row, message);
     }
 
-    pub(crate) fn warn(&mut self, code: &'static str, file: &str, row: Option<String>, message: impl Into<String>) {
+    pub(crate) fn warn(
+        &mut self,
+        code: &'static str,
+        file: &str,
+        row: Option<String>,
+        message: impl Into<String>,
+    ) {
         self.add(Severity::Warning, code, file, row, message);
     }
 
-    pub(crate) fn info(&mut self, code: &'static str, file: &str, row: Option<String>, message: impl Into<String>) {
+    pub(crate) fn info(
+        &mut self,
+        code: &'static str,
+        file: &str,
+        row: Option<String>,
+        message: impl Into<String>,
+    ) {
         self.add(Severity::Info, code, file, row, message);
     }
 
     /// The first error, which is the one ingest reports.
     pub(crate) fn first_error(&self) -> Option<&Finding> {
-        self.list.iter().find(|finding| finding.severity == Severity::Error)
+        self.list
+            .iter()
+            .find(|finding| finding.severity == Severity::Error)
     }
 
     /// One line a warning or remark, as the tables keep them.
     pub(crate) fn notes(&self) -> Vec<String> {
         self.list.iter().map(ToString::to_string).collect()
+    }
+
+    /// What ingest tells while it goes on.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = &Finding> {
+        self.list
+            .iter()
+            .filter(|finding| finding.severity == Severity::Warning)
     }
 
     pub(crate) fn into_list(self) -> Vec<Finding> {

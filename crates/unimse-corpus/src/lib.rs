@@ -1,6 +1,6 @@
 //! One adapter a data set, one Arrow schema, Parquet tables, splits, context, statistics, doctor.
 //!
-//! This crate alone knows how MOSI, MOSEI, MELD and IEMOCAP lie on disk ([docs/datasets.md] describes the layouts).
+//! This crate alone knows how MOSI, MOSEI, MELD and IEMOCAP lie on disk (`docs/datasets.md` describes the layouts).
 //! It joins by id, never by row order, and keeps a missing modality null. It must not know models, metrics or the
 //! text form of labels, and it never uses the labels of test rows for anything but copying them.
 //!
@@ -12,17 +12,28 @@
 //! }
 //! # Ok::<(), unimse_corpus::CorpusError>(())
 //! ```
-//!
-//! [docs/datasets.md]: https://docs.rs/unimse-corpus
 
+mod adapters;
 mod context;
 pub mod demo;
+mod doctor;
+mod draft;
 mod error;
+mod feature;
 mod finding;
+mod folder;
+mod ingest;
+mod schema;
+mod statistics;
+mod store;
 mod utterance;
 
 pub use context::{Context, context};
+pub use doctor::doctor;
 pub use error::CorpusError;
 pub use finding::{Finding, Severity};
+pub use ingest::ingest;
+pub use statistics::statistics;
+pub use store::{Summary, read_tables};
 pub use unimse_labels::{Polarity, Split, Taxonomy};
 pub use utterance::{Corpus, CorpusKind, Sequence, SourceFile, Task, Utterance};

@@ -188,6 +188,7 @@ impl Corpus {
 
     /// Indices of the utterances of one split, in order.
     pub fn of_split(&self, split: Split) -> impl Iterator<Item = usize> + '_ {
-        (self.utterances.iter().enumerate()).filter_map(move |(i, u)| (u.split == split).then_some(i))
+        (self.utterances.iter().enumerate())
+            .filter_map(move |(i, u)| (u.split == split).then_some(i))
     }
 }

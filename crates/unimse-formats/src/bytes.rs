@@ -18,8 +18,11 @@ impl Bytes {
         if length == 0 {
             return Ok(Self::Owned(Vec::new())); // an empty map is an error on some systems
         }
-        #[expect(unsafe_code, reason = "mapping is unsafe because another process may truncate the file: as with any \
-            reader of maps, that kills this process and corrupts nothing, for the map is read-only")]
+        #[expect(
+            unsafe_code,
+            reason = "mapping is unsafe because another process may truncate the file: as with any \
+            reader of maps, that kills this process and corrupts nothing, for the map is read-only"
+        )]
         let map = unsafe { memmap2::Mmap::map(&file) }.map_err(FormatError::io(path))?;
         Ok(Self::Mapped(map))
     }

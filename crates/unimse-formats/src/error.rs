@@ -43,9 +43,23 @@ pub enum FormatError {
 }
 
 impl FormatError {
+    /// The message without the path, for callers that name the file in their own way.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Io { source, .. } => source.to_string(),
+            Self::Pickle { offset, kind, .. } => format!("pickle, byte {offset}: {kind}"),
+            Self::Npy { message, .. } => format!("npy: {message}"),
+            Self::Wav { source, .. } => format!("wav: {source}"),
+        }
+    }
+
     /// For `map_err`: an I/O error with its path.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
-        move |source| Self::Io { path: path.to_owned(), source }
+        move |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
     }
 }
 

@@ -83,13 +83,23 @@ impl<'a> Array<'a> {
     pub fn read_f32(&self, start: usize, count: usize) -> Result<Vec<f32>, FormatError> {
         let end = start.checked_add(count).filter(|&end| end <= self.len());
         let Some(end) = end else {
-            return Err(self.wrong(format!("elements {start}+{count} of an array of {}", self.len())));
+            return Err(self.wrong(format!(
+                "elements {start}+{count} of an array of {}",
+                self.len()
+            )));
         };
         let mut values = Vec::with_capacity(count);
         if self.node.dtype.kind == Kind::Object {
             for i in start..end {
-                #[expect(clippy::cast_possible_truncation, reason = "f32 is the type of features")]
-                values.push(self.item(i).and_then(|item| item.as_f64()).ok_or_else(|| self.no_numbers())? as f32);
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "f32 is the type of features"
+                )]
+                values.push(
+                    self.item(i)
+                        .and_then(|item| item.as_f64())
+                        .ok_or_else(|| self.no_numbers())? as f32,
+                );
             }
             return Ok(values);
         }
@@ -98,7 +108,8 @@ impl<'a> Array<'a> {
         if self.node.fortran && self.node.shape.len() > 1 {
             for i in start..end {
                 let at = self.memory_index(i) * size;
-                dtype::to_f32(self.node.dtype, &raw[at..at + size], &mut values).ok_or_else(|| self.no_numbers())?;
+                dtype::to_f32(self.node.dtype, &raw[at..at + size], &mut values)
+                    .ok_or_else(|| self.no_numbers())?;
             }
         } else {
             dtype::to_f32(self.node.dtype, &raw[start * size..end * size], &mut values)
@@ -118,10 +129,17 @@ impl<'a> Array<'a> {
     /// Element `i` of an object array.
     #[must_use]
     pub fn item(&self, i: usize) -> Option<Item<'a>> {
-        let Value::Node(list) = self.node.payload else { return None };
-        let Some(Node::List(items)) = self.pickle.graph.node(list) else { return None };
+        let Value::Node(list) = self.node.payload else {
+            return None;
+        };
+        let Some(Node::List(items)) = self.pickle.graph.node(list) else {
+            return None;
+        };
         let value = *items.get(self.memory_index(i))?;
-        Some(Item { pickle: self.pickle, value })
+        Some(Item {
+            pickle: self.pickle,
+            value,
+        })
     }
 
     /// Element `i` as an integer.
@@ -156,12 +174,19 @@ impl<'a> Array<'a> {
             return None;
         }
         let at = self.memory_index(i).checked_mul(self.node.dtype.size)?;
-        self.raw().ok()?.get(at..at + self.node.dtype.size).map(Cow::Borrowed)
+        self.raw()
+            .ok()?
+            .get(at..at + self.node.dtype.size)
+            .map(Cow::Borrowed)
     }
 
     /// Position in memory of the row-major element `i`.
     fn memory_index(&self, i: usize) -> usize {
-        if self.node.fortran { fortran_index(&self.node.shape, i) } else { i }
+        if self.node.fortran {
+            fortran_index(&self.node.shape, i)
+        } else {
+            i
+        }
     }
 
     /// The payload: exactly `len() * size` bytes.
@@ -169,24 +194,37 @@ impl<'a> Array<'a> {
         let (file, graph) = (self.pickle.bytes.as_slice(), &self.pickle.graph);
         let raw = match self.node.payload {
             Value::Bytes(span) => graph.span(file, span),
-            Value::Latin1(span) => self.node.decoded.get_or_init(|| latin1(graph.span(file, span)).unwrap_or_default()),
+            Value::Latin1(span) => self
+                .node
+                .decoded
+                .get_or_init(|| latin1(graph.span(file, span)).unwrap_or_default()),
             _ => &[],
         };
         let expected = self.len() * self.node.dtype.size;
         if raw.len() == expected {
             Ok(raw)
         } else {
-            Err(self.wrong(format!("array of {expected} bytes, found {} Latin-1 characters", raw.len())))
+            Err(self.wrong(format!(
+                "array of {expected} bytes, found {} Latin-1 characters",
+                raw.len()
+            )))
         }
     }
 
     fn no_numbers(&self) -> FormatError {
         let found = format!("an array of {}", self.node.dtype);
-        self.pickle.error(self.node.offset, PickleErrorKind::Type { expected: "an array of numbers", found })
+        self.pickle.error(
+            self.node.offset,
+            PickleErrorKind::Type {
+                expected: "an array of numbers",
+                found,
+            },
+        )
     }
 
     fn wrong(&self, message: String) -> FormatError {
-        self.pickle.error(self.node.offset, PickleErrorKind::Malformed(message))
+        self.pickle
+            .error(self.node.offset, PickleErrorKind::Malformed(message))
     }
 }
 
@@ -199,8 +237,14 @@ pub(super) fn build(
     payload: Value,
     offset: usize,
 ) -> Result<ArrayNode, PickleErrorKind> {
-    let size = if dtype.kind == Kind::Object { 1 } else { dtype.size };
-    let elements = shape.iter().try_fold(1_usize, |n, &axis| n.checked_mul(axis));
+    let size = if dtype.kind == Kind::Object {
+        1
+    } else {
+        dtype.size
+    };
+    let elements = shape
+        .iter()
+        .try_fold(1_usize, |n, &axis| n.checked_mul(axis));
     let expected = elements.and_then(|n| n.checked_mul(size));
     let found = match payload {
         Value::Bytes(span) if dtype.kind != Kind::Object => span.len,
@@ -210,9 +254,17 @@ pub(super) fn build(
         }
         Value::Node(list) if dtype.kind == Kind::Object => match graph.node(list) {
             Some(Node::List(items)) => items.len(),
-            _ => return Err(PickleErrorKind::Malformed("object array without a list".into())),
+            _ => {
+                return Err(PickleErrorKind::Malformed(
+                    "object array without a list".into(),
+                ));
+            }
         },
-        _ => return Err(PickleErrorKind::Malformed(format!("array of {dtype} without its data"))),
+        _ => {
+            return Err(PickleErrorKind::Malformed(format!(
+                "array of {dtype} without its data"
+            )));
+        }
     };
     if size == 0 && elements != Some(0) || expected != Some(found) {
         return Err(PickleErrorKind::Malformed(format!(
@@ -220,7 +272,14 @@ pub(super) fn build(
             expected.map_or("more than fits memory".to_owned(), |n| n.to_string())
         )));
     }
-    Ok(ArrayNode { shape, dtype, fortran, payload, offset, decoded: OnceLock::new() })
+    Ok(ArrayNode {
+        shape,
+        dtype,
+        fortran,
+        payload,
+        offset,
+        decoded: OnceLock::new(),
+    })
 }
 
 /// Bytes from the characters of a text; `None` when one is above 255.
@@ -247,7 +306,9 @@ fn fortran_index(shape: &[usize], i: usize) -> usize {
 
 /// Reorders an array whose first axis runs fastest.
 pub(crate) fn row_major<T>(shape: &[usize], get: impl Fn(usize) -> T) -> Vec<T> {
-    (0..shape.iter().product()).map(|i| get(fortran_index(shape, i))).collect()
+    (0..shape.iter().product())
+        .map(|i| get(fortran_index(shape, i)))
+        .collect()
 }
 
 #[cfg(test)]

@@ -39,12 +39,18 @@ impl DType {
     pub(super) fn parse(code: &str) -> Option<Self> {
         let (big_endian, code) = match code.strip_prefix(['<', '|', '=']) {
             Some(rest) => (false, rest),
-            None => code.strip_prefix('>').map_or((false, code), |rest| (true, rest)),
+            None => code
+                .strip_prefix('>')
+                .map_or((false, code), |rest| (true, rest)),
         };
         let mut letters = code.chars();
         let letter = letters.next()?;
         let number = letters.as_str();
-        let size: usize = if number.is_empty() { 0 } else { number.parse().ok()? };
+        let size: usize = if number.is_empty() {
+            0
+        } else {
+            number.parse().ok()?
+        };
         let kind = match (letter, size) {
             ('b', 1) | ('?', 0) => Kind::Bool,
             ('i', 1 | 2 | 4 | 8) => Kind::Int,
@@ -60,7 +66,11 @@ impl DType {
             Kind::Text => size.checked_mul(4)?,
             _ => size,
         };
-        Some(Self { kind, size, big_endian })
+        Some(Self {
+            kind,
+            size,
+            big_endian,
+        })
     }
 }
 
@@ -76,21 +86,37 @@ impl fmt::Display for DType {
             Kind::Object => return f.write_str("object"),
             Kind::Other(letter) => (letter, self.size),
         };
-        write!(f, "{}{letter}{size}", if self.big_endian { '>' } else { '<' })
+        write!(
+            f,
+            "{}{letter}{size}",
+            if self.big_endian { '>' } else { '<' }
+        )
     }
 }
 
 /// Converts raw numbers to `f32`; `None` when the type holds no numbers.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "f32 is the type of features")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "f32 is the type of features"
+)]
 pub(super) fn to_f32(dtype: DType, raw: &[u8], out: &mut Vec<f32>) -> Option<()> {
     macro_rules! read {
         ($type:ty, $convert:expr) => {{
             let convert: fn($type) -> f32 = $convert;
             let (chunks, _) = raw.as_chunks::<{ size_of::<$type>() }>();
             if dtype.big_endian {
-                out.extend(chunks.iter().map(|&bytes| convert(<$type>::from_be_bytes(bytes))));
+                out.extend(
+                    chunks
+                        .iter()
+                        .map(|&bytes| convert(<$type>::from_be_bytes(bytes))),
+                );
             } else {
-                out.extend(chunks.iter().map(|&bytes| convert(<$type>::from_le_bytes(bytes))));
+                out.extend(
+                    chunks
+                        .iter()
+                        .map(|&bytes| convert(<$type>::from_le_bytes(bytes))),
+                );
             }
         }};
     }
@@ -136,7 +162,11 @@ pub(super) fn to_i64(dtype: DType, raw: &[u8]) -> Option<i64> {
 /// One number as a 64-bit float.
 pub(super) fn to_f64(dtype: DType, raw: &[u8]) -> Option<f64> {
     if let (Kind::Float, Ok(bytes)) = (dtype.kind, <[u8; 8]>::try_from(raw)) {
-        return Some(if dtype.big_endian { f64::from_be_bytes(bytes) } else { f64::from_le_bytes(bytes) });
+        return Some(if dtype.big_endian {
+            f64::from_be_bytes(bytes)
+        } else {
+            f64::from_le_bytes(bytes)
+        });
     }
     #[expect(clippy::cast_precision_loss, reason = "callers ask for a float")]
     if let Some(value) = to_i64(dtype, raw) {
@@ -151,14 +181,25 @@ pub(super) fn to_f64(dtype: DType, raw: &[u8]) -> Option<f64> {
 pub(super) fn to_text(dtype: DType, raw: &[u8]) -> Option<String> {
     match dtype.kind {
         Kind::Bytes => {
-            let end = raw.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+            let end = raw
+                .iter()
+                .rposition(|&byte| byte != 0)
+                .map_or(0, |last| last + 1);
             Some(latin1_or_utf8(&raw[..end]))
         }
         Kind::Text => {
             let (chunks, _) = raw.as_chunks::<4>();
-            let code = |&bytes| if dtype.big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) };
-            let text: String =
-                chunks.iter().map(|b| char::from_u32(code(b)).unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+            let code = |&bytes| {
+                if dtype.big_endian {
+                    u32::from_be_bytes(bytes)
+                } else {
+                    u32::from_le_bytes(bytes)
+                }
+            };
+            let text: String = chunks
+                .iter()
+                .map(|b| char::from_u32(code(b)).unwrap_or(char::REPLACEMENT_CHARACTER))
+                .collect();
             Some(text.trim_end_matches('\0').to_owned())
         }
         _ => None,
@@ -196,7 +237,8 @@ mod tests {
 
     #[test]
     fn codes() {
-        let check = |code: &str, shown: &str| assert_eq!(DType::parse(code).unwrap().to_string(), shown);
+        let check =
+            |code: &str, shown: &str| assert_eq!(DType::parse(code).unwrap().to_string(), shown);
         check("f4", "<f4");
         check(">i2", ">i2");
         check("|S10", "<S10");
@@ -211,7 +253,13 @@ mod tests {
 
     #[test]
     fn half_precision() {
-        for (bits, value) in [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 2.0_f32.powi(-24)), (0x8000, -0.0)] {
+        for (bits, value) in [
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 2.0_f32.powi(-24)),
+            (0x8000, -0.0),
+        ] {
             assert_eq!(half(bits).to_bits(), f32::to_bits(value));
         }
         assert_eq!(half(0x7c00), f32::INFINITY);

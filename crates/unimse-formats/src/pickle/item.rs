@@ -74,7 +74,10 @@ impl<'a> Item<'a> {
             Value::Float(x) => Some(x),
             Value::Int(n) => Some(n as f64),
             Value::Bool(b) => Some(f64::from(u8::from(b))),
-            _ => self.as_array().filter(|array| array.len() == 1 && array.dtype().kind != Kind::Object)?.number(0),
+            _ => self
+                .as_array()
+                .filter(|array| array.len() == 1 && array.dtype().kind != Kind::Object)?
+                .number(0),
         }
     }
 
@@ -102,7 +105,11 @@ impl<'a> Item<'a> {
     #[must_use]
     pub fn entries(self) -> Option<impl ExactSizeIterator<Item = (Self, Self)>> {
         match self.node()? {
-            Node::Dict(entries) => Some(entries.iter().map(move |&(key, value)| (self.with(key), self.with(value)))),
+            Node::Dict(entries) => Some(
+                entries
+                    .iter()
+                    .map(move |&(key, value)| (self.with(key), self.with(value))),
+            ),
             _ => None,
         }
     }
@@ -110,7 +117,10 @@ impl<'a> Item<'a> {
     /// The value of a dict under a text key; the last one where a key was set twice.
     #[must_use]
     pub fn get(self, key: &str) -> Option<Self> {
-        self.entries()?.filter(|(name, _)| name.as_str().is_some_and(|name| name == key)).last().map(|(_, item)| item)
+        self.entries()?
+            .filter(|(name, _)| name.as_str().is_some_and(|name| name == key))
+            .last()
+            .map(|(_, item)| item)
     }
 
     /// Elements of a list, tuple or set.
@@ -140,7 +150,11 @@ impl<'a> Item<'a> {
     /// # Errors
     /// When it is something else.
     pub fn numbers(self) -> Result<Vec<f64>, FormatError> {
-        self.collect("a list or array of numbers", |item| item.as_f64(), |array, i| array.number(i))
+        self.collect(
+            "a list or array of numbers",
+            |item| item.as_f64(),
+            |array, i| array.number(i),
+        )
     }
 
     /// A list, tuple or array of integers, row-major.
@@ -148,7 +162,11 @@ impl<'a> Item<'a> {
     /// # Errors
     /// When it is something else.
     pub fn integers(self) -> Result<Vec<i64>, FormatError> {
-        self.collect("a list or array of integers", |item| item.as_i64(), |array, i| array.integer(i))
+        self.collect(
+            "a list or array of integers",
+            |item| item.as_i64(),
+            |array, i| array.integer(i),
+        )
     }
 
     /// A list, tuple or array of strings, row-major.
@@ -156,7 +174,11 @@ impl<'a> Item<'a> {
     /// # Errors
     /// When it is something else.
     pub fn texts(self) -> Result<Vec<String>, FormatError> {
-        self.collect("a list or array of strings", |item| item.as_str().map(Cow::into_owned), |array, i| array.text(i))
+        self.collect(
+            "a list or array of strings",
+            |item| item.as_str().map(Cow::into_owned),
+            |array, i| array.text(i),
+        )
     }
 
     fn collect<T>(
@@ -165,12 +187,22 @@ impl<'a> Item<'a> {
         of_item: impl Fn(Self) -> Option<T>,
         of_array: impl Fn(Array<'a>, usize) -> Option<T>,
     ) -> Result<Vec<T>, FormatError> {
-        let wrong = |found: String| self.pickle.error(0, PickleErrorKind::Type { expected, found });
+        let wrong = |found: String| {
+            self.pickle
+                .error(0, PickleErrorKind::Type { expected, found })
+        };
         if let Some(array) = self.as_array() {
             let values: Option<Vec<T>> = (0..array.len()).map(|i| of_array(array, i)).collect();
             return values.ok_or_else(|| wrong(format!("an array of {}", array.dtype())));
         }
-        let Some(items) = self.items() else { return Err(wrong(self.type_name().to_owned())) };
-        items.map(|item| of_item(item).ok_or_else(|| wrong(format!("an element of type {}", item.type_name())))).collect()
+        let Some(items) = self.items() else {
+            return Err(wrong(self.type_name().to_owned()));
+        };
+        items
+            .map(|item| {
+                of_item(item)
+                    .ok_or_else(|| wrong(format!("an element of type {}", item.type_name())))
+            })
+            .collect()
     }
 }

@@ -29,7 +29,11 @@ type Outcome<T> = Result<T, PickleErrorKind>;
 
 /// Reads the object graph of a pickle; errors carry the offset of the opcode.
 pub(super) fn run(file: &[u8], limits: Limits) -> Result<Graph, (usize, PickleErrorKind)> {
-    let graph = Graph { nodes: Vec::new(), owned: Vec::new(), root: Value::None };
+    let graph = Graph {
+        nodes: Vec::new(),
+        owned: Vec::new(),
+        root: Value::None,
+    };
     let mut machine = Machine {
         file,
         at: 0,
@@ -48,7 +52,10 @@ pub(super) fn run(file: &[u8], limits: Limits) -> Result<Graph, (usize, PickleEr
             Ok(None) => {}
             Ok(Some(root)) => {
                 machine.graph.root = root;
-                machine.graph.check_nesting(limits.depth).map_err(|kind| (machine.offset, kind))?;
+                machine
+                    .graph
+                    .check_nesting(limits.depth)
+                    .map_err(|kind| (machine.offset, kind))?;
                 return Ok(machine.graph);
             }
             Err(kind) => return Err((machine.offset, kind)),
@@ -69,7 +76,9 @@ impl Machine<'_> {
             0x80 => {
                 let protocol = self.number::<1>()?[0];
                 if protocol > 5 {
-                    return Err(PickleErrorKind::Unsupported(format!("protocol {protocol}, expected 0 to 5")));
+                    return Err(PickleErrorKind::Unsupported(format!(
+                        "protocol {protocol}, expected 0 to 5"
+                    )));
                 }
             }
             0x95 => drop(self.number::<8>()?), // FRAME
@@ -99,13 +108,17 @@ impl Machine<'_> {
             // text and bytes
             b'V' => {
                 let line = self.line()?;
-                let Some(text) = text::raw_unicode(line) else { return malformed("a unicode escape") };
+                let Some(text) = text::raw_unicode(line) else {
+                    return malformed("a unicode escape");
+                };
                 let span = self.own(text.as_bytes())?;
                 self.push(Value::Str(span))?;
             }
             b'S' => {
                 let line = self.line()?;
-                let Some(bytes) = text::quoted(line) else { return malformed("a quoted string") };
+                let Some(bytes) = text::quoted(line) else {
+                    return malformed("a quoted string");
+                };
                 let span = self.own(&bytes)?;
                 self.push(Value::Bytes(span))?;
             }
@@ -138,17 +151,29 @@ impl Machine<'_> {
                 let items = self.pop_many(count)?;
                 self.make(Node::Tuple(items))?;
             }
-            b't' => self.pop_mark().and_then(|items| self.make(Node::Tuple(items)))?,
-            b'l' => self.pop_mark().and_then(|items| self.make(Node::List(items)))?,
-            0x91 => self.pop_mark().and_then(|items| self.make(Node::Set(items)))?,
+            b't' => self
+                .pop_mark()
+                .and_then(|items| self.make(Node::Tuple(items)))?,
+            b'l' => self
+                .pop_mark()
+                .and_then(|items| self.make(Node::List(items)))?,
+            0x91 => self
+                .pop_mark()
+                .and_then(|items| self.make(Node::Set(items)))?,
             b'd' => {
                 let entries = self.pop_mark().and_then(pairs)?;
                 self.make(Node::Dict(entries))?;
             }
             b'a' => self.pop_many(1).and_then(|items| self.extend(items))?,
             b'e' | 0x90 => self.pop_mark().and_then(|items| self.extend(items))?,
-            b's' => self.pop_many(2).and_then(pairs).and_then(|entries| self.update(entries))?,
-            b'u' => self.pop_mark().and_then(pairs).and_then(|entries| self.update(entries))?,
+            b's' => self
+                .pop_many(2)
+                .and_then(pairs)
+                .and_then(|entries| self.update(entries))?,
+            b'u' => self
+                .pop_mark()
+                .and_then(pairs)
+                .and_then(|entries| self.update(entries))?,
             // memo
             b'p' => self.written_index().and_then(|n| self.remember(n))?,
             b'q' => self.index::<1>().and_then(|n| self.remember(n))?,
@@ -183,10 +208,20 @@ impl Machine<'_> {
                 self.build(object, state)?;
             }
             b'P' | b'Q' => return Err(PickleErrorKind::Unsupported("persistent ids".into())),
-            b'i' | b'o' | 0x92 => return Err(PickleErrorKind::Unsupported("instances of classes".into())),
-            0x82..=0x84 => return Err(PickleErrorKind::Unsupported("the extension registry".into())),
+            b'i' | b'o' | 0x92 => {
+                return Err(PickleErrorKind::Unsupported("instances of classes".into()));
+            }
+            0x82..=0x84 => {
+                return Err(PickleErrorKind::Unsupported(
+                    "the extension registry".into(),
+                ));
+            }
             0x97 | 0x98 => return Err(PickleErrorKind::Unsupported("out-of-band buffers".into())),
-            other => return malformed(format!("expected a pickle opcode, found byte 0x{other:02x}")),
+            other => {
+                return malformed(format!(
+                    "expected a pickle opcode, found byte 0x{other:02x}"
+                ));
+            }
         }
         Ok(None)
     }
@@ -200,7 +235,10 @@ impl Machine<'_> {
                 self.at += len;
                 Ok(span)
             }
-            _ => Err(PickleErrorKind::Truncated { needed: n, left: left as u64 }),
+            _ => Err(PickleErrorKind::Truncated {
+                needed: n,
+                left: left as u64,
+            }),
         }
     }
 
@@ -248,7 +286,10 @@ impl Machine<'_> {
     fn line(&mut self) -> Outcome<&[u8]> {
         let rest = &self.file[self.at..];
         let Some(len) = rest.iter().position(|&byte| byte == b'\n') else {
-            return Err(PickleErrorKind::Truncated { needed: rest.len() as u64 + 1, left: rest.len() as u64 });
+            return Err(PickleErrorKind::Truncated {
+                needed: rest.len() as u64 + 1,
+                left: rest.len() as u64,
+            });
         };
         self.at += len + 1;
         Ok(&rest[..len])
@@ -269,7 +310,13 @@ impl Machine<'_> {
                 let digits = text.trim_end_matches('L');
                 match digits.parse() {
                     Ok(value) => Value::Int(value),
-                    Err(_) if digits.trim_start_matches('-').bytes().all(|b| b.is_ascii_digit()) && digits.len() > 18 => {
+                    Err(_)
+                        if digits
+                            .trim_start_matches('-')
+                            .bytes()
+                            .all(|b| b.is_ascii_digit())
+                            && digits.len() > 18 =>
+                    {
                         Value::BigInt
                     }
                     Err(_) => return malformed(format!("expected an integer, found {text:?}")),
@@ -281,7 +328,10 @@ impl Machine<'_> {
 
     fn written_index(&mut self) -> Outcome<u64> {
         let line = String::from_utf8_lossy(self.line()?).into_owned();
-        line.trim().parse().map_or_else(|_| malformed(format!("expected a memo number, found {line:?}")), Ok)
+        line.trim().parse().map_or_else(
+            |_| malformed(format!("expected a memo number, found {line:?}")),
+            Ok,
+        )
     }
 
     fn global(&mut self, module: String, name: String) -> Outcome<()> {
@@ -333,7 +383,9 @@ impl Machine<'_> {
 
     /// Appends to the list or set on top.
     fn extend(&mut self, new: Vec<Value>) -> Outcome<()> {
-        let Value::Node(id) = self.top()? else { return malformed("items for something that is no list") };
+        let Value::Node(id) = self.top()? else {
+            return malformed("items for something that is no list");
+        };
         match self.graph.nodes.get_mut(id as usize) {
             Some(Node::List(items) | Node::Set(items)) => {
                 items.extend(new);
@@ -345,7 +397,9 @@ impl Machine<'_> {
 
     /// Sets entries of the dict on top.
     fn update(&mut self, new: Vec<(Value, Value)>) -> Outcome<()> {
-        let Value::Node(id) = self.top()? else { return malformed("entries for something that is no dict") };
+        let Value::Node(id) = self.top()? else {
+            return malformed("entries for something that is no dict");
+        };
         match self.graph.nodes.get_mut(id as usize) {
             Some(Node::Dict(entries)) => {
                 entries.extend(new);
@@ -359,7 +413,10 @@ impl Machine<'_> {
         let value = self.top()?;
         self.charge(1)?;
         let dense = self.memo.len() as u64;
-        if let Some(slot) = usize::try_from(index).ok().and_then(|n| self.memo.get_mut(n)) {
+        if let Some(slot) = usize::try_from(index)
+            .ok()
+            .and_then(|n| self.memo.get_mut(n))
+        {
             *slot = value;
         } else if index == dense && self.sparse.is_empty() {
             self.memo.push(value);
@@ -382,7 +439,10 @@ impl Machine<'_> {
         let spent = self.spent.get().saturating_add(count);
         self.spent.set(spent);
         if spent > self.limits.values {
-            return Err(PickleErrorKind::Limit { what: "number of values", limit: self.limits.values });
+            return Err(PickleErrorKind::Limit {
+                what: "number of values",
+                limit: self.limits.values,
+            });
         }
         Ok(())
     }
@@ -390,7 +450,10 @@ impl Machine<'_> {
     pub(super) fn push_node(&mut self, node: Node) -> Outcome<Value> {
         self.charge(4)?; // a node is some four values large
         let id = u32::try_from(self.graph.nodes.len());
-        let id = id.map_err(|_| PickleErrorKind::Limit { what: "number of objects", limit: u32::MAX as usize })?;
+        let id = id.map_err(|_| PickleErrorKind::Limit {
+            what: "number of objects",
+            limit: u32::MAX as usize,
+        })?;
         self.graph.nodes.push(node);
         Ok(Value::Node(id))
     }
@@ -406,7 +469,10 @@ impl Machine<'_> {
     /// Keeps bytes that are not in the file as such.
     pub(super) fn own(&mut self, bytes: &[u8]) -> Outcome<Span> {
         self.charge(bytes.len().div_ceil(size_of::<Value>()))?;
-        let span = Span { at: OWNED + self.graph.owned.len(), len: bytes.len() };
+        let span = Span {
+            at: OWNED + self.graph.owned.len(),
+            len: bytes.len(),
+        };
         self.graph.owned.extend_from_slice(bytes);
         Ok(span)
     }
@@ -421,7 +487,9 @@ impl Machine<'_> {
 
     pub(super) fn text(&self, value: Value) -> Option<String> {
         match value {
-            Value::Str(span) | Value::Bytes(span) => Some(String::from_utf8_lossy(self.span(span)).into_owned()),
+            Value::Str(span) | Value::Bytes(span) => {
+                Some(String::from_utf8_lossy(self.span(span)).into_owned())
+            }
             _ => None,
         }
     }

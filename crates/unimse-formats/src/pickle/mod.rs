@@ -12,8 +12,8 @@ mod reduce;
 mod text;
 mod value;
 
-pub use array::{Array, ArrayId};
 pub(crate) use array::row_major;
+pub use array::{Array, ArrayId};
 pub use dtype::{DType, Kind};
 pub use item::Item;
 
@@ -32,7 +32,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { values: 1 << 26, depth: 256 }
+        Self {
+            values: 1 << 26,
+            depth: 256,
+        }
     }
 }
 
@@ -70,18 +73,27 @@ impl Pickle {
     }
 
     fn read(path: &Path, bytes: Bytes, limits: Limits) -> Result<Self, FormatError> {
-        let graph = machine::run(bytes.as_slice(), limits).map_err(|(offset, kind)| FormatError::Pickle {
-            path: path.to_owned(),
-            offset: offset as u64,
-            kind,
+        let graph = machine::run(bytes.as_slice(), limits).map_err(|(offset, kind)| {
+            FormatError::Pickle {
+                path: path.to_owned(),
+                offset: offset as u64,
+                kind,
+            }
         })?;
-        Ok(Self { path: path.to_owned(), bytes, graph })
+        Ok(Self {
+            path: path.to_owned(),
+            bytes,
+            graph,
+        })
     }
 
     /// The object that was pickled.
     #[must_use]
     pub fn root(&self) -> Item<'_> {
-        Item { pickle: self, value: self.graph.root }
+        Item {
+            pickle: self,
+            value: self.graph.root,
+        }
     }
 
     /// An array found earlier by [`Array::id`].
@@ -89,7 +101,8 @@ impl Pickle {
     /// # Errors
     /// When `id` comes from another pickle.
     pub fn array(&self, id: ArrayId) -> Result<Array<'_>, FormatError> {
-        Array::new(self, id).ok_or_else(|| self.error(0, PickleErrorKind::Malformed("no such array".into())))
+        Array::new(self, id)
+            .ok_or_else(|| self.error(0, PickleErrorKind::Malformed("no such array".into())))
     }
 
     /// The file, or `<memory>`.
@@ -99,6 +112,10 @@ impl Pickle {
     }
 
     fn error(&self, offset: usize, kind: PickleErrorKind) -> FormatError {
-        FormatError::Pickle { path: self.path.clone(), offset: offset as u64, kind }
+        FormatError::Pickle {
+            path: self.path.clone(),
+            offset: offset as u64,
+            kind,
+        }
     }
 }

@@ -31,18 +31,23 @@ pub(super) enum Global {
 impl Global {
     pub(super) fn find(module: &str, name: &str) -> Option<Self> {
         Some(match (module, name) {
-            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => Self::Reconstruct,
+            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
+                Self::Reconstruct
+            }
             ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Self::Scalar,
             ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Self::FromBuffer,
             ("numpy", "ndarray") => Self::NdArray,
             ("numpy", "dtype") => Self::DType,
             ("_codecs", "encode") => Self::Encode,
-            ("collections", "OrderedDict" | "defaultdict") | ("builtins" | "__builtin__", "dict") => Self::Dict,
+            ("collections", "OrderedDict" | "defaultdict")
+            | ("builtins" | "__builtin__", "dict") => Self::Dict,
             ("builtins" | "__builtin__", "list") => Self::List,
             ("builtins" | "__builtin__", "tuple") => Self::Tuple,
             ("builtins" | "__builtin__", "set" | "frozenset") => Self::Set,
             ("builtins" | "__builtin__", "bytes" | "bytearray") => Self::Bytes,
-            ("builtins" | "__builtin__", "int" | "float" | "str" | "bool" | "long" | "unicode") => Self::Type,
+            ("builtins" | "__builtin__", "int" | "float" | "str" | "bool" | "long" | "unicode") => {
+                Self::Type
+            }
             ("builtins" | "__builtin__", "NoneType") => Self::None,
             _ => return None,
         })
@@ -58,8 +63,12 @@ fn malformed<T>(message: &str) -> Outcome<T> {
 impl Machine<'_> {
     /// `callable(*args)`.
     pub(super) fn reduce(&mut self, callable: Value, args: Value) -> Outcome<Value> {
-        let Value::Global(global) = callable else { return malformed("a call of something that is no known global") };
-        let Value::Node(args) = args else { return malformed("a call without a tuple of arguments") };
+        let Value::Global(global) = callable else {
+            return malformed("a call of something that is no known global");
+        };
+        let Value::Node(args) = args else {
+            return malformed("a call without a tuple of arguments");
+        };
         let args: [Value; 4] = match self.graph.node(args) {
             Some(Node::Tuple(items)) if items.len() <= 4 => {
                 std::array::from_fn(|i| items.get(i).copied().unwrap_or(Value::None))
@@ -68,7 +77,11 @@ impl Machine<'_> {
         };
         match (global, args) {
             (Global::Reconstruct, [Value::Global(Global::NdArray), ..]) => {
-                let empty = DType { kind: Kind::Uint, size: 1, big_endian: false };
+                let empty = DType {
+                    kind: Kind::Uint,
+                    size: 1,
+                    big_endian: false,
+                };
                 let bytes = Value::Bytes(self.empty());
                 let node = array::build(&self.graph, vec![0], empty, false, bytes, self.offset)?;
                 self.push_node(Node::Array(node))
@@ -83,12 +96,22 @@ impl Machine<'_> {
             (Global::Scalar, [dtype, data, ..]) => self.scalar(dtype, data),
             (Global::FromBuffer, [buffer, dtype, shape, order]) => {
                 let fortran = self.text(order).as_deref() == Some("F");
-                let node =
-                    array::build(&self.graph, self.shape(shape)?, self.dtype(dtype)?, fortran, buffer, self.offset)?;
+                let node = array::build(
+                    &self.graph,
+                    self.shape(shape)?,
+                    self.dtype(dtype)?,
+                    fortran,
+                    buffer,
+                    self.offset,
+                )?;
                 self.push_node(Node::Array(node))
             }
             (Global::Encode | Global::Bytes, [Value::Str(span), codec, ..]) => {
-                let codec = self.text(codec).unwrap_or_default().to_lowercase().replace(['-', '_'], "");
+                let codec = self
+                    .text(codec)
+                    .unwrap_or_default()
+                    .to_lowercase()
+                    .replace(['-', '_'], "");
                 match codec.as_str() {
                     "latin1" | "iso88591" if self.span(span).is_ascii() => Ok(Value::Bytes(span)),
                     "latin1" | "iso88591" => Ok(Value::Latin1(span)),
@@ -99,42 +122,70 @@ impl Machine<'_> {
             (Global::Bytes, [bytes @ (Value::Bytes(_) | Value::Latin1(_)), ..]) => Ok(bytes),
             (Global::Bytes, [Value::None, ..]) => Ok(Value::Bytes(self.empty())),
             (Global::Dict, [first, second, ..]) => {
-                let pairs = if matches!(first, Value::Node(_)) { first } else { second };
+                let pairs = if matches!(first, Value::Node(_)) {
+                    first
+                } else {
+                    second
+                };
                 let mut entries = Vec::new();
                 for pair in self.elements(pairs)? {
-                    let [key, value] = self.elements(pair)?[..] else { return malformed("a dict of no pairs") };
+                    let [key, value] = self.elements(pair)?[..] else {
+                        return malformed("a dict of no pairs");
+                    };
                     entries.push((key, value));
                 }
                 self.push_node(Node::Dict(entries))
             }
-            (Global::List, [items, ..]) => self.elements(items).and_then(|items| self.push_node(Node::List(items))),
-            (Global::Tuple, [items, ..]) => self.elements(items).and_then(|items| self.push_node(Node::Tuple(items))),
-            (Global::Set, [items, ..]) => self.elements(items).and_then(|items| self.push_node(Node::Set(items))),
+            (Global::List, [items, ..]) => self
+                .elements(items)
+                .and_then(|items| self.push_node(Node::List(items))),
+            (Global::Tuple, [items, ..]) => self
+                .elements(items)
+                .and_then(|items| self.push_node(Node::Tuple(items))),
+            (Global::Set, [items, ..]) => self
+                .elements(items)
+                .and_then(|items| self.push_node(Node::Set(items))),
             (Global::None, _) => Ok(Value::None),
-            _ => Err(PickleErrorKind::Unsupported(format!("a call of {global:?} with these arguments"))),
+            _ => Err(PickleErrorKind::Unsupported(format!(
+                "a call of {global:?} with these arguments"
+            ))),
         }
     }
 
     /// `object.__setstate__(state)`: numpy arrays and dtypes only.
     pub(super) fn build(&mut self, object: Value, state: Value) -> Outcome<()> {
-        let Value::Node(id) = object else { return malformed("a state for something that takes none") };
+        let Value::Node(id) = object else {
+            return malformed("a state for something that takes none");
+        };
         let parts = self.elements(state)?;
         match self.graph.node(id) {
             Some(Node::Array(_)) => {
                 // (version, shape, dtype, is_fortran, data); the oldest writers leave the version out
-                let [.., shape, dtype, fortran, data] = parts[..] else { return malformed("an array state") };
+                let [.., shape, dtype, fortran, data] = parts[..] else {
+                    return malformed("an array state");
+                };
                 let fortran = matches!(fortran, Value::Bool(true) | Value::Int(1));
-                let node =
-                    array::build(&self.graph, self.shape(shape)?, self.dtype(dtype)?, fortran, data, self.offset)?;
+                let node = array::build(
+                    &self.graph,
+                    self.shape(shape)?,
+                    self.dtype(dtype)?,
+                    fortran,
+                    data,
+                    self.offset,
+                )?;
                 self.set_node(id, Node::Array(node))
             }
             Some(Node::DType(dtype)) => {
                 // (version, byte order, subdtype, names, fields, item size, ...)
                 let mut dtype = *dtype;
-                let [_, order, subdtype, names, _, size, ..] = parts[..] else { return malformed("a dtype state") };
+                let [_, order, subdtype, names, _, size, ..] = parts[..] else {
+                    return malformed("a dtype state");
+                };
                 dtype.big_endian = self.text(order).as_deref() == Some(">");
                 if subdtype != Value::None || names != Value::None {
-                    return Err(PickleErrorKind::Unsupported("a structured dtype".to_owned()));
+                    return Err(PickleErrorKind::Unsupported(
+                        "a structured dtype".to_owned(),
+                    ));
                 }
                 if let (Value::Int(size), Kind::Bytes | Kind::Text) = (size, dtype.kind)
                     && let Ok(size) = usize::try_from(size)
@@ -143,7 +194,9 @@ impl Machine<'_> {
                 }
                 self.set_node(id, Node::DType(dtype))
             }
-            _ => Err(PickleErrorKind::Unsupported("a state for an object that is no numpy array".to_owned())),
+            _ => Err(PickleErrorKind::Unsupported(
+                "a state for an object that is no numpy array".to_owned(),
+            )),
         }
     }
 
@@ -156,7 +209,10 @@ impl Machine<'_> {
         let raw = match data {
             Value::Bytes(span) => self.span(span),
             Value::Latin1(span) => {
-                owned = String::from_utf8_lossy(self.span(span)).chars().map(|c| c as u8).collect::<Vec<_>>();
+                owned = String::from_utf8_lossy(self.span(span))
+                    .chars()
+                    .map(|c| c as u8)
+                    .collect::<Vec<_>>();
                 &owned
             }
             _ => return malformed("a numpy scalar without its bytes"),
@@ -166,13 +222,17 @@ impl Machine<'_> {
         }
         match dtype.kind {
             Kind::Bool => Ok(Value::Bool(raw.iter().any(|&byte| byte != 0))),
-            Kind::Int | Kind::Uint => Ok(dtype::to_i64(dtype, raw).map_or(Value::BigInt, Value::Int)),
+            Kind::Int | Kind::Uint => {
+                Ok(dtype::to_i64(dtype, raw).map_or(Value::BigInt, Value::Int))
+            }
             Kind::Float => Ok(dtype::to_f64(dtype, raw).map_or(Value::None, Value::Float)),
             Kind::Bytes | Kind::Text => {
                 let text = dtype::to_text(dtype, raw).unwrap_or_default();
                 Ok(Value::Str(self.own(text.as_bytes())?))
             }
-            Kind::Object | Kind::Other(_) => Err(PickleErrorKind::Unsupported(format!("a scalar of dtype {dtype}"))),
+            Kind::Object | Kind::Other(_) => Err(PickleErrorKind::Unsupported(format!(
+                "a scalar of dtype {dtype}"
+            ))),
         }
     }
 
@@ -198,7 +258,10 @@ impl Machine<'_> {
             Value::Int(n) => usize::try_from(*n).ok(),
             _ => None,
         };
-        axes.iter().map(axis).collect::<Option<_>>().map_or_else(|| malformed("an array's shape"), Ok)
+        axes.iter()
+            .map(axis)
+            .collect::<Option<_>>()
+            .map_or_else(|| malformed("an array's shape"), Ok)
     }
 
     /// Copies the elements of a list, tuple or set; none for `None`. Copies count against the limit.

@@ -64,7 +64,9 @@ impl Graph {
         const NEW: u8 = 0;
         const OPEN: u8 = 1;
         const DONE: u8 = 2;
-        let Value::Node(root) = self.root else { return Ok(()) };
+        let Value::Node(root) = self.root else {
+            return Ok(());
+        };
         let mut state = vec![NEW; self.nodes.len()];
         let mut path = vec![(root, 0_usize)];
         state[root as usize] = OPEN;
@@ -83,7 +85,10 @@ impl Graph {
             }
             path.push((child, 0));
             if path.len() > limit {
-                return Err(crate::PickleErrorKind::Limit { what: "nesting", limit });
+                return Err(crate::PickleErrorKind::Limit {
+                    what: "nesting",
+                    limit,
+                });
             }
         }
         Ok(())
@@ -92,7 +97,9 @@ impl Graph {
     fn child(&self, id: u32, n: usize) -> Option<Value> {
         match self.node(id)? {
             Node::List(items) | Node::Tuple(items) | Node::Set(items) => items.get(n).copied(),
-            Node::Dict(entries) => entries.get(n / 2).map(|(key, value)| if n.is_multiple_of(2) { *key } else { *value }),
+            Node::Dict(entries) => entries
+                .get(n / 2)
+                .map(|(key, value)| if n.is_multiple_of(2) { *key } else { *value }),
             Node::DType(_) => None,
             Node::Array(array) => (n == 0).then_some(array.payload),
         }
@@ -101,6 +108,12 @@ impl Graph {
 
 /// See [`Graph::span`]; used while the graph is still growing.
 pub(super) fn span_of<'a>(file: &'a [u8], owned: &'a [u8], span: Span) -> &'a [u8] {
-    let (bytes, at) = if span.at >= OWNED { (owned, span.at - OWNED) } else { (file, span.at) };
-    at.checked_add(span.len).and_then(|end| bytes.get(at..end)).unwrap_or_default()
+    let (bytes, at) = if span.at >= OWNED {
+        (owned, span.at - OWNED)
+    } else {
+        (file, span.at)
+    };
+    at.checked_add(span.len)
+        .and_then(|end| bytes.get(at..end))
+        .unwrap_or_default()
 }

@@ -1,0 +1,262 @@
+//! MELD: three CSV files, and feature pickles keyed `<dialogue>_<utterance>`.
+
+use super::dicts;
+use crate::{
+    CorpusError, CorpusKind, Polarity, Split, Utterance,
+    draft::Draft,
+    finding::Findings,
+    folder::{Folder, Table, at},
+};
+use std::path::PathBuf;
+use unimse_labels::MeldEmotion;
+
+/// Columns that every row needs.
+const COLUMNS: [&str; 5] = [
+    "Utterance",
+    "Emotion",
+    "Sentiment",
+    "Dialogue_ID",
+    "Utterance_ID",
+];
+
+pub(super) fn read(
+    folder: &Folder,
+    features: &[PathBuf],
+    findings: &mut Findings,
+) -> Result<Draft, CorpusError> {
+    let mut draft = Draft::new(CorpusKind::Meld);
+    let tables = folder.tables(findings)?;
+    for split in Split::ALL {
+        if let Some(table) = table_of(split, &tables, folder, findings) {
+            draft.add_source(&table.path, &table.file);
+            read_split(split, table, &mut draft, findings);
+        }
+    }
+    dicts::join(folder, features, &mut draft, key, findings)?;
+    Ok(draft)
+}
+
+/// `<dialogue>_<utterance>`, the numbers of `<split>_dia<dialogue>_utt<utterance>`.
+fn key(utterance: &Utterance) -> String {
+    let dialogue = utterance
+        .dialogue_id
+        .rsplit_once("dia")
+        .map_or("", |(_, number)| number);
+    format!("{dialogue}_{}", utterance.turn)
+}
+
+/// The table of a split: `<split>_sent_emo.csv`, else the one with these columns and the split in its name.
+fn table_of<'a>(
+    split: Split,
+    tables: &'a [Table],
+    folder: &Folder,
+    findings: &mut Findings,
+) -> Option<&'a Table> {
+    let official = format!("{split}_sent_emo.csv");
+    if let Some(table) = tables.iter().find(|table| table.short_name() == official) {
+        return Some(table);
+    }
+    let named = |table: &&Table| {
+        let name = table.short_name().to_lowercase();
+        name.split(|c: char| !c.is_ascii_alphabetic())
+            .any(|word| word.parse() == Ok(split))
+    };
+    let found: Vec<&Table> = tables
+        .iter()
+        .filter(|table| table.matches(&COLUMNS) >= 3)
+        .filter(named)
+        .collect();
+    match found[..] {
+        [table] => Some(table),
+        [] => {
+            let names: Vec<_> = tables.iter().map(|table| table.short_name()).collect();
+            let names = if names.is_empty() {
+                "no CSV".to_owned()
+            } else {
+                names.join(", ")
+            };
+            findings.error(
+                "MISSING_SPLIT",
+                &folder.name,
+                None,
+                format!("expected {official}, found {names}"),
+            );
+            None
+        }
+        _ => {
+            let names: Vec<_> = found.iter().map(|table| table.short_name()).collect();
+            let message = format!("expected one table for {split}, found {}", names.join(", "));
+            findings.error("AMBIGUOUS_LABELS", &folder.name, None, message);
+            None
+        }
+    }
+}
+
+fn read_split(split: Split, table: &Table, draft: &mut Draft, findings: &mut Findings) {
+    let Some([text, emotion, sentiment, dialogue, utterance]) = table.require(COLUMNS, findings)
+    else {
+        return;
+    };
+    let speaker = table.find(&["Speaker"]);
+    let times = [table.find(&["StartTime"]), table.find(&["EndTime"])];
+    for (line, row) in &table.rows {
+        let mut number = |column: usize, name: &str| {
+            let value = row[column].trim().parse::<i32>().ok().filter(|&n| n >= 0);
+            if value.is_none() {
+                let message = format!("column {name}: expected a number, found {:?}", &row[column]);
+                findings.error("EMPTY_ID", &table.file, at(*line), message);
+            }
+            value
+        };
+        let (Some(dialogue), Some(turn)) = (
+            number(dialogue, "Dialogue_ID"),
+            number(utterance, "Utterance_ID"),
+        ) else {
+            continue;
+        };
+        let raw = row[emotion].trim();
+        let emotion = raw.to_lowercase().parse::<MeldEmotion>();
+        let polarity = row[sentiment].trim().to_lowercase().parse::<Polarity>();
+        let (emotion, polarity) = match (emotion, polarity) {
+            (Ok(emotion), Ok(polarity)) => (emotion, polarity),
+            (emotion, polarity) => {
+                if let Err(error) = emotion {
+                    findings.error(
+                        "UNKNOWN_EMOTION",
+                        &table.file,
+                        at(*line),
+                        format!("column Emotion: {error}"),
+                    );
+                }
+                if let Err(error) = polarity {
+                    findings.error(
+                        "UNKNOWN_SENTIMENT",
+                        &table.file,
+                        at(*line),
+                        format!("column Sentiment: {error}"),
+                    );
+                }
+                continue;
+            }
+        };
+        let [start_s, end_s] = interval(
+            times.map(|column| column.map(|c| row[c].trim())),
+            &table.file,
+            *line,
+            findings,
+        );
+        let dialogue_id = format!("{split}_dia{dialogue}");
+        draft.push(Utterance {
+            corpus: CorpusKind::Meld.name().to_owned(),
+            split,
+            utterance_id: format!("{dialogue_id}_utt{turn}"),
+            dialogue_id,
+            turn,
+            speaker: speaker
+                .map(|column| row[column].trim().to_owned())
+                .filter(|name| !name.is_empty()),
+            text: row[text].to_owned(),
+            start_s,
+            end_s,
+            score: None,
+            polarity: Some(polarity),
+            emotion: Some(emotion.name().to_owned()),
+            emotion_raw: Some(raw.to_owned()),
+            audio: None,
+            video: None,
+        });
+    }
+}
+
+/// Start and end in seconds; both null with a warning where they make no interval.
+fn interval(
+    cells: [Option<&str>; 2],
+    file: &str,
+    line: u64,
+    findings: &mut Findings,
+) -> [Option<f64>; 2] {
+    let [Some(start), Some(end)] = cells else {
+        return [None, None];
+    };
+    let mut read = |cell: &str| {
+        let time = seconds(cell);
+        match time {
+            None => {
+                let message =
+                    format!("expected a time H:MM:SS,mmm, found {cell:?}: times are null");
+                findings.warn("TIME_FORMAT", file, at(line), message);
+            }
+            Some((_, short)) if short => {
+                findings.info(
+                    "TIME_FRACTION",
+                    file,
+                    at(line),
+                    format!("short fraction in {cell:?}: padded with zeros"),
+                );
+            }
+            Some(_) => {}
+        }
+        time.map(|(value, _)| value)
+    };
+    match (read(start), read(end)) {
+        (Some(start), Some(end)) if start < end => [Some(start), Some(end)],
+        (Some(_), Some(_)) => {
+            findings.warn(
+                "TIME_ORDER",
+                file,
+                at(line),
+                "the end is not after the start: times are null",
+            );
+            [None, None]
+        }
+        _ => [None, None],
+    }
+}
+
+/// `H:MM:SS,mmm` in seconds, and whether the fraction has fewer than three digits.
+fn seconds(cell: &str) -> Option<(f64, bool)> {
+    let (clock, fraction) = cell.split_once([',', '.']).unwrap_or((cell, "000"));
+    let whole = |part: &str| {
+        part.parse::<u32>()
+            .ok()
+            .filter(|_| part.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let parts: Vec<u32> = clock.split(':').map(whole).collect::<Option<_>>()?;
+    let [hours, minutes, seconds] = parts[..] else {
+        return None;
+    };
+    if minutes > 59 || seconds > 59 || fraction.len() > 3 || fraction.is_empty() {
+        return None;
+    }
+    let milliseconds = whole(fraction)? * 10_u32.pow(3 - u32::try_from(fraction.len()).ok()?);
+    let total = (f64::from(hours) * 60.0 + f64::from(minutes)) * 60.0 + f64::from(seconds);
+    Some((total + f64::from(milliseconds) / 1000.0, fraction.len() < 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        let check = |cell: &str, expected: Option<(f64, bool)>| {
+            assert_eq!(seconds(cell), expected, "{cell}")
+        };
+        check("00:16:16,059", Some((16.0 * 60.0 + 16.0 + 0.059, false)));
+        check("1:02:03.500", Some((3600.0 + 2.0 * 60.0 + 3.5, false)));
+        check("0:00:01,5", Some((1.5, true)));
+        check("0:00:01", Some((1.0, false)));
+        for broken in [
+            "",
+            "00:61:00,000",
+            "16:16,059",
+            "a:b:c",
+            "0:00:01,",
+            "0:00:01,1234",
+            "-1:00:00,000",
+            "0:0:+1,000",
+        ] {
+            check(broken, None);
+        }
+    }
+}

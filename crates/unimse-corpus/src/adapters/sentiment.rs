@@ -1,0 +1,297 @@
+//! MOSI and MOSEI: a label CSV joined by id with one feature pickle.
+
+use super::{
+    PICKLES, manifest,
+    mmsa::{self, FeatureFile},
+};
+use crate::{
+    CorpusError, CorpusKind, Polarity, Split, Utterance,
+    draft::{Draft, Modality},
+    finding::Findings,
+    folder::{Folder, Table, at},
+};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    path::PathBuf,
+};
+
+/// Columns of the label CSV that every row needs.
+const COLUMNS: [&str; 5] = ["video_id", "clip_id", "text", "label|score_label", "mode"];
+/// Scores of a label CSV and of a pickle further apart than this belong to different releases.
+const SCORE_TOLERANCE: f64 = 0.05;
+
+pub(super) fn read(
+    kind: CorpusKind,
+    folder: &Folder,
+    features: &[PathBuf],
+    findings: &mut Findings,
+) -> Result<Draft, CorpusError> {
+    let mut draft = Draft::new(kind);
+    let Some(table) = label_table(folder, findings)? else {
+        return Ok(draft);
+    };
+    draft.add_source(&table.path, &table.file);
+    read_labels(kind, &table, &mut draft, findings);
+    if kind == CorpusKind::Mosei {
+        compare_with_manifest(&draft, &table.file, findings);
+    }
+    if let Some(file) = choose(folder, features, &draft, findings) {
+        join(&file, &mut draft, findings)?;
+    }
+    Ok(draft)
+}
+
+/// The CSV whose columns are those of the label file.
+fn label_table(folder: &Folder, findings: &mut Findings) -> Result<Option<Table>, CorpusError> {
+    let mut tables = folder.tables(findings)?;
+    let best = tables
+        .iter()
+        .map(|table| table.matches(&COLUMNS))
+        .max()
+        .unwrap_or(0);
+    if best < 2 && !(tables.len() == 1 && tables[0].rows.is_empty()) {
+        let found: Vec<_> = tables
+            .iter()
+            .map(|t| format!("{} with {}", t.short_name(), t.columns()))
+            .collect();
+        let found = if found.is_empty() {
+            "no CSV".to_owned()
+        } else {
+            found.join("; ")
+        };
+        let message = format!(
+            "expected a label CSV with columns {}, found {found}",
+            COLUMNS.join(", ")
+        );
+        findings.error("NO_LABELS", &folder.name, None, message);
+        return Ok(None);
+    }
+    tables.retain(|table| table.matches(&COLUMNS) == best);
+    if tables.len() > 1 {
+        let names: Vec<_> = tables.iter().map(|table| table.file.as_str()).collect();
+        let message = format!("expected one label CSV, found {}", names.join(", "));
+        findings.error("AMBIGUOUS_LABELS", &folder.name, None, message);
+        return Ok(None);
+    }
+    Ok(tables.pop())
+}
+
+fn read_labels(kind: CorpusKind, table: &Table, draft: &mut Draft, findings: &mut Findings) {
+    let Some([video, clip, text, label, mode]) = table.require(COLUMNS, findings) else {
+        return;
+    };
+    let annotation = table.find(&["annotation"]);
+    let mut turns: HashMap<String, i32> = HashMap::new();
+    for (line, row) in &table.rows {
+        let (video, clip) = (row[video].trim(), row[clip].trim());
+        if video.is_empty() || clip.is_empty() {
+            findings.error(
+                "EMPTY_ID",
+                &table.file,
+                at(*line),
+                "expected a video_id and a clip_id, found an empty one",
+            );
+            continue;
+        }
+        let split: Split = match row[mode].trim().to_lowercase().parse() {
+            Ok(split) => split,
+            Err(error) => {
+                findings.error(
+                    "SPLIT",
+                    &table.file,
+                    at(*line),
+                    format!("column mode: {error}"),
+                );
+                continue;
+            }
+        };
+        let score: f32 = match row[label].trim().parse() {
+            Ok(score) if (-3.0..=3.0).contains(&score) => score,
+            _ => {
+                let message = format!(
+                    "column label: expected a score in [-3, 3], found {:?}",
+                    &row[label]
+                );
+                findings.error("LABEL_RANGE", &table.file, at(*line), message);
+                continue;
+            }
+        };
+        let polarity = Polarity::from_score(score);
+        if let Some(word) = annotation
+            .map(|column| row[column].trim())
+            .filter(|word| !word.is_empty())
+            && !word.eq_ignore_ascii_case(polarity.name())
+        {
+            let message = format!(
+                "annotation {word} against the sign of the score {score}: the score is used"
+            );
+            findings.warn("ANNOTATION_SIGN", &table.file, at(*line), message);
+        }
+        let next = turns.entry(video.to_owned()).or_default();
+        let turn = clip.parse().unwrap_or(*next);
+        *next = turn.saturating_add(1);
+        draft.push(Utterance {
+            corpus: kind.name().to_owned(),
+            split,
+            utterance_id: format!("{video}_{clip}"),
+            dialogue_id: video.to_owned(),
+            turn,
+            speaker: None,
+            text: row[text].to_owned(),
+            start_s: None,
+            end_s: None,
+            score: Some(score),
+            polarity: Some(polarity),
+            emotion: None,
+            emotion_raw: None,
+            audio: None,
+            video: None,
+        });
+    }
+}
+
+fn compare_with_manifest(draft: &Draft, file: &str, findings: &mut Findings) {
+    let manifest = manifest::mosei();
+    for row in &draft.rows {
+        let u = &row.utterance;
+        if let Some(&expected) = manifest
+            .get(&u.utterance_id)
+            .filter(|&&split| split != u.split)
+        {
+            let message = format!(
+                "the published split has it in {expected}, the CSV in {}: the CSV is used",
+                u.split
+            );
+            findings.warn(
+                "SPLIT_MANIFEST",
+                file,
+                Some(u.utterance_id.clone()),
+                message,
+            );
+        }
+    }
+}
+
+/// The feature file to use: the one asked for, else the only one of the folder whose split is the CSV's.
+fn choose(
+    folder: &Folder,
+    features: &[PathBuf],
+    draft: &Draft,
+    findings: &mut Findings,
+) -> Option<FeatureFile> {
+    let chosen = !features.is_empty();
+    let paths: Vec<_> = if chosen {
+        features.to_vec()
+    } else {
+        folder.with_extension(&PICKLES).map(PathBuf::from).collect()
+    };
+    let mut candidates = Vec::new();
+    for path in paths {
+        let name = folder.relative(&path);
+        let Some(file) = mmsa::open(&path, &name, chosen, findings) else {
+            continue;
+        };
+        let moved = other_splits(&file, draft);
+        if moved > 0 {
+            let what = if chosen {
+                "used as asked, joined by id"
+            } else {
+                "not used"
+            };
+            let message =
+                format!("{moved} utterances are in another split than in the label CSV: {what}");
+            findings.warn("SPLIT_MISMATCH", &name, None, message);
+        }
+        if chosen || moved == 0 {
+            candidates.push(file);
+        }
+    }
+    if candidates.len() > 1 {
+        let names: Vec<_> = candidates.iter().map(|file| file.name.as_str()).collect();
+        let message = format!(
+            "expected one feature file, found {}; choose one with --features {}=FILE",
+            names.join(", "),
+            folder.name
+        );
+        findings.error("AMBIGUOUS_FEATURES", &folder.name, None, message);
+        return None;
+    }
+    candidates.pop()
+}
+
+fn other_splits(file: &FeatureFile, draft: &Draft) -> usize {
+    let splits: HashMap<&str, Split> = draft
+        .rows
+        .iter()
+        .map(|row| (row.utterance.utterance_id.as_str(), row.utterance.split))
+        .collect();
+    file.entries
+        .iter()
+        .filter(|entry| {
+            splits
+                .get(entry.id.as_str())
+                .is_some_and(|&split| split != entry.split)
+        })
+        .count()
+}
+
+/// Gives every utterance the features of its id, and tells what does not match.
+fn join(file: &FeatureFile, draft: &mut Draft, findings: &mut Findings) -> Result<(), CorpusError> {
+    draft.add_source(&file.path, &file.name);
+    let mut by_id: BTreeMap<&str, usize> = BTreeMap::new();
+    for (at, entry) in file.entries.iter().enumerate() {
+        if by_id.insert(&entry.id, at).is_some() {
+            findings.warn(
+                "DUPLICATE_ID",
+                &file.name,
+                Some(entry.id.clone()),
+                "id twice in the pickle: the last is used",
+            );
+        }
+    }
+    let mut used = HashSet::new();
+    for row in &mut draft.rows {
+        let id = row.utterance.utterance_id.clone();
+        let Some(&at) = by_id.get(id.as_str()) else {
+            findings.warn(
+                "UNMATCHED_ID",
+                &file.name,
+                Some(id),
+                "in the label CSV but not in the pickle: no features",
+            );
+            continue;
+        };
+        used.insert(at);
+        let entry = &file.entries[at];
+        for modality in Modality::ALL {
+            *row.slot(modality) = file.feature(at, modality)?;
+        }
+        if let (Some(score), Some(label)) = (row.utterance.score, entry.label)
+            && (f64::from(score) - label).abs() > SCORE_TOLERANCE
+        {
+            let message = "score differs from the pickle's: the label CSV is used";
+            findings.warn("LABEL_MISMATCH", &file.name, Some(id.clone()), message);
+        }
+        if entry
+            .text
+            .as_ref()
+            .is_some_and(|text| text.trim() != row.utterance.text.trim())
+        {
+            let message = "text differs from the pickle's: the label CSV is used";
+            findings.info("TEXT_MISMATCH", &file.name, Some(id), message);
+        }
+    }
+    for &at in by_id.values().filter(|at| !used.contains(at)) {
+        let id = file.entries[at].id.clone();
+        findings.warn(
+            "UNMATCHED_ID",
+            &file.name,
+            Some(id),
+            "in the pickle but not in the label CSV: left out",
+        );
+    }
+    for repair in &file.repairs {
+        findings.warn("LENGTH", &file.name, None, repair.clone());
+    }
+    Ok(())
+}

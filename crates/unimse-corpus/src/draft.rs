@@ -1,0 +1,246 @@
+//! A corpus as an adapter leaves it: labels read, features still in their files.
+
+use crate::{CorpusKind, Finding, SourceFile, Utterance, feature::Feature, finding::Findings};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::{Path, PathBuf},
+};
+use unimse_labels::Split;
+
+/// An utterance without its features, and where they are.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// `audio` and `video` are `None` until loaded.
+    pub(crate) utterance: Utterance,
+    pub(crate) audio: Option<Feature>,
+    pub(crate) video: Option<Feature>,
+}
+
+/// What an adapter made of a folder.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) kind: CorpusKind,
+    pub(crate) rows: Vec<Row>,
+    /// Files used: path on disk and name in messages and tables.
+    pub(crate) sources: Vec<(PathBuf, String)>,
+}
+
+/// The two feature modalities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Modality {
+    Audio,
+    Video,
+}
+
+impl Modality {
+    pub(crate) const ALL: [Self; 2] = [Self::Audio, Self::Video];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::Video => "video",
+        }
+    }
+}
+
+impl Row {
+    pub(crate) fn feature(&self, modality: Modality) -> Option<&Feature> {
+        match modality {
+            Modality::Audio => self.audio.as_ref(),
+            Modality::Video => self.video.as_ref(),
+        }
+    }
+
+    pub(crate) fn slot(&mut self, modality: Modality) -> &mut Option<Feature> {
+        match modality {
+            Modality::Audio => &mut self.audio,
+            Modality::Video => &mut self.video,
+        }
+    }
+}
+
+impl Draft {
+    pub(crate) fn new(kind: CorpusKind) -> Self {
+        Self {
+            kind,
+            rows: Vec::new(),
+            sources: Vec::new(),
+        }
+    }
+
+    pub(crate) fn push(&mut self, utterance: Utterance) {
+        self.rows.push(Row {
+            utterance,
+            audio: None,
+            video: None,
+        });
+    }
+
+    pub(crate) fn add_source(&mut self, path: &Path, name: &str) {
+        if !self.sources.iter().any(|(known, _)| known == path) {
+            self.sources.push((path.to_owned(), name.to_owned()));
+        }
+    }
+
+    /// Features a step of a modality; `None` when no utterance has it.
+    pub(crate) fn dim(&self, modality: Modality) -> Option<usize> {
+        self.rows
+            .iter()
+            .find_map(|row| row.feature(modality))
+            .map(|feature| feature.dim)
+    }
+
+    /// Sorts, checks what every corpus must satisfy, and compares with the published counts.
+    pub(crate) fn finish(&mut self, synthetic: bool, findings: &mut Findings) {
+        self.rows.sort_by(|a, b| {
+            let (a, b) = (&a.utterance, &b.utterance);
+            (a.split, &a.dialogue_id, a.turn, &a.utterance_id).cmp(&(
+                b.split,
+                &b.dialogue_id,
+                b.turn,
+                &b.utterance_id,
+            ))
+        });
+        let name = self.kind.name();
+        let mut seen: HashMap<&str, usize> = HashMap::new();
+        for row in &self.rows {
+            *seen.entry(&row.utterance.utterance_id).or_default() += 1;
+        }
+        for row in &self.rows {
+            let id = &row.utterance.utterance_id;
+            if seen.remove(id.as_str()).is_some_and(|times| times > 1) {
+                findings.error(
+                    "DUPLICATE_ID",
+                    name,
+                    Some(id.clone()),
+                    "expected each utterance once, found it twice",
+                );
+            }
+            if row.utterance.text.trim().is_empty() {
+                findings.warn(
+                    "EMPTY_TEXT",
+                    name,
+                    Some(id.clone()),
+                    "utterance without text",
+                );
+            }
+        }
+        self.check_dialogues(findings);
+        for modality in Modality::ALL {
+            self.check_modality(modality, findings);
+        }
+        if !synthetic && !self.rows.is_empty() {
+            self.check_counts(findings);
+        }
+    }
+
+    fn check_dialogues(&self, findings: &mut Findings) {
+        let mut splits: BTreeMap<&str, Split> = BTreeMap::new();
+        let mut told = "";
+        for row in &self.rows {
+            let u = &row.utterance;
+            if *splits.entry(&u.dialogue_id).or_insert(u.split) != u.split && told != u.dialogue_id
+            {
+                told = &u.dialogue_id;
+                let message = "video or dialogue in more than one split";
+                findings.warn(
+                    "SPLIT_OVERLAP",
+                    self.kind.name(),
+                    Some(told.to_owned()),
+                    message,
+                );
+            }
+        }
+    }
+
+    fn check_modality(&self, modality: Modality, findings: &mut Findings) {
+        let (name, word) = (self.kind.name(), modality.name());
+        let Some(dim) = self.dim(modality) else {
+            if !self.rows.is_empty() {
+                findings.info(
+                    "NO_MODALITY",
+                    name,
+                    None,
+                    format!("no utterance has {word}"),
+                );
+            }
+            return;
+        };
+        for row in &self.rows {
+            if let Some(feature) = row
+                .feature(modality)
+                .filter(|feature| feature.dim != dim || dim == 0)
+            {
+                let message = format!(
+                    "{word}: expected {} features a step, found {}",
+                    dim.max(1),
+                    feature.dim
+                );
+                findings.error(
+                    "DIMENSION",
+                    name,
+                    Some(row.utterance.utterance_id.clone()),
+                    message,
+                );
+            }
+        }
+        for split in Split::ALL {
+            let of_split = || self.rows.iter().filter(|row| row.utterance.split == split);
+            let missing = of_split()
+                .filter(|row| row.feature(modality).is_none())
+                .count();
+            if missing > 0 {
+                let message = format!(
+                    "{word} is absent in {missing} of {} {split} utterances",
+                    of_split().count()
+                );
+                findings.info("MISSING_MODALITY", name, None, message);
+            }
+        }
+    }
+
+    fn check_counts(&self, findings: &mut Findings) {
+        let found = Split::ALL.map(|split| {
+            self.rows
+                .iter()
+                .filter(|row| row.utterance.split == split)
+                .count()
+        });
+        let expected = self.kind.published_counts();
+        if found != expected {
+            let line = |counts: [usize; 3]| counts.map(|n| n.to_string()).join("/");
+            let message = format!(
+                "expected the published {} train/dev/test utterances, found {}",
+                line(expected),
+                line(found)
+            );
+            findings.warn("COUNTS", self.kind.name(), None, message);
+        }
+    }
+
+    /// SHA-256 of every source.
+    pub(crate) fn hash_sources(&self) -> Result<Vec<SourceFile>, crate::CorpusError> {
+        (self.sources.iter())
+            .map(|(path, name)| {
+                Ok(SourceFile {
+                    path: name.clone(),
+                    sha256: crate::store::sha256(path)?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Turns the first error among findings into the error ingest reports.
+pub(crate) fn refuse(data: &Path, findings: &Findings) -> Result<(), crate::CorpusError> {
+    match findings.first_error() {
+        Some(finding) => Err(crate::CorpusError::Invalid {
+            data: data.to_owned(),
+            finding: Box::new(Finding {
+                rows: finding.rows.iter().take(1).cloned().collect(),
+                ..finding.clone()
+            }),
+        }),
+        None => Ok(()),
+    }
+}

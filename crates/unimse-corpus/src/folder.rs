@@ -1,0 +1,243 @@
+//! The files of one corpus folder, and its CSV tables with lines and columns by name.
+
+use crate::{CorpusError, CorpusKind, finding::Findings};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Folders deeper than this below a corpus folder are not searched.
+const DEPTH: usize = 6;
+
+/// A corpus folder and everything in it.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    /// The data folder, which names in findings are relative to.
+    data: PathBuf,
+    /// Name relative to the data folder.
+    pub(crate) name: String,
+    /// All files below, sorted by their relative name.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl Folder {
+    /// Lists `data/<kind>`; `None` when there is no such folder.
+    pub(crate) fn open(data: &Path, kind: CorpusKind) -> Result<Option<Self>, CorpusError> {
+        let root = data.join(kind.name());
+        if !root.is_dir() {
+            return Ok(None);
+        }
+        let mut files = Vec::new();
+        list(&root, DEPTH, &mut files)?;
+        files.sort();
+        Ok(Some(Self {
+            data: data.to_owned(),
+            name: kind.name().to_owned(),
+            files,
+        }))
+    }
+
+    /// Path of a file for people and tables: relative to the data folder, with `/`.
+    pub(crate) fn relative(&self, path: &Path) -> String {
+        match path.strip_prefix(&self.data) {
+            Ok(inside) => inside
+                .components()
+                .map(|c| c.as_os_str().to_string_lossy())
+                .collect::<Vec<_>>()
+                .join("/"),
+            Err(_) => path
+                .file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy()
+                .into_owned(),
+        }
+    }
+
+    /// Files with one of these endings (lower case).
+    pub(crate) fn with_extension<'a>(
+        &'a self,
+        endings: &'a [&str],
+    ) -> impl Iterator<Item = &'a Path> {
+        self.files.iter().map(PathBuf::as_path).filter(move |path| {
+            let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+            ending.is_some_and(|ending| endings.contains(&ending.as_str()))
+        })
+    }
+
+    /// Every CSV table of the folder.
+    pub(crate) fn tables(&self, findings: &mut Findings) -> Result<Vec<Table>, CorpusError> {
+        self.with_extension(&["csv"])
+            .map(|path| Table::read(path, self.relative(path), findings))
+            .collect()
+    }
+}
+
+fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CorpusError> {
+    for entry in fs::read_dir(folder).map_err(CorpusError::io(folder))? {
+        let path = entry.map_err(CorpusError::io(folder))?.path();
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if hidden {
+        } else if path.is_dir() {
+            if depth > 0 {
+                list(&path, depth - 1, files)?;
+            }
+        } else {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Text of a file: UTF-8, or Windows-1252 with a remark.
+pub(crate) fn read_text(
+    path: &Path,
+    file: &str,
+    findings: &mut Findings,
+) -> Result<String, CorpusError> {
+    let bytes = fs::read(path).map_err(CorpusError::io(path))?;
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => text
+            .strip_prefix('\u{feff}')
+            .map(str::to_owned)
+            .unwrap_or(text),
+        Err(error) => {
+            let (text, _, _) = encoding_rs::WINDOWS_1252.decode(error.as_bytes());
+            findings.info("ENCODING", file, None, "not UTF-8: read as Windows-1252");
+            text.into_owned()
+        }
+    })
+}
+
+/// A CSV file in memory.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) path: PathBuf,
+    /// Name relative to the data folder.
+    pub(crate) file: String,
+    /// Column names as written.
+    header: Vec<String>,
+    /// Rows with the line they start on; rows of another length are left out with an error.
+    pub(crate) rows: Vec<(u64, csv::StringRecord)>,
+}
+
+impl Table {
+    pub(crate) fn read(
+        path: &Path,
+        file: String,
+        findings: &mut Findings,
+    ) -> Result<Self, CorpusError> {
+        let text = read_text(path, &file, findings)?;
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_reader(text.as_bytes());
+        let header = match reader.headers() {
+            Ok(header) => header.iter().map(|name| name.trim().to_owned()).collect(),
+            Err(_) => Vec::new(),
+        };
+        let mut table = Self {
+            path: path.to_owned(),
+            file,
+            header,
+            rows: Vec::new(),
+        };
+        for record in reader.into_records() {
+            match record {
+                Ok(record) => {
+                    let line = record.position().map_or(0, csv::Position::line);
+                    if record.len() == table.header.len() {
+                        table.rows.push((line, record));
+                    } else {
+                        let message = format!(
+                            "expected {} fields as in the header, found {}",
+                            table.header.len(),
+                            record.len()
+                        );
+                        findings.error("CSV_FIELDS", &table.file, at(line), message);
+                    }
+                }
+                Err(error) => findings.error("CSV", &table.file, None, error.to_string()),
+            }
+        }
+        Ok(table)
+    }
+
+    /// Position of the first of these columns that exists; letter case does not matter.
+    pub(crate) fn find(&self, names: &[&str]) -> Option<usize> {
+        names.iter().find_map(|name| {
+            self.header
+                .iter()
+                .position(|column| column.eq_ignore_ascii_case(name))
+        })
+    }
+
+    /// How many of these columns (alternatives joined by `|`) exist.
+    pub(crate) fn matches(&self, columns: &[&str]) -> usize {
+        columns
+            .iter()
+            .filter(|names| self.find(&names.split('|').collect::<Vec<_>>()).is_some())
+            .count()
+    }
+
+    /// Positions of these columns (alternatives joined by `|`); an error finding names each that is missing, and
+    /// one tells of a table without rows.
+    pub(crate) fn require<const N: usize>(
+        &self,
+        columns: [&str; N],
+        findings: &mut Findings,
+    ) -> Option<[usize; N]> {
+        let mut places = [0; N];
+        let mut complete = true;
+        if self.header.iter().all(String::is_empty) {
+            let message = format!(
+                "empty file: expected a header with columns {}, found no line",
+                columns.join(", ")
+            );
+            findings.error("EMPTY_CSV", &self.file, None, message);
+            return None;
+        }
+        for (place, names) in places.iter_mut().zip(columns) {
+            if let Some(found) = self.find(&names.split('|').collect::<Vec<_>>()) {
+                *place = found;
+            } else {
+                let expected = names.replace('|', " or ");
+                let message = format!(
+                    "missing column: expected {expected}, found {}",
+                    self.header.join(", ")
+                );
+                findings.error("MISSING_COLUMN", &self.file, None, message);
+                complete = false;
+            }
+        }
+        if complete && self.rows.is_empty() {
+            findings.error(
+                "EMPTY_CSV",
+                &self.file,
+                None,
+                "expected rows below the header, found none",
+            );
+            complete = false;
+        }
+        complete.then_some(places)
+    }
+
+    /// File name without its folder.
+    pub(crate) fn short_name(&self) -> &str {
+        self.file.rsplit('/').next().unwrap_or(&self.file)
+    }
+
+    /// The columns in words.
+    pub(crate) fn columns(&self) -> String {
+        if self.header.iter().all(String::is_empty) {
+            "no columns".to_owned()
+        } else {
+            self.header.join(", ")
+        }
+    }
+}
+
+/// A line as findings name it.
+pub(crate) fn at(line: u64) -> Option<String> {
+    Some(format!("line {line}"))
+}

@@ -1,0 +1,271 @@
+//! The utterance table: its columns, and its rows as Arrow batches in both directions.
+
+use crate::{CorpusKind, Polarity, Sequence, Split, Task, Utterance};
+use arrow::{
+    array::{
+        Array, ArrayRef, AsArray, DictionaryArray, FixedSizeListArray, Float32Array, Float64Array,
+        Int8Array, Int32Array, ListArray, RecordBatch, StringArray,
+    },
+    buffer::{NullBuffer, OffsetBuffer},
+    datatypes::{
+        DataType, Field, Float32Type, Float64Type, Int8Type, Int32Type, Schema, SchemaRef,
+    },
+    error::ArrowError,
+};
+use std::sync::Arc;
+
+/// Version of the table's columns and metadata.
+pub(crate) const VERSION: &str = "1";
+
+/// Features a step of each modality; `None` when the corpus lacks it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dims {
+    pub(crate) audio: Option<usize>,
+    pub(crate) video: Option<usize>,
+}
+
+/// Columns of a table; an absent modality has width 1 and only nulls.
+pub(crate) fn schema(dims: Dims) -> SchemaRef {
+    let text = |name: &str, null| Field::new(name, DataType::Utf8, null);
+    let names = |name: &str| {
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8));
+        Field::new(name, dictionary, true)
+    };
+    let features =
+        |name: &str, dim: Option<usize>| Field::new(name, DataType::List(step_field(dim)), true);
+    Arc::new(Schema::new(vec![
+        text("corpus", false),
+        text("split", false),
+        text("utterance_id", false),
+        text("dialogue_id", false),
+        Field::new("turn", DataType::Int32, false),
+        text("speaker", true),
+        text("text", false),
+        Field::new("start_s", DataType::Float64, true),
+        Field::new("end_s", DataType::Float64, true),
+        Field::new("score", DataType::Float32, true),
+        names("polarity"),
+        names("emotion"),
+        text("emotion_raw", true),
+        features("audio", dims.audio),
+        features("video", dims.video),
+    ]))
+}
+
+fn step_field(dim: Option<usize>) -> Arc<Field> {
+    let value = Arc::new(Field::new("item", DataType::Float32, false));
+    let size = i32::try_from(dim.unwrap_or(1)).unwrap_or(i32::MAX);
+    Arc::new(Field::new(
+        "item",
+        DataType::FixedSizeList(value, size),
+        false,
+    ))
+}
+
+/// Rows as a batch of [`schema`].
+pub(crate) fn to_batch(
+    kind: CorpusKind,
+    dims: Dims,
+    rows: &[Utterance],
+) -> Result<RecordBatch, ArrowError> {
+    let text = |get: fn(&Utterance) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(rows.iter().map(get)))
+    };
+    let maybe = |get: fn(&Utterance) -> Option<&str>| -> ArrayRef {
+        Arc::new(rows.iter().map(get).collect::<StringArray>())
+    };
+    let seconds = |get: fn(&Utterance) -> Option<f64>| -> ArrayRef {
+        Arc::new(rows.iter().map(get).collect::<Float64Array>())
+    };
+    let emotions: &[&str] = match kind.task() {
+        Task::Sentiment => &[],
+        Task::Emotion(taxonomy) => taxonomy.labels(),
+    };
+    RecordBatch::try_new(
+        schema(dims),
+        vec![
+            text(|u| &u.corpus),
+            text(|u| u.split.name()),
+            text(|u| &u.utterance_id),
+            text(|u| &u.dialogue_id),
+            Arc::new(rows.iter().map(|u| u.turn).collect::<Int32Array>()),
+            maybe(|u| u.speaker.as_deref()),
+            text(|u| &u.text),
+            seconds(|u| u.start_s),
+            seconds(|u| u.end_s),
+            Arc::new(rows.iter().map(|u| u.score).collect::<Float32Array>()),
+            dictionary(
+                &Polarity::NAMES,
+                rows.iter().map(|u| u.polarity.map(Polarity::name)),
+            )?,
+            dictionary(emotions, rows.iter().map(|u| u.emotion.as_deref()))?,
+            maybe(|u| u.emotion_raw.as_deref()),
+            features(dims.audio, rows.iter().map(|u| u.audio.as_ref()))?,
+            features(dims.video, rows.iter().map(|u| u.video.as_ref()))?,
+        ],
+    )
+}
+
+fn dictionary<'a>(
+    names: &[&str],
+    values: impl Iterator<Item = Option<&'a str>>,
+) -> Result<ArrayRef, ArrowError> {
+    let keys: Int8Array = values
+        .map(|value| value.and_then(|value| names.iter().position(|&name| name == value)))
+        .map(|place| place.and_then(|place| i8::try_from(place).ok()))
+        .collect();
+    let words = Arc::new(StringArray::from_iter_values(names));
+    Ok(Arc::new(DictionaryArray::<Int8Type>::try_new(keys, words)?))
+}
+
+fn features<'a>(
+    dim: Option<usize>,
+    sequences: impl Iterator<Item = Option<&'a Sequence>> + Clone,
+) -> Result<ArrayRef, ArrowError> {
+    let field = step_field(dim);
+    let DataType::FixedSizeList(item, size) = field.data_type() else {
+        return Err(ArrowError::SchemaError(
+            "a step is a fixed-size list".into(),
+        ));
+    };
+    let lengths = sequences
+        .clone()
+        .map(|sequence| sequence.map_or(0, Sequence::steps));
+    let offsets = OffsetBuffer::<i32>::from_lengths(lengths);
+    let nulls: NullBuffer = sequences
+        .clone()
+        .map(|sequence| sequence.is_some())
+        .collect();
+    let values: Vec<f32> = sequences
+        .flatten()
+        .flat_map(|sequence| sequence.values.iter().copied())
+        .collect();
+    let steps = FixedSizeListArray::try_new(
+        Arc::clone(item),
+        *size,
+        Arc::new(Float32Array::from(values)),
+        None,
+    )?;
+    Ok(Arc::new(ListArray::try_new(
+        field,
+        offsets,
+        Arc::new(steps),
+        Some(nulls),
+    )?))
+}
+
+/// Rows of a batch that has the columns of [`schema`]; a message where a column is missing or of another type.
+pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<Utterance>, String> {
+    let column = |name: &str| {
+        batch
+            .column_by_name(name)
+            .ok_or_else(|| format!("missing column {name}"))
+    };
+    let wrong = |name: &'static str| move || format!("column {name} has an unexpected type");
+    macro_rules! strings {
+        ($name:literal) => {
+            column($name)?
+                .as_string_opt::<i32>()
+                .ok_or_else(wrong($name))?
+        };
+    }
+    macro_rules! numbers {
+        ($name:literal, $type:ty) => {
+            column($name)?
+                .as_primitive_opt::<$type>()
+                .ok_or_else(wrong($name))?
+        };
+    }
+    let (corpus, split, id) = (
+        strings!("corpus"),
+        strings!("split"),
+        strings!("utterance_id"),
+    );
+    let (dialogue, speaker, text) = (
+        strings!("dialogue_id"),
+        strings!("speaker"),
+        strings!("text"),
+    );
+    let (turn, score) = (numbers!("turn", Int32Type), numbers!("score", Float32Type));
+    let (start, end) = (
+        numbers!("start_s", Float64Type),
+        numbers!("end_s", Float64Type),
+    );
+    let (polarity, emotion) = (names(column("polarity")?)?, names(column("emotion")?)?);
+    let emotion_raw = strings!("emotion_raw");
+    let (audio, video) = (sequences(column("audio")?)?, sequences(column("video")?)?);
+    let maybe =
+        |array: &StringArray, i: usize| array.is_valid(i).then(|| array.value(i).to_owned());
+    let float = |array: &Float64Array, i: usize| array.is_valid(i).then(|| array.value(i));
+    let rows = audio
+        .into_iter()
+        .zip(video)
+        .zip(polarity)
+        .zip(emotion)
+        .enumerate();
+    rows.map(|(i, (((audio, video), polarity), emotion))| {
+        Ok(Utterance {
+            corpus: corpus.value(i).to_owned(),
+            split: split.value(i).parse::<Split>().map_err(|e| e.to_string())?,
+            utterance_id: id.value(i).to_owned(),
+            dialogue_id: dialogue.value(i).to_owned(),
+            turn: turn.value(i),
+            speaker: maybe(speaker, i),
+            text: text.value(i).to_owned(),
+            start_s: float(start, i),
+            end_s: float(end, i),
+            score: score.is_valid(i).then(|| score.value(i)),
+            polarity: polarity
+                .map(|name| {
+                    name.parse()
+                        .map_err(|e: unimse_labels::UnknownName| e.to_string())
+                })
+                .transpose()?,
+            emotion: emotion.map(str::to_owned),
+            emotion_raw: maybe(emotion_raw, i),
+            audio,
+            video,
+        })
+    })
+    .collect()
+}
+
+fn names(column: &ArrayRef) -> Result<Vec<Option<&str>>, String> {
+    let dictionary = column
+        .as_dictionary_opt::<Int8Type>()
+        .ok_or("expected a dictionary column")?;
+    let words = dictionary
+        .downcast_dict::<StringArray>()
+        .ok_or("expected a dictionary of text")?;
+    Ok(words.into_iter().collect())
+}
+
+fn sequences(column: &ArrayRef) -> Result<Vec<Option<Sequence>>, String> {
+    let list = column
+        .as_list_opt::<i32>()
+        .ok_or("expected a list of steps")?;
+    let read = |i: usize| {
+        let steps = list.value(i);
+        let steps = steps
+            .as_fixed_size_list_opt()
+            .ok_or("expected steps of a fixed size")?;
+        let values = steps
+            .values()
+            .as_primitive_opt::<Float32Type>()
+            .ok_or("expected f32 features")?;
+        let dim = usize::try_from(steps.value_length()).unwrap_or_default();
+        let from = steps.value_offset_at(0);
+        let values = values
+            .values()
+            .get(from..from + steps.len() * dim)
+            .ok_or("features beyond the column")?;
+        Ok(Sequence {
+            dim,
+            values: values.to_vec(),
+        })
+    };
+    (0..list.len())
+        .map(|i| list.is_valid(i).then(|| read(i)).transpose())
+        .collect::<Result<_, &str>>()
+        .map_err(Into::into)
+}

@@ -1,0 +1,376 @@
+//! Parquet tables: one file a corpus and split, `<corpus>-<split>.parquet`, zstd, with their provenance.
+
+use crate::{
+    Corpus, CorpusError, CorpusKind, SourceFile, Split, Utterance,
+    draft::{Draft, Modality, Row},
+    finding::Findings,
+    schema::{self, Dims, VERSION},
+};
+use parquet::{
+    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    basic::{Compression, ZstdLevel},
+    file::{metadata::KeyValue, properties::WriterProperties},
+    schema::types::ColumnPath,
+};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Utterances held in memory with their features, and a row group.
+const GROUP: usize = 512;
+
+/// Metadata keys of a table.
+mod key {
+    pub(super) const SCHEMA: &str = "unimse.schema";
+    pub(super) const SOURCES: &str = "unimse.sources";
+    pub(super) const LICENCE: &str = "unimse.licence";
+    pub(super) const SYNTHETIC: &str = "unimse.synthetic";
+    pub(super) const AUDIO_DIM: &str = "unimse.audio_dim";
+    pub(super) const VIDEO_DIM: &str = "unimse.video_dim";
+    pub(super) const NOTES: &str = "unimse.notes";
+}
+
+/// File name of a table.
+pub(crate) fn file_name(corpus: &str, split: Split) -> String {
+    format!("{corpus}-{split}.parquet")
+}
+
+/// SHA-256 of a file, hexadecimal.
+pub(crate) fn sha256(path: &Path) -> Result<String, CorpusError> {
+    let mut file = File::open(path).map_err(CorpusError::io(path))?;
+    let mut hash = Sha256::new();
+    io::copy(&mut file, &mut hash).map_err(CorpusError::io(path))?;
+    Ok(hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}
+
+fn licence(kind: CorpusKind, synthetic: bool) -> &'static str {
+    if synthetic {
+        return "synthetic demo data of the unimse project, MIT OR Apache-2.0";
+    }
+    match kind {
+        CorpusKind::Mosi | CorpusKind::Mosei => {
+            "CMU Multimodal SDK data; see its licence; do not redistribute"
+        }
+        CorpusKind::Meld => {
+            "MELD, GPL-3.0 for the annotations; the series belongs to its owners; do not redistribute"
+        }
+        CorpusKind::Iemocap => {
+            "IEMOCAP, under the release agreement of the University of Southern California; do not redistribute"
+        }
+    }
+}
+
+/// What one written table holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Name of the corpus.
+    pub corpus: String,
+    /// Its split.
+    pub split: Split,
+    /// Rows of the table.
+    pub utterances: usize,
+    /// Different dialogues or videos.
+    pub dialogues: usize,
+    /// Utterances with audio.
+    pub audio: usize,
+    /// Utterances with video.
+    pub video: usize,
+    /// Audio features a step, of the corpus.
+    pub audio_dim: Option<usize>,
+    /// Video features a step, of the corpus.
+    pub video_dim: Option<usize>,
+    /// Number of utterances by label: emotion where the corpus has emotions, else polarity; `none` without one.
+    pub labels: BTreeMap<String, usize>,
+    /// What the adapter repaired or left out.
+    pub notes: Vec<String>,
+    /// Generated demo data.
+    pub synthetic: bool,
+}
+
+/// Writes the three tables of a corpus into `folder`, synced.
+pub(crate) fn write(
+    draft: &Draft,
+    folder: &Path,
+    synthetic: bool,
+    findings: &mut Findings,
+) -> Result<Vec<Summary>, CorpusError> {
+    let sources = draft.hash_sources()?;
+    let dims = Dims {
+        audio: draft.dim(Modality::Audio),
+        video: draft.dim(Modality::Video),
+    };
+    let mut summaries = Vec::new();
+    for split in Split::ALL {
+        let rows: Vec<&Row> = draft
+            .rows
+            .iter()
+            .filter(|row| row.utterance.split == split)
+            .collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let path = folder.join(file_name(draft.kind.name(), split));
+        write_table(
+            &path, draft.kind, dims, &rows, &sources, synthetic, findings,
+        )?;
+        summaries.push(summary(draft, split, &rows, dims, synthetic, findings));
+    }
+    Ok(summaries)
+}
+
+fn summary(
+    draft: &Draft,
+    split: Split,
+    rows: &[&Row],
+    dims: Dims,
+    synthetic: bool,
+    findings: &Findings,
+) -> Summary {
+    let mut labels = BTreeMap::new();
+    for row in rows {
+        let u = &row.utterance;
+        let label = u
+            .emotion
+            .as_deref()
+            .or(u.polarity.map(crate::Polarity::name))
+            .unwrap_or("none");
+        *labels.entry(label.to_owned()).or_default() += 1;
+    }
+    let mut dialogues: Vec<_> = rows.iter().map(|row| &row.utterance.dialogue_id).collect();
+    dialogues.dedup();
+    Summary {
+        corpus: draft.kind.name().to_owned(),
+        split,
+        utterances: rows.len(),
+        dialogues: dialogues.len(),
+        audio: rows.iter().filter(|row| row.audio.is_some()).count(),
+        video: rows.iter().filter(|row| row.video.is_some()).count(),
+        audio_dim: dims.audio,
+        video_dim: dims.video,
+        labels,
+        notes: findings.notes(),
+        synthetic,
+    }
+}
+
+fn write_table(
+    path: &Path,
+    kind: CorpusKind,
+    dims: Dims,
+    rows: &[&Row],
+    sources: &[SourceFile],
+    synthetic: bool,
+    findings: &mut Findings,
+) -> Result<(), CorpusError> {
+    let wrong = CorpusError::table(path);
+    let mut metadata = vec![
+        (key::SCHEMA, VERSION.to_owned()),
+        (key::SOURCES, json(path, sources)?),
+        (key::LICENCE, licence(kind, synthetic).to_owned()),
+        (key::SYNTHETIC, synthetic.to_string()),
+    ];
+    for (name, dim) in [(key::AUDIO_DIM, dims.audio), (key::VIDEO_DIM, dims.video)] {
+        metadata.extend(dim.map(|dim| (name, dim.to_string())));
+    }
+    let metadata = metadata
+        .into_iter()
+        .map(|(name, value)| KeyValue::new(name.to_owned(), value))
+        .collect();
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(GROUP))
+        .set_key_value_metadata(Some(metadata));
+    for modality in Modality::ALL {
+        let leaf = ColumnPath::new(
+            [modality.name(), "list", "item", "list", "item"]
+                .map(String::from)
+                .to_vec(),
+        );
+        properties = properties.set_column_dictionary_enabled(leaf, false);
+    }
+    let file = File::create(path).map_err(CorpusError::io(path))?;
+    let mut writer = ArrowWriter::try_new(file, schema::schema(dims), Some(properties.build()))
+        .map_err(&wrong)?;
+    for group in rows.chunks(GROUP) {
+        let loaded = load(group, kind, findings)?;
+        let batch = schema::to_batch(kind, dims, &loaded).map_err(|e| wrong(e.into()))?;
+        writer.write(&batch).map_err(&wrong)?;
+    }
+    let notes = json(path, &findings.notes())?;
+    writer.append_key_value_metadata(KeyValue::new(key::NOTES.to_owned(), notes));
+    let file = writer.into_inner().map_err(&wrong)?;
+    file.sync_all().map_err(CorpusError::io(path))
+}
+
+fn json<T: serde::Serialize + ?Sized>(path: &Path, value: &T) -> Result<String, CorpusError> {
+    serde_json::to_string(value).map_err(CorpusError::table(path))
+}
+
+/// Utterances with their features; values that are not finite are zeroed and reported.
+pub(crate) fn load(
+    rows: &[&Row],
+    kind: CorpusKind,
+    findings: &mut Findings,
+) -> Result<Vec<Utterance>, CorpusError> {
+    let loaded: Vec<_> = (rows.par_iter())
+        .map(|row| {
+            let mut utterance = row.utterance.clone();
+            let mut non_finite = [0; 2];
+            for (modality, count) in Modality::ALL.into_iter().zip(&mut non_finite) {
+                let loaded = row
+                    .feature(modality)
+                    .map(crate::feature::Feature::load)
+                    .transpose()?;
+                *count = loaded.as_ref().map_or(0, |loaded| loaded.non_finite);
+                let sequence = loaded.map(|loaded| loaded.sequence);
+                match modality {
+                    Modality::Audio => utterance.audio = sequence,
+                    Modality::Video => utterance.video = sequence,
+                }
+            }
+            Ok((utterance, non_finite))
+        })
+        .collect::<Result<_, CorpusError>>()?;
+    for (utterance, non_finite) in &loaded {
+        for (modality, count) in Modality::ALL.into_iter().zip(non_finite) {
+            if *count > 0 {
+                let message = format!(
+                    "{} values that are not finite: set to zero",
+                    modality.name()
+                );
+                let row = format!("{} ({count})", utterance.utterance_id);
+                findings.warn("NON_FINITE", kind.name(), Some(row), message);
+            }
+        }
+    }
+    Ok(loaded.into_iter().map(|(utterance, _)| utterance).collect())
+}
+
+/// Reads the tables that [`ingest`](crate::ingest) wrote into `dir`, features included; corpora in canonical order,
+/// utterances sorted by (split, dialogue, turn).
+///
+/// # Errors
+/// When there is no table, or one is unreadable or of another schema version.
+pub fn read_tables(dir: &Path) -> Result<Vec<Corpus>, CorpusError> {
+    let mut corpora = Vec::new();
+    for kind in CorpusKind::ALL {
+        let mut corpus = Corpus {
+            kind,
+            name: kind.name().to_owned(),
+            utterances: Vec::new(),
+            sources: Vec::new(),
+            audio_dim: None,
+            video_dim: None,
+            notes: Vec::new(),
+            synthetic: false,
+        };
+        let paths: Vec<PathBuf> = (Split::ALL.into_iter())
+            .map(|split| dir.join(file_name(kind.name(), split)))
+            .filter(|path| path.exists())
+            .collect();
+        for path in &paths {
+            read_table(path, &mut corpus)?;
+        }
+        if !paths.is_empty() {
+            corpora.push(corpus);
+        }
+    }
+    if corpora.is_empty() {
+        let message = "no utterance table; expected <corpus>-<split>.parquet as ingest writes them"
+            .to_owned();
+        return Err(CorpusError::Table {
+            path: dir.to_owned(),
+            message,
+        });
+    }
+    Ok(corpora)
+}
+
+fn read_table(path: &Path, corpus: &mut Corpus) -> Result<(), CorpusError> {
+    let wrong = |message: String| CorpusError::Table {
+        path: path.to_owned(),
+        message,
+    };
+    let file = File::open(path).map_err(CorpusError::io(path))?;
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(file).map_err(CorpusError::table(path))?;
+    let metadata: BTreeMap<&str, &str> = (builder
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .into_iter()
+        .flatten())
+    .filter_map(|entry| Some((entry.key.as_str(), entry.value.as_deref()?)))
+    .collect();
+    let found = metadata.get(key::SCHEMA).copied().unwrap_or("none");
+    if found != VERSION {
+        return Err(wrong(format!(
+            "expected an utterance table of schema version {VERSION}, found {found}"
+        )));
+    }
+    let dim = |name| {
+        metadata
+            .get(name)
+            .map(|text| text.parse())
+            .transpose()
+            .map_err(|_| wrong(format!("bad {name}")))
+    };
+    let dims = Dims {
+        audio: dim(key::AUDIO_DIM)?,
+        video: dim(key::VIDEO_DIM)?,
+    };
+    corpus.audio_dim = corpus.audio_dim.or(dims.audio);
+    corpus.video_dim = corpus.video_dim.or(dims.video);
+    corpus.synthetic |= metadata.get(key::SYNTHETIC) == Some(&"true");
+    let sources = metadata
+        .get(key::SOURCES)
+        .map_or(Ok(Vec::new()), |text| serde_json::from_str(text));
+    corpus.sources = sources.map_err(|e| wrong(format!("metadata {}: {e}", key::SOURCES)))?;
+    let notes = metadata.get(key::NOTES).map_or(Ok(Vec::new()), |text| {
+        serde_json::from_str::<Vec<String>>(text)
+    });
+    for note in notes.map_err(|e| wrong(format!("metadata {}: {e}", key::NOTES)))? {
+        if !corpus.notes.contains(&note) {
+            corpus.notes.push(note);
+        }
+    }
+    for batch in builder.build().map_err(CorpusError::table(path))? {
+        let batch = batch.map_err(CorpusError::table(path))?;
+        corpus
+            .utterances
+            .extend(schema::from_batch(&batch).map_err(wrong)?);
+    }
+    Ok(())
+}
+
+/// Removes the tables of earlier runs that `written` does not replace, and moves the new ones from `staging` over.
+pub(crate) fn publish(staging: &Path, out: &Path, written: &[String]) -> Result<(), CorpusError> {
+    for name in written {
+        fs::rename(staging.join(name), out.join(name)).map_err(CorpusError::io(&out.join(name)))?;
+    }
+    for kind in CorpusKind::ALL {
+        for name in Split::ALL.map(|split| file_name(kind.name(), split)) {
+            let path = out.join(&name);
+            if !written.contains(&name) && path.exists() {
+                fs::remove_file(&path).map_err(CorpusError::io(&path))?;
+            }
+        }
+    }
+    sync_folder(out)
+}
+
+/// Makes renames inside a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), CorpusError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(CorpusError::io(folder))
+}
