@@ -4,6 +4,11 @@ use serde::{Deserialize, Serialize};
 use tch::Kind;
 
 /// Compute kind of a model.
+///
+/// ```
+/// let x = tch::Tensor::from_slice(&[1.0f32]).to_kind(unimse_model::Precision::Bf16.kind());
+/// assert_eq!(x.kind(), tch::Kind::BFloat16);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

@@ -1,0 +1,374 @@
+//! T5 against the values PyTorch gave: hidden states, logits, loss, gradients, long inputs, step by step decoding.
+//! An error is max|a-b| / max|b| of a tensor over unmasked positions.
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use tch::nn::VarStore;
+use tch::{Device, IndexOp, Kind, Tensor};
+use unimse_model::t5::{Decoding, T5, T5Config, shift_right};
+use unimse_model::weights::{Family, load_backbone, read};
+use unimse_model::{Precision, TextEncoder};
+
+/// One folder of golden values and the model it is of.
+struct Golden {
+    name: &'static str,
+    model: T5,
+    store: VarStore,
+    case: BTreeMap<String, Tensor>,
+}
+
+impl Golden {
+    fn tensor(&self, name: &str) -> &Tensor {
+        self.case
+            .get(name)
+            .unwrap_or_else(|| panic!("{}: no {name} in case.safetensors", self.name))
+    }
+
+    fn mask(&self) -> Tensor {
+        self.tensor("attention_mask").to_kind(Kind::Bool)
+    }
+
+    fn source(&self) -> Tensor {
+        self.model.encoder.forward(
+            self.tensor("input_ids"),
+            &self.mask(),
+            None,
+            false,
+            &mut |_, h| h,
+        )
+    }
+
+    fn inputs(&self, labels: &Tensor) -> Tensor {
+        shift_right(
+            labels,
+            self.model.config().start_token(),
+            self.model.config().pad_token_id,
+        )
+    }
+
+    #[track_caller]
+    fn check(&self, what: &str, found: &Tensor, tolerance: f64) {
+        let expected = self.tensor(what);
+        let error = error(found, expected);
+        assert!(
+            error < tolerance,
+            "{}: {what}: error {error:e}, tolerance {tolerance:e}",
+            self.name
+        );
+    }
+}
+
+fn error(found: &Tensor, expected: &Tensor) -> f64 {
+    assert_eq!(found.size(), expected.size());
+    let expected = expected.to_kind(Kind::Double);
+    let largest = expected.abs().max().double_value(&[]).max(1e-30);
+    (found.to_kind(Kind::Double) - expected)
+        .abs()
+        .max()
+        .double_value(&[])
+        / largest
+}
+
+fn for_each(precision: Precision, test: impl Fn(&Golden)) {
+    let root = std::env::var_os("UNIMSE_GOLDEN").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../data/golden"),
+        PathBuf::from,
+    );
+    for name in ["t5_v1_0_relu_tied", "t5_v1_1_gated_gelu_untied"] {
+        let folder = root.join(name);
+        if !folder.is_dir() {
+            eprintln!("skipped: {name} is not in {}", root.display());
+            continue;
+        }
+        let config = T5Config::from_folder(&folder).unwrap();
+        let store = VarStore::new(Device::Cpu);
+        let model = T5::new(&store.root(), &config, precision);
+        assert!(
+            load_backbone(&store, &folder, Family::T5, &|_| false)
+                .unwrap()
+                .is_empty()
+        );
+        let case = read(&folder.join("case.safetensors")).unwrap();
+        test(&Golden {
+            name,
+            model,
+            store,
+            case,
+        });
+    }
+}
+
+#[test]
+fn golden_t5_encoder_hidden_states() {
+    for_each(Precision::Fp32, |g| {
+        let mask = g.mask();
+        let valid = mask.unsqueeze(-1).to_kind(Kind::Float);
+        let layers = g.model.encoder.layers();
+        let check = |i: usize, hidden: &Tensor| {
+            let name = format!("encoder_hidden_states.{i}");
+            let error = error(&(hidden * &valid), &(g.tensor(&name) * &valid));
+            assert!(error < 1e-4, "{}: {name}: error {error:e}", g.name);
+        };
+        let mut calls = Vec::new();
+        let last = g.model.encoder.forward(
+            g.tensor("input_ids"),
+            &mask,
+            None,
+            false,
+            &mut |layer, hidden| {
+                calls.push(layer);
+                if layer + 1 < layers {
+                    check(layer + 1, &hidden);
+                }
+                hidden
+            },
+        );
+        check(layers, &last);
+        assert_eq!(calls, (0..layers).collect::<Vec<_>>());
+        let error = error(
+            &(last * &valid),
+            &(g.tensor("encoder_last_hidden_state") * &valid),
+        );
+        assert!(error < 1e-4, "{}: last: error {error:e}", g.name);
+    });
+}
+
+#[test]
+fn golden_t5_decoder_hidden_states() {
+    for_each(Precision::Fp32, |g| {
+        let inputs = g.inputs(g.tensor("labels"));
+        let mut seen = 0;
+        let blocks = g.model.config().decoder_layers();
+        let last =
+            g.model
+                .decoder
+                .hidden(&inputs, &g.source(), &g.mask(), false, &mut |i, hidden| {
+                    seen += 1;
+                    if i < blocks {
+                        g.check(&format!("decoder_hidden_states.{i}"), hidden, 1e-4);
+                    }
+                });
+        assert_eq!(seen, blocks + 1);
+        g.check(&format!("decoder_hidden_states.{blocks}"), &last, 1e-4);
+    });
+}
+
+#[test]
+fn golden_t5_logits_loss_and_gradients() {
+    for_each(Precision::Fp32, |g| {
+        let (loss, logits) =
+            g.model
+                .loss(g.tensor("input_ids"), &g.mask(), g.tensor("labels"), true);
+        g.check("logits", &logits, 1e-4);
+        g.check("loss", &loss.reshape([1]), 1e-4);
+        loss.backward();
+        let mut checked = 0;
+        for (name, variable) in g.store.variables() {
+            let golden = format!("grad.{name}");
+            if g.case.contains_key(&golden) {
+                g.check(&golden, &variable.grad(), 1e-3);
+                checked += 1;
+            }
+        }
+        assert_eq!(
+            checked,
+            g.case.keys().filter(|k| k.starts_with("grad.")).count(),
+            "{}",
+            g.name
+        );
+        assert_eq!(checked, g.store.len(), "{}: every parameter learns", g.name);
+    });
+}
+
+#[test]
+fn golden_t5_beyond_the_largest_relative_position() {
+    for_each(Precision::Fp32, |g| {
+        let (ids, labels) = (g.tensor("long_input_ids"), g.tensor("long_labels"));
+        let mask = ids.ones_like().to_kind(Kind::Bool);
+        let source = g
+            .model
+            .encoder
+            .forward(ids, &mask, None, false, &mut |_, h| h);
+        g.check("long_encoder_last_hidden_state", &source, 1e-4);
+        g.check(
+            "long_logits",
+            &g.model
+                .decoder
+                .forward(&g.inputs(labels), &source, &mask, false),
+            1e-4,
+        );
+    });
+}
+
+/// Twelve greedy steps with the kept keys; rows that ended go on with padding.
+fn greedy(g: &Golden, end: i64) -> Tensor {
+    let (start, pad) = (
+        g.model.config().start_token(),
+        g.model.config().pad_token_id,
+    );
+    let source = g.source();
+    let rows = source.size()[0];
+    let mut decoding = Decoding::new(&g.model.decoder, &source, &g.mask(), 1, None);
+    let mut ids = vec![Tensor::full([rows, 1], start, (Kind::Int64, Device::Cpu))];
+    let mut ended = Tensor::zeros([rows, 1], (Kind::Bool, Device::Cpu));
+    for _ in 0..12 {
+        let next = decoding
+            .step(ids.last().unwrap(), None)
+            .i((.., -1))
+            .argmax(-1, true)
+            .masked_fill(&ended, pad);
+        ended = ended.logical_or(&next.eq(end));
+        ids.push(next);
+        if ended.all().int64_value(&[]) == 1 {
+            break;
+        }
+    }
+    Tensor::cat(&ids, 1)
+}
+
+#[test]
+fn golden_t5_greedy_ids() {
+    for_each(Precision::Fp32, |g| {
+        assert_eq!(
+            greedy(g, g.model.config().eos_token_id),
+            *g.tensor("greedy_ids"),
+            "{}",
+            g.name
+        );
+        let end = g.tensor("eos_case.eos_token_id").int64_value(&[0]);
+        assert_eq!(
+            greedy(g, end),
+            *g.tensor("eos_case.greedy_ids"),
+            "{}",
+            g.name
+        );
+    });
+}
+
+#[test]
+fn golden_t5_step_by_step_equals_teacher_forcing() {
+    for_each(Precision::Fp32, |g| {
+        let inputs = g.inputs(g.tensor("labels"));
+        let (source, mask) = (g.source(), g.mask());
+        let expected = g.tensor("logits");
+        let (rows, length) = (inputs.size()[0], inputs.size()[1]);
+        let narrow = |from: i64, n: i64| inputs.narrow(1, from, n);
+
+        // Two tokens, then one, then the rest.
+        let mut d = Decoding::new(&g.model.decoder, &source, &mask, 1, None);
+        let steps = [
+            d.step(&narrow(0, 2), None),
+            d.step(&narrow(2, 1), None),
+            d.step(&narrow(3, length - 3), None),
+        ];
+        let all = error(&Tensor::cat(&steps, 1), expected);
+        assert!(all < 1e-4, "{}: in three steps: error {all:e}", g.name);
+
+        // Row r reads 1 + r % 3 tokens in the first step, so rows are at different positions in the second.
+        let counts = Tensor::from_slice(&(0..rows).map(|r| 1 + r % 3).collect::<Vec<_>>());
+        let mut d = Decoding::new(&g.model.decoder, &source, &mask, 1, None);
+        let _ = d.step(&narrow(0, 3), Some(&counts));
+        let next = inputs.gather(1, &counts.unsqueeze(1), false);
+        let found = d.step(&next, None).squeeze_dim(1);
+        let index = counts
+            .reshape([rows, 1, 1])
+            .expand([rows, 1, expected.size()[2]], false);
+        let ragged = error(&found, &expected.gather(1, &index, false).squeeze_dim(1));
+        assert!(ragged < 1e-4, "{}: ragged: error {ragged:e}", g.name);
+
+        // Two beams each, the second of them wrong; both continue from the first. Then only the last two inputs go on,
+        // with logits over three labels.
+        let labels = Tensor::from_slice(&[5i64, 2, 7]);
+        let mut d = Decoding::new(&g.model.decoder, &source, &mask, 2, Some(&labels));
+        let wrong = Tensor::stack(&[narrow(0, 2), narrow(0, 2) + 1], 1).flatten(0, 1);
+        let _ = d.step(&wrong, None);
+        d.reorder(&Tensor::from_slice(
+            &(0..2 * rows).map(|r| r / 2 * 2).collect::<Vec<_>>(),
+        ));
+        d.keep(&Tensor::from_slice(&[rows - 2, rows - 1]));
+        let last = narrow(2, 1).narrow(0, rows - 2, 2);
+        let found = d
+            .step(&last.repeat_interleave_self_int(2, 0, None), None)
+            .squeeze_dim(1);
+        let of_labels = expected
+            .narrow(0, rows - 2, 2)
+            .select(1, 2)
+            .index_select(1, &labels);
+        let beams = error(&found, &of_labels.repeat_interleave_self_int(2, 0, None));
+        assert!(beams < 1e-4, "{}: beams: error {beams:e}", g.name);
+    });
+}
+
+#[test]
+fn bf16_stays_near_fp32() {
+    let run = |precision, results: &std::cell::RefCell<Vec<(f64, Tensor)>>| {
+        for_each(precision, |g| {
+            // The golden weights make steep softmaxes, which amplify any rounding; a third of them are like trained ones.
+            for mut matrix in g.store.variables().into_values().filter(|v| v.dim() == 2) {
+                tch::no_grad(|| matrix *= 1.0 / 3.0);
+            }
+            let (loss, logits) =
+                g.model
+                    .loss(g.tensor("input_ids"), &g.mask(), g.tensor("labels"), true);
+            assert_eq!(
+                (loss.kind(), logits.kind()),
+                (Kind::Float, precision.kind())
+            );
+            loss.backward();
+            assert!(
+                g.store
+                    .variables()
+                    .values()
+                    .all(|v| v.grad().kind() == Kind::Float),
+                "master gradients are fp32"
+            );
+            results
+                .borrow_mut()
+                .push((loss.double_value(&[]), logits.detach().to_kind(Kind::Float)));
+        });
+    };
+    let (full, half) = Default::default();
+    run(Precision::Fp32, &full);
+    run(Precision::Bf16, &half);
+    for ((loss, logits), (near_loss, near_logits)) in
+        full.into_inner().into_iter().zip(half.into_inner())
+    {
+        // One rounding to 8 bits is up to 2^-9 = 0.002 of a value.
+        let error =
+            (&near_logits - &logits).norm().double_value(&[]) / logits.norm().double_value(&[]);
+        assert!(
+            (near_loss - loss).abs() < 0.01 * loss,
+            "loss {loss}, in bf16 {near_loss}"
+        );
+        assert!(error < 0.02, "logits: relative error {error:e}");
+    }
+}
+
+#[test]
+fn padding_and_segments() {
+    for_each(Precision::Fp32, |g| {
+        let (ids, mask) = (g.tensor("input_ids"), g.mask());
+        let source = g.source();
+        let garbage = ids.where_self(&mask, &(ids.zeros_like() + 3));
+        let other = g
+            .model
+            .encoder
+            .forward(&garbage, &mask, None, false, &mut |_, h| h);
+        let valid = mask.unsqueeze(-1).to_kind(Kind::Float);
+        assert_eq!(
+            &source * &valid,
+            other * &valid,
+            "{}: what stands under the mask does not matter",
+            g.name
+        );
+
+        let segments = Tensor::zeros(source.size(), (Kind::Float, Device::Cpu));
+        let same = g
+            .model
+            .encoder
+            .forward(ids, &mask, Some(&segments), false, &mut |_, h| h);
+        assert_eq!(source, same, "{}: zero segments change nothing", g.name);
+    });
+}
