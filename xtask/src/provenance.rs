@@ -3,12 +3,15 @@
 use crate::checkout::Checkout;
 use crate::stage::{Record, Source};
 use crate::tree;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+/// The folders of a data folder that are read, and the mark of synthetic data.
+const DATA: [&str; 5] = ["mosi", "mosei", "meld", "iemocap", "SYNTHETIC"];
 
 /// The whole of `provenance.json`.
 #[derive(Serialize)]
@@ -134,6 +137,32 @@ impl Host {
             memory_gib: kib.map(|kib| (kib / 1024.0 / 1024.0 * 10.0).round() / 10.0),
         }
     }
+}
+
+/// Every file of the data sets in the data folder.
+pub(crate) fn sources(data: &Path) -> Result<BTreeMap<String, Source>> {
+    if !data.is_dir() {
+        bail!("--data {} is not a folder", data.display());
+    }
+    let mut sources = BTreeMap::new();
+    for name in DATA {
+        let path = data.join(name);
+        if path.is_file() {
+            sources.insert(
+                name.to_owned(),
+                Source {
+                    bytes: fs::metadata(&path)?.len(),
+                    sha256: tree::sha256_file(&path)?,
+                },
+            );
+        } else {
+            for (file, bytes) in tree::files(&path)? {
+                let sha256 = tree::sha256_file(&path.join(&file))?;
+                sources.insert(format!("{name}/{file}"), Source { bytes, sha256 });
+            }
+        }
+    }
+    Ok(sources)
 }
 
 /// Standard output of a command that succeeds.

@@ -7,137 +7,23 @@
 //! One seed lives in OUT itself; several share OUT/corpus and OUT/labels and live in OUT/seed-<n>, each a whole run folder. Everything that
 //! can fail on the user's data happens in a folder beside OUT, so that OUT is absent or as it was until ingest has succeeded.
 
-use crate::checkout::{Checkout, cache_dir};
-use crate::lock::Lock;
-use crate::provenance::Provenance;
+use crate::checkout::Checkout;
+use crate::provenance::{Provenance, sources};
 use crate::stage::{Begin, Inputs, Record, Source, Stage, Wish};
 use crate::{child, setup, tree};
-use anyhow::{Context, Result, bail};
-use clap::error::ErrorKind;
-use clap::{Args, ValueEnum};
-use serde::{Deserialize, Serialize};
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+mod options;
+mod place;
 #[cfg(test)]
 mod tests;
 
-/// The folders of a data folder that are read, and the mark of synthetic data.
-const DATA: [&str; 5] = ["mosi", "mosei", "meld", "iemocap", "SYNTHETIC"];
-/// What a run writes into its folder, downstream of the tables.
-const RESULTS: [&str; 7] = [
-    "checkpoints",
-    "events.jsonl",
-    "predictions.parquet",
-    "results.json",
-    "report.md",
-    "report.html",
-    "provenance.json",
-];
-
-/// Options of `cargo xtask reproduce`.
-#[derive(Args, Debug)]
-pub(crate) struct Options {
-    /// Which configuration to start from.
-    #[arg(long, value_enum, default_value_t = Preset::Demo)]
-    preset: Preset,
-    /// Folder with mosi/, mosei/, meld/, iemocap/, any of them. Default: the demo preset makes synthetic data.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// The run folder. Default: runs/<preset> in the checkout.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Seeds to train with.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "1",
-        value_name = "N,N,..."
-    )]
-    seeds: Vec<u64>,
-    /// Continue an unfinished training.
-    #[arg(long)]
-    resume: bool,
-    /// Do every stage again, with another configuration if need be.
-    #[arg(long, conflicts_with = "resume")]
-    force: bool,
-    /// Threads of the training. Default: all cores.
-    #[arg(long, value_name = "N")]
-    threads: Option<std::num::NonZeroUsize>,
-    /// Configuration values over those of the preset, such as train.epochs=3.
-    #[arg(value_name = "a.b=c", value_parser = assignment)]
-    values: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Preset {
-    Demo,
-    Minilm,
-    Paper,
-}
-
-impl Preset {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Demo => "demo",
-            Self::Minilm => "minilm",
-            Self::Paper => "paper",
-        }
-    }
-}
-
-fn assignment(text: &str) -> Result<String, String> {
-    if text.split_once('=').is_some_and(|(key, _)| !key.is_empty()) {
-        Ok(text.to_owned())
-    } else {
-        Err("expected key=value, such as train.epochs=3".to_owned())
-    }
-}
-
-impl Options {
-    /// The demo into `out`, as `cargo xtask ci` runs it.
-    pub(crate) fn demo(out: PathBuf) -> Self {
-        Self {
-            preset: Preset::Demo,
-            data: None,
-            out: Some(out),
-            seeds: vec![1],
-            resume: false,
-            force: false,
-            threads: None,
-            values: Vec::new(),
-        }
-    }
-
-    /// What clap cannot say: exits with 2, as for every usage error.
-    fn validate(&self) {
-        let usage = |kind, message: String| {
-            clap::Command::new("cargo xtask reproduce")
-                .error(kind, message)
-                .exit()
-        };
-        let mut seeds = self.seeds.clone();
-        seeds.sort_unstable();
-        seeds.dedup();
-        if seeds.len() != self.seeds.len() {
-            usage(
-                ErrorKind::ValueValidation,
-                format!("--seeds {:?} names a seed twice", self.seeds),
-            );
-        }
-        if self.data.is_none() && !matches!(self.preset, Preset::Demo) {
-            usage(
-                ErrorKind::MissingRequiredArgument,
-                format!(
-                    "--preset {} needs --data DIR, a folder with mosi/, mosei/, meld/ or iemocap/",
-                    self.preset.name()
-                ),
-            );
-        }
-    }
-}
+pub(crate) use options::Options;
+use place::{Identity, RESULTS, Scratch};
 
 /// Set-up, build, and all stages.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
@@ -164,7 +50,8 @@ fn reproduce(checkout: &Checkout, unimse: &Path, options: &Options) -> Result<()
         .map(std::path::absolute)
         .transpose()
         .context("bad --data")?;
-    let _lock = lock(&out)?;
+    let out = out.canonicalize().unwrap_or(out); // where it is a link: the folder meant
+    let _lock = place::lock(&out)?;
     let scratch = Scratch::beside(&out)?;
     let reproduction = Reproduction {
         checkout,
@@ -175,19 +62,11 @@ fn reproduce(checkout: &Checkout, unimse: &Path, options: &Options) -> Result<()
             force: options.force,
         },
         code: checkout.code()?,
-        config: scratch.path.join("config.toml"),
         out,
         data,
         scratch,
     };
     reproduction.run()
-}
-
-/// What identifies a run folder besides its configuration.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Identity {
-    preset: String,
-    seeds: Vec<u64>,
 }
 
 struct Reproduction<'a> {
@@ -197,8 +76,6 @@ struct Reproduction<'a> {
     wish: Wish,
     /// Digest of the sources the binary is built from.
     code: String,
-    /// The merged configuration, outside OUT until ingest has succeeded.
-    config: PathBuf,
     out: PathBuf,
     data: Option<PathBuf>,
     scratch: Scratch,
@@ -206,15 +83,22 @@ struct Reproduction<'a> {
 
 impl Reproduction<'_> {
     fn run(&self) -> Result<()> {
+        let merged = self.scratch.path.join("config.toml");
         self.unimse("config", |config| {
             config
                 .args(["--preset", self.options.preset.name()])
                 .args(&self.options.values)
                 .arg("--out")
-                .arg(&self.config)
+                .arg(&merged)
         })?;
-        self.check_out()?;
-        let records = vec![self.ingest()?, self.unify()?];
+        let identity = Identity {
+            preset: self.options.preset.name().to_owned(),
+            seeds: self.options.seeds.clone(),
+            config: fs::read_to_string(&merged)
+                .with_context(|| format!("cannot read {}", merged.display()))?,
+        };
+        identity.check(&self.out, self.wish.force)?;
+        let records = vec![self.ingest(&identity)?, self.unify()?];
         let tables = Inputs::from([
             (
                 "corpus".to_owned(),
@@ -256,52 +140,10 @@ impl Reproduction<'_> {
         Ok(())
     }
 
-    /// OUT must be new, or a run of the same configuration, or be redone by force.
-    fn check_out(&self) -> Result<()> {
-        let out = self.out.display();
-        let Ok(mut entries) = fs::read_dir(&self.out) else {
-            if self.out.exists() {
-                bail!("--out {out} is not a folder that can be read");
-            }
-            return Ok(());
-        };
-        let identity = fs::read(self.out.join(".stages/run.json"))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice::<Identity>(&bytes).ok());
-        let Some(identity) = identity else {
-            if entries.next().is_none() {
-                return Ok(());
-            }
-            bail!("--out {out} holds other things and no run: name a new folder");
-        };
-        if self.wish.force {
-            return Ok(());
-        }
-        let advice = "name another --out, or redo it with --force";
-        if identity.seeds != self.options.seeds {
-            bail!(
-                "{out} holds a run with seeds {:?}, not {:?}: {advice}",
-                identity.seeds,
-                self.options.seeds
-            );
-        }
-        let (here, there) = (
-            fs::read_to_string(&self.config)?,
-            fs::read_to_string(self.out.join("config.toml")).unwrap_or_default(),
-        );
-        if here != there {
-            bail!(
-                "{out} holds a run with another configuration ({}): {advice}",
-                difference(&there, &here)
-            );
-        }
-        Ok(())
-    }
-
-    fn ingest(&self) -> Result<Record> {
-        let sources = self.data.as_ref().map(|data| sources(data)).transpose()?;
+    fn ingest(&self, identity: &Identity) -> Result<Record> {
+        let given = self.data.as_ref().map(|data| sources(data)).transpose()?;
         // The demo's data are a function of the code.
-        let digest = sources.as_ref().map_or(Ok("demo".to_owned()), |sources| {
+        let digest = given.as_ref().map_or(Ok("demo".to_owned()), |sources| {
             serde_json::to_vec(sources).map(|json| tree::sha256(&json))
         })?;
         let inputs = Inputs::from([
@@ -317,12 +159,12 @@ impl Reproduction<'_> {
             unfinished: None,
         };
         let ingest = |_| {
-            let (data, sources) = match (&self.data, sources) {
+            let (data, sources) = match (&self.data, given) {
                 (Some(data), Some(sources)) => (data.clone(), sources),
                 _ => {
                     let data = self.scratch.path.join("data");
                     self.unimse("demo", |demo| demo.arg("--out").arg(&data))?;
-                    let sources = self::sources(&data)?;
+                    let sources = sources(&data)?;
                     (data, sources)
                 }
             };
@@ -330,40 +172,11 @@ impl Reproduction<'_> {
             self.unimse("ingest", |ingest| {
                 ingest.arg("--data").arg(&data).arg("--out").arg(&corpus)
             })?;
-            self.adopt_out()?;
+            identity.adopt(&self.out, self.wish.force)?;
             tree::replace_dir(&corpus, &self.out.join("corpus"))?;
             Ok(sources)
         };
         stage.run(self.wish, ingest)
-    }
-
-    /// The data are good: from here OUT is ours. By force, what an earlier run left goes.
-    fn adopt_out(&self) -> Result<()> {
-        fs::create_dir_all(&self.out)
-            .with_context(|| format!("cannot make {}", self.out.display()))?;
-        if self.wish.force {
-            for entry in fs::read_dir(&self.out)?.flatten() {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                if RESULTS.contains(&name.as_str())
-                    || name == ".stages"
-                    || name == "labels"
-                    || name
-                        .strip_prefix("seed-")
-                        .is_some_and(|seed| seed.parse::<u64>().is_ok())
-                {
-                    tree::remove(&entry.path())?;
-                }
-            }
-        }
-        let identity = Identity {
-            preset: self.options.preset.name().to_owned(),
-            seeds: self.options.seeds.clone(),
-        };
-        tree::write_atomically(&self.out.join("config.toml"), &fs::read(&self.config)?)?;
-        tree::write_atomically(
-            &self.out.join(".stages/run.json"),
-            &serde_json::to_vec_pretty(&identity)?,
-        )
     }
 
     fn unify(&self) -> Result<Record> {
@@ -577,109 +390,4 @@ impl Reproduction<'_> {
         command.current_dir(&self.checkout.root).arg(subcommand);
         child::run(&format!("unimse {subcommand}"), arguments(&mut command))
     }
-}
-
-/// A folder beside OUT, on the same file system, for what is not yet known to be good; gone with this value.
-struct Scratch {
-    path: PathBuf,
-    made_parent: Option<PathBuf>,
-}
-
-impl Scratch {
-    fn beside(out: &Path) -> Result<Self> {
-        let path = tree::sibling(out, "partial");
-        let made_parent = out
-            .parent()
-            .filter(|parent| !parent.exists())
-            .map(Path::to_path_buf);
-        tree::remove(&path)?;
-        fs::create_dir_all(&path)
-            .with_context(|| format!("cannot make a folder beside --out {}", out.display()))?;
-        Ok(Self { path, made_parent })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed by the next run.
-        drop(fs::remove_dir_all(&self.path));
-        if let Some(parent) = &self.made_parent {
-            drop(fs::remove_dir(parent)); // fails, as it should, when a run lies in it
-        }
-    }
-}
-
-/// One reproduction at a time for each OUT.
-fn lock(out: &Path) -> Result<Lock> {
-    let path = cache_dir()?
-        .join("locks")
-        .join(tree::sha256(out.as_os_str().as_encoded_bytes()));
-    Lock::attempt(&path)?.with_context(|| {
-        format!(
-            "another reproduction is at work in {}: wait for its end, or name another --out",
-            out.display()
-        )
-    })
-}
-
-/// Every file of the data sets in the data folder.
-fn sources(data: &Path) -> Result<BTreeMap<String, Source>> {
-    if !data.is_dir() {
-        bail!("--data {} is not a folder", data.display());
-    }
-    let mut sources = BTreeMap::new();
-    for name in DATA {
-        let path = data.join(name);
-        if path.is_file() {
-            sources.insert(
-                name.to_owned(),
-                Source {
-                    bytes: fs::metadata(&path)?.len(),
-                    sha256: tree::sha256_file(&path)?,
-                },
-            );
-        } else {
-            for (file, bytes) in tree::files(&path)? {
-                let sha256 = tree::sha256_file(&path.join(&file))?;
-                sources.insert(format!("{name}/{file}"), Source { bytes, sha256 });
-            }
-        }
-    }
-    Ok(sources)
-}
-
-/// The first key in which two configurations differ, in words.
-fn difference(there: &str, here: &str) -> String {
-    let (Ok(there), Ok(here)) = (there.parse::<toml::Table>(), here.parse::<toml::Table>()) else {
-        return "config.toml differs".to_owned();
-    };
-    let (there, here) = (flat(&there, ""), flat(&here, ""));
-    let value = |table: &BTreeMap<String, String>, key: &String| {
-        table
-            .get(key)
-            .cloned()
-            .unwrap_or_else(|| "absent".to_owned())
-    };
-    let differs = there
-        .keys()
-        .chain(here.keys())
-        .find(|key| there.get(*key) != here.get(*key));
-    differs.map_or("config.toml differs".to_owned(), |key| {
-        format!(
-            "{key} is {} there, {} here",
-            value(&there, key),
-            value(&here, key)
-        )
-    })
-}
-
-fn flat(table: &toml::Table, prefix: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for (key, value) in table {
-        match value {
-            toml::Value::Table(inner) => found.extend(flat(inner, &format!("{prefix}{key}."))),
-            other => drop(found.insert(format!("{prefix}{key}"), other.to_string())),
-        }
-    }
-    found
 }

@@ -1,0 +1,175 @@
+//! The run folder OUT: whether it may be written, and the folder beside it for what is not yet known to be good.
+
+use crate::checkout::cache_dir;
+use crate::lock::Lock;
+use crate::tree;
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What a run writes into its folder, downstream of the tables.
+pub(super) const RESULTS: [&str; 7] = [
+    "checkpoints",
+    "events.jsonl",
+    "predictions.parquet",
+    "results.json",
+    "report.md",
+    "report.html",
+    "provenance.json",
+];
+
+/// What makes two runs the same run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Identity {
+    pub(super) preset: String,
+    pub(super) seeds: Vec<u64>,
+    /// The whole merged configuration; in OUT it has a file of its own.
+    #[serde(skip)]
+    pub(super) config: String,
+}
+
+impl Identity {
+    fn path(out: &Path) -> PathBuf {
+        out.join(".stages").join("run.json")
+    }
+
+    /// OUT must be new, or a run of this identity, or be redone by force; a folder of other things is never touched.
+    pub(super) fn check(&self, out: &Path, force: bool) -> Result<()> {
+        let Ok(mut entries) = fs::read_dir(out) else {
+            if out.exists() {
+                bail!("--out {} is not a folder that can be read", out.display());
+            }
+            return Ok(());
+        };
+        let there = fs::read(Self::path(out))
+            .ok()
+            .and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
+        let Some(there) = there else {
+            if entries.next().is_none() {
+                return Ok(());
+            }
+            bail!(
+                "--out {} holds other things and no run: name a new folder",
+                out.display()
+            );
+        };
+        let config = fs::read_to_string(out.join("config.toml"));
+        let difference = if there.seeds != self.seeds {
+            format!("seeds {:?}, not {:?}", there.seeds, self.seeds)
+        } else if config.as_ref().is_ok_and(|config| *config != self.config) {
+            format!(
+                "another configuration ({})",
+                difference(&config.unwrap_or_default(), &self.config)
+            )
+        } else {
+            return Ok(());
+        };
+        if force {
+            return Ok(());
+        }
+        bail!(
+            "{} holds a run with {difference}: name another --out, or redo it with --force",
+            out.display()
+        );
+    }
+
+    /// Makes OUT a run of this identity. By force, what an earlier run left goes.
+    pub(super) fn adopt(&self, out: &Path, force: bool) -> Result<()> {
+        fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
+        // First, so that a folder cut short here is still known as a run.
+        tree::write_atomically(&Self::path(out), &serde_json::to_vec_pretty(self)?)?;
+        let stale = |name: &str| {
+            let seed = name.strip_prefix("seed-");
+            RESULTS.contains(&name)
+                || name == "labels"
+                || seed.is_some_and(|seed| seed.parse::<u64>().is_ok())
+        };
+        for entry in fs::read_dir(out)?.flatten().filter(|_| force) {
+            if entry.file_name().to_str().is_some_and(stale) {
+                tree::remove(&entry.path())?;
+            }
+        }
+        tree::write_atomically(&out.join("config.toml"), self.config.as_bytes())
+    }
+}
+
+/// A folder beside OUT, on the same file system, for what is not yet known to be good; gone with this value.
+pub(super) struct Scratch {
+    pub(super) path: PathBuf,
+    made_parent: Option<PathBuf>,
+}
+
+impl Scratch {
+    pub(super) fn beside(out: &Path) -> Result<Self> {
+        let path = tree::sibling(out, "partial");
+        let made_parent = out
+            .parent()
+            .filter(|parent| !parent.exists())
+            .map(Path::to_path_buf);
+        tree::remove(&path)?;
+        fs::create_dir_all(&path)
+            .with_context(|| format!("cannot make a folder beside --out {}", out.display()))?;
+        Ok(Self { path, made_parent })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next run.
+        drop(fs::remove_dir_all(&self.path));
+        if let Some(parent) = &self.made_parent {
+            drop(fs::remove_dir(parent)); // fails, as it should, when a run lies in it
+        }
+    }
+}
+
+/// One reproduction at a time for each OUT.
+pub(super) fn lock(out: &Path) -> Result<Lock> {
+    let path = cache_dir()?
+        .join("locks")
+        .join(tree::sha256(out.as_os_str().as_encoded_bytes()));
+    Lock::attempt(&path)?.with_context(|| {
+        format!(
+            "another reproduction is at work in {}: wait for its end, or name another --out",
+            out.display()
+        )
+    })
+}
+
+/// The first key in which two configurations differ, in words.
+fn difference(there: &str, here: &str) -> String {
+    let (Ok(there), Ok(here)) = (there.parse::<toml::Table>(), here.parse::<toml::Table>()) else {
+        return "config.toml differs".to_owned();
+    };
+    let (there, here) = (flat(&there, ""), flat(&here, ""));
+    let value = |table: &BTreeMap<String, String>, key: &String| {
+        table
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| "absent".to_owned())
+    };
+    let differs = there
+        .keys()
+        .chain(here.keys())
+        .find(|key| there.get(*key) != here.get(*key));
+    differs.map_or("config.toml differs".to_owned(), |key| {
+        format!(
+            "{key} is {} there, {} here",
+            value(&there, key),
+            value(&here, key)
+        )
+    })
+}
+
+fn flat(table: &toml::Table, prefix: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => found.extend(flat(inner, &format!("{prefix}{key}."))),
+            other => drop(found.insert(format!("{prefix}{key}"), other.to_string())),
+        }
+    }
+    found
+}
