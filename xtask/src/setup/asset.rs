@@ -27,6 +27,9 @@ pub(crate) struct Asset {
     /// Present when pip resolves dependencies: what to take from the other wheels it brings.
     #[serde(default)]
     dependencies: Option<Vec<Take>>,
+    /// How much pip fetches for them, about.
+    #[serde(default)]
+    dependencies_mb: u64,
     /// Small files written as they stand here.
     #[serde(default)]
     written: BTreeMap<String, String>,
@@ -170,12 +173,8 @@ impl Asset {
     }
 
     fn size_in_words(&self) -> String {
-        let mb = self.wheel.iter().map(|wheel| wheel.bytes).sum::<u64>() / 1_000_000;
-        if self.dependencies.is_some() {
-            format!("{mb} MB and several thousand more of CUDA libraries")
-        } else {
-            format!("{mb} MB")
-        }
+        let pinned: u64 = self.wheel.iter().map(|wheel| wheel.bytes).sum();
+        format!("{} MB", pinned / 1_000_000 + self.dependencies_mb)
     }
 
     /// Builds the folder from wheels that are all there; the list of wheels used.
