@@ -24,7 +24,7 @@ use value::Graph;
 /// Bounds on what a pickle may make the reader hold, besides the bytes of the file itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Values on the stack and in containers, each some 24 bytes; default 2^26.
+    /// Values on the stack and in containers, each some 24 bytes; default 2^24.
     pub values: usize,
     /// Levels of nesting; default 256.
     pub depth: usize,
@@ -33,7 +33,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            values: 1 << 26,
+            values: 1 << 24,
             depth: 256,
         }
     }

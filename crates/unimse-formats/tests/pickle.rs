@@ -1,0 +1,336 @@
+//! Pickles of both numpy majors and all protocols (fixtures/generate.py), and hostile ones.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use proptest::prelude::*;
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use unimse_formats::{FormatError, Item, Kind, Limits, Pickle, PickleErrorKind, read_npy};
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name)
+}
+
+/// `arange(24).reshape(2, 3, 4) / 8`
+fn grid() -> Vec<f32> {
+    (0..24_u8).map(|i| f32::from(i) / 8.0).collect()
+}
+
+#[test]
+fn every_protocol_of_both_numpy_majors() {
+    for major in [1, 2] {
+        for protocol in 0..=5 {
+            let name = format!("numpy{major}_p{protocol}.pkl");
+            eprintln!("{name}");
+            check_content(Pickle::open(&fixture(&name)).unwrap().root());
+        }
+    }
+}
+
+fn check_content(root: Item<'_>) {
+    let get = |key: &str| root.get(key).unwrap_or_else(|| panic!("key {key}"));
+    let array = |key: &str| get(key).as_array().unwrap_or_else(|| panic!("array {key}"));
+    for key in ["c_order", "fortran", "big_endian", "half"] {
+        assert_eq!(array(key).shape(), [2, 3, 4]);
+        assert_eq!(array(key).to_f32().unwrap(), grid(), "{key}");
+        assert_eq!(
+            array(key).read_f32(12, 4).unwrap(),
+            [1.5, 1.625, 1.75, 1.875],
+            "{key}"
+        );
+    }
+    assert_eq!(get("integers").integers().unwrap(), [-2, -1, 0, 300]);
+    assert_eq!(get("unsigned").numbers().unwrap(), [0.0, 255.0]);
+    assert_eq!(array("flags").to_f32().unwrap(), [1.0, 0.0, 1.0]);
+    assert_eq!(array("bytes_ids").shape(), [2, 1]);
+    assert_eq!(get("bytes_ids").texts().unwrap(), ["a_1", "b_22"]);
+    assert_eq!(get("text_ids").texts().unwrap(), ["-a$_$1", "\u{e9}$_$22"]);
+    assert_eq!(array("objects").dtype().kind, Kind::Object);
+    assert_eq!(array("objects").text(1).as_deref(), Some("two"));
+    assert_eq!(array("objects").item(2).unwrap().type_name(), "None");
+    let ragged: Vec<_> = get("ragged")
+        .items()
+        .unwrap()
+        .map(|item| item.as_array().unwrap())
+        .collect();
+    assert_eq!(ragged[1].shape(), [3, 2]);
+    assert_eq!(ragged[1].to_f32().unwrap(), [1.0; 6]);
+    assert_eq!(get("lengths").integers().unwrap(), [1, 3, 70000, -5]);
+    assert_eq!(get("float").as_f64(), Some(0.5));
+    assert_eq!(get("scalar_text").as_str().as_deref(), Some("h\u{e9}"));
+    let nested: Vec<_> = get("nested").items().unwrap().collect();
+    assert_eq!(nested[0].type_name(), "None");
+    assert_eq!(
+        (nested[1].as_i64(), nested[2].as_i64(), nested[3].as_f64()),
+        (Some(1), Some(0), Some(1.5))
+    );
+    assert_eq!(nested[4].as_str().as_deref(), Some("text \u{4e2d}"));
+    assert_eq!(nested[5].as_str().as_deref(), Some("raw\0\u{ff}"));
+    assert_eq!(
+        (nested[6].as_i64(), nested[7].as_i64()),
+        (Some(1 << 40), Some(-(1 << 31)))
+    );
+    assert_eq!(get("ordered").get("a").unwrap().as_i64(), Some(2));
+    assert_eq!(get("default").get("k").unwrap().integers().unwrap(), [1]);
+    assert_eq!(get("set").integers().unwrap(), [7]);
+    assert_eq!(get("frozen").integers().unwrap(), [8]);
+    let empty: Vec<_> = get("empty").items().unwrap().collect();
+    assert!(empty[..4].iter().all(|item| item.count() == Some(0)));
+    assert_eq!(
+        (empty[4].as_str().as_deref(), empty[5].as_str().as_deref()),
+        (Some(""), Some(""))
+    );
+    assert_eq!(empty[6].as_array().unwrap().shape(), [0, 3]);
+    assert_eq!(
+        (get("long").type_name(), get("long").as_i64()),
+        ("int", None)
+    );
+    assert_eq!(
+        root.entries()
+            .unwrap()
+            .filter(|(key, _)| key.as_i64() == Some(1))
+            .count(),
+        1
+    );
+    for item in get("shared").items().unwrap() {
+        assert_eq!(item.as_array().unwrap().to_f32().unwrap(), grid());
+    }
+}
+
+#[test]
+fn python_2_strings_are_text() {
+    // python 2: pickle.dumps({'id': ['caf\xe9']}, 0) and protocol 2
+    for bytes in [
+        &b"(dp0\nS'id'\np1\n(lp2\nS'caf\\xe9'\np3\nas."[..],
+        b"\x80\x02}q\x01U\x02idq\x02]q\x03U\x04caf\xe9q\x04as.",
+    ] {
+        let pickle = Pickle::from_bytes(bytes.to_vec()).unwrap();
+        assert_eq!(
+            pickle.root().get("id").unwrap().texts().unwrap(),
+            ["caf\u{e9}"]
+        );
+    }
+}
+
+/// The error of reading these bytes, which must come at once.
+fn error_of(bytes: &[u8]) -> PickleErrorKind {
+    let start = Instant::now();
+    let error = Pickle::from_bytes(bytes.to_vec()).unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(!error.to_string().contains('\n'));
+    match error {
+        FormatError::Pickle { kind, .. } => kind,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn an_unknown_global_is_named_and_not_called() {
+    let expected = PickleErrorKind::Global {
+        module: "os".into(),
+        name: "system".into(),
+    };
+    assert_eq!(error_of(b"cos\nsystem\n(S'true'\ntR."), expected);
+    assert_eq!(
+        error_of(b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R."),
+        expected
+    );
+}
+
+#[test]
+fn a_length_beyond_the_file_allocates_nothing() {
+    for opcode in [0x8d_u8, 0x8e, 0x96] {
+        let mut bytes = vec![0x80, 4, opcode];
+        bytes.extend((1_u64 << 60).to_le_bytes());
+        assert_eq!(
+            error_of(&bytes),
+            PickleErrorKind::Truncated {
+                needed: 1 << 60,
+                left: 0
+            }
+        );
+    }
+    assert!(matches!(
+        error_of(b"\x80\x04\x8b\xff\xff\xff\x7f"),
+        PickleErrorKind::Truncated { .. }
+    ));
+    assert!(matches!(error_of(b""), PickleErrorKind::Truncated { .. }));
+}
+
+#[test]
+fn an_array_larger_than_its_bytes_is_refused() {
+    let bytes = std::fs::read(fixture("numpy2_p4.pkl")).unwrap();
+    // the shape (2, 3, 4) of the first array, as three one-byte integers
+    let at = bytes
+        .windows(6)
+        .position(|w| w == [b'K', 2, b'K', 3, b'K', 4])
+        .unwrap();
+    let mut larger = bytes.clone();
+    larger[at + 1] = 200;
+    assert!(
+        matches!(error_of(&larger), PickleErrorKind::Malformed(message) if message.contains("[200, 3, 4]"))
+    );
+}
+
+#[test]
+fn a_container_that_holds_itself_is_refused() {
+    // x = []; x.append(x)
+    assert_eq!(
+        error_of(b"\x80\x02]q\x00h\x00a."),
+        PickleErrorKind::Recursive
+    );
+    // d = {}; d["d"] = (d,)
+    assert_eq!(
+        error_of(b"\x80\x02}q\x00X\x01\x00\x00\x00dh\x00\x85s."),
+        PickleErrorKind::Recursive
+    );
+}
+
+#[test]
+fn deep_nesting_and_many_values_meet_their_limits() {
+    let deep = [&[b']'; 100_000][..], &[b'a'; 99_999], b"."].concat();
+    assert!(matches!(
+        error_of(&deep),
+        PickleErrorKind::Limit {
+            what: "nesting",
+            ..
+        }
+    ));
+    let many = [b"(".as_slice(), &[b'N'; 1000], b"l."].concat();
+    let limits = Limits {
+        values: 500,
+        ..Limits::default()
+    };
+    let error = Pickle::with_limits(many.clone(), limits).unwrap_err();
+    assert!(error.to_string().contains("limit of 500"), "{error}");
+    assert_eq!(Pickle::from_bytes(many).unwrap().root().count(), Some(1000));
+}
+
+#[test]
+fn a_copied_list_counts_against_the_limit() {
+    // l = [None] * 1000; set(l) over and over: each call would copy
+    let mut bytes = [b"(".as_slice(), &[b'N'; 1000], b"lp0\n0"].concat();
+    for _ in 0..50_000 {
+        bytes.extend(b"c__builtin__\nset\n(g0\ntR0");
+    }
+    assert!(matches!(error_of(&bytes), PickleErrorKind::Limit { .. }));
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let bytes = std::fs::read(fixture("numpy1_p2.pkl")).unwrap();
+    for end in 0..bytes.len() {
+        assert!(Pickle::from_bytes(bytes[..end].to_vec()).is_err(), "{end}");
+    }
+}
+
+/// Touches everything a caller can touch.
+fn walk(item: Item<'_>) {
+    let _ = (
+        item.as_str(),
+        item.as_i64(),
+        item.as_f64(),
+        item.count(),
+        item.type_name(),
+    );
+    let _ = (
+        item.numbers().is_ok(),
+        item.integers().is_ok(),
+        item.texts().is_ok(),
+    );
+    if let Some(array) = item.as_array() {
+        let _ = array.to_f32().is_ok();
+        let _ = (
+            array.item(0).is_some(),
+            array.text(0),
+            array.integer(array.len()),
+            array.number(1),
+        );
+    }
+    for (key, value) in item.entries().into_iter().flatten() {
+        walk(key);
+        walk(value);
+    }
+    item.items().into_iter().flatten().for_each(walk);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn mutated_bytes_never_panic(
+        major in 1..=2_u8,
+        protocol in 0..=5_u8,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in any::<prop::sample::Index>(),
+        keep in any::<bool>(),
+    ) {
+        let mut bytes = std::fs::read(fixture(&format!("numpy{major}_p{protocol}.pkl"))).unwrap();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if !keep {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        if let Ok(pickle) = Pickle::from_bytes(bytes) {
+            walk(pickle.root());
+        }
+    }
+}
+
+#[test]
+fn npy_files() {
+    assert_eq!(read_npy(&fixture("c_order.npy")).unwrap().values, grid());
+    let fortran = read_npy(&fixture("fortran_f8.npy")).unwrap();
+    assert_eq!((fortran.shape, fortran.values), (vec![2, 3, 4], grid()));
+    assert_eq!(
+        read_npy(&fixture("big_i2.npy")).unwrap().values,
+        [-2.0, 300.0]
+    );
+    assert!(
+        read_npy(&fixture("text.npy"))
+            .unwrap_err()
+            .to_string()
+            .contains("expected a float")
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(fixture("c_order.npy")).unwrap();
+    for end in 0..bytes.len() {
+        let path = folder.path().join("cut.npy");
+        std::fs::write(&path, &bytes[..end]).unwrap();
+        assert!(read_npy(&path).is_err(), "{end}");
+    }
+}
+
+#[test]
+fn wave_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wav");
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 16_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
+    for sample in [16384_i16, 0, -32768, -32768] {
+        writer.write_sample(sample).unwrap();
+    }
+    writer.finalize().unwrap();
+    let wave = unimse_formats::read_wav(&path).unwrap();
+    assert_eq!(
+        (wave.rate, wave.samples),
+        (16_000, vec![(0.5 + 0.0) / 2.0, -1.0])
+    );
+    std::fs::write(&path, b"RIFF").unwrap();
+    assert!(
+        unimse_formats::read_wav(&path)
+            .unwrap_err()
+            .to_string()
+            .contains("a.wav: wav:")
+    );
+}
