@@ -11,8 +11,8 @@ use std::{cell::Cell, collections::HashMap};
 
 /// State while a pickle is read.
 pub(super) struct Machine<'a> {
-    file: &'a [u8],
-    at: usize,
+    pub(super) file: &'a [u8],
+    pub(super) at: usize,
     /// Offset of the opcode at work.
     pub(super) offset: usize,
     pub(super) graph: Graph,
@@ -25,7 +25,7 @@ pub(super) struct Machine<'a> {
     spent: Cell<usize>,
 }
 
-type Outcome<T> = Result<T, PickleErrorKind>;
+pub(super) type Outcome<T> = Result<T, PickleErrorKind>;
 
 /// Reads the object graph of a pickle; errors carry the offset of the opcode.
 pub(super) fn run(file: &[u8], limits: Limits) -> Result<Graph, (usize, PickleErrorKind)> {
@@ -63,7 +63,7 @@ pub(super) fn run(file: &[u8], limits: Limits) -> Result<Graph, (usize, PickleEr
     }
 }
 
-fn malformed<T>(message: impl Into<String>) -> Outcome<T> {
+pub(super) fn malformed<T>(message: impl Into<String>) -> Outcome<T> {
     Err(PickleErrorKind::Malformed(message.into()))
 }
 
@@ -226,114 +226,6 @@ impl Machine<'_> {
         Ok(None)
     }
 
-    /// The next `n` bytes.
-    fn take(&mut self, n: u64) -> Outcome<Span> {
-        let left = self.file.len() - self.at;
-        match usize::try_from(n) {
-            Ok(len) if len <= left => {
-                let span = Span { at: self.at, len };
-                self.at += len;
-                Ok(span)
-            }
-            _ => Err(PickleErrorKind::Truncated {
-                needed: n,
-                left: left as u64,
-            }),
-        }
-    }
-
-    fn number<const N: usize>(&mut self) -> Outcome<[u8; N]> {
-        let span = self.take(N as u64)?;
-        let mut bytes = [0; N];
-        bytes.copy_from_slice(self.span(span));
-        Ok(bytes)
-    }
-
-    /// An unsigned little-endian number of `N` bytes.
-    fn index<const N: usize>(&mut self) -> Outcome<u64> {
-        let mut wide = [0; 8];
-        wide[..N].copy_from_slice(&self.number::<N>()?);
-        Ok(u64::from_le_bytes(wide))
-    }
-
-    fn int<const N: usize>(&mut self) -> Outcome<()> {
-        let value = self.index::<N>()?;
-        self.push(Value::Int(i64::try_from(value).unwrap_or_default()))
-    }
-
-    /// A little-endian two's complement integer of any length.
-    fn long(&mut self, len: u64) -> Outcome<()> {
-        let span = self.take(len)?;
-        let bytes = self.span(span);
-        let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
-        let value = if bytes.len() > 8 {
-            Value::BigInt
-        } else {
-            let mut wide = [if negative { 0xff } else { 0 }; 8];
-            wide[..bytes.len()].copy_from_slice(bytes);
-            Value::Int(i64::from_le_bytes(wide))
-        };
-        self.push(value)
-    }
-
-    fn text_of<const N: usize>(&mut self, make: fn(Span) -> Value) -> Outcome<()> {
-        let len = self.index::<N>()?;
-        let span = self.take(len)?;
-        self.push(make(span))
-    }
-
-    /// The bytes up to the next newline, without it.
-    fn line(&mut self) -> Outcome<&[u8]> {
-        let rest = &self.file[self.at..];
-        let Some(len) = rest.iter().position(|&byte| byte == b'\n') else {
-            return Err(PickleErrorKind::Truncated {
-                needed: rest.len() as u64 + 1,
-                left: rest.len() as u64,
-            });
-        };
-        self.at += len + 1;
-        Ok(&rest[..len])
-    }
-
-    /// `I`, `L` and `F` of protocol 0.
-    fn written_number(&mut self, opcode: u8) -> Outcome<()> {
-        let line = String::from_utf8_lossy(self.line()?).into_owned();
-        let text = line.trim();
-        let value = match (opcode, text) {
-            (b'I', "00") => Value::Bool(false),
-            (b'I', "01") => Value::Bool(true),
-            (b'F', _) => match text.parse() {
-                Ok(value) => Value::Float(value),
-                Err(_) => return malformed(format!("expected a float, found {text:?}")),
-            },
-            _ => {
-                let digits = text.trim_end_matches('L');
-                match digits.parse() {
-                    Ok(value) => Value::Int(value),
-                    Err(_)
-                        if digits
-                            .trim_start_matches('-')
-                            .bytes()
-                            .all(|b| b.is_ascii_digit())
-                            && digits.len() > 18 =>
-                    {
-                        Value::BigInt
-                    }
-                    Err(_) => return malformed(format!("expected an integer, found {text:?}")),
-                }
-            }
-        };
-        self.push(value)
-    }
-
-    fn written_index(&mut self) -> Outcome<u64> {
-        let line = String::from_utf8_lossy(self.line()?).into_owned();
-        line.trim().parse().map_or_else(
-            |_| malformed(format!("expected a memo number, found {line:?}")),
-            Ok,
-        )
-    }
-
     fn global(&mut self, module: String, name: String) -> Outcome<()> {
         match Global::find(&module, &name) {
             Some(global) => self.push(Value::Global(global)),
@@ -341,7 +233,7 @@ impl Machine<'_> {
         }
     }
 
-    fn push(&mut self, value: Value) -> Outcome<()> {
+    pub(super) fn push(&mut self, value: Value) -> Outcome<()> {
         self.charge(1)?;
         self.stack.push(value);
         Ok(())

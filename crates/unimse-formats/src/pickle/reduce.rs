@@ -3,7 +3,7 @@
 use super::{
     array,
     dtype::{self, DType, Kind},
-    machine::Machine,
+    machine::{Machine, Outcome, malformed},
     value::{Node, Value},
 };
 use crate::PickleErrorKind;
@@ -52,12 +52,6 @@ impl Global {
             _ => return None,
         })
     }
-}
-
-type Outcome<T> = Result<T, PickleErrorKind>;
-
-fn malformed<T>(message: &str) -> Outcome<T> {
-    Err(PickleErrorKind::Malformed(message.to_owned()))
 }
 
 impl Machine<'_> {
