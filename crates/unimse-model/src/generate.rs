@@ -8,11 +8,14 @@ use crate::automaton::{Automaton, FIELDS};
 use crate::batch::Prediction;
 use crate::t5::Decoding;
 
-/// Prefixes kept for each utterance beside the greedy one. Polarity and intensity are settled before the tree is wider than
-/// that, so their probabilities are exact; those of emotions are the mean over the kept prefixes, weighted by their mass.
+/// Prefixes kept for each utterance, the greedy one among them. Polarity and intensity are settled before the tree is wider
+/// than that (with one decimal), so their probabilities are exact; those of emotions are the mean over the kept prefixes,
+/// weighted by their mass.
 const PREFIXES: usize = 16;
-/// Prefixes with less mass than this are not followed.
+/// Prefixes with less mass than this are not followed once their intensity is settled.
 const LEAST_MASS: f64 = 1e-3;
+/// Index of the intensity among the fields.
+const INTENSITY: usize = 1;
 
 /// One way to begin a label.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +62,18 @@ pub(crate) fn search(
         found.settle(automaton, None, root, 0.0, true);
     }
     let open = !automaton.children(root).is_empty();
-    let mut alive = vec![if open { vec![Prefix { node: root, mass: 0.0, parent: 0 }] } else { Vec::new() }; batch];
+    let mut alive = vec![
+        if open {
+            vec![Prefix {
+                node: root,
+                mass: 0.0,
+                parent: 0,
+            }]
+        } else {
+            Vec::new()
+        };
+        batch
+    ];
     let mut runs = vec![vec![first]; batch];
     while alive.iter().any(|prefixes| !prefixes.is_empty()) {
         let (beam, logits) = advance(&mut decoding, &alive, &runs, width);
@@ -70,16 +84,27 @@ pub(crate) fn search(
                 let logits = &logits[row * width..(row + 1) * width];
                 let children = automaton.children(prefix.node);
                 let score = |piece: u32| {
-                    let shift = bias.as_ref().map_or(0.0, |b| b[item * width + piece as usize]);
+                    let shift = bias
+                        .as_ref()
+                        .map_or(0.0, |b| b[item * width + piece as usize]);
                     f64::from(logits[piece as usize] + shift)
                 };
-                let top = children.iter().map(|&(piece, _)| score(piece)).fold(f64::NEG_INFINITY, f64::max);
-                let total: f64 = children.iter().map(|&(piece, _)| (score(piece) - top).exp()).sum();
+                let top = children
+                    .iter()
+                    .map(|&(piece, _)| score(piece))
+                    .fold(f64::NEG_INFINITY, f64::max);
+                let total: f64 = children
+                    .iter()
+                    .map(|&(piece, _)| (score(piece) - top).exp())
+                    .sum();
                 let follows_greedy = slot == 0 && found[item].greedy.is_none();
                 let mut greedy_child = usize::MAX;
                 if follows_greedy {
                     // The first of equals, so that ties do not depend on the order of floating-point comparisons.
-                    greedy_child = children.iter().position(|&(piece, _)| score(piece) >= top).unwrap_or(0);
+                    greedy_child = children
+                        .iter()
+                        .position(|&(piece, _)| score(piece) >= top)
+                        .unwrap_or(0);
                 }
                 for (at, &(piece, child)) in children.iter().enumerate() {
                     let mass = prefix.mass + score(piece) - top - total.ln();
@@ -87,12 +112,23 @@ pub(crate) fn search(
                     let node = automaton.forced(child, &mut run);
                     let greedy = at == greedy_child;
                     found[item].settle(automaton, Some(prefix.node), node, mass, greedy);
-                    if !automaton.complete(node) && (greedy || mass.exp() >= LEAST_MASS) {
-                        next.push((Prefix { node, mass, parent: slot }, run, greedy));
+                    let counts = greedy || mass.exp() >= LEAST_MASS || automaton.open(node, INTENSITY);
+                    if counts && !automaton.complete(node) {
+                        next.push((
+                            Prefix {
+                                node,
+                                mass,
+                                parent: slot,
+                            },
+                            run,
+                            greedy,
+                        ));
                     }
                 }
             }
-            next.sort_by(|(a, _, first), (b, _, second)| second.cmp(first).then(b.mass.total_cmp(&a.mass)));
+            next.sort_by(|(a, _, first), (b, _, second)| {
+                second.cmp(first).then(b.mass.total_cmp(&a.mass))
+            });
             next.truncate(keep);
             runs.clear();
             prefixes.clear();
@@ -102,11 +138,19 @@ pub(crate) fn search(
             }
         }
     }
-    found.into_iter().map(|found| found.prediction(automaton, grammar, beams > 1)).collect()
+    found
+        .into_iter()
+        .map(|found| found.prediction(automaton, grammar, beams > 1))
+        .collect()
 }
 
 /// Feeds every prefix the tokens it has gained; gives the number of rows per utterance and the logits after each prefix's last token.
-fn advance(decoding: &mut Decoding, alive: &[Vec<Prefix>], runs: &[Vec<Vec<i64>>], width: usize) -> (usize, Vec<f32>) {
+fn advance(
+    decoding: &mut Decoding,
+    alive: &[Vec<Prefix>],
+    runs: &[Vec<Vec<i64>>],
+    width: usize,
+) -> (usize, Vec<f32>) {
     let beam = alive.iter().map(Vec::len).max().unwrap_or(0);
     let longest = runs.iter().flatten().map(Vec::len).max().unwrap_or(0);
     let rows = alive.len() * beam;
@@ -134,14 +178,20 @@ fn advance(decoding: &mut Decoding, alive: &[Vec<Prefix>], runs: &[Vec<Vec<i64>>
     } else {
         let counts = place(&counts);
         let logits = decoding.step(&tokens, Some(&counts));
-        let last = (counts - 1).clamp_min(0).view([-1, 1, 1]).expand([-1, -1, width as i64], false);
+        let last = (counts - 1)
+            .clamp_min(0)
+            .view([-1, 1, 1])
+            .expand([-1, -1, width as i64], false);
         logits.gather(1, &last, false)
     };
     (beam, values(&logits))
 }
 
 fn values(x: &Tensor) -> Vec<f32> {
-    let x = x.to_kind(Kind::Float).to_device(tch::Device::Cpu).contiguous();
+    let x = x
+        .to_kind(Kind::Float)
+        .to_device(tch::Device::Cpu)
+        .contiguous();
     let mut values = vec![0f32; x.numel()];
     x.copy_data(&mut values, x.numel());
     values
@@ -149,11 +199,22 @@ fn values(x: &Tensor) -> Vec<f32> {
 
 impl Found {
     fn new(automaton: &Automaton) -> Self {
-        Self { mass: std::array::from_fn(|field| vec![0.0; automaton.values(field)]), greedy: None, best: None }
+        Self {
+            mass: std::array::from_fn(|field| vec![0.0; automaton.values(field)]),
+            greedy: None,
+            best: None,
+        }
     }
 
     /// Books the mass of `node`, reached from `before`, for the fields that it settles.
-    fn settle(&mut self, automaton: &Automaton, before: Option<u32>, node: u32, mass: f64, greedy: bool) {
+    fn settle(
+        &mut self,
+        automaton: &Automaton,
+        before: Option<u32>,
+        node: u32,
+        mass: f64,
+        greedy: bool,
+    ) {
         for (field, values) in self.mass.iter_mut().enumerate() {
             if let Some(value) = automaton.settled(node, field)
                 && before.is_none_or(|before| automaton.settled(before, field).is_none())
@@ -174,14 +235,29 @@ impl Found {
     fn prediction(self, automaton: &Automaton, grammar: &Grammar, best: bool) -> Prediction {
         let [polarity, intensity, meld, iemocap] = self.mass.map(|values| {
             let total: f64 = values.iter().sum();
-            if total > 0.0 { values.into_iter().map(|v| v / total).collect() } else { Vec::new() }
+            if total > 0.0 {
+                values.into_iter().map(|v| v / total).collect()
+            } else {
+                Vec::new()
+            }
         });
-        let node = if best { self.best.map(|(_, node)| node) } else { None };
-        let raw = node.or(self.greedy).map_or_else(String::new, |node| grammar.format(&automaton.label(node)));
+        let node = if best {
+            self.best.map(|(_, node)| node)
+        } else {
+            None
+        };
+        let raw = node
+            .or(self.greedy)
+            .map_or_else(String::new, |node| grammar.format(&automaton.label(node)));
         let parsed = grammar.parse(&raw);
         Prediction {
             polarity: polarity.try_into().unwrap_or([0.0; 3]),
-            intensity: automaton.intensities().iter().copied().zip(intensity).collect(),
+            intensity: automaton
+                .intensities()
+                .iter()
+                .copied()
+                .zip(intensity)
+                .collect(),
             meld: (!meld.is_empty()).then_some(meld),
             iemocap: (!iemocap.is_empty()).then_some(iemocap),
             repairs: parsed.as_ref().map_or(0, |parsed| parsed.repairs.len()),
@@ -193,5 +269,9 @@ impl Found {
 }
 
 /// What an unparsable output counts as.
-const NEUTRAL: PlainLabel =
-    PlainLabel { polarity: unimse_labels::Polarity::Neutral, intensity: None, meld: None, iemocap: None };
+const NEUTRAL: PlainLabel = PlainLabel {
+    polarity: unimse_labels::Polarity::Neutral,
+    intensity: None,
+    meld: None,
+    iemocap: None,
+};

@@ -1,0 +1,338 @@
+//! Tiny random checkpoints in Hub layout, batches and targets.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+use unimse_labels::{Field, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
+use unimse_model::bert::{BertConfig, BertEncoder};
+use unimse_model::t5::{T5, T5Config};
+use unimse_model::{
+    Backbone, Batch, Decoder, FeatureDims, FieldWeights, ModalityBatch, ModelConfig, Precision,
+    SequenceRef, Target, UniModel, weights,
+};
+
+/// Every field.
+#[allow(non_snake_case, reason = "a constant that needs an allocation")]
+pub(crate) fn GRAMMAR() -> Grammar {
+    Grammar::new(&Field::ALL)
+}
+
+pub(crate) fn config(backbone: Backbone, decoder: Decoder) -> ModelConfig {
+    let mut config = ModelConfig {
+        backbone,
+        decoder,
+        ..ModelConfig::default()
+    };
+    config.fusion.layers = 2;
+    config.fusion.bottleneck = 5;
+    (
+        config.lstm.hidden,
+        config.lstm.input,
+        config.contrastive.dim,
+    ) = (6, 7, 8);
+    (config.label_decoder.heads, config.label_decoder.layers) = (2, 1);
+    config
+}
+
+pub(crate) fn dims() -> FeatureDims {
+    FeatureDims {
+        audio: BTreeSet::from([3, 5]),
+        video: BTreeSet::from([4]),
+    }
+}
+
+pub(crate) fn folder(backbone: Backbone) -> tempfile::TempDir {
+    folder_with(backbone, 10, 0)
+}
+
+/// A checkpoint with random weights; its tokenizer knows every letter of a label and `merges` random merges of them.
+pub(crate) fn folder_with(backbone: Backbone, merges: usize, seed: u64) -> tempfile::TempDir {
+    static SEED: AtomicI64 = AtomicI64::new(1000);
+    let place = tempfile::tempdir().unwrap();
+    let store = VarStore::new(Device::Cpu);
+    tch::manual_seed(SEED.fetch_add(1, Ordering::Relaxed));
+    let config = match backbone {
+        Backbone::MiniLm => serde_json::json!({
+            "vocab_size": 100, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "intermediate_size": 24, "max_position_embeddings": 40,
+        }),
+        Backbone::T5 => serde_json::json!({
+            "vocab_size": 100, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 4, "num_decoder_layers": 3, "num_heads": 2,
+        }),
+    };
+    std::fs::write(place.path().join("config.json"), config.to_string()).unwrap();
+    match backbone {
+        Backbone::MiniLm => {
+            drop(BertEncoder::new(
+                &store.root(),
+                &BertConfig::from_folder(place.path()).unwrap(),
+                Precision::Fp32,
+            ));
+        }
+        Backbone::T5 => {
+            drop(T5::new(
+                &store.root(),
+                &T5Config::from_folder(place.path()).unwrap(),
+                Precision::Fp32,
+            ));
+            std::fs::write(
+                place.path().join("tokenizer.json"),
+                tokenizer(merges, seed).to_string(),
+            )
+            .unwrap();
+        }
+    }
+    let mut tensors: Vec<_> = store.variables().into_iter().collect();
+    tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
+    weights::save(&tensors, &place.path().join("model.safetensors")).unwrap();
+    place
+}
+
+/// Byte-pair encoding with random merges of letters that stand side by side in labels.
+fn tokenizer(merges: usize, seed: u64) -> serde_json::Value {
+    let grammar = GRAMMAR();
+    let texts: Vec<String> = grammar
+        .labels()
+        .step_by(7)
+        .map(|label| grammar.format(&label))
+        .chain(["unknown".to_owned()])
+        .collect();
+    let letters: BTreeSet<String> = texts
+        .iter()
+        .flat_map(|text| text.chars())
+        .map(String::from)
+        .collect();
+    let mut pieces: Vec<String> = ["<pad>", "</s>", "<unk>"]
+        .map(String::from)
+        .into_iter()
+        .chain(letters)
+        .collect();
+    let mut list = Vec::new();
+    let mut state = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let mut tries = 0;
+    while list.len() < merges && tries < 10_000 {
+        tries += 1;
+        let (a, b) = (
+            pieces[3 + random(pieces.len() - 3)].clone(),
+            pieces[3 + random(pieces.len() - 3)].clone(),
+        );
+        let joined = format!("{a}{b}");
+        if !pieces.contains(&joined) && texts.iter().any(|text| text.contains(&joined)) {
+            list.push(format!("{a} {b}"));
+            pieces.push(joined);
+        }
+    }
+    let vocabulary: serde_json::Map<_, _> = pieces
+        .into_iter()
+        .enumerate()
+        .map(|(id, piece)| (piece, id.into()))
+        .collect();
+    serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null, "pre_tokenizer": null, "decoder": null,
+        "post_processor": {"type": "TemplateProcessing",
+            "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+            "pair": [{"Sequence": {"id": "A", "type_id": 0}}],
+            "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}}},
+        "model": {"type": "BPE", "dropout": null, "unk_token": "<unk>", "continuing_subword_prefix": null, "end_of_word_suffix": null,
+            "fuse_unk": false, "byte_fallback": false, "vocab": vocabulary, "merges": list},
+    })
+}
+
+pub(crate) fn model(config: &ModelConfig, seed: i64) -> UniModel {
+    model_in(config, seed, Precision::Fp32)
+}
+
+pub(crate) fn model_in(config: &ModelConfig, seed: i64, precision: Precision) -> UniModel {
+    tch::set_num_threads(1); // tests run side by side
+    let place = cached(config.backbone);
+    tch::manual_seed(seed);
+    UniModel::new(config, &GRAMMAR(), &place, &dims(), Device::Cpu, precision).unwrap()
+}
+
+/// One checkpoint of each backbone for all tests.
+fn cached(backbone: Backbone) -> std::path::PathBuf {
+    static FOLDERS: [std::sync::OnceLock<tempfile::TempDir>; 2] =
+        [const { std::sync::OnceLock::new() }; 2];
+    FOLDERS[usize::from(backbone == Backbone::T5)]
+        .get_or_init(|| folder(backbone))
+        .path()
+        .to_owned()
+}
+
+/// A model whose parameters are all away from their initial values, fusion included.
+pub(crate) fn shaken(config: &ModelConfig, seed: i64) -> UniModel {
+    let model = model(config, seed);
+    shake(&model);
+    model
+}
+
+pub(crate) fn shake(model: &UniModel) {
+    tch::no_grad(|| {
+        for (_, mut tensor) in model.parameters() {
+            let noise = tensor.randn_like() * 0.3;
+            let _ = tensor.g_add_(&noise);
+        }
+    });
+}
+
+/// Text, and with `features` audio of two dimensions on rows 0, 2, 3 .. (all but 1) and video on the even rows.
+pub(crate) fn batch(size: usize, seed: i64, features: bool) -> Batch {
+    build(&(0..size).collect::<Vec<_>>(), seed, features)
+}
+
+/// Row `row` of [`batch`] alone.
+pub(crate) fn row(_size: usize, seed: i64, row: usize) -> Batch {
+    build(&[row], seed, true)
+}
+
+fn build(rows: &[usize], seed: i64, features: bool) -> Batch {
+    let number =
+        |row: usize, at: usize, below: usize| (row * 31 + at * 17 + seed as usize * 13 + 5) % below;
+    let text: Vec<(Vec<i64>, Vec<i64>)> = rows
+        .iter()
+        .map(|&row| {
+            let length = 4 + number(row, 0, 6);
+            let ids = (0..length)
+                .map(|at| 3 + number(row, at + 1, 90) as i64)
+                .collect();
+            (
+                ids,
+                (0..length).map(|at| (at * 3 / length) as i64).collect(),
+            )
+        })
+        .collect();
+    let text: Vec<(&[i64], &[i64])> = text
+        .iter()
+        .map(|(a, b)| (a.as_slice(), b.as_slice()))
+        .collect();
+    let sequence = |row: usize, dim: usize| -> Vec<f32> {
+        (0..dim * (1 + number(row, 3, 5)))
+            .map(|at| number(row, at, 97) as f32 / 48.0 - 1.0)
+            .collect()
+    };
+    let (mut audio, mut video) = (Vec::new(), Vec::new());
+    for &row in rows {
+        let dim = if row.is_multiple_of(2) { 3 } else { 5 };
+        audio.push((features && row != 1).then(|| (dim, sequence(row, dim))));
+        video.push((features && row.is_multiple_of(2)).then(|| (4, sequence(row, 4))));
+    }
+    let collate = |sequences: &[Option<(usize, Vec<f32>)>]| {
+        let borrowed: Vec<_> = sequences
+            .iter()
+            .map(|s| {
+                s.as_ref()
+                    .map(|(dim, values)| SequenceRef { dim: *dim, values })
+            })
+            .collect();
+        ModalityBatch::collate(&borrowed, Device::Cpu).unwrap()
+    };
+    Batch::collate(&text, 0, collate(&audio), collate(&video), Device::Cpu).unwrap()
+}
+
+/// Audio of `steps` steps and the given dimensions, on rows 0, 1 ..
+pub(crate) fn audio(_rows: usize, steps: usize, dims: &[usize]) -> ModalityBatch {
+    let values: Vec<Vec<f32>> = dims.iter().map(|dim| vec![0.5; dim * steps]).collect();
+    let borrowed: Vec<_> = dims
+        .iter()
+        .zip(&values)
+        .map(|(&dim, values)| Some(SequenceRef { dim, values }))
+        .collect();
+    ModalityBatch::collate(&borrowed, Device::Cpu).unwrap()
+}
+
+pub(crate) fn labels() -> [PlainLabel; 4] {
+    let label = |polarity, intensity, meld, iemocap| PlainLabel {
+        polarity,
+        intensity: Some(intensity),
+        meld: Some(meld),
+        iemocap: Some(iemocap),
+    };
+    [
+        label(
+            Polarity::Positive,
+            1.6,
+            MeldEmotion::Joy,
+            IemocapEmotion::Excited,
+        ),
+        label(
+            Polarity::Negative,
+            -2.3,
+            MeldEmotion::Anger,
+            IemocapEmotion::Frustrated,
+        ),
+        label(
+            Polarity::Neutral,
+            0.0,
+            MeldEmotion::Neutral,
+            IemocapEmotion::Neutral,
+        ),
+        label(
+            Polarity::Negative,
+            -0.8,
+            MeldEmotion::Sadness,
+            IemocapEmotion::Sadness,
+        ),
+    ]
+}
+
+pub(crate) fn targets(count: usize) -> Vec<Target> {
+    labels()
+        .into_iter()
+        .cycle()
+        .take(count)
+        .map(|label| Target {
+            label,
+            weights: FieldWeights::default(),
+        })
+        .collect()
+}
+
+/// Adam, for tests that must see a model learn.
+pub(crate) struct Adam {
+    parameters: Vec<(Tensor, Tensor, Tensor)>,
+    rate: f64,
+    steps: i32,
+}
+
+impl Adam {
+    pub(crate) fn new(model: &UniModel, rate: f64) -> Self {
+        let parameters = model
+            .parameters()
+            .into_iter()
+            .map(|(_, p)| (p.shallow_clone(), p.zeros_like(), p.zeros_like()))
+            .collect();
+        Self {
+            parameters,
+            rate,
+            steps: 0,
+        }
+    }
+
+    pub(crate) fn step(&mut self) {
+        self.steps += 1;
+        let (one, two) = (
+            1.0 - 0.9f64.powi(self.steps),
+            1.0 - 0.999f64.powi(self.steps),
+        );
+        tch::no_grad(|| {
+            for (parameter, mean, square) in &mut self.parameters {
+                let mut gradient = parameter.grad();
+                if gradient.defined() {
+                    *mean = &*mean * 0.9 + &gradient * 0.1;
+                    *square = &*square * 0.999 + gradient.square() * 0.001;
+                    let step = (&*mean / one) / ((&*square / two).sqrt() + 1e-8) * self.rate;
+                    let _ = parameter.g_sub_(&step.to_kind(Kind::Float));
+                    let _ = gradient.zero_();
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,556 @@
+//! The whole model on tiny random checkpoints.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod tiny;
+
+use proptest::prelude::*;
+use tch::{Device, Kind, Tensor};
+use tiny::{GRAMMAR, audio, batch, config, dims, folder, labels, model, targets};
+use unimse_labels::{Field, Form, Grammar, Polarity};
+use unimse_model::{
+    Backbone, Decoder, Modality, ModalityBatch, ParameterGroup, Precision, SequenceRef, UniModel,
+};
+
+const KINDS: [(Backbone, Decoder); 3] = [
+    (Backbone::MiniLm, Decoder::Label),
+    (Backbone::T5, Decoder::Label),
+    (Backbone::T5, Decoder::T5),
+];
+
+fn gradient(model: &UniModel, name: &str) -> f64 {
+    let (_, tensor) = model
+        .parameters()
+        .into_iter()
+        .find(|(n, _)| n == name)
+        .unwrap();
+    let gradient = tensor.grad();
+    if gradient.defined() {
+        gradient.abs().max().double_value(&[])
+    } else {
+        0.0
+    }
+}
+
+/// One step of plain gradient descent.
+fn step(model: &UniModel, rate: f64) {
+    tch::no_grad(|| {
+        for (_, mut tensor) in model.parameters() {
+            let gradient = tensor.grad();
+            if gradient.defined() {
+                let _ = tensor.g_sub_(&(gradient * rate));
+                let _ = tensor.grad().zero_();
+            }
+        }
+    });
+}
+
+#[test]
+fn fusion_is_identity_at_step_0_and_alive_after_it() {
+    for (backbone, decoder) in KINDS {
+        let mut config = config(backbone, decoder);
+        config.contrastive.alpha = 0.0; // the task loss alone must reach the audio encoder
+        config.contrastive.beta = 0.0;
+        let fused = model(&config, 3);
+        let batch = batch(4, 7, true);
+        assert_eq!(
+            fused.fusion_ratios(&batch).unwrap(),
+            [0.0, 0.0],
+            "{backbone:?}"
+        );
+        let targets = targets(4);
+        for at in 0..3 {
+            let losses = fused.loss(&batch, &targets, true).unwrap();
+            losses.total.backward();
+            let alive = gradient(&fused, "unimse.audio.lstm.weight_ih_l0") > 0.0;
+            assert_eq!(
+                alive,
+                at > 0,
+                "{backbone:?} step {at}: at step 0 only W and b get a gradient"
+            );
+            let layer = if backbone == Backbone::MiniLm { 1 } else { 2 };
+            assert!(gradient(&fused, &format!("unimse.fusion.{layer}.project.weight")) > 0.0);
+            if at == 2 {
+                for name in [
+                    "audio.lstm.weight_hh_l0",
+                    "video.lstm.weight_ih_l0",
+                    "video.input_4.weight",
+                    "audio.output.weight",
+                ] {
+                    assert!(gradient(&fused, &format!("unimse.{name}")) > 0.0, "{name}");
+                }
+                for name in ["down.weight", "up.weight"] {
+                    assert!(
+                        gradient(&fused, &format!("unimse.fusion.{layer}.{name}")) > 0.0,
+                        "{name}"
+                    );
+                }
+                assert!(gradient(&fused, "unimse.fusion.absent_audio") > 0.0);
+            }
+            step(&fused, 0.01);
+        }
+        assert!(
+            fused
+                .fusion_ratios(&batch)
+                .unwrap()
+                .iter()
+                .all(|&ratio| ratio > 0.0),
+            "{backbone:?}"
+        );
+    }
+}
+
+#[test]
+fn fusion_with_skip_starts_as_the_model_without_fusion() {
+    for (backbone, decoder) in KINDS {
+        let with = config(backbone, decoder);
+        let mut without = with.clone();
+        without.fusion.layers = 0;
+        let (with, without) = (model(&with, 3), model(&without, 4));
+        // The same weights wherever both have one.
+        let shared: std::collections::HashMap<_, _> = with.parameters().into_iter().collect();
+        for (name, mut tensor) in without.parameters() {
+            tch::no_grad(|| tensor.copy_(&shared[&name]));
+        }
+        let batch = batch(3, 5, true);
+        assert_eq!(
+            with.predict(&batch).unwrap(),
+            without.predict(&batch).unwrap(),
+            "{backbone:?} {decoder:?}"
+        );
+        assert_eq!(without.fusion_ratios(&batch).unwrap(), [0.0; 0]);
+        assert!(
+            without
+                .loss(&batch, &targets(3), true)
+                .unwrap()
+                .text_audio
+                .is_empty()
+        );
+    }
+}
+
+#[test]
+fn contrastive_losses_are_part_of_training_only() {
+    let fused = model(&config(Backbone::MiniLm, Decoder::Label), 1);
+    let (batch, targets) = (batch(6, 2, true), targets(6));
+    let trained = fused.loss(&batch, &targets, true).unwrap();
+    assert_eq!((trained.text_audio.len(), trained.text_video.len()), (2, 2));
+    let sum: f64 = trained.text_audio.iter().chain(&trained.text_video).sum();
+    let expected = trained.task + 0.5 * sum;
+    assert!((trained.total.double_value(&[]) - expected).abs() < 1e-5 * expected);
+    let plain = fused.loss(&batch, &targets, false).unwrap();
+    assert!(plain.text_audio.is_empty() && plain.text_video.is_empty());
+    assert_eq!(plain.total.double_value(&[]), plain.task);
+}
+
+#[test]
+fn an_absent_modality_is_the_same_whatever_its_tensor_holds() {
+    let fused = tiny::shaken(&config(Backbone::MiniLm, Decoder::Label), 5);
+    let mut one = batch(3, 1, false);
+    let nothing = fused.predict(&one).unwrap();
+    one.audio = ModalityBatch {
+        groups: vec![unimse_model::FeatureGroup {
+            dim: 3,
+            rows: vec![0, 1, 2],
+            values: Tensor::full([3, 4, 3], f64::NAN, (Kind::Float, Device::Cpu)),
+            lengths: vec![0, 0, 0],
+        }],
+    };
+    assert_eq!(fused.predict(&one).unwrap(), nothing, "length 0 is absence");
+    let values: Vec<f32> = (0..12).map(|i| i as f32).collect();
+    one.audio = ModalityBatch::collate(
+        &[
+            Some(SequenceRef {
+                dim: 3,
+                values: &values,
+            }),
+            None,
+            None,
+        ],
+        Device::Cpu,
+    )
+    .unwrap();
+    let heard = fused.predict(&one).unwrap();
+    assert_ne!(heard[0], nothing[0]);
+    assert_eq!(heard[1..], nothing[1..]);
+}
+
+#[test]
+fn rows_do_not_see_each_other() {
+    let fused = tiny::shaken(&config(Backbone::MiniLm, Decoder::Label), 6);
+    let together = fused.predict(&batch(4, 9, true)).unwrap();
+    for row in 0..4 {
+        let alone = fused.predict(&tiny::row(4, 9, row)).unwrap();
+        assert_eq!(alone.len(), 1);
+        let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+        assert!(close(&alone[0].polarity, &together[row].polarity));
+        assert!(close(
+            alone[0].meld.as_ref().unwrap(),
+            together[row].meld.as_ref().unwrap()
+        ));
+        assert_eq!(alone[0].raw, together[row].raw);
+    }
+}
+
+#[test]
+fn odd_batches_train() {
+    for (backbone, decoder) in KINDS {
+        let fused = model(&config(backbone, decoder), 8);
+        for (size, features) in [(1, true), (1, false), (5, false)] {
+            let losses = fused
+                .loss(&batch(size, 3, features), &targets(size), true)
+                .unwrap();
+            assert!(losses.total.double_value(&[]).is_finite());
+            losses.total.backward();
+        }
+        // Nothing of the label known: the loss is 0 and its gradient exists.
+        let mut unknown = targets(2);
+        for target in &mut unknown {
+            target.weights = unimse_model::FieldWeights {
+                polarity: 0.0,
+                intensity: 0.0,
+                meld: 0.0,
+                iemocap: 0.0,
+            };
+        }
+        let losses = fused.loss(&batch(2, 3, true), &unknown, false).unwrap();
+        assert_eq!(losses.total.double_value(&[]), 0.0);
+        losses.total.backward();
+    }
+}
+
+#[test]
+fn text_alone_and_other_subsets() {
+    for modalities in [
+        vec![Modality::Text],
+        vec![Modality::Text, Modality::Video],
+        vec![Modality::Audio, Modality::Text],
+    ] {
+        let mut config = config(Backbone::MiniLm, Decoder::Label);
+        config.modalities = modalities.clone();
+        let fused = model(&config, 2);
+        let losses = fused.loss(&batch(3, 4, true), &targets(3), true).unwrap();
+        assert_eq!(
+            losses.text_audio.is_empty(),
+            !modalities.contains(&Modality::Audio)
+        );
+        assert_eq!(
+            losses.text_video.is_empty(),
+            !modalities.contains(&Modality::Video)
+        );
+        losses.total.backward();
+        assert_eq!(fused.predict(&batch(3, 4, true)).unwrap().len(), 3);
+    }
+}
+
+#[test]
+fn training_lowers_the_loss_and_the_labels_follow() {
+    for (backbone, decoder) in KINDS {
+        let mut config = config(backbone, decoder);
+        (
+            config.dropout,
+            config.label_decoder.dropout,
+            config.lstm.dropout,
+        ) = (0.0, 0.0, 0.0);
+        let fused = model(&config, 12);
+        let (batch, targets) = (batch(4, 7, true), targets(4));
+        let mut optimiser = tiny::Adam::new(&fused, 1e-2);
+        let first = fused.loss(&batch, &targets, true).unwrap().task;
+        for _ in 0..80 {
+            fused.loss(&batch, &targets, true).unwrap().total.backward();
+            optimiser.step();
+        }
+        let last = fused.loss(&batch, &targets, false).unwrap().task;
+        assert!(last < first, "{backbone:?} {decoder:?}: {first} -> {last}");
+        for (prediction, target) in fused.predict(&batch).unwrap().iter().zip(&targets) {
+            assert_eq!(
+                prediction.text_label.polarity, target.label.polarity,
+                "{backbone:?} {decoder:?}"
+            );
+            let (found, wanted) = (
+                prediction.expected_intensity(),
+                f64::from(target.label.intensity.unwrap()),
+            );
+            assert!(
+                (found - wanted).abs() < 0.35,
+                "{backbone:?} {decoder:?}: {wanted} reads {found}"
+            );
+            assert_eq!(prediction.text_label.meld, target.label.meld);
+        }
+    }
+}
+
+#[test]
+fn bfloat16_is_near_fp32() {
+    for (backbone, decoder) in KINDS {
+        let config = config(backbone, decoder);
+        tch::manual_seed(3);
+        let exact = model(&config, 3);
+        let half = tiny::model_in(&config, 3, Precision::Bf16);
+        let (batch, targets) = (batch(5, 6, true), targets(5));
+        let (a, b) = (
+            exact.loss(&batch, &targets, false).unwrap().task,
+            half.loss(&batch, &targets, false).unwrap().task,
+        );
+        assert!(
+            (a - b).abs() < 0.05 * a,
+            "{backbone:?} {decoder:?}: {a} and {b}"
+        );
+        let losses = half.loss(&batch, &targets, true).unwrap();
+        assert_eq!(losses.total.kind(), Kind::Float);
+        losses.total.backward();
+        for (name, tensor) in half.parameters() {
+            assert_eq!(tensor.kind(), Kind::Float, "{name}");
+        }
+        half.predict(&batch).unwrap();
+    }
+}
+
+#[test]
+fn names_groups_and_freezing() {
+    let mut fused = model(&config(Backbone::T5, Decoder::T5), 1);
+    let names: Vec<String> = fused
+        .parameters()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert!(names.is_sorted());
+    assert_eq!(
+        UniModel::group_of("encoder.block.0.layer.0.SelfAttention.q.weight"),
+        ParameterGroup::Backbone
+    );
+    assert_eq!(
+        UniModel::group_of("unimse.fusion.3.up.weight"),
+        ParameterGroup::Fusion
+    );
+    assert_eq!(
+        UniModel::group_of("unimse.audio.lstm.weight_ih_l0"),
+        ParameterGroup::Rest
+    );
+    let outside = fused.outside_last_blocks(2);
+    let layers = |stack: &str, outside: bool, set: &std::collections::BTreeSet<String>| {
+        names
+            .iter()
+            .filter(|n| n.starts_with(stack) && set.contains(*n) == outside)
+            .filter_map(|n| n.split('.').nth(2)?.parse::<u32>().ok())
+            .max()
+    };
+    // The golden checkpoint has 4 encoder and 3 decoder blocks.
+    assert_eq!(layers("encoder.block", true, &outside), Some(1));
+    assert_eq!(layers("encoder.block", false, &outside), Some(3));
+    assert_eq!(layers("decoder.block", true, &outside), Some(0));
+    assert!(outside.contains("shared.weight"));
+    assert!(!outside.iter().any(|name| name.starts_with("unimse.")));
+    fused.freeze(|name| outside.contains(name));
+    let (all, trainable) = fused.parameter_count();
+    assert!(trainable < all);
+    fused
+        .loss(&batch(2, 2, true), &targets(2), true)
+        .unwrap()
+        .total
+        .backward();
+    assert_eq!(gradient(&fused, "shared.weight"), 0.0);
+    assert!(gradient(&fused, "encoder.block.3.layer.1.DenseReluDense.wo.weight") > 0.0);
+    fused.freeze(|_| false);
+    assert_eq!(fused.parameter_count(), (all, all));
+}
+
+#[test]
+fn weights_survive_saving() {
+    let config = config(Backbone::MiniLm, Decoder::Label);
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("model.safetensors");
+    let one = tiny::shaken(&config, 1);
+    one.save(&path).unwrap();
+    let mut other = model(&config, 2);
+    let batch = batch(3, 3, true);
+    assert_ne!(one.predict(&batch).unwrap(), other.predict(&batch).unwrap());
+    other.load(&path).unwrap();
+    assert_eq!(one.predict(&batch).unwrap(), other.predict(&batch).unwrap());
+    let mut smaller = config.clone();
+    smaller.fusion.bottleneck += 1;
+    let error = model(&smaller, 1).load(&path).unwrap_err().to_string();
+    assert!(
+        error.contains("unimse.fusion.0.down.weight") && error.contains("expected"),
+        "{error}"
+    );
+}
+
+#[test]
+fn bad_input_is_named() {
+    let fused = model(&config(Backbone::MiniLm, Decoder::Label), 1);
+    let fails = |batch, count| {
+        fused
+            .loss(&batch, &targets(count), true)
+            .map(drop)
+            .unwrap_err()
+            .to_string()
+    };
+    assert_eq!(fails(batch(3, 1, true), 2), "targets: expected 3, found 2");
+    let mut wrong = batch(2, 1, true);
+    wrong.tokens = wrong.tokens.full_like(99_999);
+    assert!(fails(wrong, 2).starts_with("token ids: expected 0 to"));
+    let mut wrong = batch(2, 1, true);
+    wrong.audio.groups.extend(audio(2, 5, &[7]).groups);
+    assert!(fails(wrong, 2).contains("batch.audio"));
+    let mut wrong = batch(2, 1, false);
+    wrong.audio = audio(2, 5, &[7]);
+    assert_eq!(
+        fails(wrong, 2),
+        "feature sequences: expected a dimension in [3, 5], found 7"
+    );
+    let nan = [0.0, f32::NAN];
+    let error = ModalityBatch::collate(
+        &[
+            None,
+            Some(SequenceRef {
+                dim: 2,
+                values: &nan,
+            }),
+        ],
+        Device::Cpu,
+    )
+    .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "row 1, step 0, feature 1: expected a finite number, found NaN"
+    );
+    let mut config = config(Backbone::MiniLm, Decoder::T5);
+    let place = folder(Backbone::MiniLm);
+    let build = |config: &_| {
+        UniModel::new(
+            config,
+            &GRAMMAR(),
+            place.path(),
+            &dims(),
+            Device::Cpu,
+            Precision::Fp32,
+        )
+        .map(drop)
+        .unwrap_err()
+        .to_string()
+    };
+    assert!(build(&config).starts_with("model.decoder"));
+    config.decoder = Decoder::Label;
+    config.fusion.layers = 9;
+    assert_eq!(
+        build(&config),
+        "model.fusion.layers: expected at most the backbone's 2, found 9"
+    );
+}
+
+#[test]
+fn probabilities_are_distributions_and_consistent() {
+    for (backbone, decoder) in KINDS {
+        for beam in [1, 20] {
+            let mut config = config(backbone, decoder);
+            config.beam = beam;
+            let fused = tiny::shaken(&config, 21);
+            for p in fused.predict(&batch(5, 8, true)).unwrap() {
+                let one = |values: &[f64]| {
+                    (values.iter().sum::<f64>() - 1.0).abs() < 1e-9
+                        && values.iter().all(|&v| v >= 0.0)
+                };
+                let intensity: Vec<f64> = p.intensity.iter().map(|&(_, p)| p).collect();
+                assert!(
+                    one(&p.polarity)
+                        && one(&intensity)
+                        && one(p.meld.as_ref().unwrap())
+                        && one(p.iemocap.as_ref().unwrap())
+                );
+                assert_eq!(intensity.len(), 61);
+                assert!(p.intensity.is_sorted_by(|a, b| a.0 < b.0));
+                for polarity in Polarity::ALL {
+                    let mass: f64 = p
+                        .intensity
+                        .iter()
+                        .filter(|(v, _)| Polarity::from_score(*v) == polarity)
+                        .map(|(_, p)| p)
+                        .sum();
+                    let tolerance = if decoder == Decoder::Label {
+                        1e-9
+                    } else {
+                        0.05
+                    };
+                    assert!(
+                        (mass - p.polarity[polarity.index()]).abs() < tolerance,
+                        "{backbone:?} {decoder:?}: {mass} and {:?}",
+                        p.polarity
+                    );
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    /// Random weights, random inputs, random grammar, a tokenizer with random merges: every output parses without repair.
+    #[test]
+    fn every_output_parses(seed in 0i64..1000, kind in 0usize..3, fields in 0usize..7, triple: bool, decimals in 0u8..2, merges in 0usize..25, beam in 1usize..4) {
+        let (backbone, decoder) = KINDS[kind];
+        let fields: Vec<Field> = Field::ALL.into_iter().enumerate().filter(|(i, _)| (fields + 1) >> i & 1 == 1).map(|(_, f)| f).collect();
+        let form = if triple { Form::Triple } else { Form::Fields };
+        let grammar = Grammar { form, decimals, ..Grammar::new(&fields) };
+        let mut config = config(backbone, decoder);
+        config.beam = beam;
+        let place = tiny::folder_with(backbone, merges, seed as u64);
+        tch::manual_seed(seed);
+        let fused = UniModel::new(&config, &grammar, place.path(), &dims(), Device::Cpu, Precision::Fp32).unwrap();
+        tiny::shake(&fused);
+        let predictions = fused.predict(&batch(3, seed, true)).unwrap();
+        prop_assert_eq!(predictions.len(), 3);
+        for prediction in predictions {
+            prop_assert!(prediction.parsable && prediction.repairs == 0, "{}", prediction.raw);
+            let parsed = grammar.parse(&prediction.raw).unwrap();
+            prop_assert!(parsed.repairs.is_empty());
+            prop_assert_eq!(grammar.format(&prediction.text_label), prediction.raw);
+        }
+    }
+}
+
+#[test]
+fn targets_of_the_text_decoder_mask_what_is_unknown() {
+    use unimse_model::text_decoder::TextDecoder;
+    use unimse_model::{Tokenizer, t5::T5Config};
+    for merges in [0, 10, 40] {
+        let place = tiny::folder_with(Backbone::T5, merges, 3);
+        let tokenizer = Tokenizer::from_folder(place.path()).unwrap();
+        let shape = T5Config::from_folder(place.path()).unwrap();
+        let decoder = TextDecoder::new(&GRAMMAR(), tokenizer.clone(), &shape).unwrap();
+        for (mut label, masked) in [(labels()[0], None), (labels()[1], Some("unknown"))] {
+            if masked.is_some() {
+                label.meld = None;
+            }
+            let target = unimse_model::Target {
+                label,
+                weights: unimse_model::FieldWeights {
+                    iemocap: 0.25,
+                    ..Default::default()
+                },
+            };
+            let tokens = decoder.encode(&target).unwrap();
+            assert_eq!(tokens.ids.len(), tokens.weights.len());
+            let spell = |weight: f32| -> String {
+                tokens
+                    .ids
+                    .iter()
+                    .zip(&tokens.weights)
+                    .filter(|(_, w)| **w == weight)
+                    .filter_map(|(&id, _)| tokenizer.piece(id))
+                    .collect()
+            };
+            if merges == 0 {
+                // One piece a letter: every field to the letter.
+                let text = GRAMMAR().format(&label);
+                let columns: Vec<&str> = text.split_inclusive(',').collect();
+                let meld = if masked.is_some() { "" } else { columns[2] };
+                assert_eq!(spell(1.0), [columns[0], columns[1], meld].concat());
+                assert_eq!(spell(0.25), format!("{}</s>", columns[3]));
+                assert_eq!(spell(0.0), if masked.is_some() { "unknown," } else { "" });
+            } else {
+                assert_eq!(tokens.weights.contains(&0.0), masked.is_some());
+            }
+        }
+    }
+}
