@@ -1,12 +1,12 @@
 //! Running child processes so that signals and exit codes pass through.
 //!
-//! SIGINT and SIGTERM never end xtask while a child runs: they are passed on to the child, and its exit code becomes ours. A terminal sends
-//! Ctrl-C to the whole group, so a child may see it twice and must treat the second like the first. Should xtask itself be killed, the
-//! kernel kills the child with it, so that no training goes on unseen beside a resumed one.
+//! A child has a process group of its own, and xtask passes SIGINT and SIGTERM on to it: so it gets each signal once, whether that was meant
+//! for xtask, for its group or typed at the terminal. While a child runs, xtask does not end by itself; the child's exit code becomes its
+//! own. Should xtask be killed, the kernel kills the child with it, so that no training goes on unseen beside a resumed one.
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use std::fmt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -73,21 +73,37 @@ impl std::error::Error for Failed {}
 
 /// Starts the thread that passes signals on. Call once, first.
 pub(crate) fn watch_signals() -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot watch for signals")?;
-    std::thread::spawn(move || {
-        for signal in signals.forever() {
-            SIGNALLED.store(signal, Ordering::SeqCst);
-            let child = CHILD
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner());
-            match (*child, Signal::from_named_raw(signal)) {
-                (Some(pid), Some(named)) => drop(kill_process(pid, named)),
-                // Between two children nothing needs to be put in order: every artefact is whole at any moment.
-                _ => std::process::exit(128 + signal),
-            }
-        }
-    });
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGTSTP, SIGCONT]).context("cannot watch for signals")?;
+    std::thread::spawn(move || signals.forever().for_each(pass_on));
     Ok(())
+}
+
+fn pass_on(signal: i32) {
+    let child = lock();
+    let send = |signal| {
+        // A child that has just ended needs no signal.
+        let _ = child.map(|group| kill_process_group(group, signal));
+    };
+    match signal {
+        SIGTSTP => {
+            send(Signal::STOP);
+            let _ = kill_process(rustix::process::getpid(), Signal::STOP);
+        }
+        SIGCONT => send(Signal::CONT),
+        _ => {
+            SIGNALLED.store(signal, Ordering::SeqCst);
+            if child.is_none() {
+                // Between two children nothing is left to be put in order: every artefact is whole at any moment.
+                std::process::exit(128 + signal);
+            }
+            send(if signal == SIGINT {
+                Signal::INT
+            } else {
+                Signal::TERM
+            });
+        }
+    }
 }
 
 /// Runs `command` to its end; an error of type [`Failed`] unless it succeeds. `what` names it in messages.
@@ -129,6 +145,7 @@ pub(crate) fn status_with(
     work: impl FnOnce(&mut Child) -> Result<()>,
 ) -> Result<ExitStatus> {
     die_with_parent(command);
+    command.process_group(0);
     let mut slot = lock();
     let spawned = command.spawn();
     let mut child = spawned.with_context(|| {

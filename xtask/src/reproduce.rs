@@ -288,9 +288,6 @@ impl Reproduction<'_> {
             if begin == Begin::Resumed {
                 train.arg("--resume");
             }
-            if let Some(threads) = self.options.threads {
-                train.args(["--threads", &threads.to_string()]);
-            }
             train
         })?;
         Ok(BTreeMap::new())
@@ -388,6 +385,10 @@ impl Reproduction<'_> {
         child::check_interrupted(subcommand)?;
         let mut command = Command::new(self.unimse);
         command.current_dir(&self.checkout.root).arg(subcommand);
-        child::run(&format!("unimse {subcommand}"), arguments(&mut command))
+        arguments(&mut command);
+        if let Some(threads) = self.options.threads {
+            command.args(["--threads", &threads.to_string()]);
+        }
+        child::run(&format!("unimse {subcommand}"), &mut command)
     }
 }

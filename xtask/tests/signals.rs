@@ -2,9 +2,10 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -13,8 +14,17 @@ use std::time::{Duration, Instant};
 fn start(dir: &Path) -> (Child, Pid) {
     let python = dir.join("python3");
     let mark = dir.display();
+    // After the first signal it waits a while, to see whether that comes again.
     let script = format!(
-        "#!/bin/sh\ncase \"$*\" in *--version*) exit 0;; esac\ntrap 'echo int > {mark}/got; exit 130' INT\ntrap 'echo term > {mark}/got; exit 143' TERM\necho $$ > {mark}/pid.tmp; mv {mark}/pid.tmp {mark}/pid\nwhile :; do sleep 0.02; done\n"
+        r#"#!/bin/sh
+case "$*" in *--version*) exit 0;; esac
+trap 'echo int >> {mark}/got; code=130' INT
+trap 'echo term >> {mark}/got; code=143' TERM
+echo $$ > {mark}/pid.tmp; mv {mark}/pid.tmp {mark}/pid
+left=15
+while [ $left -gt 0 ]; do sleep 0.02; [ -n "$code" ] && left=$((left-1)); done
+exit $code
+"#
     );
     fs::write(&python, script).unwrap();
     fs::set_permissions(&python, fs::Permissions::from_mode(0o755)).unwrap();
@@ -27,6 +37,7 @@ fn start(dir: &Path) -> (Child, Pid) {
         .env("CARGO_MANIFEST_DIR", dir.join("checkout/xtask"))
         .env_remove("LIBTORCH")
         .stderr(Stdio::piped())
+        .process_group(0)
         .spawn()
         .unwrap();
     let pid: i32 = wait_for(|| {
@@ -54,16 +65,17 @@ fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
 }
 
-fn signal_is_passed_on(signal: Signal, noted: &str, code: i32) {
+fn signal_is_passed_on(send: impl Fn(&Child), noted: &str, code: i32) {
     let dir = tempfile::tempdir().unwrap();
     let (xtask, child) = start(dir.path());
-    kill_process(pid(&xtask), signal).unwrap();
+    send(&xtask);
     let output = xtask.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(code), "{stderr}");
     assert_eq!(
-        fs::read_to_string(dir.path().join("got")).unwrap().trim(),
-        noted
+        fs::read_to_string(dir.path().join("got")).unwrap(),
+        noted,
+        "once"
     );
     assert!(stderr.contains("interrupted"), "{stderr}");
     assert!(test_kill_process(child).is_err(), "the child has ended");
@@ -71,12 +83,53 @@ fn signal_is_passed_on(signal: Signal, noted: &str, code: i32) {
 
 #[test]
 fn sigint_reaches_the_child_and_exits_130() {
-    signal_is_passed_on(Signal::INT, "int", 130);
+    signal_is_passed_on(
+        |xtask| kill_process(pid(xtask), Signal::INT).unwrap(),
+        "int\n",
+        130,
+    );
+}
+
+#[test]
+fn sigint_to_the_whole_group_reaches_the_child_once() {
+    signal_is_passed_on(
+        |xtask| kill_process_group(pid(xtask), Signal::INT).unwrap(),
+        "int\n",
+        130,
+    );
 }
 
 #[test]
 fn sigterm_reaches_the_child_and_exits_143() {
-    signal_is_passed_on(Signal::TERM, "term", 143);
+    signal_is_passed_on(
+        |xtask| kill_process(pid(xtask), Signal::TERM).unwrap(),
+        "term\n",
+        143,
+    );
+}
+
+#[test]
+fn stopping_and_continuing_take_the_child_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut xtask, child) = start(dir.path());
+    let stopped = |pid: Pid| {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
+        stat.contains(") T ")
+    };
+    let both = |expected| {
+        wait_for(|| {
+            [pid(&xtask), child]
+                .iter()
+                .all(|pid| stopped(*pid) == expected)
+                .then_some(())
+        });
+    };
+    kill_process(pid(&xtask), Signal::TSTP).unwrap();
+    both(true);
+    kill_process(pid(&xtask), Signal::CONT).unwrap();
+    both(false);
+    xtask.kill().unwrap();
+    xtask.wait().unwrap();
 }
 
 #[test]

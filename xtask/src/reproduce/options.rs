@@ -30,7 +30,7 @@ pub(crate) struct Options {
     /// Do every stage again, with another configuration if need be.
     #[arg(long, conflicts_with = "resume")]
     pub(super) force: bool,
-    /// Threads of the training. Default: all cores.
+    /// Threads of every stage. Default: all cores.
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<std::num::NonZeroUsize>,
     /// Configuration values over those of the preset, such as train.epochs=3.

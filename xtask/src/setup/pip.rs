@@ -13,21 +13,20 @@ use std::time::Duration;
 
 const WITHOUT: &str = "or set LIBTORCH to a LibTorch 2.11.0 of your own";
 
-/// The wheels are those of CPython 3.12 on 64-bit Linux with glibc 2.28 or later; nothing of them is run by Python.
-const PLATFORMS: [&str; 12] = [
-    "manylinux_2_5_x86_64",
-    "manylinux_2_12_x86_64",
-    "manylinux_2_17_x86_64",
-    "manylinux_2_24_x86_64",
-    "manylinux_2_25_x86_64",
-    "manylinux_2_26_x86_64",
-    "manylinux_2_27_x86_64",
-    "manylinux_2_28_x86_64",
-    "manylinux2014_x86_64",
-    "manylinux2010_x86_64",
-    "manylinux1_x86_64",
-    "any",
-];
+/// The wheels are those of CPython 3.12 on 64-bit Linux with glibc 2.28 or later; nothing of them is run by Python. Each glibc has a tag
+/// of its own, and pip takes no tag to mean an older one.
+fn platforms() -> impl Iterator<Item = String> {
+    let named = [
+        "manylinux2014_x86_64",
+        "manylinux2010_x86_64",
+        "manylinux1_x86_64",
+        "any",
+    ];
+    let numbered = (5..=28).map(|minor| format!("manylinux_2_{minor}_x86_64"));
+    numbered
+        .chain(named.map(str::to_owned))
+        .map(|tag| format!("--platform={tag}"))
+}
 
 /// A Python whose pip answers.
 #[derive(Debug)]
@@ -92,7 +91,7 @@ impl Pip {
             "--implementation=cp",
             "--python-version=3.12",
         ]);
-        pip.args(PLATFORMS.map(|platform| format!("--platform={platform}")));
+        pip.args(platforms());
         pip.arg("--dest").arg(dir);
         if dependencies {
             pip.arg(&wheel.requirement);
