@@ -8,7 +8,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use unimse_model::fusion::Fusion;
 use unimse_model::layers::Linear;
-use unimse_model::lstm::PackedLstm;
+use unimse_model::lstm::Lstm;
 
 fn cases() -> Option<HashMap<String, Tensor>> {
     let root = std::env::var_os("UNIMSE_GOLDEN").map_or_else(
@@ -60,7 +60,7 @@ fn lstm(case: &str, bidirectional: bool, poison: f64) {
     let input = x.size()[2];
     let hidden = get("weights.weight_hh_l0").size()[1];
     let store = VarStore::new(Device::Cpu);
-    let module = PackedLstm::new(&store.root(), input, hidden, bidirectional);
+    let module = Lstm::new(&store.root(), input, hidden, bidirectional);
     let linear = Linear::new(
         &(store.root() / "linear"),
         module.width(),
@@ -68,7 +68,10 @@ fn lstm(case: &str, bidirectional: bool, poison: f64) {
     );
     fill(&store, &blob, |name| format!("{case}.weights.{name}"));
 
-    let (sequence, last) = module.forward(&x, &lengths);
+    let time = x.size()[1];
+    let valid: Vec<i64> = (0..).zip(&lengths).flat_map(|(row, &length)| (0..length).map(move |at| row * time + at)).collect();
+    let steps = x.flatten(0, 1).index_select(0, &Tensor::from_slice(&valid));
+    let (sequence, _, last) = module.forward(&steps, &lengths);
     let projected = linear.forward(&last);
     check("sequence", &sequence, get("sequence"), 1e-5);
     check("last_hidden", &last, get("last_hidden"), 1e-5);
