@@ -1,11 +1,11 @@
 //! What is there, what is wrong, what is missing: every finding of a data folder.
 
 use crate::{
-    CorpusError, Finding, Utterance, adapters,
+    CorpusError, Finding, Utterance, adapters, demo,
     draft::{Draft, Modality, Row},
     finding::{Findings, Severity},
     folder::Folder,
-    ingest::{SYNTHETIC_MARKER, open_folders},
+    ingest::open_folders,
     store,
 };
 use std::path::Path;
@@ -18,7 +18,7 @@ use std::path::Path;
 /// Only where the operating system refuses to read the folder.
 pub fn doctor(dir: &Path) -> Result<Vec<Finding>, CorpusError> {
     let mut findings = Findings::default();
-    let synthetic = dir.join(SYNTHETIC_MARKER).exists();
+    let synthetic = dir.join(demo::MARKER).exists();
     match open_folders(dir) {
         Ok(folders) => {
             for (kind, folder) in folders {

@@ -1,6 +1,8 @@
 //! A corpus as an adapter leaves it: labels read, features still in their files.
 
-use crate::{CorpusKind, Finding, SourceFile, Utterance, feature::Feature, finding::Findings};
+use crate::{
+    CorpusKind, Finding, SourceFile, Utterance, feature::Feature, finding::Findings, folder::at,
+};
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -14,6 +16,8 @@ pub(crate) struct Row {
     pub(crate) utterance: Utterance,
     pub(crate) audio: Option<Feature>,
     pub(crate) video: Option<Feature>,
+    /// File and line of its labels.
+    origin: (String, u64),
 }
 
 /// What an adapter made of a folder.
@@ -68,11 +72,14 @@ impl Draft {
         }
     }
 
-    pub(crate) fn push(&mut self, utterance: Utterance) {
+    /// Adds an utterance whose labels stand in this line of this file.
+    pub(crate) fn push(&mut self, utterance: Utterance, file: &str, line: u64) {
+        let origin = (file.to_owned(), line);
         self.rows.push(Row {
             utterance,
             audio: None,
             video: None,
+            origin,
         });
     }
 
@@ -101,28 +108,18 @@ impl Draft {
                 &b.utterance_id,
             ))
         });
-        let name = self.kind.name();
-        let mut seen: HashMap<&str, usize> = HashMap::new();
+        let mut seen: HashMap<&str, &Row> = HashMap::new();
         for row in &self.rows {
-            *seen.entry(&row.utterance.utterance_id).or_default() += 1;
-        }
-        for row in &self.rows {
-            let id = &row.utterance.utterance_id;
-            if seen.remove(id.as_str()).is_some_and(|times| times > 1) {
-                findings.error(
-                    "DUPLICATE_ID",
-                    name,
-                    Some(id.clone()),
-                    "expected each utterance once, found it twice",
+            let (id, (file, line)) = (&row.utterance.utterance_id, &row.origin);
+            if let Some(other) = seen.insert(id, row) {
+                let (other_file, other_line) = &other.origin;
+                let message = format!(
+                    "utterance {id}: expected once, found in {other_file}, line {other_line} too"
                 );
+                findings.error("DUPLICATE_ID", file, at(*line), message);
             }
             if row.utterance.text.trim().is_empty() {
-                findings.warn(
-                    "EMPTY_TEXT",
-                    name,
-                    Some(id.clone()),
-                    "utterance without text",
-                );
+                findings.warn("EMPTY_TEXT", file, at(*line), "utterance without text");
             }
         }
         self.check_dialogues(findings);

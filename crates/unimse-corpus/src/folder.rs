@@ -192,7 +192,7 @@ impl Table {
         if self.header.iter().all(String::is_empty) {
             let message = format!(
                 "empty file: expected a header with columns {}, found no line",
-                columns.join(", ")
+                in_words(&columns)
             );
             findings.error("EMPTY_CSV", &self.file, None, message);
             return None;
@@ -235,6 +235,11 @@ impl Table {
             self.header.join(", ")
         }
     }
+}
+
+/// Columns, alternatives joined by `|`, for messages.
+pub(crate) fn in_words(columns: &[&str]) -> String {
+    columns.join(", ").replace('|', " or ")
 }
 
 /// A line as findings name it.

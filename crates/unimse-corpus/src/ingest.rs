@@ -1,16 +1,13 @@
 //! From a data folder to utterance tables.
 
 use crate::{
-    CorpusError, CorpusKind, Summary, adapters, draft::refuse, finding::Findings, folder::Folder,
-    store,
+    CorpusError, CorpusKind, Summary, adapters, demo, draft::refuse, finding::Findings,
+    folder::Folder, store,
 };
 use std::{
     fs,
     path::{Path, PathBuf},
 };
-
-/// Its presence in a data folder marks generated demo data.
-pub(crate) const SYNTHETIC_MARKER: &str = "SYNTHETIC";
 
 /// Reads every corpus of `data` (`data/<mosi|mosei|meld|iemocap>/...`; other folders are left alone) and writes
 /// `out/<corpus>-<split>.parquet`.
@@ -29,7 +26,7 @@ pub fn ingest(
 ) -> Result<Vec<Summary>, CorpusError> {
     let folders = open_folders(data)?;
     check_choices(features, &folders)?;
-    let synthetic = data.join(SYNTHETIC_MARKER).exists();
+    let synthetic = data.join(demo::MARKER).exists();
     let parent = out
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())

@@ -1,67 +1,77 @@
 //! How much of what there is, by corpus and split.
 
 use crate::{Corpus, CorpusError, Polarity, Split, Task};
-use polars::prelude::{Column, DataFrame, SortMultipleOptions};
-use std::path::Path;
+use polars::prelude::{Column, DataFrame};
+use std::{collections::BTreeMap, path::Path};
 
-/// Counts by corpus and split in long form: `corpus, split, field, value, count`.
+/// What [`statistics`] counts, in its order.
+const FIELDS: [&str; 6] = [
+    "utterances",
+    "dialogues",
+    "audio",
+    "video",
+    "polarity",
+    "emotion",
+];
+
+/// Counts by corpus and split in long form: `corpus, split, field, value, count`, in canonical order.
 ///
-/// `field` is `utterances`, `dialogues`, `audio`, `video` (utterances that have it; `value` is empty), `polarity` or
-/// `emotion` (by label; `none` where it is null).
+/// `field` is `utterances`, `dialogues`, `audio` or `video` (utterances that have it; `value` is empty), `polarity`
+/// or, in ERC corpora, `emotion` (by label; `none` where it is null). Only what occurs has a row.
 ///
 /// # Errors
 /// When polars refuses the frame, which takes more rows than it can count.
 pub fn statistics(corpora: &[Corpus]) -> Result<DataFrame, CorpusError> {
-    let wrong = |error: polars::prelude::PolarsError| CorpusError::Table {
-        path: Path::new("statistics").to_owned(),
-        message: error.to_string(),
-    };
-    let mut cells: [Vec<&str>; 4] = Default::default();
-    for corpus in corpora {
+    // keyed by position in the canonical orders, so that iteration gives them
+    let mut counts: BTreeMap<(usize, Split, usize, usize), u32> = BTreeMap::new();
+    for (at, corpus) in corpora.iter().enumerate() {
         for split in Split::ALL {
             let mut dialogue = None;
             for u in corpus
                 .of_split(split)
                 .filter_map(|i| corpus.utterances.get(i))
             {
-                let mut count = |field, value| {
-                    for (column, cell) in
-                        cells
-                            .iter_mut()
-                            .zip([corpus.kind.name(), split.name(), field, value])
-                    {
-                        column.push(cell);
-                    }
-                };
-                count("utterances", "");
+                let mut count =
+                    |field, value| *counts.entry((at, split, field, value)).or_default() += 1;
+                count(0, 0);
                 if dialogue.replace(&u.dialogue_id) != Some(&u.dialogue_id) {
-                    count("dialogues", "");
+                    count(1, 0);
                 }
-                if u.audio.is_some() {
-                    count("audio", "");
+                for (field, sequence) in [(2, &u.audio), (3, &u.video)] {
+                    if sequence.is_some() {
+                        count(field, 0);
+                    }
                 }
-                if u.video.is_some() {
-                    count("video", "");
-                }
-                count("polarity", u.polarity.map_or("none", Polarity::name));
-                if corpus.task() != Task::Sentiment {
-                    count("emotion", u.emotion.as_deref().unwrap_or("none"));
+                count(4, place(&Polarity::NAMES, u.polarity.map(Polarity::name)));
+                if let Task::Emotion(taxonomy) = corpus.task() {
+                    count(5, place(taxonomy.labels(), u.emotion.as_deref()));
                 }
             }
         }
     }
-    let height = cells[0].len();
-    let columns = ["corpus", "split", "field", "value"].into_iter().zip(cells);
-    let columns = columns
+    let mut cells: [Vec<&str>; 4] = Default::default();
+    for &(at, split, field, value) in counts.keys() {
+        let label = match (field, corpora[at].task()) {
+            (4, _) => Polarity::NAMES.get(value).unwrap_or(&"none"),
+            (5, Task::Emotion(taxonomy)) => taxonomy.labels().get(value).unwrap_or(&"none"),
+            _ => "",
+        };
+        let row = [corpora[at].kind.name(), split.name(), FIELDS[field], label];
+        (cells.iter_mut().zip(row)).for_each(|(column, cell)| column.push(cell));
+    }
+    let names = ["corpus", "split", "field", "value"].into_iter().zip(cells);
+    let mut columns: Vec<Column> = names
         .map(|(name, cells)| Column::new(name.into(), cells))
         .collect();
-    let frame = DataFrame::new(height, columns).map_err(wrong)?;
-    let keys = ["corpus", "split", "field", "value"];
-    let counted = frame
-        .group_by_stable(keys)
-        .and_then(|groups| groups.count())
-        .map_err(wrong)?;
-    counted
-        .sort(keys, SortMultipleOptions::default())
-        .map_err(wrong)
+    columns.push(Column::new(
+        "count".into(),
+        counts.values().copied().collect::<Vec<_>>(),
+    ));
+    DataFrame::new(counts.len(), columns).map_err(CorpusError::table(Path::new("statistics")))
+}
+
+/// Position of a name; one beyond the last for none.
+fn place(names: &[&str], name: Option<&str>) -> usize {
+    name.and_then(|name| names.iter().position(|&known| known == name))
+        .unwrap_or(names.len())
 }

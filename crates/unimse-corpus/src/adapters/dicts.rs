@@ -56,13 +56,8 @@ pub(super) fn join(
                     .or_else(|| features.remove(&(None, u.utterance_id.clone())))
                     .or_else(|| features.remove(&(Some(u.split), u.utterance_id.clone())));
                 if found.is_none() {
-                    let message = format!("no {} under {}", modality.name(), key(u));
-                    findings.info(
-                        "UNMATCHED_ID",
-                        &name,
-                        Some(u.utterance_id.clone()),
-                        trim_key(&message),
-                    );
+                    let message = format!("no {} for this utterance", modality.name());
+                    findings.info("UNMATCHED_ID", &name, Some(u.utterance_id.clone()), message);
                 }
                 *row.slot(modality) = found.filter(|feature| feature.steps > 0);
             }
@@ -81,16 +76,6 @@ pub(super) fn join(
         }
     }
     Ok(())
-}
-
-/// One message for all keys, so that findings join.
-fn trim_key(message: &str) -> String {
-    message
-        .split(" under ")
-        .next()
-        .unwrap_or(message)
-        .to_owned()
-        + " for this utterance"
 }
 
 fn modality_of(word: &str) -> Option<Modality> {

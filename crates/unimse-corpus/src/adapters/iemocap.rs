@@ -25,6 +25,9 @@ struct Evaluation {
     end: f64,
     code: String,
     session: String,
+    /// Where it stands.
+    file: String,
+    line: u64,
 }
 
 pub(super) fn read(
@@ -131,6 +134,8 @@ fn read_evaluation(
             end,
             code,
             session,
+            file: file.to_owned(),
+            line: number,
         });
     }
 }
@@ -240,7 +245,7 @@ fn add_rows(
                     "the end is not after the start: times are null",
                 );
             }
-            draft.push(Utterance {
+            let utterance = Utterance {
                 corpus: CorpusKind::Iemocap.name().to_owned(),
                 split,
                 utterance_id: evaluation.id.clone(),
@@ -256,7 +261,8 @@ fn add_rows(
                 emotion_raw: Some(evaluation.code.clone()),
                 audio: None,
                 video: None,
-            });
+            };
+            draft.push(utterance, &evaluation.file, evaluation.line);
         }
     }
 }

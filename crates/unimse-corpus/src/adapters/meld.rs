@@ -146,7 +146,7 @@ fn read_split(split: Split, table: &Table, draft: &mut Draft, findings: &mut Fin
             findings,
         );
         let dialogue_id = format!("{split}_dia{dialogue}");
-        draft.push(Utterance {
+        let utterance = Utterance {
             corpus: CorpusKind::Meld.name().to_owned(),
             split,
             utterance_id: format!("{dialogue_id}_utt{turn}"),
@@ -164,7 +164,8 @@ fn read_split(split: Split, table: &Table, draft: &mut Draft, findings: &mut Fin
             emotion_raw: Some(raw.to_owned()),
             audio: None,
             video: None,
-        });
+        };
+        draft.push(utterance, &table.file, *line);
     }
 }
 

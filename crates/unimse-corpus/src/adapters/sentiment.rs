@@ -8,7 +8,7 @@ use crate::{
     CorpusError, CorpusKind, Polarity, Split, Utterance,
     draft::{Draft, Modality},
     finding::Findings,
-    folder::{Folder, Table, at},
+    folder::{Folder, Table, at, in_words},
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -61,7 +61,7 @@ fn label_table(folder: &Folder, findings: &mut Findings) -> Result<Option<Table>
         };
         let message = format!(
             "expected a label CSV with columns {}, found {found}",
-            COLUMNS.join(", ")
+            in_words(&COLUMNS)
         );
         findings.error("NO_LABELS", &folder.name, None, message);
         return Ok(None);
@@ -130,7 +130,7 @@ fn read_labels(kind: CorpusKind, table: &Table, draft: &mut Draft, findings: &mu
         let next = turns.entry(video.to_owned()).or_default();
         let turn = clip.parse().unwrap_or(*next);
         *next = turn.saturating_add(1);
-        draft.push(Utterance {
+        let utterance = Utterance {
             corpus: kind.name().to_owned(),
             split,
             utterance_id: format!("{video}_{clip}"),
@@ -146,7 +146,8 @@ fn read_labels(kind: CorpusKind, table: &Table, draft: &mut Draft, findings: &mu
             emotion_raw: None,
             audio: None,
             video: None,
-        });
+        };
+        draft.push(utterance, &table.file, *line);
     }
 }
 
