@@ -1,33 +1,41 @@
 //! Scaled dot-product attention, fused where LibTorch has a kernel for it.
 
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
+
+use crate::layers::dropout;
 
 /// `softmax(scale * q k^T + bias) v` for `q` `[batch, heads, time, d]`, `k` and `v` `[batch, heads, keys, d]`, `bias`
-/// broadcastable to `[batch, heads, time, keys]` in their kind. `dropout` acts on the probabilities; softmax is fp32.
+/// broadcastable to `[batch, heads, time, keys]` in their kind. `p` is the dropout of the probabilities; softmax
+/// computes in fp32.
 pub(crate) fn attention(
     q: &Tensor,
     k: &Tensor,
     v: &Tensor,
     bias: Option<&Tensor>,
     scale: f64,
-    dropout: f64,
+    p: f64,
 ) -> Tensor {
-    // The fused kernels know neither dropout (on CPU) nor the gradient of the bias.
-    if dropout == 0.0 && !bias.is_some_and(Tensor::requires_grad) {
-        return Tensor::scaled_dot_product_attention(q, k, v, bias, 0.0, false, scale, false);
+    let learns = q.requires_grad() || k.requires_grad() || v.requires_grad();
+    let bias_learns = bias.is_some_and(Tensor::requires_grad);
+    let fused = match q.device() {
+        // The CPU's fused kernel has neither dropout nor a gradient of the bias, and its backward pass in bf16 takes
+        // six times that of the products written out.
+        Device::Cpu => p == 0.0 && !bias_learns && !(learns && q.kind() == Kind::BFloat16),
+        _ => true,
+    };
+    if fused {
+        return Tensor::scaled_dot_product_attention(q, k, v, bias, p, false, scale, false);
     }
-    let scores = (q * scale).matmul(&k.transpose(-2, -1));
-    let scores = match bias {
-        Some(bias) => scores + bias,
-        None => scores,
-    };
-    let probabilities = scores.softmax(-1, Kind::Float).to_kind(q.kind());
-    let probabilities = if dropout > 0.0 {
-        probabilities.dropout(dropout, true)
+    let q = if scale == 1.0 {
+        q.shallow_clone()
     } else {
-        probabilities
+        q * scale
     };
-    probabilities.matmul(v)
+    let mut scores = q.matmul(&k.transpose(-2, -1));
+    if let Some(bias) = bias {
+        scores += bias; // in place: the gradient of a product does not need its value
+    }
+    dropout(scores.softmax(-1, scores.kind()), p, true).matmul(v)
 }
 
 /// `[batch, time, heads * d]` to `[batch, heads, time, d]`.
