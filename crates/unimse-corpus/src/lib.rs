@@ -16,6 +16,7 @@
 mod adapters;
 mod context;
 pub mod demo;
+pub mod mel;
 mod doctor;
 mod draft;
 mod error;

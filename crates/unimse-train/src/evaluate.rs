@@ -6,12 +6,12 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 use unimse_corpus::{Corpus, Task};
-use unimse_eval::{Convention, Interval, bootstrap, emotion, paired_bootstrap, sentiment};
+use unimse_eval::{Convention, emotion, sentiment};
 use unimse_labels::{Source, Split};
 use unimse_model::batch::Prediction;
 
-use crate::baselines::{Baseline, Part, emotion_baselines, sentiment_baselines};
-use crate::config::{EvaluateConfig, RunConfig};
+use crate::comparison::{compare, scores_json};
+use crate::config::RunConfig;
 use crate::dataset::{self, Dataset};
 use crate::labels_table::LabelTable;
 use crate::normaliser::Normaliser;
@@ -19,13 +19,8 @@ use crate::sampler::Plan;
 use crate::scoring::{self, Pairs, Values};
 use crate::session::Session;
 use crate::trainer::{Card, Paths};
-use crate::unify::{Embeddings, read_embeddings};
+use crate::unify::read_embeddings;
 use crate::{TrainError, artefact, predictions, receipts};
-
-/// Metrics of a sentiment corpus that get intervals and differences to the baselines.
-const SENTIMENT: [&str; 5] = ["mae", "corr", "acc7", "acc2_non0", "acc2_has0"];
-/// The same of an emotion corpus.
-const EMOTION: [&str; 3] = ["accuracy", "weighted_f1", "macro_f1"];
 
 /// Scores the run's selected checkpoint on dev and test; writes `predictions.parquet` and `results.json`.
 ///
@@ -131,7 +126,7 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
         "seeds": [card.seed],
         "fields": card.fields,
         "preset": config.preset,
-        "backbone": config.model.backbone,
+        "backbone": checkpoint_name(&config.model.checkpoint),
         "decoder": config.model.decoder,
         "modalities": config.model.modalities,
         "readout": readout.to_string(),
@@ -173,20 +168,6 @@ fn summary(pair: &Pairs) -> Result<Value, TrainError> {
     })
 }
 
-fn scores_json(s: &unimse_eval::Scores) -> Value {
-    let metrics: Map<String, Value> = s
-        .metrics
-        .iter()
-        .map(|(k, v)| (k.clone(), json!(v)))
-        .collect();
-    let undefined: Map<String, Value> = s
-        .undefined
-        .iter()
-        .map(|(k, v)| (k.clone(), json!(v)))
-        .collect();
-    json!({"n": s.n, "metrics": metrics, "undefined": undefined})
-}
-
 /// Counts of generated text that was unparsable, repaired, or zero.
 fn outputs(scored: &mut Value, pair: &Pairs, predictions: &[Prediction]) {
     let rows = || pair.examples.iter().map(|&i| &predictions[i]);
@@ -199,160 +180,13 @@ fn outputs(scored: &mut Value, pair: &Pairs, predictions: &[Prediction]) {
     );
 }
 
-/// Intervals of the metrics; baselines with theirs and the paired difference (ours minus theirs).
-fn compare(
-    scored: &mut Value,
-    pair: &Pairs,
-    corpus: &Corpus,
-    test: &Dataset,
-    embeddings: &Embeddings,
-    c: &EvaluateConfig,
-) -> Result<(), TrainError> {
-    let dim = embeddings.dim;
-    let test_ids: Vec<usize> = {
-        // rows of `corpus` that the pair's examples are
-        let by_id: std::collections::HashMap<&str, usize> = corpus
-            .utterances
-            .iter()
-            .enumerate()
-            .map(|(i, u)| (u.utterance_id.as_str(), i))
-            .collect();
-        let id = |&e: &usize| {
-            let e = &test.examples[e];
-            by_id[test.corpora[e.corpus].utterances[e.utterance]
-                .utterance_id
-                .as_str()]
-        };
-        pair.examples.iter().map(id).collect()
-    };
-    let rows = |ids: &[usize]| -> Vec<f32> {
-        ids.iter()
-            .flat_map(|&i| embeddings.rows[i * dim..(i + 1) * dim].iter().copied())
-            .collect()
-    };
-    let (intervals, baselines) = match &pair.values {
-        Values::Sentiment { prediction, truth } => {
-            let gold = |split| -> (Vec<usize>, Vec<f32>) {
-                corpus
-                    .of_split(split)
-                    .filter_map(|i| Some((i, corpus.utterances[i].score?)))
-                    .unzip()
-            };
-            let ((train_ids, train_y), (dev_ids, dev_y)) = (gold(Split::Train), gold(Split::Dev));
-            let train = Part {
-                inputs: rows(&train_ids),
-                truth: &train_y,
-            };
-            let dev = Part {
-                inputs: rows(&dev_ids),
-                truth: &dev_y,
-            };
-            let fitted = sentiment_baselines(&train, &dev, &rows(&test_ids), dim)?;
-            let metric = |p: &[f32], key: &str, at: &[usize]| {
-                let pick = |v: &[f32]| at.iter().map(|&i| v[i]).collect::<Vec<_>>();
-                sentiment(&pick(p), &pick(truth), Convention::Mmsa)
-                    .ok()
-                    .and_then(|s| s.get(key))
-                    .unwrap_or(f64::NAN)
-            };
-            let score = |p: &[f32]| Ok(scores_json(&sentiment(p, truth, Convention::Mmsa)?));
-            table(
-                &SENTIMENT,
-                prediction,
-                &fitted,
-                truth.len(),
-                c,
-                metric,
-                score,
-            )?
-        }
-        Values::Emotion {
-            prediction,
-            truth,
-            labels,
-        } => {
-            let gold = |split| -> (Vec<usize>, Vec<usize>) {
-                corpus
-                    .of_split(split)
-                    .filter_map(|i| Some((i, class(&corpus.utterances[i], labels)?)))
-                    .unzip()
-            };
-            let ((train_ids, train_y), (dev_ids, dev_y)) = (gold(Split::Train), gold(Split::Dev));
-            let train = Part {
-                inputs: rows(&train_ids),
-                truth: &train_y,
-            };
-            let dev = Part {
-                inputs: rows(&dev_ids),
-                truth: &dev_y,
-            };
-            let fitted = emotion_baselines(&train, &dev, &rows(&test_ids), dim, labels)?;
-            let metric = |p: &[usize], key: &str, at: &[usize]| {
-                let pick = |v: &[usize]| at.iter().map(|&i| v[i]).collect::<Vec<_>>();
-                emotion(&pick(p), &pick(truth), labels)
-                    .ok()
-                    .and_then(|s| s.scores.get(key))
-                    .unwrap_or(f64::NAN)
-            };
-            let score = |p: &[usize]| Ok(scores_json(&emotion(p, truth, labels)?.scores));
-            table(&EMOTION, prediction, &fitted, truth.len(), c, metric, score)?
-        }
-    };
-    scored["intervals"] = intervals;
-    scored["baselines"] = baselines;
-    Ok(())
-}
-
-fn class(u: &unimse_corpus::Utterance, labels: &[String]) -> Option<usize> {
-    labels
-        .iter()
-        .position(|l| Some(l.as_str()) == u.emotion.as_deref())
-}
-
-/// Intervals of ours and of each baseline's difference.
-fn table<T: Sync>(
-    keys: &[&str],
-    ours: &[T],
-    fitted: &[Baseline<T>],
-    n: usize,
-    c: &EvaluateConfig,
-    metric: impl Fn(&[T], &str, &[usize]) -> f64 + Sync,
-    score: impl Fn(&[T]) -> Result<Value, TrainError>,
-) -> Result<(Value, Value), TrainError> {
-    let metric = &metric;
-    let mut intervals = Map::new();
-    for &key in keys {
-        let interval = bootstrap(n, c.resamples, c.seed, |at| metric(ours, key, at));
-        intervals.insert(key.to_owned(), interval_json(interval));
-    }
-    let mut baselines = Map::new();
-    for b in fitted {
-        let mut entry = score(&b.prediction)?;
-        entry["chosen"] = b.lambda.map_or_else(|| json!({}), |l| json!({"lambda": l}));
-        let mut difference = Map::new();
-        for &key in keys {
-            let interval = paired_bootstrap(
-                n,
-                c.resamples,
-                c.seed,
-                |at| metric(ours, key, at),
-                |at| metric(&b.prediction, key, at),
-            );
-            difference.insert(key.to_owned(), interval_json(interval));
-        }
-        entry["difference"] = Value::Object(difference);
-        baselines.insert(b.name.to_owned(), entry);
-    }
-    Ok((Value::Object(intervals), Value::Object(baselines)))
-}
-
-/// An interval; null where a metric was undefined on the sample.
-fn interval_json(i: Interval) -> Value {
-    if i.estimate.is_finite() && i.low.is_finite() && i.high.is_finite() {
-        json!({"estimate": i.estimate, "low": i.low, "high": i.high})
-    } else {
-        Value::Null
-    }
+/// The last part of a folder or Hub id: what a reader calls the checkpoint.
+fn checkpoint_name(checkpoint: &str) -> &str {
+    checkpoint
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or(checkpoint)
 }
 
 /// What the corpus gave as input, in words.

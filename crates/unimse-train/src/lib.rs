@@ -20,6 +20,7 @@
 pub mod artefact;
 pub mod baselines;
 pub mod checkpoint;
+mod comparison;
 pub mod config;
 pub mod dataset;
 mod error;

@@ -1,5 +1,6 @@
 //! The unify stage (paper 3.2): embeds every text, finds donors, writes the label tables.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,27 +110,32 @@ pub struct Embeddings {
     pub dim: usize,
 }
 
-/// Embeds the text of every utterance, corpus by corpus. Embeddings are always fp32: a donor must not depend on the CPU.
+/// Embeds the text of every utterance, corpus by corpus, equal texts once: their rows are equal to the bit, so that ties between
+/// donors are true ties. Embeddings are always fp32: a donor must not depend on the CPU.
 fn embed(corpora: &[Corpus], encoder: &str) -> Result<Embeddings, TrainError> {
-    let model = SentenceEncoder::load(
-        &checkpoint_folder(encoder)?,
-        device(),
-        unimse_model::Precision::Fp32,
-    )?;
-    let texts: Vec<String> = corpora
-        .iter()
-        .flat_map(|c| &c.utterances)
-        .map(|u| u.text.clone())
-        .collect();
-    let bar = ProgressBar::new(texts.len() as u64);
-    bar.set_style(
-        ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    let folder = checkpoint_folder(encoder)?;
+    let model = SentenceEncoder::load(&folder, device(), unimse_model::Precision::Fp32)?;
+    let utterances = || corpora.iter().flat_map(|c| &c.utterances);
+    let mut unique: Vec<String> = Vec::new();
+    let mut index: HashMap<&str, usize> = HashMap::new();
+    for u in utterances() {
+        index.entry(&u.text).or_insert_with(|| {
+            unique.push(u.text.clone());
+            unique.len() - 1
+        });
+    }
+    let bar = ProgressBar::new(unique.len() as u64);
+    let template = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
+    bar.set_style(template.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message("embedding texts");
-    let rows = model.encode(&texts, BATCH, &mut |done| bar.set_position(done as u64))?;
+    let rows = model.encode(&unique, BATCH, &mut |done| bar.set_position(done as u64))?;
     bar.finish_and_clear();
-    let dim = rows.len() / texts.len().max(1);
+    let dim = model.dim() as usize;
+    let row = |u: &unimse_corpus::Utterance| {
+        let at = index[u.text.as_str()];
+        &rows[at * dim..(at + 1) * dim]
+    };
+    let rows = utterances().flat_map(row).copied().collect();
     Ok(Embeddings { rows, dim })
 }
 

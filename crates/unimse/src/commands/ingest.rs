@@ -37,8 +37,26 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let summaries = unimse_corpus::ingest(&args.data, &args.out, &args.features, &mut |line| {
         eprintln!("ingest: {line}")
     })?;
-    for s in summaries {
-        super::print(&format!("{s}\n"))?;
+    // a note is of a corpus: every split carries it
+    let notes = summaries.iter().flat_map(|s| &s.notes);
+    let mut said = std::collections::HashSet::new();
+    for note in notes.filter(|n| said.insert(*n)) {
+        eprintln!("note: {note}");
+    }
+    for s in &summaries {
+        let part = |name: &str, n: usize, dim: Option<usize>| {
+            dim.map_or_else(|| format!("no {name}"), |d| format!("{name} {n} x {d}"))
+        };
+        super::print(&format!(
+            "{} {}: {} utterances, {} dialogues, {}, {}{}\n",
+            s.corpus,
+            s.split.name(),
+            s.utterances,
+            s.dialogues,
+            part("audio", s.audio, s.audio_dim),
+            part("video", s.video, s.video_dim),
+            if s.synthetic { " (synthetic)" } else { "" },
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -107,24 +107,35 @@ fn sequence(row: &mut Map<String, Value>, name: &str, folder: &Path) -> Result<O
         Some(other) => bail!("field {name}: expected a path, found {other}"),
     };
     let file = || format!("field {name}: {}", path.display());
-    match path
+    let extension = path
         .extension()
         .and_then(|e| e.to_str())
-        .map(str::to_ascii_lowercase)
-        .as_deref()
-    {
-        Some("npy") => Ok(Some(unimse_corpus::read_npy(&path).with_context(file)?)),
+        .map(str::to_ascii_lowercase);
+    match extension.as_deref() {
+        Some("npy") => {
+            let array = unimse_formats::read_npy(&path).with_context(file)?;
+            let [_, dim] = array.shape[..] else {
+                bail!(
+                    "{}: expected shape [steps, features], found {:?}",
+                    file(),
+                    array.shape
+                )
+            };
+            Ok(Some(Sequence {
+                dim,
+                values: array.values,
+            }))
+        }
         Some("wav") if name == "audio" => Ok(Some(
             unimse_corpus::mel::from_wav(&path).with_context(file)?,
         )),
-        _ => bail!(
-            "{}: expected a .npy file{}",
-            file(),
-            if name == "audio" {
+        _ => {
+            let or = if name == "audio" {
                 " or a .wav file"
             } else {
                 ""
-            }
-        ),
+            };
+            bail!("{}: expected a .npy file{or}", file())
+        }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             &aggregate::aggregate(&args.run)?,
         )?;
     }
-    let written = unimse_report::write(&args.run)?;
+    let written = unimse_report::write(&args.run, &unimse_report::paper_tables()?)?;
     super::print(&format!(
         "{}\n{}\n",
         written.markdown.display(),
