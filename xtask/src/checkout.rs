@@ -58,28 +58,21 @@ impl Checkout {
     /// The version of the code: a digest over what `unimse` is built from. Tests and golden values are not part of it, nor is the commit:
     /// a change of the documentation redoes no training.
     pub(crate) fn code(&self) -> Result<String> {
-        let parts = ["Cargo.toml", "Cargo.lock", "build", "crates", "data"];
+        let folders = ["build", "crates", "data"];
         let tests = |path: &str| {
             path.split('/')
                 .any(|part| part == "tests" || part == "golden")
         };
+        let mut paths = vec!["Cargo.toml".to_owned(), "Cargo.lock".to_owned()];
+        for folder in folders {
+            let files = tree::files(&self.root.join(folder))?.into_iter();
+            let built = files.filter(|(path, _)| !tests(path));
+            paths.extend(built.map(|(path, _)| format!("{folder}/{path}")));
+        }
         let mut lines = String::new();
-        for part in parts {
-            let files = match self.root.join(part) {
-                file if file.is_file() => vec![String::new()],
-                dir => tree::files(&dir)?
-                    .into_iter()
-                    .map(|(path, _)| path)
-                    .collect(),
-            };
-            for file in files.iter().filter(|path| !tests(path)) {
-                let path = Path::new(part).join(file);
-                lines.push_str(&format!(
-                    "{} {}\n",
-                    tree::sha256_file(&self.root.join(&path))?,
-                    path.display()
-                ));
-            }
+        for path in paths {
+            let digest = tree::sha256_file(&self.root.join(&path))?;
+            lines.push_str(&format!("{digest} {path}\n"));
         }
         Ok(tree::sha256(lines.as_bytes()))
     }

@@ -40,6 +40,8 @@ impl World {
         fs::write(dir.path().join("input/mosi/a.csv"), "row").unwrap();
         fs::create_dir_all(dir.path().join("crates/a/tests")).unwrap();
         fs::write(dir.path().join("crates/a/lib.rs"), "1").unwrap();
+        fs::write(dir.path().join("Cargo.toml"), "").unwrap();
+        fs::write(dir.path().join("Cargo.lock"), "").unwrap();
         let checkout = Checkout::at(dir.path());
         Self { dir, checkout }
     }
