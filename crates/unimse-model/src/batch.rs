@@ -1,5 +1,7 @@
 //! One padded batch of utterances, and what the model is taught and answers about each of them.
 
+use std::collections::BTreeSet;
+
 use tch::{Device, Kind, Tensor};
 use unimse_labels::PlainLabel;
 
@@ -223,6 +225,74 @@ impl Batch {
             video,
             size: rows.len() as i64,
         })
+    }
+}
+
+impl Batch {
+    /// Refuses what LibTorch would answer with an obscure message or an invalid memory access.
+    ///
+    /// # Errors
+    /// Shapes that do not fit each other, no row, more than `max_positions` tokens, ids of `vocabulary` and above, segments that are
+    /// not 0, 1 or 2, features of rows that do not exist or have some already.
+    pub(crate) fn check(&self, vocabulary: i64, max_positions: Option<i64>) -> Result<()> {
+        let expect = |what: &str, expected: String, found: String| {
+            Err(ModelError::Input(format!(
+                "{what}: expected {expected}, found {found}"
+            )))
+        };
+        let size = self.tokens.size();
+        if size.len() != 2 || size[0] != self.size || size[0] == 0 || size[1] == 0 {
+            return expect(
+                "batch.tokens",
+                format!("shape [{}, time], neither of them 0", self.size),
+                format!("{size:?}"),
+            );
+        }
+        for (what, tensor) in [
+            ("batch.mask", &self.mask),
+            ("batch.segments", &self.segments),
+        ] {
+            if tensor.size() != size {
+                return expect(
+                    what,
+                    format!("shape {size:?}"),
+                    format!("{:?}", tensor.size()),
+                );
+            }
+        }
+        if let Some(most) = max_positions.filter(|&most| size[1] > most) {
+            return expect(
+                "batch.tokens",
+                format!("at most {most} tokens"),
+                size[1].to_string(),
+            );
+        }
+        for (what, ids, count) in [
+            ("token ids", &self.tokens, vocabulary),
+            ("segments", &self.segments, 3),
+        ] {
+            let (low, high) = (ids.min().int64_value(&[]), ids.max().int64_value(&[]));
+            if low < 0 || high >= count {
+                return expect(
+                    what,
+                    format!("0 to {}", count - 1),
+                    format!("{low} to {high}"),
+                );
+            }
+        }
+        for (what, modality) in [("batch.audio", &self.audio), ("batch.video", &self.video)] {
+            let mut seen = BTreeSet::new();
+            for &row in modality.groups.iter().flat_map(|group| &group.rows) {
+                if row < 0 || row >= self.size || !seen.insert(row) {
+                    return expect(
+                        what,
+                        format!("rows of 0 to {}, each once", self.size - 1),
+                        row.to_string(),
+                    );
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -19,8 +19,14 @@ struct Projection {
 impl Projection {
     fn new(p: &Path<'_>, input: i64, output: i64, kernel: i64) -> Self {
         let bound = 1.0 / ((input * kernel) as f64).sqrt();
-        let init = Init::Uniform { lo: -bound, up: bound };
-        Self { weight: p.var("weight", &[output, input, kernel], init), bias: p.var("bias", &[output], init) }
+        let init = Init::Uniform {
+            lo: -bound,
+            up: bound,
+        };
+        Self {
+            weight: p.var("weight", &[output, input, kernel], init),
+            bias: p.var("bias", &[output], init),
+        }
     }
 
     /// `x` `[batch, time, input]`, zero where not valid, `mask` `[batch, time]` bool; the result is `[batch, output]` fp32.
@@ -31,8 +37,14 @@ impl Projection {
             // A linear map commutes with the mean, and one vector is cheaper to project than a sequence.
             return Ok(mean(x)?.linear(&self.weight.squeeze_dim(2), Some(&self.bias)));
         }
-        let x = x.masked_fill(&mask.logical_not().unsqueeze(-1), 0.0).to_kind(self.weight.kind());
-        mean(&x.transpose(1, 2).conv1d(&self.weight, Some(&self.bias), [1], [kernel / 2], [1], 1).transpose(1, 2))
+        let x = x
+            .masked_fill(&mask.logical_not().unsqueeze(-1), 0.0)
+            .to_kind(self.weight.kind());
+        mean(
+            &x.transpose(1, 2)
+                .conv1d(&self.weight, Some(&self.bias), [1], [kernel / 2], [1], 1)
+                .transpose(1, 2),
+        )
     }
 }
 
@@ -50,11 +62,23 @@ impl Contrast {
     /// `None` where no contrastive loss can arise: both weights 0, no fused layer, or text alone.
     pub(crate) fn new(p: &Path<'_>, dim: i64, layers: usize, config: &ModelConfig) -> Option<Self> {
         let contrastive = &config.contrastive;
-        let wanted = |modality, weight: f64| config.has(modality) && weight > 0.0 && config.fusion.layers > 0;
-        let (audio, video) = (wanted(Modality::Audio, contrastive.alpha), wanted(Modality::Video, contrastive.beta));
+        let wanted = |modality, weight: f64| {
+            config.has(modality) && weight > 0.0 && config.fusion.layers > 0
+        };
+        let (audio, video) = (
+            wanted(Modality::Audio, contrastive.alpha),
+            wanted(Modality::Video, contrastive.beta),
+        );
         let (common, kernel) = (contrastive.dim as i64, contrastive.kernel as i64);
         let other = |wanted: bool, modality: Modality| {
-            wanted.then(|| Projection::new(&(p / modality.name()), config.lstm.hidden as i64, common, kernel))
+            wanted.then(|| {
+                Projection::new(
+                    &(p / modality.name()),
+                    config.lstm.hidden as i64,
+                    common,
+                    kernel,
+                )
+            })
         };
         (audio || video).then(|| Self {
             text: (layers - config.fusion.layers..layers)
@@ -67,19 +91,33 @@ impl Contrast {
     }
 
     /// The loss of each fused layer between its text and `states`, the rows that lack the modality left out.
-    pub(crate) fn losses(&self, text: &[Anchor], states: &ModalityStates, modality: Modality) -> Result<Vec<Tensor>> {
+    pub(crate) fn losses(
+        &self,
+        text: &[Anchor],
+        states: &ModalityStates,
+        modality: Modality,
+    ) -> Result<Vec<Tensor>> {
         let projection = match modality {
             Modality::Audio => &self.audio,
             Modality::Video => &self.video,
             Modality::Text => &None,
         };
-        let Some(projection) = projection else { return Ok(Vec::new()) };
+        let Some(projection) = projection else {
+            return Ok(Vec::new());
+        };
         let key = projection.forward(&states.sequence, &states.mask)?;
         text.iter()
             .map(|anchor| {
                 let query = anchor.0.index_select(0, &states.rows);
-                info_nce(&query, &key, Negatives::InBatch, None, self.temperature, Reduction::Mean)
-                    .map_err(|e| ModelError::Input(e.to_string()))
+                info_nce(
+                    &query,
+                    &key,
+                    Negatives::InBatch,
+                    None,
+                    self.temperature,
+                    Reduction::Mean,
+                )
+                .map_err(|e| ModelError::Input(e.to_string()))
             })
             .collect()
     }
@@ -88,7 +126,12 @@ impl Contrast {
     pub(crate) fn anchor(&self, at: usize, hidden: &Tensor, mask: &Tensor) -> Result<Anchor> {
         self.text
             .get(at)
-            .ok_or_else(|| ModelError::Input(format!("fused layer {at}: expected one of {}", self.text.len())))?
+            .ok_or_else(|| {
+                ModelError::Input(format!(
+                    "fused layer {at}: expected one of {}",
+                    self.text.len()
+                ))
+            })?
             .forward(hidden, mask)
             .map(Anchor)
     }

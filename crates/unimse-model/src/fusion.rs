@@ -23,13 +23,24 @@ pub struct Fusion {
 impl Fusion {
     /// `dim` is the width of the text states, `others` that of the audio and video states together (0 for text alone),
     /// `bottleneck` that of `D`; `dropout` acts on the fused term.
-    pub fn new(p: &Path<'_>, dim: i64, others: i64, bottleneck: i64, skip: bool, dropout: f64) -> Self {
+    pub fn new(
+        p: &Path<'_>,
+        dim: i64,
+        others: i64,
+        bottleneck: i64,
+        skip: bool,
+        dropout: f64,
+    ) -> Self {
         let wide = dim + others;
         let project = p / "project";
         Self {
             down: Linear::new(&(p / "down"), wide, bottleneck),
             up: Linear::new(&(p / "up"), bottleneck, wide),
-            project: if skip { Linear::zeros(&project, wide, dim) } else { Linear::new(&project, wide, dim) },
+            project: if skip {
+                Linear::zeros(&project, wide, dim)
+            } else {
+                Linear::new(&project, wide, dim)
+            },
             skip,
             dropout,
         }
@@ -66,7 +77,10 @@ impl Fusion {
 pub fn fusion_ratio(term: &Tensor, hidden: &Tensor, mask: &Tensor) -> f64 {
     let norm = |x: &Tensor| x.to_kind(Kind::Float).norm_scalaropt_dim(2.0, -1, false);
     let ratio = norm(term) / norm(hidden).clamp_min(1e-12);
-    ratio.masked_select(mask).mean(Kind::Float).double_value(&[])
+    ratio
+        .masked_select(mask)
+        .mean(Kind::Float)
+        .double_value(&[])
 }
 
 /// The learned vector that stands for a modality an utterance lacks.
@@ -78,7 +92,16 @@ pub struct Absent {
 impl Absent {
     /// A vector of width `dim` called `name`, drawn with standard deviation 0.02.
     pub fn new(p: &Path<'_>, name: &str, dim: i64) -> Self {
-        Self { vector: p.var(name, &[dim], Init::Randn { mean: 0.0, stdev: 0.02 }) }
+        Self {
+            vector: p.var(
+                name,
+                &[dim],
+                Init::Randn {
+                    mean: 0.0,
+                    stdev: 0.02,
+                },
+            ),
+        }
     }
 
     /// `[batch, dim]`: the rows of `states` `[present, dim]` at the places `rows` `[present]` i64, the learned vector elsewhere.

@@ -53,7 +53,7 @@ pub(crate) fn search(
     beams: usize,
 ) -> Vec<Prediction> {
     let width = automaton.vocabulary().len();
-    let bias: Option<Vec<f32>> = bias.map(|b| values(b));
+    let bias: Option<Vec<f32>> = bias.map(values);
     let keep = PREFIXES.max(beams);
     let mut found = vec![Found::new(automaton); batch];
     let mut first = vec![start];
@@ -112,7 +112,8 @@ pub(crate) fn search(
                     let node = automaton.forced(child, &mut run);
                     let greedy = at == greedy_child;
                     found[item].settle(automaton, Some(prefix.node), node, mass, greedy);
-                    let counts = greedy || mass.exp() >= LEAST_MASS || automaton.open(node, INTENSITY);
+                    let counts =
+                        greedy || mass.exp() >= LEAST_MASS || automaton.open(node, INTENSITY);
                     if counts && !automaton.complete(node) {
                         next.push((
                             Prefix {

@@ -49,10 +49,16 @@ struct Vocabulary {
 
 impl Vocabulary {
     fn new(grammar: &Grammar) -> Self {
-        let intensities: Vec<f32> = Polarity::ALL.iter().flat_map(|&p| grammar.intensity_values(p)).collect();
+        let intensities: Vec<f32> = Polarity::ALL
+            .iter()
+            .flat_map(|&p| grammar.intensity_values(p))
+            .collect();
         let mut size = FIRST;
         let mut slots = Vec::new();
-        let fields = Field::ALL.into_iter().filter(|field| grammar.fields.contains(field)).map(Some);
+        let fields = Field::ALL
+            .into_iter()
+            .filter(|field| grammar.fields.contains(field))
+            .map(Some);
         for field in [None].into_iter().chain(fields) {
             let count = match field {
                 None => Polarity::ALL.len(),
@@ -60,10 +66,18 @@ impl Vocabulary {
                 Some(Field::Meld) => MeldEmotion::ALL.len(),
                 Some(Field::Iemocap) => IemocapEmotion::ALL.len(),
             } as i64;
-            slots.push(Slot { field, first: size, count });
+            slots.push(Slot {
+                field,
+                first: size,
+                count,
+            });
             size += count;
         }
-        Self { slots, intensities, size }
+        Self {
+            slots,
+            intensities,
+            size,
+        }
     }
 
     /// Token of each slot; `unknown` where the label has no value.
@@ -71,7 +85,9 @@ impl Vocabulary {
         let token = |slot: &Slot| {
             let index = match slot.field {
                 None => Some(self.polarity(label).index()),
-                Some(Field::Intensity) => label.intensity.map(|score| self.nearest(score, self.polarity(label))),
+                Some(Field::Intensity) => label
+                    .intensity
+                    .map(|score| self.nearest(score, self.polarity(label))),
                 Some(Field::Meld) => label.meld.map(MeldEmotion::index),
                 Some(Field::Iemocap) => label.iemocap.map(IemocapEmotion::index),
             };
@@ -82,18 +98,28 @@ impl Vocabulary {
 
     /// The sign of the intensity where the grammar has one, as in the text form.
     fn polarity(&self, label: &PlainLabel) -> Polarity {
-        label.intensity.filter(|_| !self.intensities.is_empty()).map_or(label.polarity, Polarity::from_score)
+        label
+            .intensity
+            .filter(|_| !self.intensities.is_empty())
+            .map_or(label.polarity, Polarity::from_score)
     }
 
     /// Indices of the scores with the sign of `polarity`.
     fn scores(&self, polarity: Polarity) -> std::ops::Range<usize> {
-        let begin = self.intensities.partition_point(|&v| Polarity::from_score(v) < polarity);
-        begin..self.intensities.partition_point(|&v| Polarity::from_score(v) <= polarity)
+        let begin = self
+            .intensities
+            .partition_point(|&v| Polarity::from_score(v) < polarity);
+        begin
+            ..self
+                .intensities
+                .partition_point(|&v| Polarity::from_score(v) <= polarity)
     }
 
     fn nearest(&self, score: f32, polarity: Polarity) -> usize {
         let distance = |i: &usize| (self.intensities[*i] - score).abs();
-        self.scores(polarity).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(0)
+        self.scores(polarity)
+            .min_by(|a, b| distance(a).total_cmp(&distance(b)))
+            .unwrap_or(0)
     }
 
     /// Tokens that may follow in `slot` beside `polarity`.
@@ -113,10 +139,16 @@ impl Vocabulary {
         if sigma == 0.0 {
             return vec![(self.nearest(score, polarity), 1.0)];
         }
-        let exponent = |i: usize| -f64::from(self.intensities[i] - score).powi(2) / (2.0 * sigma * sigma);
-        let top = scores.clone().map(exponent).fold(f64::NEG_INFINITY, f64::max);
+        let exponent =
+            |i: usize| -f64::from(self.intensities[i] - score).powi(2) / (2.0 * sigma * sigma);
+        let top = scores
+            .clone()
+            .map(exponent)
+            .fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = scores.clone().map(|i| (exponent(i) - top).exp()).sum();
-        scores.map(|i| (i, ((exponent(i) - top).exp() / total) as f32)).collect()
+        scores
+            .map(|i| (i, ((exponent(i) - top).exp() / total) as f32))
+            .collect()
     }
 }
 
@@ -148,15 +180,32 @@ impl LabelDecoder {
     ///
     /// # Errors
     /// `dim` is no multiple of the number of heads.
-    pub fn new(p: &Path<'_>, grammar: &Grammar, dim: i64, config: &LabelDecoderConfig) -> Result<Self> {
+    pub fn new(
+        p: &Path<'_>,
+        grammar: &Grammar,
+        dim: i64,
+        config: &LabelDecoderConfig,
+    ) -> Result<Self> {
         let heads = config.heads as i64;
         if heads < 1 || dim % heads != 0 {
-            return Err(ModelError::Input(format!("model.label_decoder.heads: expected a divisor of the backbone's width {dim}, found {heads}")));
+            return Err(ModelError::Input(format!(
+                "model.label_decoder.heads: expected a divisor of the backbone's width {dim}, found {heads}"
+            )));
         }
         let vocabulary = Vocabulary::new(grammar);
-        let full = Grammar { form: Form::Fields, ..grammar.clone() };
+        let full = Grammar {
+            form: Form::Fields,
+            ..grammar.clone()
+        };
         let automaton = Automaton::new(&full, |label| Ok(vocabulary.tokens(label)))?;
-        let shape = T5Config::label_decoder(vocabulary.size, dim, heads, config.layers, 2 * dim, config.dropout);
+        let shape = T5Config::label_decoder(
+            vocabulary.size,
+            dim,
+            heads,
+            config.layers,
+            2 * dim,
+            config.dropout,
+        );
         let embedding = Embedding::new(&(p / "embedding"), vocabulary.size, dim, 1.0);
         let head = Linear::without_bias(&(p / "head"), dim, vocabulary.size, 0.02);
         Ok(Self {
@@ -178,10 +227,21 @@ impl LabelDecoder {
     ///
     /// # Errors
     /// Shapes that do not fit each other.
-    pub fn loss(&self, source: &Tensor, mask: &Tensor, current: &Tensor, targets: &[Target], train: bool) -> Result<Tensor> {
+    pub fn loss(
+        &self,
+        source: &Tensor,
+        mask: &Tensor,
+        current: &Tensor,
+        targets: &[Target],
+        train: bool,
+    ) -> Result<Tensor> {
         let teacher = self.teacher(targets, source.device());
         let readout = self.readout.forward(&pool(source, current)?).unsqueeze(1);
-        let logits = self.decoder.forward(&teacher.inputs, source, mask, train).to_kind(Kind::Float) + readout;
+        let logits = self
+            .decoder
+            .forward(&teacher.inputs, source, mask, train)
+            .to_kind(Kind::Float)
+            + readout;
         let chances = (logits + teacher.impossible).log_softmax(-1, Kind::Float);
         Ok((chances * teacher.targets).sum(Kind::Float) / -(targets.len().max(1) as f64))
     }
@@ -190,11 +250,28 @@ impl LabelDecoder {
     ///
     /// # Errors
     /// Shapes that do not fit each other.
-    pub fn predict(&self, source: &Tensor, mask: &Tensor, current: &Tensor, beams: usize) -> Result<Vec<Prediction>> {
-        let readout = self.readout.forward(&pool(source, current)?).index_select(1, &self.pieces);
+    pub fn predict(
+        &self,
+        source: &Tensor,
+        mask: &Tensor,
+        current: &Tensor,
+        beams: usize,
+    ) -> Result<Vec<Prediction>> {
+        let readout = self
+            .readout
+            .forward(&pool(source, current)?)
+            .index_select(1, &self.pieces);
         let decoding = Decoding::new(&self.decoder, source, mask, 1, Some(&self.pieces));
         let batch = source.size()[0] as usize;
-        Ok(search(&self.automaton, &self.grammar, decoding, batch, Some(&readout), START, beams))
+        Ok(search(
+            &self.automaton,
+            &self.grammar,
+            decoding,
+            batch,
+            Some(&readout),
+            START,
+            beams,
+        ))
     }
 
     fn teacher(&self, targets: &[Target], device: Device) -> Teacher {
@@ -217,11 +294,14 @@ impl LabelDecoder {
                 let weights = &target.weights;
                 match (slot.field, target.label.intensity) {
                     (Some(Field::Intensity), Some(score)) => {
-                        for (index, share) in self.vocabulary.gaussian(score, polarity, self.sigma) {
+                        for (index, share) in self.vocabulary.gaussian(score, polarity, self.sigma)
+                        {
                             wanted[cell + slot.first as usize + index] = share * weights.intensity;
                         }
                     }
-                    (None | Some(Field::Intensity), _) => wanted[cell + token as usize] = weights.polarity,
+                    (None | Some(Field::Intensity), _) => {
+                        wanted[cell + token as usize] = weights.polarity
+                    }
                     (Some(Field::Meld), _) => wanted[cell + token as usize] = weights.meld,
                     (Some(Field::Iemocap), _) => wanted[cell + token as usize] = weights.iemocap,
                 }
@@ -230,7 +310,9 @@ impl LabelDecoder {
         let shape = [targets.len() as i64, slots as i64, size as i64];
         let place = |values: &[f32]| Tensor::from_slice(values).view(shape).to_device(device);
         Teacher {
-            inputs: Tensor::from_slice(&inputs).view([shape[0], shape[1]]).to_device(device),
+            inputs: Tensor::from_slice(&inputs)
+                .view([shape[0], shape[1]])
+                .to_device(device),
             targets: place(&wanted),
             impossible: place(&impossible),
         }
@@ -241,3 +323,6 @@ impl LabelDecoder {
 fn pool(source: &Tensor, current: &Tensor) -> Result<Tensor> {
     masked_mean(source, current).map_err(|e| ModelError::Input(e.to_string()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,7 @@ mod attention;
 mod contrast;
 mod error;
 mod generate;
+mod parameters;
 
 pub mod automaton;
 pub mod batch;
@@ -38,7 +39,10 @@ pub mod tokenizer;
 pub mod unimodel;
 pub mod weights;
 
-pub use batch::{Batch, BatchError, FeatureGroup, FieldWeights, Losses, ModalityBatch, Prediction, SequenceRef, Target};
+pub use batch::{
+    Batch, BatchError, FeatureGroup, FieldWeights, Losses, ModalityBatch, Prediction, SequenceRef,
+    Target,
+};
 pub use config::{Backbone, ConfigError, Decoder, FeatureDims, Modality, ModelConfig};
 pub use encoder::{Hook, TextEncoder, no_hook};
 pub use error::{ModelError, Result};

@@ -29,17 +29,31 @@ impl Lstm {
     /// Every parameter uniform in `±1/sqrt(hidden)`, PyTorch's default.
     pub fn new(p: &Path<'_>, input: i64, hidden: i64, bidirectional: bool) -> Self {
         let bound = 1.0 / (hidden as f64).sqrt();
-        let init = Init::Uniform { lo: -bound, up: bound };
-        let suffixes: &[&str] = if bidirectional { &["", "_reverse"] } else { &[""] };
+        let init = Init::Uniform {
+            lo: -bound,
+            up: bound,
+        };
+        let suffixes: &[&str] = if bidirectional {
+            &["", "_reverse"]
+        } else {
+            &[""]
+        };
         let direction = |suffix: &&str| {
             [
                 p.var(&format!("weight_ih_l0{suffix}"), &[4 * hidden, input], init),
-                p.var(&format!("weight_hh_l0{suffix}"), &[4 * hidden, hidden], init),
+                p.var(
+                    &format!("weight_hh_l0{suffix}"),
+                    &[4 * hidden, hidden],
+                    init,
+                ),
                 p.var(&format!("bias_ih_l0{suffix}"), &[4 * hidden], init),
                 p.var(&format!("bias_hh_l0{suffix}"), &[4 * hidden], init),
             ]
         };
-        Self { directions: suffixes.iter().map(direction).collect(), hidden }
+        Self {
+            directions: suffixes.iter().map(direction).collect(),
+            hidden,
+        }
     }
 
     /// Width of an output step: `hidden` for each direction.
@@ -54,11 +68,19 @@ impl Lstm {
     /// after the last step of each direction `[rows, width]`.
     pub fn forward(&self, steps: &Tensor, lengths: &[i64]) -> (Tensor, Tensor, Tensor) {
         let device = steps.device();
-        let (rows, time) = (lengths.len() as i64, lengths.iter().copied().max().unwrap_or(0));
+        let (rows, time) = (
+            lengths.len() as i64,
+            lengths.iter().copied().max().unwrap_or(0),
+        );
         let place = |values: &[i64]| Tensor::from_slice(values).to_device(device);
-        let mask = Tensor::arange(time, (Kind::Int64, device)).unsqueeze(0).lt_tensor(&place(lengths).unsqueeze(1));
+        let mask = Tensor::arange(time, (Kind::Int64, device))
+            .unsqueeze(0)
+            .lt_tensor(&place(lengths).unsqueeze(1));
         let start = Tensor::zeros([1, rows, self.hidden], (Kind::Float, device));
-        let last: Vec<i64> = (0..rows).zip(lengths).map(|(row, length)| row * time + length - 1).collect();
+        let last: Vec<i64> = (0..rows)
+            .zip(lengths)
+            .map(|(row, length)| row * time + length - 1)
+            .collect();
         let last = place(&last);
         let (mut outputs, mut ends) = (Vec::new(), Vec::new());
         for (direction, parameters) in self.directions.iter().enumerate() {
@@ -68,18 +90,39 @@ impl Lstm {
             for (row, &length) in (0..).zip(lengths) {
                 let ordered = |at: i64| if direction == 0 { at } else { length - 1 - at };
                 // Behind the last step anything finite will do.
-                find.extend((0..time).map(|at| if at < length { begin + ordered(at) } else { begin }));
-                back.extend((0..time).map(|at| row * time + if at < length { ordered(at) } else { at }));
+                find.extend((0..time).map(|at| {
+                    if at < length {
+                        begin + ordered(at)
+                    } else {
+                        begin
+                    }
+                }));
+                back.extend(
+                    (0..time).map(|at| row * time + if at < length { ordered(at) } else { at }),
+                );
                 begin += length;
             }
             let padded = steps.index_select(0, &place(&find)).view([rows, time, -1]);
-            let (output, _, _) =
-                padded.lstm(&[&start, &start], &parameters.iter().collect::<Vec<_>>(), true, 1, 0.0, false, false, true);
+            let (output, _, _) = padded.lstm(
+                &[&start, &start],
+                &parameters.iter().collect::<Vec<_>>(),
+                true,
+                1,
+                0.0,
+                false,
+                false,
+                true,
+            );
             let flat = output.flatten(0, 1);
             ends.push(flat.index_select(0, &last));
-            outputs.push(if direction == 0 { output } else { flat.index_select(0, &place(&back)).view_as(&output) });
+            outputs.push(if direction == 0 {
+                output
+            } else {
+                flat.index_select(0, &place(&back)).view_as(&output)
+            });
         }
-        let sequence = Tensor::cat(&outputs, -1).masked_fill(&mask.logical_not().unsqueeze(-1), 0.0);
+        let sequence =
+            Tensor::cat(&outputs, -1).masked_fill(&mask.logical_not().unsqueeze(-1), 0.0);
         (sequence, mask, Tensor::cat(&ends, -1))
     }
 }

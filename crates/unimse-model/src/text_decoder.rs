@@ -40,7 +40,13 @@ impl TextDecoder {
             ids.push(tokenizer.end());
             Ok(ids)
         })?;
-        Ok(Self { tokenizer, grammar: grammar.clone(), automaton, start: config.start_token(), pad: config.pad_token_id })
+        Ok(Self {
+            tokenizer,
+            grammar: grammar.clone(),
+            automaton,
+            start: config.start_token(),
+            pad: config.pad_token_id,
+        })
     }
 
     /// The tokens of a target. A piece that spans two fields counts as the lesser of them, the end token as the last field.
@@ -50,13 +56,20 @@ impl TextDecoder {
         let mut weights = vec![f32::INFINITY; ids.len()];
         let columns = self.weights(target);
         let mut from = 0;
-        let commas = text.match_indices(',').map(|(at, _)| at + 1).chain([text.len()]);
+        let commas = text
+            .match_indices(',')
+            .map(|(at, _)| at + 1)
+            .chain([text.len()]);
         for (end, &weight) in commas.zip(&columns) {
             // How many pieces of the whole lie within its beginning; one more is shared with the next field if the beginning alone
             // is cut into other pieces.
             let head = self.tokenizer.pieces(&text[..end])?;
             let same = head.iter().zip(&ids).take_while(|(a, b)| a == b).count();
-            let to = if same == head.len() { same } else { (same + 1).min(ids.len()) };
+            let to = if same == head.len() {
+                same
+            } else {
+                (same + 1).min(ids.len())
+            };
             for slot in weights.get_mut(from..to).into_iter().flatten() {
                 *slot = slot.min(weight);
             }
@@ -87,7 +100,9 @@ impl TextDecoder {
                 columns.extend(has(Field::Iemocap).then_some(iemocap));
             }
             Form::Triple if has(Field::Meld) && label.meld.is_some() => columns.push(meld),
-            Form::Triple => columns.extend((has(Field::Meld) || has(Field::Iemocap)).then_some(iemocap)),
+            Form::Triple => {
+                columns.extend((has(Field::Meld) || has(Field::Iemocap)).then_some(iemocap))
+            }
         }
         columns
     }
@@ -98,8 +113,18 @@ impl TextDecoder {
     ///
     /// # Errors
     /// The tokenizer fails.
-    pub fn loss(&self, decoder: &T5Decoder, source: &Tensor, mask: &Tensor, targets: &[Target], train: bool) -> Result<Tensor> {
-        let rows = targets.iter().map(|target| self.encode(target)).collect::<Result<Vec<_>>>()?;
+    pub fn loss(
+        &self,
+        decoder: &T5Decoder,
+        source: &Tensor,
+        mask: &Tensor,
+        targets: &[Target],
+        train: bool,
+    ) -> Result<Tensor> {
+        let rows = targets
+            .iter()
+            .map(|target| self.encode(target))
+            .collect::<Result<Vec<_>>>()?;
         let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(1);
         let mut labels = vec![IGNORED; rows.len() * longest];
         let mut weights = vec![0f32; rows.len() * longest];
@@ -112,17 +137,42 @@ impl TextDecoder {
         let labels = Tensor::from_slice(&labels).view(shape).to_device(device);
         let weights = Tensor::from_slice(&weights).to_device(device);
         let inputs = shift_right(&labels, self.start, self.pad);
-        let logits = decoder.forward(&inputs, source, mask, train).flatten(0, 1).to_kind(Kind::Float);
-        let losses = logits.cross_entropy_loss(&labels.flatten(0, 1), None::<Tensor>, Reduction::None, IGNORED, 0.0);
-        let total = weights.sum(Kind::Float).clamp_min(f64::from(f32::MIN_POSITIVE));
+        let logits = decoder
+            .forward(&inputs, source, mask, train)
+            .flatten(0, 1)
+            .to_kind(Kind::Float);
+        let losses = logits.cross_entropy_loss(
+            &labels.flatten(0, 1),
+            None::<Tensor>,
+            Reduction::None,
+            IGNORED,
+            0.0,
+        );
+        let total = weights
+            .sum(Kind::Float)
+            .clamp_min(f64::from(f32::MIN_POSITIVE));
         Ok((losses * &weights).sum(Kind::Float) / total)
     }
 
     /// Constrained generation; arguments as in [`TextDecoder::loss`], `beams` as in the configuration.
-    pub fn predict(&self, decoder: &T5Decoder, source: &Tensor, mask: &Tensor, beams: usize) -> Vec<Prediction> {
+    pub fn predict(
+        &self,
+        decoder: &T5Decoder,
+        source: &Tensor,
+        mask: &Tensor,
+        beams: usize,
+    ) -> Vec<Prediction> {
         let pieces = Tensor::from_slice(self.automaton.vocabulary()).to_device(source.device());
         let decoding = Decoding::new(decoder, source, mask, 1, Some(&pieces));
-        search(&self.automaton, &self.grammar, decoding, source.size()[0] as usize, None, self.start, beams)
+        search(
+            &self.automaton,
+            &self.grammar,
+            decoding,
+            source.size()[0] as usize,
+            None,
+            self.start,
+            beams,
+        )
     }
 
     /// The tree of labels.

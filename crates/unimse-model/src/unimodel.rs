@@ -19,33 +19,23 @@ use crate::fusion::{Absent, Fusion, fusion_ratio};
 use crate::label_decoder::LabelDecoder;
 use crate::layers::Embedding;
 use crate::lstm::{ModalityEncoder, ModalityStates};
+use crate::parameters::{OURS, outside_last_blocks};
 use crate::precision::Precision;
 use crate::t5::{T5, T5Config, T5Encoder};
 use crate::text_decoder::TextDecoder;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{self, Family};
 
-/// What the names of our own parameters begin with.
-const OURS: &str = "unimse.";
+pub use crate::parameters::ParameterGroup;
+
 /// Segment of the current utterance.
 const CURRENT: i64 = 1;
-
-/// Learning-rate group of a parameter (paper, section 4: a rate for each).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ParameterGroup {
-    /// The pretrained text model.
-    Backbone,
-    /// PMF and the vectors that stand for absent modalities.
-    Fusion,
-    /// Everything else of ours: segment embeddings, modality encoders, contrastive projections, label decoder.
-    Rest,
-}
 
 #[derive(Debug)]
 enum Text {
     Bert(BertEncoder),
     T5Encoder(T5Encoder),
-    T5(T5),
+    T5(Box<T5>),
 }
 
 impl Text {
@@ -60,8 +50,8 @@ impl Text {
 
 #[derive(Debug)]
 enum Labels {
-    Closed(LabelDecoder),
-    Text(TextDecoder),
+    Closed(Box<LabelDecoder>),
+    Text(Box<TextDecoder>),
 }
 
 /// Encoder of a modality beside text and what stands for it where it is absent.
@@ -109,7 +99,9 @@ impl UniModel {
         device: Device,
         precision: Precision,
     ) -> Result<Self> {
-        config.validate().map_err(|e| ModelError::Input(e.to_string()))?;
+        config
+            .validate()
+            .map_err(|e| ModelError::Input(e.to_string()))?;
         let store = VarStore::new(device);
         let root = store.root();
         let (text, labels, family) = match (config.backbone, config.decoder) {
@@ -117,7 +109,11 @@ impl UniModel {
                 let mut shape = BertConfig::from_folder(folder)?;
                 shape.hidden_dropout_prob = config.dropout;
                 shape.attention_probs_dropout_prob = config.dropout;
-                (Text::Bert(BertEncoder::new(&root, &shape, precision)), None, Family::Bert)
+                (
+                    Text::Bert(BertEncoder::new(&root, &shape, precision)),
+                    None,
+                    Family::Bert,
+                )
             }
             (Backbone::T5, decoder) => {
                 let mut shape = T5Config::from_folder(folder)?;
@@ -126,32 +122,63 @@ impl UniModel {
                     let tokenizer = Tokenizer::from_folder(folder)?;
                     tokenizer.check_vocabulary(shape.vocab_size)?;
                     let labels = TextDecoder::new(grammar, tokenizer, &shape)?;
-                    (Text::T5(T5::new(&root, &shape, precision)), Some(Labels::Text(labels)), Family::T5)
+                    (
+                        Text::T5(Box::new(T5::new(&root, &shape, precision))),
+                        Some(Labels::Text(Box::new(labels))),
+                        Family::T5,
+                    )
                 } else {
-                    let shared = Embedding::new(&(&root / "shared"), shape.vocab_size, shape.d_model, 1.0);
-                    (Text::T5Encoder(T5Encoder::new(&(&root / "encoder"), &shape, shared, precision)), None, Family::T5)
+                    let shared =
+                        Embedding::new(&(&root / "shared"), shape.vocab_size, shape.d_model, 1.0);
+                    (
+                        Text::T5Encoder(T5Encoder::new(
+                            &(&root / "encoder"),
+                            &shape,
+                            shared,
+                            precision,
+                        )),
+                        None,
+                        Family::T5,
+                    )
                 }
             }
         };
         let (dim, layers) = (text.encoder().dim(), text.encoder().layers());
         if config.fusion.layers > layers {
             let found = config.fusion.layers;
-            return Err(ModelError::Input(format!("model.fusion.layers: expected at most the backbone's {layers}, found {found}")));
+            return Err(ModelError::Input(format!(
+                "model.fusion.layers: expected at most the backbone's {layers}, found {found}"
+            )));
         }
         let ours = &root / "unimse";
         let fusion = &ours / "fusion";
         let branch = |modality: Modality, dims: &BTreeSet<i64>| {
             config.has(modality).then(|| Branch {
                 encoder: ModalityEncoder::new(&(&ours / modality.name()), dims, &config.lstm),
-                absent: Absent::new(&fusion, &format!("absent_{}", modality.name()), config.lstm.hidden as i64),
+                absent: Absent::new(
+                    &fusion,
+                    &format!("absent_{}", modality.name()),
+                    config.lstm.hidden as i64,
+                ),
             })
         };
-        let (audio, video) = (branch(Modality::Audio, &feature_dims.audio), branch(Modality::Video, &feature_dims.video));
-        let others = (usize::from(audio.is_some()) + usize::from(video.is_some())) * config.lstm.hidden;
+        let (audio, video) = (
+            branch(Modality::Audio, &feature_dims.audio),
+            branch(Modality::Video, &feature_dims.video),
+        );
+        let others =
+            (usize::from(audio.is_some()) + usize::from(video.is_some())) * config.lstm.hidden;
         let fusions = (layers - config.fusion.layers..layers)
             .map(|layer| {
                 let f = &config.fusion;
-                Fusion::new(&(&fusion / layer), dim, others as i64, f.bottleneck as i64, f.skip, f.dropout)
+                Fusion::new(
+                    &(&fusion / layer),
+                    dim,
+                    others as i64,
+                    f.bottleneck as i64,
+                    f.skip,
+                    f.dropout,
+                )
             })
             .collect();
         let model = Self {
@@ -159,7 +186,12 @@ impl UniModel {
             contrast: Contrast::new(&(&ours / "contrastive"), dim, layers, config),
             labels: match labels {
                 Some(labels) => labels,
-                None => Labels::Closed(LabelDecoder::new(&(&ours / "label"), grammar, dim, &config.label_decoder)?),
+                None => Labels::Closed(Box::new(LabelDecoder::new(
+                    &(&ours / "label"),
+                    grammar,
+                    dim,
+                    &config.label_decoder,
+                )?)),
             },
             config: config.clone(),
             grammar: grammar.clone(),
@@ -180,7 +212,11 @@ impl UniModel {
     /// A batch that does not fit the model, a loss that is not finite.
     pub fn loss(&self, batch: &Batch, targets: &[Target], train: bool) -> Result<Losses> {
         if targets.len() as i64 != batch.size {
-            return Err(ModelError::Input(format!("targets: expected {}, found {}", batch.size, targets.len())));
+            return Err(ModelError::Input(format!(
+                "targets: expected {}, found {}",
+                batch.size,
+                targets.len()
+            )));
         }
         let contrast = self.contrast.as_ref().filter(|_| train);
         let mut anchors = Vec::new();
@@ -192,16 +228,43 @@ impl UniModel {
         let anchors = anchors.into_iter().collect::<Result<Vec<_>>>()?;
         let source = &encoded.states;
         let task = match (&self.labels, &self.text) {
-            (Labels::Text(labels), Text::T5(t5)) => labels.loss(&t5.decoder, source, &batch.mask, targets, train)?,
-            (Labels::Closed(labels), _) => labels.loss(source, &batch.mask, &batch.segments.eq(CURRENT).logical_and(&batch.mask), targets, train)?,
-            (Labels::Text(_), _) => return Err(ModelError::Input("the t5 decoder needs a t5 backbone".to_owned())),
+            (Labels::Text(labels), Text::T5(t5)) => {
+                labels.loss(&t5.decoder, source, &batch.mask, targets, train)?
+            }
+            (Labels::Closed(labels), _) => labels.loss(
+                source,
+                &batch.mask,
+                &batch.segments.eq(CURRENT).logical_and(&batch.mask),
+                targets,
+                train,
+            )?,
+            (Labels::Text(_), _) => {
+                return Err(ModelError::Input(
+                    "the t5 decoder needs a t5 backbone".to_owned(),
+                ));
+            }
         };
-        let mut losses = Losses { task: task.double_value(&[]), total: task, text_audio: Vec::new(), text_video: Vec::new() };
+        let mut losses = Losses {
+            task: task.double_value(&[]),
+            total: task,
+            text_audio: Vec::new(),
+            text_video: Vec::new(),
+        };
         if let Some(contrast) = contrast {
             let (alpha, beta) = (self.config.contrastive.alpha, self.config.contrastive.beta);
             for (weight, states, modality, values) in [
-                (alpha, &encoded.audio, Modality::Audio, &mut losses.text_audio),
-                (beta, &encoded.video, Modality::Video, &mut losses.text_video),
+                (
+                    alpha,
+                    &encoded.audio,
+                    Modality::Audio,
+                    &mut losses.text_audio,
+                ),
+                (
+                    beta,
+                    &encoded.video,
+                    Modality::Video,
+                    &mut losses.text_video,
+                ),
             ] {
                 if weight == 0.0 {
                     continue;
@@ -210,14 +273,19 @@ impl UniModel {
                     let each = contrast.losses(&anchors, states, modality)?;
                     if !each.is_empty() {
                         let each = Tensor::stack(&each, 0);
-                        losses.total = losses.total + each.sum(Kind::Float) * weight;
+                        losses.total += each.sum(Kind::Float) * weight;
                         *values = Vec::try_from(each.detach().to_kind(Kind::Double))?;
                     }
                 }
             }
         }
         if !losses.total.double_value(&[]).is_finite() {
-            let Losses { task, text_audio, text_video, .. } = losses;
+            let Losses {
+                task,
+                text_audio,
+                text_video,
+                ..
+            } = losses;
             return Err(ModelError::Input(format!(
                 "the loss is not finite: task {task}, text-audio {text_audio:?}, text-video {text_video:?}"
             )));
@@ -234,11 +302,18 @@ impl UniModel {
             let source = self.encode(batch, false, &mut |_, _, _| {})?.states;
             let beams = self.config.beam;
             match (&self.labels, &self.text) {
-                (Labels::Text(labels), Text::T5(t5)) => Ok(labels.predict(&t5.decoder, &source, &batch.mask, beams)),
-                (Labels::Closed(labels), _) => {
-                    labels.predict(&source, &batch.mask, &batch.segments.eq(CURRENT).logical_and(&batch.mask), beams)
+                (Labels::Text(labels), Text::T5(t5)) => {
+                    Ok(labels.predict(&t5.decoder, &source, &batch.mask, beams))
                 }
-                (Labels::Text(_), _) => Err(ModelError::Input("the t5 decoder needs a t5 backbone".to_owned())),
+                (Labels::Closed(labels), _) => labels.predict(
+                    &source,
+                    &batch.mask,
+                    &batch.segments.eq(CURRENT).logical_and(&batch.mask),
+                    beams,
+                ),
+                (Labels::Text(_), _) => Err(ModelError::Input(
+                    "the t5 decoder needs a t5 backbone".to_owned(),
+                )),
             }
         })
     }
@@ -251,7 +326,11 @@ impl UniModel {
         tch::no_grad(|| {
             let mut ratios = Vec::new();
             self.encode(batch, false, &mut |hidden, fused, skip| {
-                let term = if skip { fused - hidden } else { fused.shallow_clone() };
+                let term = if skip {
+                    fused - hidden
+                } else {
+                    fused.shallow_clone()
+                };
                 ratios.push(fusion_ratio(&term, hidden, &batch.mask));
             })?;
             Ok(ratios)
@@ -260,18 +339,32 @@ impl UniModel {
 
     /// Runs the modality encoders and the text encoder; `observe` sees hidden state, fused state and whether the hidden
     /// state is part of the fused one, after each fused layer.
-    fn encode(&self, batch: &Batch, train: bool, observe: &mut dyn FnMut(&Tensor, &Tensor, bool)) -> Result<Encoded> {
-        self.check(batch)?;
+    fn encode(
+        &self,
+        batch: &Batch,
+        train: bool,
+        observe: &mut dyn FnMut(&Tensor, &Tensor, bool),
+    ) -> Result<Encoded> {
+        let text = self.text.encoder();
+        batch.check(text.vocabulary(), text.max_positions())?;
         let device = self.device();
-        let run = |branch: &Option<Branch>, input: &ModalityBatch| -> Result<Option<ModalityStates>> {
-            branch.as_ref().map_or(Ok(None), |branch| branch.encoder.forward(input, device, train))
-        };
-        let (audio, video) = (run(&self.audio, &batch.audio)?, run(&self.video, &batch.video)?);
+        let run =
+            |branch: &Option<Branch>, input: &ModalityBatch| -> Result<Option<ModalityStates>> {
+                branch.as_ref().map_or(Ok(None), |branch| {
+                    branch.encoder.forward(input, device, train)
+                })
+            };
+        let (audio, video) = (
+            run(&self.audio, &batch.audio)?,
+            run(&self.video, &batch.video)?,
+        );
         let states: Vec<Tensor> = [(&self.audio, &audio), (&self.video, &video)]
             .into_iter()
             .filter_map(|(branch, states)| {
                 let present = states.as_ref().map(|states| (&states.rows, &states.last));
-                branch.as_ref().map(|branch| branch.absent.fill(batch.size, present))
+                branch
+                    .as_ref()
+                    .map(|branch| branch.absent.fill(batch.size, present))
             })
             .collect();
         let encoder = self.text.encoder();
@@ -281,7 +374,8 @@ impl UniModel {
             &batch.mask,
             Some(&self.segments.forward(&batch.segments)),
             train,
-            &mut |layer, hidden| match layer.checked_sub(first).and_then(|at| self.fusions.get(at)) {
+            &mut |layer, hidden| match layer.checked_sub(first).and_then(|at| self.fusions.get(at))
+            {
                 None => hidden,
                 Some(fusion) => {
                     let fused = fusion.forward(&hidden, &states, train);
@@ -290,38 +384,11 @@ impl UniModel {
                 }
             },
         );
-        Ok(Encoded { states, audio, video })
-    }
-
-    /// What LibTorch would answer with an obscure message or an invalid memory access.
-    fn check(&self, batch: &Batch) -> Result<()> {
-        let size = batch.tokens.size();
-        let expect = |what: &str, expected: String, found: String| Err(ModelError::Input(format!("{what}: expected {expected}, found {found}")));
-        if size.len() != 2 || size[0] != batch.size || size[0] == 0 || size[1] == 0 {
-            return expect("batch.tokens", format!("shape [{}, time], neither of them 0", batch.size), format!("{size:?}"));
-        }
-        if batch.mask.size() != size || batch.segments.size() != size {
-            return expect("batch.mask and segments", format!("shape {size:?}"), format!("{:?} and {:?}", batch.mask.size(), batch.segments.size()));
-        }
-        let encoder = self.text.encoder();
-        if let Some(most) = encoder.max_positions().filter(|&most| size[1] > most) {
-            return expect("batch.tokens", format!("at most {most} tokens"), size[1].to_string());
-        }
-        for (what, ids, count) in [("token ids", &batch.tokens, encoder.vocabulary()), ("segments", &batch.segments, 3)] {
-            let (low, high) = (ids.min().int64_value(&[]), ids.max().int64_value(&[]));
-            if low < 0 || high >= count {
-                return expect(what, format!("0 to {}", count - 1), format!("{low} to {high}"));
-            }
-        }
-        for (what, groups) in [("audio", &batch.audio.groups), ("video", &batch.video.groups)] {
-            let mut seen = BTreeSet::new();
-            for &row in groups.iter().flat_map(|group| &group.rows) {
-                if row < 0 || row >= batch.size || !seen.insert(row) {
-                    return expect(&format!("batch.{what}"), format!("rows of 0 to {}, each once", batch.size - 1), row.to_string());
-                }
-            }
-        }
-        Ok(())
+        Ok(Encoded {
+            states,
+            audio,
+            video,
+        })
     }
 
     /// Every parameter, trainable and frozen, sorted by name.
@@ -333,11 +400,7 @@ impl UniModel {
 
     /// Group of the parameter called `name`.
     pub fn group_of(name: &str) -> ParameterGroup {
-        match name.strip_prefix(OURS) {
-            None => ParameterGroup::Backbone,
-            Some(rest) if rest.starts_with("fusion.") => ParameterGroup::Fusion,
-            Some(_) => ParameterGroup::Rest,
-        }
+        ParameterGroup::of(name)
     }
 
     /// Stops the gradients of the parameters whose name `frozen` answers with true, and lets those of all others flow.
@@ -347,28 +410,10 @@ impl UniModel {
         }
     }
 
-    /// Names of the backbone's parameters outside its last `n` encoder and `n` decoder blocks (paper: all but the last two are
-    /// frozen for T5). Final norms and embeddings are outside; ours are not of the backbone.
+    /// Names of the backbone's parameters outside its last `n` encoder and `n` decoder blocks, the ones that the paper freezes
+    /// (section 4, `n` = 2). Embeddings and final norms are among them, ours never.
     pub fn outside_last_blocks(&self, n: usize) -> BTreeSet<String> {
-        let names: Vec<String> = self.store.variables().into_keys().filter(|name| !name.starts_with(OURS)).collect();
-        // "encoder.block.3.layer..." and "encoder.layer.3.attention..." are block 3 of the stack "encoder".
-        let block = |name: &str| -> Option<(String, usize)> {
-            let mut parts = name.split('.');
-            let (stack, _, index) = (parts.next()?, parts.next().filter(|p| matches!(*p, "block" | "layer"))?, parts.next()?);
-            Some((stack.to_owned(), index.parse().ok()?))
-        };
-        let count = |stack: &str| names.iter().filter_map(|name| block(name)).filter(|(s, _)| s == stack).map(|(_, i)| i + 1).max();
-        let (encoder, decoder) = (count("encoder"), count("decoder"));
-        names
-            .iter()
-            .filter(|name| {
-                block(name).is_none_or(|(stack, index)| {
-                    let blocks = if stack == "encoder" { encoder } else { decoder };
-                    index + n < blocks.unwrap_or(0)
-                })
-            })
-            .cloned()
-            .collect()
+        outside_last_blocks(self.store.variables().keys().map(String::as_str), n)
     }
 
     /// Writes every parameter as safetensors; the file appears complete or not at all.
@@ -400,7 +445,13 @@ impl UniModel {
     /// Number of scalars in all parameters, and in the trainable ones.
     pub fn parameter_count(&self) -> (usize, usize) {
         let variables = self.store.variables();
-        let count = |trainable: bool| variables.values().filter(|t| !trainable || t.requires_grad()).map(Tensor::numel).sum();
+        let count = |trainable: bool| {
+            variables
+                .values()
+                .filter(|t| !trainable || t.requires_grad())
+                .map(Tensor::numel)
+                .sum()
+        };
         (count(false), count(true))
     }
 

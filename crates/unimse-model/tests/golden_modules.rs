@@ -69,7 +69,10 @@ fn lstm(case: &str, bidirectional: bool, poison: f64) {
     fill(&store, &blob, |name| format!("{case}.weights.{name}"));
 
     let time = x.size()[1];
-    let valid: Vec<i64> = (0..).zip(&lengths).flat_map(|(row, &length)| (0..length).map(move |at| row * time + at)).collect();
+    let valid: Vec<i64> = (0..)
+        .zip(&lengths)
+        .flat_map(|(row, &length)| (0..length).map(move |at| row * time + at))
+        .collect();
     let steps = x.flatten(0, 1).index_select(0, &Tensor::from_slice(&valid));
     let (sequence, _, last) = module.forward(&steps, &lengths);
     let projected = linear.forward(&last);

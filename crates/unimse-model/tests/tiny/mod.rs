@@ -1,7 +1,8 @@
 //! Tiny random checkpoints in Hub layout, batches and targets.
+#![allow(dead_code, reason = "not every test file needs all")]
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -12,6 +13,13 @@ use unimse_model::{
     Backbone, Batch, Decoder, FeatureDims, FieldWeights, ModalityBatch, ModelConfig, Precision,
     SequenceRef, Target, UniModel, weights,
 };
+
+/// Every kind of model.
+pub(crate) const KINDS: [(Backbone, Decoder); 3] = [
+    (Backbone::MiniLm, Decoder::Label),
+    (Backbone::T5, Decoder::Label),
+    (Backbone::T5, Decoder::T5),
+];
 
 /// Every field.
 #[allow(non_snake_case, reason = "a constant that needs an allocation")]
@@ -47,12 +55,19 @@ pub(crate) fn folder(backbone: Backbone) -> tempfile::TempDir {
     folder_with(backbone, 10, 0)
 }
 
+/// LibTorch has one generator for all threads, and tests run side by side: what draws from it holds this.
+pub(crate) fn seeded(seed: i64) -> MutexGuard<'static, ()> {
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    let guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    tch::manual_seed(seed);
+    guard
+}
+
 /// A checkpoint with random weights; its tokenizer knows every letter of a label and `merges` random merges of them.
 pub(crate) fn folder_with(backbone: Backbone, merges: usize, seed: u64) -> tempfile::TempDir {
-    static SEED: AtomicI64 = AtomicI64::new(1000);
+    let _generator = seeded(1000 + seed as i64);
     let place = tempfile::tempdir().unwrap();
     let store = VarStore::new(Device::Cpu);
-    tch::manual_seed(SEED.fetch_add(1, Ordering::Relaxed));
     let config = match backbone {
         Backbone::MiniLm => serde_json::json!({
             "vocab_size": 100, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -153,7 +168,7 @@ pub(crate) fn model(config: &ModelConfig, seed: i64) -> UniModel {
 pub(crate) fn model_in(config: &ModelConfig, seed: i64, precision: Precision) -> UniModel {
     tch::set_num_threads(1); // tests run side by side
     let place = cached(config.backbone);
-    tch::manual_seed(seed);
+    let _generator = seeded(seed);
     UniModel::new(config, &GRAMMAR(), &place, &dims(), Device::Cpu, precision).unwrap()
 }
 
@@ -170,11 +185,12 @@ fn cached(backbone: Backbone) -> std::path::PathBuf {
 /// A model whose parameters are all away from their initial values, fusion included.
 pub(crate) fn shaken(config: &ModelConfig, seed: i64) -> UniModel {
     let model = model(config, seed);
-    shake(&model);
+    shake(&model, seed);
     model
 }
 
-pub(crate) fn shake(model: &UniModel) {
+pub(crate) fn shake(model: &UniModel, seed: i64) {
+    let _generator = seeded(seed);
     tch::no_grad(|| {
         for (_, mut tensor) in model.parameters() {
             let noise = tensor.randn_like() * 0.3;

@@ -1,0 +1,107 @@
+//! What the name of a parameter says: its learning-rate group, and the block of the backbone it lies in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the names of our own parameters begin with; those of the backbone are the Hub's.
+pub(crate) const OURS: &str = "unimse.";
+
+/// Learning-rate group of a parameter (paper, section 4: a rate for each).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ParameterGroup {
+    /// The pretrained text model.
+    Backbone,
+    /// PMF and the vectors that stand for absent modalities.
+    Fusion,
+    /// Everything else of ours: segment embeddings, modality encoders, contrastive projections, label decoder.
+    Rest,
+}
+
+impl ParameterGroup {
+    /// Group of the parameter called `name`.
+    pub fn of(name: &str) -> Self {
+        match name.strip_prefix(OURS) {
+            None => Self::Backbone,
+            Some(rest) if rest.starts_with("fusion.") => Self::Fusion,
+            Some(_) => Self::Rest,
+        }
+    }
+}
+
+/// Stack and number of the block that a parameter of a backbone lies in: `encoder.block.3.layer.0...` and
+/// `encoder.layer.3.attention...` lie in block 3 of `encoder`.
+fn block(name: &str) -> Option<(&str, usize)> {
+    let mut parts = name.split('.');
+    let stack = parts.next()?;
+    parts
+        .next()
+        .filter(|part| matches!(*part, "block" | "layer"))?;
+    Some((stack, parts.next()?.parse().ok()?))
+}
+
+/// Those of `names` that lie in the backbone, but in none of the last `n` blocks of its stacks.
+pub(crate) fn outside_last_blocks<'a>(
+    names: impl Iterator<Item = &'a str>,
+    n: usize,
+) -> BTreeSet<String> {
+    let names: Vec<&str> = names.filter(|name| !name.starts_with(OURS)).collect();
+    let mut blocks = BTreeMap::new();
+    for (stack, index) in names.iter().filter_map(|name| block(name)) {
+        let count = blocks.entry(stack).or_insert(0);
+        *count = (index + 1).max(*count);
+    }
+    let is_outside =
+        |name: &str| block(name).is_none_or(|(stack, index)| index + n < blocks[stack]);
+    names
+        .into_iter()
+        .filter(|name| is_outside(name))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_blocks_of_every_stack_stay() {
+        let mut names = vec![
+            "shared.weight".to_owned(),
+            "encoder.final_layer_norm.weight".to_owned(),
+            "unimse.segments.weight".to_owned(),
+        ];
+        names.extend((0..12).map(|i| format!("encoder.block.{i}.layer.0.SelfAttention.q.weight")));
+        names.extend((0..3).map(|i| format!("decoder.block.{i}.layer.1.EncDecAttention.q.weight")));
+        let outside = outside_last_blocks(names.iter().map(String::as_str), 2);
+        assert_eq!(outside.len(), 2 + 10 + 1);
+        assert!(outside.contains("encoder.block.9.layer.0.SelfAttention.q.weight"));
+        assert!(!outside.contains("encoder.block.10.layer.0.SelfAttention.q.weight"));
+        assert!(!outside.contains("decoder.block.1.layer.1.EncDecAttention.q.weight"));
+        assert!(!outside.contains("unimse.segments.weight"));
+        let bert = [
+            "encoder.layer.0.output.dense.weight",
+            "encoder.layer.1.output.dense.weight",
+            "embeddings.LayerNorm.bias",
+        ];
+        assert_eq!(outside_last_blocks(bert.into_iter(), 1).len(), 2);
+    }
+
+    #[test]
+    fn groups() {
+        assert_eq!(
+            ParameterGroup::of("encoder.layer.0.output.dense.weight"),
+            ParameterGroup::Backbone
+        );
+        assert_eq!(
+            ParameterGroup::of("unimse.fusion.3.up.weight"),
+            ParameterGroup::Fusion
+        );
+        assert_eq!(
+            ParameterGroup::of("unimse.fusion.absent_audio"),
+            ParameterGroup::Fusion
+        );
+        assert_eq!(
+            ParameterGroup::of("unimse.audio.lstm.weight_ih_l0"),
+            ParameterGroup::Rest
+        );
+    }
+}
