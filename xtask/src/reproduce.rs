@@ -33,7 +33,16 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
         "cargo build",
         checkout
             .cargo()
-            .args(["build", "--release", "--package", "unimse"]),
+            // Both packages, as `cargo test --workspace` selects them: with one alone, features of shared dependencies differ
+            // and LibTorch's bindings would be compiled a second time.
+            .args([
+                "build",
+                "--release",
+                "--package",
+                "unimse",
+                "--package",
+                "xtask",
+            ]),
     )?;
     reproduce(checkout, &checkout.unimse(), options)
 }
