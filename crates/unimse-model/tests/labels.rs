@@ -163,3 +163,30 @@ fn training_lowers_the_loss_and_the_labels_follow() {
         }
     }
 }
+
+#[test]
+fn the_t5_vocabulary_tells_all_labels_apart() {
+    use unimse_model::automaton::Automaton;
+    let Some(models) = std::env::var_os("UNIMSE_MODELS") else {
+        eprintln!("skipped: the_t5_vocabulary_tells_all_labels_apart needs UNIMSE_MODELS");
+        return;
+    };
+    let folder = std::path::Path::new(&models).join("t5-tokenizer");
+    let tokenizer = unimse_model::Tokenizer::from_folder(&folder).unwrap();
+    for form in [Form::Fields, Form::Triple] {
+        let grammar = Grammar { form, ..GRAMMAR() };
+        let encode = |label: &_| {
+            let mut ids = tokenizer.pieces(&grammar.format(label))?;
+            assert_eq!(tokenizer.decode(&ids)?, grammar.format(label));
+            ids.push(tokenizer.end());
+            Ok(ids)
+        };
+        let tree = Automaton::new(&grammar, encode).unwrap();
+        assert!(tree.nodes() > grammar.labels().count());
+        assert!(
+            tree.vocabulary().len() < 100,
+            "{:?}",
+            tree.vocabulary().len()
+        );
+    }
+}
