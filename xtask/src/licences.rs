@@ -183,4 +183,9 @@ mod tests {
         let twice = r#"[{"name": "tch", "version": "1.0.0", "license": "MIT"}, {"name": "tch", "version": "2.0.0", "license": "MIT"}]"#;
         assert_eq!(findings(twice), ["tch appears in versions 1.0.0, 2.0.0"]);
     }
+
+    #[test]
+    fn the_workspace_keeps_its_rules() {
+        check(&Checkout::find().unwrap()).unwrap();
+    }
 }

@@ -16,7 +16,6 @@
 mod adapters;
 mod context;
 pub mod demo;
-pub mod mel;
 mod doctor;
 mod draft;
 mod error;
@@ -24,6 +23,7 @@ mod feature;
 mod finding;
 mod folder;
 mod ingest;
+pub mod mel;
 mod schema;
 mod statistics;
 mod store;

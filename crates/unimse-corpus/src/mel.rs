@@ -149,6 +149,10 @@ mod tests {
         let mut silent = mel_power(&[], s);
         assert_eq!(silent.len(), s.bands);
         power_to_db(&mut silent);
-        assert!(silent.iter().all(|&d| (d - 10.0 * 1e-10f32.log10()).abs() < 1e-4));
+        assert!(
+            silent
+                .iter()
+                .all(|&d| (d - 10.0 * 1e-10f32.log10()).abs() < 1e-4)
+        );
     }
 }

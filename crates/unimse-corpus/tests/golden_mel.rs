@@ -42,11 +42,19 @@ fn golden_mel() {
         let power = floats(&file, &format!("{key}.power"));
         assert_eq!(got.len(), power.len(), "{key}");
         let largest = power.iter().copied().fold(0.0f32, f32::max);
-        let worst = got.iter().zip(&power).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let worst = got
+            .iter()
+            .zip(&power)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
         assert!(worst / largest < 1e-4, "{key}: power {}", worst / largest);
         power_to_db(&mut got);
         let db = floats(&file, &format!("{key}.db"));
-        let worst = got.iter().zip(&db).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        let worst = got
+            .iter()
+            .zip(&db)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f32::max);
         assert!(worst < 1e-3, "{key}: {worst} dB");
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn compare(
                 truth: &dev_y,
             };
             let fitted = sentiment_baselines(&train, &dev, &rows(&test_ids), dim)?;
-            let score = |p: &[f32]| Ok(scores_json(&sentiment(p, truth, Convention::Mmsa)?));
+            let score = |p: &[f32]| Ok(json!(sentiment(p, truth, Convention::Mmsa)?));
             table(
                 &SENTIMENT,
                 prediction,
@@ -101,7 +101,7 @@ pub(crate) fn compare(
                 truth: &dev_y,
             };
             let fitted = emotion_baselines(&train, &dev, &rows(&test_ids), dim, labels)?;
-            let score = |p: &[usize]| Ok(scores_json(&emotion(p, truth, labels)?.scores));
+            let score = |p: &[usize]| Ok(json!(emotion(p, truth, labels)?.scores));
             table(
                 &EMOTION,
                 prediction,
@@ -164,19 +164,4 @@ fn interval_json(i: Interval) -> Value {
     } else {
         Value::Null
     }
-}
-
-/// `{n, metrics, undefined}`.
-pub(crate) fn scores_json(s: &unimse_eval::Scores) -> Value {
-    let metrics: Map<String, Value> = s
-        .metrics
-        .iter()
-        .map(|(k, v)| (k.clone(), json!(v)))
-        .collect();
-    let undefined: Map<String, Value> = s
-        .undefined
-        .iter()
-        .map(|(k, v)| (k.clone(), json!(v)))
-        .collect();
-    json!({"n": s.n, "metrics": metrics, "undefined": undefined})
 }

@@ -10,15 +10,15 @@ use unimse_eval::{Convention, emotion, sentiment};
 use unimse_labels::{Source, Split};
 use unimse_model::batch::Prediction;
 
-use crate::comparison::{compare, scores_json};
+use crate::comparison::compare;
 use crate::config::RunConfig;
 use crate::dataset::{self, Dataset};
 use crate::labels_table::LabelTable;
 use crate::normaliser::Normaliser;
+use crate::run_folder::{Card, Paths};
 use crate::sampler::Plan;
 use crate::scoring::{self, Pairs, Values};
 use crate::session::Session;
-use crate::trainer::{Card, Paths};
 use crate::unify::read_embeddings;
 use crate::{TrainError, artefact, predictions, receipts};
 
@@ -143,12 +143,12 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
 fn summary(pair: &Pairs) -> Result<Value, TrainError> {
     Ok(match &pair.values {
         Values::Sentiment { prediction, truth } => {
-            let mut out = scores_json(&sentiment(prediction, truth, Convention::Mmsa)?);
+            let mut out = json!(sentiment(prediction, truth, Convention::Mmsa)?);
             let mut others = Map::new();
             for convention in [Convention::Mult, Convention::Mag] {
                 others.insert(
                     convention.name().to_owned(),
-                    scores_json(&sentiment(prediction, truth, convention)?)["metrics"].take(),
+                    json!(sentiment(prediction, truth, convention)?)["metrics"].take(),
                 );
             }
             out["conventions"] = Value::Object(others);
@@ -160,7 +160,7 @@ fn summary(pair: &Pairs) -> Result<Value, TrainError> {
             labels,
         } => {
             let e = emotion(prediction, truth, labels)?;
-            let mut out = scores_json(&e.scores);
+            let mut out = json!(e.scores);
             out["per_class"] = json!(e.per_class);
             out["confusion"] = json!({"labels": labels, "rows_truth": e.confusion});
             out

@@ -11,8 +11,8 @@ use unimse_model::config::Modality;
 use crate::TrainError;
 use crate::config::RunConfig;
 use crate::normaliser::Normaliser;
+use crate::run_folder::{Card, Paths};
 use crate::session::Session;
-use crate::trainer::{Card, Paths};
 
 /// One row to be labelled.
 #[derive(Debug, Clone, Default, PartialEq)]

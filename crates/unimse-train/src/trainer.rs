@@ -1,6 +1,6 @@
 //! The training loop (paper 4.2): one model over all corpora, dev selection, a checkpoint that resumes to the same bytes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -17,62 +17,10 @@ use crate::events::Events;
 use crate::normaliser::Normaliser;
 use crate::optimizer::{Group, Optimizer};
 use crate::readout::Readout;
+use crate::run_folder::{Card, Paths};
 use crate::sampler::{Entry, Plan};
 use crate::session::Session;
 use crate::{TrainError, artefact, preflight, scoring};
-
-/// Where a run reads and writes.
-#[derive(Debug, Clone)]
-pub struct Paths {
-    /// The run folder: checkpoints, events.
-    pub run: PathBuf,
-    /// Utterance tables.
-    pub corpus: PathBuf,
-    /// Label tables.
-    pub labels: PathBuf,
-}
-
-impl Paths {
-    /// Tables inside the run folder.
-    #[must_use]
-    pub fn of_run(run: &Path) -> Self {
-        Self {
-            run: run.into(),
-            corpus: run.join("corpus"),
-            labels: run.join("labels"),
-        }
-    }
-
-    /// The weights that dev selected.
-    #[must_use]
-    pub fn best(&self) -> PathBuf {
-        self.run.join("checkpoints/best.safetensors")
-    }
-
-    /// The state an interrupted training goes on from.
-    #[must_use]
-    pub fn last(&self) -> PathBuf {
-        self.run.join("checkpoints/last.safetensors")
-    }
-
-    /// Feature scales fitted on the training rows.
-    #[must_use]
-    pub fn normaliser(&self) -> PathBuf {
-        self.run.join("checkpoints/features.json")
-    }
-
-    /// What the checkpoint is of: fields, dimensions, seed.
-    #[must_use]
-    pub fn card(&self) -> PathBuf {
-        self.run.join("checkpoints/model.json")
-    }
-
-    /// The event log.
-    #[must_use]
-    pub fn events(&self) -> PathBuf {
-        self.run.join("events.jsonl")
-    }
-}
 
 /// The fixed parts of a training.
 struct Trainer<'a> {
@@ -174,21 +122,6 @@ pub fn train(
         interrupt,
     };
     trainer.run(saved, identity)
-}
-
-/// What a saved model needs to be built again.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Card {
-    pub(crate) seed: u64,
-    pub(crate) fields: Vec<unimse_labels::Field>,
-    pub(crate) dims: unimse_model::config::FeatureDims,
-}
-
-impl Card {
-    pub(crate) fn load(path: &Path) -> Result<Self, TrainError> {
-        let bytes = std::fs::read(path).map_err(TrainError::io(path, "reading"))?;
-        serde_json::from_slice(&bytes).map_err(|e| TrainError::artefact(path, e))
-    }
 }
 
 /// Hash of the configuration, the seed, the thread count and the bytes of every table.

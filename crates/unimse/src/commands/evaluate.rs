@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 use unimse_train::config::RunConfig;
-use unimse_train::trainer::Paths;
+use unimse_train::run_folder::Paths;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

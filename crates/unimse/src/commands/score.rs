@@ -105,15 +105,9 @@ fn emotion_json(args: &Args, rows: &[(String, String)]) -> Result<Value> {
 }
 
 fn head(task: &str, convention: &str, s: &Scores) -> Value {
-    let metrics: Map<String, Value> = s
-        .metrics
-        .iter()
-        .map(|(k, v)| (k.clone(), json!(v)))
-        .collect();
-    let undefined: Map<String, Value> = s
-        .undefined
-        .iter()
-        .map(|(k, v)| (k.clone(), json!(v)))
-        .collect();
-    json!({"task": task, "convention": convention, "n": s.n, "metrics": metrics, "undefined": undefined})
+    let mut out = json!({"task": task, "convention": convention});
+    out["n"] = json!(s.n);
+    out["metrics"] = json!(s)["metrics"].take();
+    out["undefined"] = json!(s)["undefined"].take();
+    out
 }

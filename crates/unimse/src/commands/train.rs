@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 
 use unimse_model::config::Backbone;
 use unimse_train::artefact;
-use unimse_train::trainer::{self, Paths};
+use unimse_train::run_folder::Paths;
+use unimse_train::trainer;
 
 use crate::interrupt::{INTERRUPTED, POLLED};
 
