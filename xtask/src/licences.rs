@@ -16,9 +16,8 @@ struct Rules {
     banned: BTreeMap<String, String>,
     /// Crates that may appear in one version only.
     single: Vec<String>,
-    /// Licence expressions of crates that declare none, read from their files.
-    #[serde(default)]
-    clarified: BTreeMap<String, String>,
+    /// Crates that may have another licence.
+    exceptions: BTreeMap<String, String>,
 }
 
 /// A package of the lock file, as `cargo metadata` describes it.
@@ -82,16 +81,11 @@ impl Rules {
             if let Some(reason) = self.banned.get(&package.name) {
                 findings.push(format!("{named} is banned: {reason}"));
             }
-            match package
-                .license
-                .as_ref()
-                .or(self.clarified.get(&package.name))
-            {
-                None => findings.push(format!(
-                    "{named} declares no licence; read it and add it to [clarified]"
-                )),
+            match &package.license {
+                None => findings.push(format!("{named} declares no licence")),
+                Some(licence) if self.exceptions.get(&package.name) == Some(licence) => {}
                 Some(licence) => {
-                    findings.extend(unmet(licence, &allowed).map(|why| format!("{named}: {why}")))
+                    findings.extend(unmet(licence, &allowed).map(|why| format!("{named}: {why}")));
                 }
             }
         }
@@ -134,7 +128,7 @@ mod tests {
     use super::*;
 
     fn findings(packages: &str) -> Vec<String> {
-        let rules: Rules = toml::from_str("allow = ['MIT', 'Apache-2.0']\nsingle = ['tch']\n[banned]\nopenssl-sys = 'we use rustls'\n[clarified]\nring = 'MIT AND Apache-2.0'").unwrap();
+        let rules: Rules = toml::from_str("allow = ['MIT', 'Apache-2.0']\nsingle = ['tch']\n[banned]\nopenssl-sys = 'we use rustls'\n[exceptions]\nring = 'MPL-2.0'").unwrap();
         rules
             .findings(&serde_json::from_str::<Vec<Package>>(packages).unwrap())
             .unwrap()
@@ -179,7 +173,10 @@ mod tests {
             ["openssl-sys 1.0.0 is banned: we use rustls"]
         );
         assert!(findings(&package("a", "null"))[0].contains("declares no licence"));
-        assert_eq!(findings(&package("ring", "null")), Vec::<String>::new());
+        assert_eq!(
+            findings(&package("ring", "\"MPL-2.0\"")),
+            Vec::<String>::new()
+        );
         let twice = r#"[{"name": "tch", "version": "1.0.0", "license": "MIT"}, {"name": "tch", "version": "2.0.0", "license": "MIT"}]"#;
         assert_eq!(findings(twice), ["tch appears in versions 1.0.0, 2.0.0"]);
     }
