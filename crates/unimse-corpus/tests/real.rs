@@ -13,7 +13,7 @@ fn data(test: &str) -> Option<PathBuf> {
 }
 
 /// Ingests the folder and reads the tables back.
-fn round_trip(data: &PathBuf, features: &[(String, PathBuf)]) -> Vec<Corpus> {
+fn round_trip(data: &std::path::Path, features: &[(String, PathBuf)]) -> Vec<Corpus> {
     let out = tempfile::tempdir().unwrap();
     let tables = out.path().join("tables");
     ingest(data, &tables, features, &mut |_| {}).unwrap();
@@ -92,7 +92,7 @@ fn mosi_and_meld_have_the_published_counts_and_their_own_texts() {
     );
     let frame = statistics(&corpora).unwrap();
     assert_eq!(
-        frame.get_column_names_str(),
+        frame.get_column_names(),
         ["corpus", "split", "field", "value", "count"]
     );
 }

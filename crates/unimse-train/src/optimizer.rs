@@ -233,17 +233,6 @@ impl Update {
         let value = slice_mut(&mut slot.value);
         let first = slice_mut(&mut slot.first);
         let second = slice_mut(&mut slot.second);
-        let one = |((value, gradient), (first, second)): (
-            (&mut [f32], &[f32]),
-            (&mut [f32], &mut [f32]),
-        )| {
-            for i in 0..value.len() {
-                let g = gradient[i] * clip + l2 * value[i];
-                first[i] = b1 * first[i] + (1.0 - b1) * g;
-                second[i] = b2 * second[i] + (1.0 - b2) * g * g;
-                value[i] = value[i] * shrink - step * first[i] / (second[i].sqrt() * root + eps);
-            }
-        };
         value
             .par_chunks_mut(CHUNK)
             .zip(gradient.par_chunks(CHUNK))
@@ -252,7 +241,15 @@ impl Update {
                     .par_chunks_mut(CHUNK)
                     .zip(second.par_chunks_mut(CHUNK)),
             )
-            .for_each(one);
+            .for_each(|((value, gradient), (first, second))| {
+                for i in 0..value.len() {
+                    let g = gradient[i] * clip + l2 * value[i];
+                    first[i] = b1 * first[i] + (1.0 - b1) * g;
+                    second[i] = b2 * second[i] + (1.0 - b2) * g * g;
+                    value[i] =
+                        value[i] * shrink - step * first[i] / (second[i].sqrt() * root + eps);
+                }
+            });
     }
 
     fn tensors(self, slot: &mut Slot, gradient: &Tensor) {

@@ -74,9 +74,7 @@ fn parquet_pairs(path: &Path) -> Result<Vec<(String, String)>> {
             let array = batch
                 .column_by_name(wanted)
                 .ok_or_else(|| anyhow!("{}: column {wanted} is missing", path.display()))?;
-            Ok::<_, anyhow::Error>(
-                ArrayFormatter::try_new(array.as_ref(), &options).with_context(name)?,
-            )
+            ArrayFormatter::try_new(array.as_ref(), &options).with_context(name)
         };
         let (truth, prediction) = (column("truth")?, column("prediction")?);
         for i in 0..batch.num_rows() {
