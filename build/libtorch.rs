@@ -6,8 +6,14 @@ fn link_libtorch() {
         return; // torch-sys tells its folder on Linux and macOS only
     };
     let lib = std::path::Path::new(&lib);
-    println!("cargo:rerun-if-changed={}", lib.join("libtorch_cuda.so").display());
-    println!("cargo:rerun-if-changed={}", lib.join("../build-version").display());
+    // Only files that exist: cargo takes a missing one for changed, and would build everything again each time. `build-version`
+    // is new with every LibTorch that setup links, so it stands for the CUDA library too.
+    for file in ["libtorch_cuda.so", "../build-version"] {
+        let file = lib.join(file);
+        if file.exists() {
+            println!("cargo:rerun-if-changed={}", file.display());
+        }
+    }
     // The folder itself, not the link in the checkout: a binary copied elsewhere keeps working.
     let lib = lib.canonicalize().unwrap_or_else(|_| lib.to_owned());
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", lib.display());

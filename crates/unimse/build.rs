@@ -6,8 +6,11 @@ include!("../../build/libtorch.rs");
 
 fn main() {
     link_libtorch();
-    println!("cargo:rerun-if-changed=../../.git/HEAD");
-    println!("cargo:rerun-if-changed=../../.git/refs/heads");
+    for file in ["../../.git/HEAD", "../../.git/refs/heads"] {
+        if std::path::Path::new(file).exists() {
+            println!("cargo:rerun-if-changed={file}");
+        }
+    }
     let git = |args: &[&str]| {
         let output = Command::new("git")
             .args(args)

@@ -97,6 +97,7 @@ impl Reproduction<'_> {
             config
                 .args(["--preset", self.options.preset.name()])
                 .args(&self.options.values)
+                .arg("--fetch")
                 .arg("--out")
                 .arg(&merged)
         })?;

@@ -367,7 +367,7 @@ fn features_of_an_unknown_corpus_or_file_are_refused() {
     check("mosi", demo.data().join("nothing.pkl"), "expected a file");
     check(
         "mosi",
-        demo.file("meld", "audio.pkl"),
+        demo.file("meld", "audio_features.pkl"),
         "expected a dict with keys train, valid, test",
     );
 }

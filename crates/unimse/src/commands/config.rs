@@ -18,21 +18,28 @@ pub(crate) struct Args {
     /// Where the merged file goes; default standard output.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Find or fetch the checkpoints it names, or fail saying what to fetch.
+    #[arg(long)]
+    fetch: bool,
     /// Single values laid over everything: `train.epochs=3`.
     #[arg(value_name = "KEY=VALUE")]
     overrides: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let merged = merge(
+    let config = merge(
         args.preset.as_deref(),
         args.config.as_ref(),
         &args.overrides,
-    )?
-    .to_toml()?;
+    )?;
+    if args.fetch {
+        super::fetch::warn_without_gpu(&config);
+        super::fetch::checkpoints(&config)?;
+    }
+    let merged = config.to_toml()?;
     match &args.out {
         Some(path) => {
-            artefact::write(path, merged.as_bytes()).with_context(|| path.display().to_string())?
+            artefact::write(path, merged.as_bytes()).with_context(|| path.display().to_string())?;
         }
         None => super::print(&merged)?,
     }

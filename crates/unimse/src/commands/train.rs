@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use unimse_model::config::Backbone;
 use unimse_train::artefact;
 use unimse_train::run_folder::Paths;
 use unimse_train::trainer;
@@ -51,11 +50,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut paths = Paths::of_run(&run);
     paths.corpus = args.corpus.clone().unwrap_or(paths.corpus);
     paths.labels = args.labels.clone().unwrap_or(paths.labels);
-    if config.model.backbone == Backbone::T5 && !tch::Cuda::is_available() {
-        eprintln!(
-            "warning: no CUDA device: a T5 backbone on the CPU takes days where the preset was made for a GPU"
-        );
-    }
+    super::fetch::warn_without_gpu(&config);
     POLLED.store(true, Ordering::SeqCst);
     let saved = run.join("config.toml");
     let merged = config.to_toml()?;
