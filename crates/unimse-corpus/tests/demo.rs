@@ -383,3 +383,55 @@ fn two_feature_files_that_fit_equally_are_an_error_that_lists_them() {
         "--features mosi=FILE",
     ]);
 }
+
+#[test]
+fn windows_1252_is_read_and_reported() {
+    let demo = Demo::new();
+    let file = demo.file("meld", "train_sent_emo.csv");
+    let mut bytes = fs::read(&file).unwrap();
+    let header = bytes.iter().position(|&byte| byte == b'\n').unwrap();
+    let mut reader = csv::Reader::from_reader(&bytes[..]);
+    let text = reader
+        .headers()
+        .unwrap()
+        .iter()
+        .position(|name| name == "Utterance")
+        .unwrap();
+    let row = reader.records().next().unwrap().unwrap();
+    let at = header
+        + bytes[header..]
+            .windows(row[text].len())
+            .position(|w| w == row[text].as_bytes())
+            .unwrap();
+    bytes[at] = 0x92; // a right single quotation mark
+    fs::write(&file, bytes).unwrap();
+    demo.ingest().unwrap();
+    let corpora = read_tables(&demo.out()).unwrap();
+    let meld = corpora
+        .iter()
+        .find(|corpus| corpus.kind == CorpusKind::Meld)
+        .unwrap();
+    let expected = format!("\u{2019}{}", &row[text][1..]);
+    assert!(meld.utterances.iter().any(|u| u.text == expected));
+    assert!(meld.notes.iter().any(|note| note.contains("[ENCODING]")));
+}
+
+#[test]
+fn a_file_that_is_no_table_is_an_error_that_names_it() {
+    let demo = Demo::new();
+    demo.ingest().unwrap();
+    fs::write(demo.out().join("meld-dev.parquet"), b"PAR1 no PAR1").unwrap();
+    assert!(
+        read_tables(&demo.out())
+            .unwrap_err()
+            .to_string()
+            .contains("meld-dev.parquet")
+    );
+    let empty = tempfile::tempdir().unwrap();
+    assert!(
+        read_tables(empty.path())
+            .unwrap_err()
+            .to_string()
+            .contains("no utterance table")
+    );
+}
