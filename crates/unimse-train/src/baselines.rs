@@ -33,7 +33,7 @@ pub struct Part<'a, T> {
 /// Ridge penalties tried, relative to the mean squared norm of a row.
 const RIDGE: [f64; 7] = [1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0];
 /// Logistic penalties tried (sum of squared weights, against the summed log loss).
-const LOGISTIC: [f64; 5] = [0.01, 0.1, 1.0, 10.0, 100.0];
+const LOGISTIC: [f64; 7] = [1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0, 100.0];
 
 /// The mean training score, and ridge regression chosen by dev MAE.
 ///

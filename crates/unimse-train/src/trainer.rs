@@ -276,7 +276,6 @@ impl Trainer<'_> {
         );
         bar.set_message(format!("epoch {}", state.epoch + 1));
         bar.set_position(state.batch as u64);
-        let mut window = 0;
         while state.batch < batches.len() {
             let losses = self.micro_step(&batches[state.batch], state, batches.len())?;
             state.loss_sum += losses.0;
@@ -286,14 +285,13 @@ impl Trainer<'_> {
                 let scale = self.schedule(state);
                 let norm = optimizer.step(scale, Some(self.config.clip))?;
                 state.step += 1;
-                if window == 0 || state.step % 10 == 0 {
+                if state.step == 1 || state.step % 10 == 0 {
                     let mut event = losses.1;
                     event["step"] = json!(state.step);
                     event["lr"] = json!(scale);
                     event["norm"] = json!(norm);
                     events.write(&event)?;
                 }
-                window += 1;
                 let interrupted = self.interrupt.load(Ordering::Relaxed);
                 if interrupted || state.step % self.config.save_every == 0 {
                     self.save(optimizer, state, events)?;

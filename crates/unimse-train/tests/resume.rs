@@ -1,0 +1,120 @@
+//! The whole pipeline on demo data with a tiny random checkpoint: interrupting and resuming changes no byte, the test split is
+//! counted, an unfinished training is not overwritten.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+#[path = "../../unimse-model/tests/tiny/mod.rs"]
+mod tiny;
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use serde_json::Value;
+use unimse_model::Backbone;
+use unimse_train::config::RunConfig;
+use unimse_train::run_folder::Paths;
+use unimse_train::{TrainError, evaluate, trainer, unify};
+
+static GO: AtomicBool = AtomicBool::new(false);
+static STOP: AtomicBool = AtomicBool::new(true);
+
+/// Results without their timing; events without their seconds.
+fn traces(run: &Path) -> (Value, Vec<Value>) {
+    let text = std::fs::read_to_string(run.join("results.json")).unwrap();
+    let mut results: Value = serde_json::from_str(&text).unwrap();
+    results["timing"] = Value::Null;
+    let events = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
+    let event = |line: &str| {
+        let mut event: Value = serde_json::from_str(line).unwrap();
+        event["seconds"] = Value::Null;
+        event
+    };
+    (results, events.lines().map(event).collect())
+}
+
+/// A WordPiece tokenizer that spells every word.
+fn letters() -> String {
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"].map(String::from);
+    let letters = ('a'..='z').flat_map(|c| [c.to_string(), format!("##{c}")]);
+    let vocabulary: serde_json::Map<String, Value> = special
+        .into_iter()
+        .chain(letters)
+        .enumerate()
+        .map(|(id, piece)| (piece, id.into()))
+        .collect();
+    let token = |piece: &str| serde_json::json!({"SpecialToken": {"id": piece, "type_id": 0}});
+    let text = |id: &str| serde_json::json!({"Sequence": {"id": id, "type_id": 0}});
+    serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "decoder": null,
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "TemplateProcessing",
+            "single": [token("[CLS]"), text("A"), token("[SEP]")],
+            "pair": [token("[CLS]"), text("A"), token("[SEP]"), text("B"), token("[SEP]")],
+            "special_tokens": {
+                "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
+                "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": vocabulary},
+    })
+    .to_string()
+}
+
+#[test]
+fn an_interrupted_training_ends_as_the_uninterrupted_one() {
+    let (checkpoint, work) = (tiny::folder(Backbone::MiniLm), tempfile::tempdir().unwrap());
+    let at = |name: &str| work.path().join(name);
+    std::fs::write(checkpoint.path().join("tokenizer.json"), letters()).unwrap();
+    let encoder = checkpoint.path().to_str().unwrap();
+    unimse_corpus::demo::write(&at("data")).unwrap();
+    let overrides = [
+        format!("model.checkpoint={encoder}"),
+        "model.max_tokens=24".to_owned(),
+        "label_decoder.heads=2".to_owned(),
+        "fusion.layers=2".to_owned(),
+        "train.epochs=2".to_owned(),
+        "train.batch=64".to_owned(),
+        "train.precision=fp32".to_owned(),
+        "evaluate.resamples=100".to_owned(),
+    ];
+    let config = RunConfig::merge(None, None, &overrides).unwrap();
+    let (corpus, labels) = (at("corpus"), at("labels"));
+    unimse_corpus::ingest(&at("data"), &corpus, &[], &mut |_| {}).unwrap();
+    unify::run(&corpus, &labels, encoder, &config.labels.options()).unwrap();
+    let paths = |name: &str| Paths {
+        run: at(name),
+        corpus: corpus.clone(),
+        labels: labels.clone(),
+    };
+
+    let whole = paths("whole");
+    trainer::train(&config, &whole, 7, false, &GO).unwrap();
+    evaluate::evaluate(&config, &whole).unwrap();
+
+    let parts = paths("parts");
+    for step in 1..=3 {
+        let result = trainer::train(&config, &parts, 7, step > 1, &STOP);
+        assert!(matches!(result, Err(TrainError::Interrupted { step: s }) if s == step));
+    }
+    let refused = trainer::train(&config, &parts, 7, false, &GO).unwrap_err();
+    assert!(refused.to_string().contains("--resume"), "{refused}");
+    let other = trainer::train(&config, &parts, 8, true, &GO).unwrap_err();
+    assert!(other.to_string().contains("seed"), "{other}");
+    // what a killed process wrote after its last save
+    let mut log = std::fs::OpenOptions::new()
+        .append(true)
+        .open(parts.events())
+        .unwrap();
+    std::io::Write::write_all(&mut log, b"{\"event\":\"step\",\"step\":4").unwrap();
+    trainer::train(&config, &parts, 7, true, &GO).unwrap();
+    evaluate::evaluate(&config, &parts).unwrap();
+
+    let bytes = |p: &Paths, name: &str| std::fs::read(p.run.join(name)).unwrap();
+    for name in ["checkpoints/best.safetensors", "predictions.parquet"] {
+        assert!(bytes(&whole, name) == bytes(&parts, name), "{name} differs");
+    }
+    let (a, b) = (traces(&whole.run), traces(&parts.run));
+    assert!(a.0 == b.0, "results differ");
+    assert_eq!(a.1, b.1);
+
+    let again = evaluate::evaluate(&config, &parts).unwrap();
+    assert_eq!(again["protocol"]["test_openings"], 2);
+}
