@@ -4,7 +4,7 @@
 //! config -> ingest -> unify -> for each seed: train -> evaluate -> report; for several seeds an aggregate report above them
 //! ```
 //!
-//! One seed lives in OUT itself; several share OUT/corpus and OUT/labels and live in OUT/seed-<n>, each a whole run folder. Everything that
+//! One seed lives in OUT itself; several share OUT/corpus and OUT/labels and live in `OUT/seed-<n>`, each a whole run folder. Everything that
 //! can fail on the user's data happens in a folder beside OUT, so that OUT is absent or as it was until ingest has succeeded.
 
 use crate::checkout::Checkout;

@@ -34,10 +34,10 @@ pub(crate) fn persist(file: tempfile::NamedTempFile, path: &Path) -> Result<(), 
     Ok(())
 }
 
-/// [`write`] of pretty JSON with a final newline.
+/// [`write()`] of pretty JSON with a final newline.
 ///
 /// # Errors
-/// As [`write`]; a value that JSON cannot hold is [`TrainError::Artefact`].
+/// As [`write()`]; a value that JSON cannot hold is [`TrainError::Artefact`].
 pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), TrainError> {
     let mut text =
         serde_json::to_string_pretty(value).map_err(|e| TrainError::artefact(path, e))?;

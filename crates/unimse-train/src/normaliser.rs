@@ -112,7 +112,7 @@ impl Normaliser {
     /// Saves the scales as JSON (an infinite deviation as null).
     ///
     /// # Errors
-    /// As [`artefact::write`].
+    /// As [`artefact::write()`].
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
         let plain: BTreeMap<&String, BTreeMap<&str, Vec<Option<f32>>>> = self
             .0

@@ -13,7 +13,7 @@ pub(crate) struct Options {
     /// Folder with mosi/, mosei/, meld/, iemocap/, any of them. Default: the demo preset makes synthetic data.
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
-    /// The run folder. Default: runs/<preset> in the checkout.
+    /// The run folder. Default: `runs/<preset>` in the checkout.
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Seeds to train with.
