@@ -233,7 +233,11 @@ impl TextEncoder for BertEncoder {
         train: bool,
         hook: Hook<'_>,
     ) -> Tensor {
-        let positions = self.positions.weight().narrow(0, 0, tokens.size()[1]);
+        // padding may reach beyond the last position there is
+        let last = self.positions.weight().size()[0] - 1;
+        let places =
+            Tensor::arange(tokens.size()[1], (Kind::Int64, tokens.device())).clamp_max(last);
+        let positions = self.positions.weight().index_select(0, &places);
         let embedded = self.words.forward(tokens) + positions + self.types.weight().get(0);
         let embedded = match segments {
             Some(segments) => embedded + segments,

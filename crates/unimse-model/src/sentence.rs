@@ -6,6 +6,7 @@ use serde::Deserialize;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
+use crate::batch::TIME_STEP;
 use crate::bert::{BertConfig, BertEncoder};
 use crate::encoder::{TextEncoder as _, no_hook};
 use crate::error::{ModelError, Result};
@@ -127,6 +128,7 @@ impl SentenceEncoder {
     /// `[batch, dim]` fp32 on the CPU.
     fn embed(&self, ids: &[&[i64]]) -> Result<Tensor> {
         let longest = ids.iter().map(|row| row.len()).max().unwrap_or(0);
+        let longest = longest.next_multiple_of(TIME_STEP);
         let mut padded = vec![self.tokenizer.pad(); ids.len() * longest];
         let mut valid = vec![false; padded.len()];
         for (row, own) in ids.iter().enumerate() {
