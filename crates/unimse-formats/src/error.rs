@@ -32,6 +32,14 @@ pub enum FormatError {
         /// What was expected and found.
         message: String,
     },
+    /// A computational sequence is broken or of another layout.
+    #[error("{}: csd: {message}", path.display())]
+    Csd {
+        /// The file, or `<memory>`.
+        path: PathBuf,
+        /// What was expected and found, with the video.
+        message: String,
+    },
     /// A wave file is broken or has an unsupported encoding.
     #[error("{}: wav: {source}", path.display())]
     Wav {
@@ -50,6 +58,7 @@ impl FormatError {
             Self::Io { source, .. } => source.to_string(),
             Self::Pickle { offset, kind, .. } => format!("pickle, byte {offset}: {kind}"),
             Self::Npy { message, .. } => format!("npy: {message}"),
+            Self::Csd { message, .. } => format!("csd: {message}"),
             Self::Wav { source, .. } => format!("wav: {source}"),
         }
     }

@@ -1,4 +1,4 @@
-//! Bytes to arrays: numpy pickles, `.npy` files and wave files. Knows no data set.
+//! Bytes to arrays: numpy pickles, `.npy` files, computational sequences (`.csd`) and wave files. Knows no data set.
 //!
 //! The pickle reader executes nothing: it understands the handful of globals that dictionaries of numpy arrays need
 //! and answers any other with an error that names it. Files are memory-mapped and array payloads stay where they are
@@ -16,12 +16,16 @@
 //! ```
 
 mod bytes;
+mod csd;
+mod dtype;
 mod error;
 mod npy;
 mod pickle;
 mod wav;
 
+pub use csd::{Csd, CsdFeatures, CsdVideo};
+pub use dtype::{DType, Kind};
 pub use error::{FormatError, PickleErrorKind};
 pub use npy::{Tensor, read_npy};
-pub use pickle::{Array, ArrayId, DType, Item, Kind, Limits, Pickle};
+pub use pickle::{Array, ArrayId, Item, Limits, Pickle};
 pub use wav::{Wave, read_wav};

@@ -2,10 +2,12 @@
 
 use super::{
     Item, Pickle,
-    dtype::{self, DType, Kind},
     value::{Graph, Node, Value},
 };
-use crate::{FormatError, PickleErrorKind};
+use crate::{
+    FormatError, PickleErrorKind,
+    dtype::{self, DType, Kind},
+};
 use std::{borrow::Cow, sync::OnceLock};
 
 /// An array as the graph keeps it.

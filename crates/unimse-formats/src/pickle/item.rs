@@ -1,12 +1,14 @@
 //! The view of a Python object that callers hold.
 
 use super::{
-    Array, Kind, Pickle,
-    dtype::latin1_or_utf8,
+    Array, Pickle,
     reduce::Global,
     value::{Node, Value},
 };
-use crate::{FormatError, PickleErrorKind};
+use crate::{
+    FormatError, PickleErrorKind,
+    dtype::{Kind, latin1_or_utf8},
+};
 use std::borrow::Cow;
 
 /// A Python object of a [`Pickle`].

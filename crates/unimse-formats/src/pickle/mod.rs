@@ -1,11 +1,10 @@
 //! A safe reader of numpy pickles, protocols 0 to 5, as numpy 1 and 2 and Python 2 and 3 write them.
 //!
 //! Opcodes build a graph of plain values ([`value`]); [`machine`] runs them on the arguments that [`input`] reads, [`reduce`] gives meaning to the known
-//! globals, [`dtype`] and [`array`] read numpy's payloads in place, [`item`] is the view that callers hold.
+//! globals, [`crate::dtype`] and [`array`] read numpy's payloads in place, [`item`] is the view that callers hold.
 //! Opcode reference: `pickletools` of the Python standard library.
 
 mod array;
-mod dtype;
 mod input;
 mod item;
 mod machine;
@@ -15,7 +14,6 @@ mod value;
 
 pub(crate) use array::row_major;
 pub use array::{Array, ArrayId};
-pub use dtype::{DType, Kind};
 pub use item::Item;
 
 use crate::{FormatError, PickleErrorKind, bytes::Bytes};

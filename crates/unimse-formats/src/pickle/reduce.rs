@@ -2,11 +2,13 @@
 
 use super::{
     array,
-    dtype::{self, DType, Kind},
     machine::{Machine, Outcome, malformed},
     value::{Node, Value},
 };
-use crate::PickleErrorKind;
+use crate::{
+    PickleErrorKind,
+    dtype::{self, DType, Kind},
+};
 
 /// A known global.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The object graph: small values inline, containers as numbered nodes.
 
-use super::{array::ArrayNode, dtype::DType, reduce::Global};
+use super::{array::ArrayNode, reduce::Global};
+use crate::dtype::DType;
 
 /// Bytes of the file, or of [`Graph::owned`] from [`OWNED`] on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

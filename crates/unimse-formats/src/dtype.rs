@@ -36,7 +36,7 @@ pub struct DType {
 
 impl DType {
     /// Reads `f4`, `<i8`, `|S10`, `U3`, `O` ...
-    pub(super) fn parse(code: &str) -> Option<Self> {
+    pub(crate) fn parse(code: &str) -> Option<Self> {
         let (big_endian, code) = match code.strip_prefix(['<', '|', '=']) {
             Some(rest) => (false, rest),
             None => code
@@ -100,7 +100,7 @@ impl fmt::Display for DType {
     clippy::cast_precision_loss,
     reason = "f32 is the type of features"
 )]
-pub(super) fn to_f32(dtype: DType, raw: &[u8], out: &mut Vec<f32>) -> Option<()> {
+pub(crate) fn to_f32(dtype: DType, raw: &[u8], out: &mut Vec<f32>) -> Option<()> {
     macro_rules! read {
         ($type:ty, $convert:expr) => {{
             let convert: fn($type) -> f32 = $convert;
@@ -139,7 +139,7 @@ pub(super) fn to_f32(dtype: DType, raw: &[u8], out: &mut Vec<f32>) -> Option<()>
 }
 
 /// One number as the 64-bit integer it is; `None` for another type or an overflow.
-pub(super) fn to_i64(dtype: DType, raw: &[u8]) -> Option<i64> {
+pub(crate) fn to_i64(dtype: DType, raw: &[u8]) -> Option<i64> {
     let mut wide = [0_u8; 8];
     let size = raw.len();
     if !matches!(size, 1 | 2 | 4 | 8) {
@@ -160,7 +160,7 @@ pub(super) fn to_i64(dtype: DType, raw: &[u8]) -> Option<i64> {
 }
 
 /// One number as a 64-bit float.
-pub(super) fn to_f64(dtype: DType, raw: &[u8]) -> Option<f64> {
+pub(crate) fn to_f64(dtype: DType, raw: &[u8]) -> Option<f64> {
     if let (Kind::Float, Ok(bytes)) = (dtype.kind, <[u8; 8]>::try_from(raw)) {
         return Some(if dtype.big_endian {
             f64::from_be_bytes(bytes)
@@ -177,8 +177,14 @@ pub(super) fn to_f64(dtype: DType, raw: &[u8]) -> Option<f64> {
     one.first().map(|&x| f64::from(x))
 }
 
+/// All numbers as 64-bit floats; `None` for another type.
+pub(crate) fn to_f64s(dtype: DType, raw: &[u8]) -> Option<Vec<f64>> {
+    let chunks = raw.chunks_exact(dtype.size.max(1));
+    chunks.map(|one| to_f64(dtype, one)).collect()
+}
+
 /// One element of an `S` or `U` array, without its zero padding.
-pub(super) fn to_text(dtype: DType, raw: &[u8]) -> Option<String> {
+pub(crate) fn to_text(dtype: DType, raw: &[u8]) -> Option<String> {
     match dtype.kind {
         Kind::Bytes => {
             let end = raw
@@ -207,7 +213,7 @@ pub(super) fn to_text(dtype: DType, raw: &[u8]) -> Option<String> {
 }
 
 /// Text of Python 2 strings and `S` arrays: UTF-8 where it is, Latin-1 otherwise.
-pub(super) fn latin1_or_utf8(bytes: &[u8]) -> String {
+pub(crate) fn latin1_or_utf8(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().copied().map(char::from).collect(),
