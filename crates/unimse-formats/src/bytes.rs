@@ -1,13 +1,13 @@
 //! Bytes of a file, mapped or owned.
 
 use crate::FormatError;
-use std::{fs::File, path::Path};
+use std::{fs::File, path::Path, sync::Arc};
 
-/// Bytes that outlive the reader which borrows them.
-#[derive(Debug)]
+/// Bytes that outlive the reader which borrows them; clones share them.
+#[derive(Clone, Debug)]
 pub(crate) enum Bytes {
-    Mapped(memmap2::Mmap),
-    Owned(Vec<u8>),
+    Mapped(Arc<memmap2::Mmap>),
+    Owned(Arc<Vec<u8>>),
 }
 
 impl Bytes {
@@ -16,7 +16,7 @@ impl Bytes {
         let file = File::open(path).map_err(FormatError::io(path))?;
         let length = file.metadata().map_err(FormatError::io(path))?.len();
         if length == 0 {
-            return Ok(Self::Owned(Vec::new())); // an empty map is an error on some systems
+            return Ok(Self::owned(Vec::new())); // an empty map is an error on some systems
         }
         #[expect(
             unsafe_code,
@@ -24,7 +24,11 @@ impl Bytes {
             reader of maps, that kills this process and corrupts nothing, for the map is read-only"
         )]
         let map = unsafe { memmap2::Mmap::map(&file) }.map_err(FormatError::io(path))?;
-        Ok(Self::Mapped(map))
+        Ok(Self::Mapped(Arc::new(map)))
+    }
+
+    pub(crate) fn owned(bytes: Vec<u8>) -> Self {
+        Self::Owned(Arc::new(bytes))
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {

@@ -81,7 +81,7 @@ impl Csd {
     /// # Errors
     /// As [`open`](Self::open); the path reads `<memory>`.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, FormatError> {
-        Self::read(Path::new("<memory>"), Bytes::Owned(bytes))
+        Self::read(Path::new("<memory>"), Bytes::owned(bytes))
     }
 
     fn read(path: &Path, bytes: Bytes) -> Result<Self, FormatError> {

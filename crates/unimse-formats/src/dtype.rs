@@ -74,6 +74,13 @@ impl DType {
     }
 }
 
+impl DType {
+    /// Whether the elements are numbers that [`to_f32`] reads.
+    pub(crate) fn is_number(self) -> bool {
+        matches!(self.kind, Kind::Bool | Kind::Int | Kind::Uint | Kind::Float)
+    }
+}
+
 impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (letter, size) = match self.kind {

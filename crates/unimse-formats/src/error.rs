@@ -24,12 +24,12 @@ pub enum FormatError {
         /// What is wrong.
         kind: PickleErrorKind,
     },
-    /// An `.npy` file is broken or holds what is not supported.
+    /// An `.npy` file, or an array of an `.npz` archive, is broken or holds what is not supported.
     #[error("{}: npy: {message}", path.display())]
     Npy {
-        /// The file.
+        /// The file, or `<memory>`.
         path: PathBuf,
-        /// What was expected and found.
+        /// What was expected and found, with the array of an archive.
         message: String,
     },
     /// A computational sequence is broken or of another layout.
@@ -60,6 +60,13 @@ impl FormatError {
             Self::Npy { message, .. } => format!("npy: {message}"),
             Self::Csd { message, .. } => format!("csd: {message}"),
             Self::Wav { source, .. } => format!("wav: {source}"),
+        }
+    }
+
+    pub(crate) fn npy(path: &Path, message: String) -> Self {
+        Self::Npy {
+            path: path.to_owned(),
+            message,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Bytes to arrays: numpy pickles, `.npy` files, computational sequences (`.csd`) and wave files. Knows no data set.
+//! Bytes to arrays: numpy pickles, `.npy` and `.npz` files, computational sequences (`.csd`) and wave files. Knows no data set.
 //!
 //! The pickle reader executes nothing: it understands the handful of globals that dictionaries of numpy arrays need
 //! and answers any other with an error that names it. Files are memory-mapped and array payloads stay where they are
@@ -20,12 +20,14 @@ mod csd;
 mod dtype;
 mod error;
 mod npy;
+mod npz;
 mod pickle;
 mod wav;
 
 pub use csd::{Csd, CsdFeatures, CsdVideo};
 pub use dtype::{DType, Kind};
 pub use error::{FormatError, PickleErrorKind};
-pub use npy::{Tensor, read_npy};
+pub use npy::{Tensor, npy_shape, read_npy};
+pub use npz::Npz;
 pub use pickle::{Array, ArrayId, Item, Limits, Pickle};
 pub use wav::{Wave, read_wav};

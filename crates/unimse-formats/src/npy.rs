@@ -1,8 +1,15 @@
-//! `.npy` files through npyz.
+//! `.npy` files: the header through npyz, the numbers as every format's are read.
 
-use crate::FormatError;
-use npyz::{DType, NpyFile, Order, TypeChar};
-use std::{fs::File, io::BufReader, path::Path};
+use crate::{
+    FormatError,
+    bytes::Bytes,
+    dtype::{self, DType},
+};
+use npyz::{NpyHeader, Order};
+use std::path::Path;
+
+/// numpy's own bound on a header (`max_header_size` of `numpy.load`).
+const MAX_HEADER: usize = 10_000;
 
 /// A dense array of 32-bit floats.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,74 +25,122 @@ pub struct Tensor {
 /// # Errors
 /// When the file is missing, truncated, or holds another type. Memory is bounded by the file's size.
 pub fn read_npy(path: &Path) -> Result<Tensor, FormatError> {
-    let wrong = |message: String| FormatError::Npy {
-        path: path.to_owned(),
-        message,
-    };
-    let file = File::open(path).map_err(FormatError::io(path))?;
-    let size = file.metadata().map_err(FormatError::io(path))?.len();
-    let npy = NpyFile::new(BufReader::new(file))
-        .map_err(|e| wrong(format!("expected an .npy header, found: {e}")))?;
-    let DType::Plain(kind) = npy.dtype() else {
-        return Err(wrong(format!(
-            "expected a numeric dtype, found {}",
-            npy.dtype().descr()
-        )));
-    };
-    let declared = (npy.shape().iter()).try_fold(kind.size_field(), |n, &axis| n.checked_mul(axis));
-    if declared.is_none_or(|bytes| bytes > size) {
-        return Err(wrong(format!(
-            "truncated: the shape {:?} needs more bytes than the {size} found",
-            npy.shape()
-        )));
-    }
-    let shape: Vec<usize> = npy
-        .shape()
-        .iter()
-        .map(|&axis| usize::try_from(axis).unwrap_or(usize::MAX))
-        .collect();
-    let fortran = npy.order() == Order::Fortran;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_precision_loss,
-        reason = "f32 is the type of features"
-    )]
-    let values: Result<Vec<f32>, _> = match (kind.type_char(), kind.size_field()) {
-        (TypeChar::Float, 4) => npy
-            .data::<f32>()
-            .map_err(|e| wrong(e.to_string()))?
-            .collect(),
-        (TypeChar::Float, 8) => numbers(npy.data::<f64>(), |x| x as f32).map_err(wrong)?,
-        (TypeChar::Int, 1) => numbers(npy.data::<i8>(), f32::from).map_err(wrong)?,
-        (TypeChar::Int, 2) => numbers(npy.data::<i16>(), f32::from).map_err(wrong)?,
-        (TypeChar::Int, 4) => numbers(npy.data::<i32>(), |x| x as f32).map_err(wrong)?,
-        (TypeChar::Int, 8) => numbers(npy.data::<i64>(), |x| x as f32).map_err(wrong)?,
-        (TypeChar::Uint, 1) => numbers(npy.data::<u8>(), f32::from).map_err(wrong)?,
-        (TypeChar::Uint, 2) => numbers(npy.data::<u16>(), f32::from).map_err(wrong)?,
-        (TypeChar::Uint, 4) => numbers(npy.data::<u32>(), |x| x as f32).map_err(wrong)?,
-        (TypeChar::Bool, 1) => numbers(npy.data::<bool>(), f32::from).map_err(wrong)?,
-        _ => {
-            return Err(wrong(format!(
-                "expected a float, integer or bool dtype, found {kind}"
-            )));
-        }
-    };
-    let values = values.map_err(|e| wrong(format!("truncated or unreadable data: {e}")))?;
-    let values = if fortran {
-        crate::pickle::row_major(&shape, |i| values[i])
-    } else {
-        values
-    };
-    Ok(Tensor { shape, values })
+    let bytes = Bytes::open(path)?;
+    let wrong = |message| FormatError::npy(path, message);
+    let header = Header::read(bytes.as_slice()).map_err(wrong)?;
+    header.tensor(bytes.as_slice()).map_err(wrong)
 }
 
-/// Collects a typed reader through a conversion.
-fn numbers<T: npyz::Deserialize>(
-    data: Result<npyz::NpyReader<T, BufReader<File>>, npyz::DTypeError>,
-    convert: impl Fn(T) -> f32,
-) -> Result<Result<Vec<f32>, std::io::Error>, String> {
-    Ok(data
-        .map_err(|e| e.to_string())?
-        .map(|value| value.map(&convert))
-        .collect())
+/// Shape of a numeric `.npy` file, by its header alone.
+///
+/// # Errors
+/// Those of [`read_npy`].
+pub fn npy_shape(path: &Path) -> Result<Vec<usize>, FormatError> {
+    let bytes = Bytes::open(path)?;
+    Header::read(bytes.as_slice())
+        .and_then(|header| header.check(bytes.as_slice().len()).map(|()| header.shape))
+        .map_err(|message| FormatError::npy(path, message))
+}
+
+/// What an `.npy` header says.
+pub(crate) struct Header {
+    pub(crate) shape: Vec<usize>,
+    dtype: DType,
+    fortran: bool,
+    /// Offset of the numbers.
+    start: usize,
+}
+
+impl Header {
+    /// Reads the header at the start of `bytes`.
+    pub(crate) fn read(bytes: &[u8]) -> Result<Self, String> {
+        let (start, text) = split(bytes).ok_or("expected an .npy header")?;
+        let wrong = |found: &dyn std::fmt::Display| {
+            let text = String::from_utf8_lossy(&text[..text.len().min(200)]);
+            format!("header {}: {found}", text.trim_end())
+        };
+        let (text, elements) = normalise(text);
+        elements.ok_or_else(|| wrong(&"its numbers multiply beyond 64 bits"))?;
+        let mut version_3 = b"\x93NUMPY\x03\x00".to_vec();
+        version_3.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        version_3.extend(&text);
+        let header = NpyHeader::from_reader(&version_3[..]).map_err(|error| wrong(&error))?;
+        let numeric = match header.dtype() {
+            npyz::DType::Plain(kind) => {
+                DType::parse(&kind.to_string()).filter(|dtype| dtype.is_number())
+            }
+            _ => None,
+        };
+        let dtype = numeric.ok_or_else(|| {
+            format!(
+                "expected a float, integer or bool dtype, found {}",
+                header.dtype().descr()
+            )
+        })?;
+        let axis = |&axis: &u64| usize::try_from(axis);
+        Ok(Self {
+            shape: (header.shape().iter().map(axis).collect::<Result<_, _>>())
+                .map_err(|error| wrong(&error))?,
+            dtype,
+            fortran: header.order() == Order::Fortran,
+            start,
+        })
+    }
+
+    /// Whether a file of so many bytes can hold the numbers.
+    pub(crate) fn check(&self, file: usize) -> Result<(), String> {
+        match self.end() {
+            Some(end) if end <= file => Ok(()),
+            _ => Err(format!(
+                "truncated: shape {:?} of {} needs more bytes than the {file} found",
+                self.shape, self.dtype
+            )),
+        }
+    }
+
+    /// The numbers of a file that begins with this header.
+    pub(crate) fn tensor(self, file: &[u8]) -> Result<Tensor, String> {
+        self.check(file.len())?;
+        let raw = file.get(self.start..self.end().unwrap_or(self.start));
+        let mut values = Vec::new();
+        dtype::to_f32(self.dtype, raw.unwrap_or_default(), &mut values)
+            .ok_or_else(|| format!("expected numbers, found {}", self.dtype))?;
+        if self.fortran && self.shape.len() > 1 {
+            values = crate::pickle::row_major(&self.shape, |i| values[i]);
+        }
+        Ok(Tensor {
+            shape: self.shape,
+            values,
+        })
+    }
+
+    fn end(&self) -> Option<usize> {
+        (self.shape.iter())
+            .try_fold(self.dtype.size, |n, &axis| n.checked_mul(axis))?
+            .checked_add(self.start)
+    }
+}
+
+/// Offset of the numbers and the header's text, by the length that the first bytes declare.
+fn split(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let rest = bytes.strip_prefix(b"\x93NUMPY")?;
+    let (at, length) = match rest {
+        [1, 0, a, b, ..] => (10, usize::from(u16::from_le_bytes([*a, *b]))),
+        [2 | 3, 0, a, b, c, d, ..] => (12, u32::from_le_bytes([*a, *b, *c, *d]) as usize),
+        _ => return None,
+    };
+    let end = at + Some(length).filter(|&length| length <= MAX_HEADER)?;
+    Some((end, bytes.get(at..end)?))
+}
+
+/// The text without the `L` that Python 2 puts after long integers, and the product of all its numbers: none when it
+/// overflows, which npyz would not notice.
+fn normalise(text: &[u8]) -> (Vec<u8>, Option<u64>) {
+    let after_digit = |i: usize| i > 0 && text[i - 1].is_ascii_digit();
+    let kept = |(i, byte): (usize, &u8)| (*byte != b'L' || !after_digit(i)).then_some(*byte);
+    let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u64>().ok();
+    let product = (text.split(|byte| !byte.is_ascii_digit()))
+        .filter(|digits| !digits.is_empty())
+        .try_fold(1_u64, |n, digits| n.checked_mul(number(digits)?.max(1)));
+    (text.iter().enumerate().filter_map(kept).collect(), product)
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use unimse_formats::{FormatError, Item, Kind, Limits, Pickle, PickleErrorKind, read_npy};
+use unimse_formats::{FormatError, Item, Kind, Limits, Pickle, PickleErrorKind};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -279,30 +279,6 @@ proptest! {
         if let Ok(pickle) = Pickle::from_bytes(bytes) {
             walk(pickle.root());
         }
-    }
-}
-
-#[test]
-fn npy_files() {
-    assert_eq!(read_npy(&fixture("c_order.npy")).unwrap().values, grid());
-    let fortran = read_npy(&fixture("fortran_f8.npy")).unwrap();
-    assert_eq!((fortran.shape, fortran.values), (vec![2, 3, 4], grid()));
-    assert_eq!(
-        read_npy(&fixture("big_i2.npy")).unwrap().values,
-        [-2.0, 300.0]
-    );
-    assert!(
-        read_npy(&fixture("text.npy"))
-            .unwrap_err()
-            .to_string()
-            .contains("expected a float")
-    );
-    let folder = tempfile::tempdir().unwrap();
-    let bytes = std::fs::read(fixture("c_order.npy")).unwrap();
-    for end in 0..bytes.len() {
-        let path = folder.path().join("cut.npy");
-        std::fs::write(&path, &bytes[..end]).unwrap();
-        assert!(read_npy(&path).is_err(), "{end}");
     }
 }
 

@@ -68,7 +68,7 @@ impl Pickle {
     /// # Errors
     /// As [`from_bytes`](Self::from_bytes).
     pub fn with_limits(bytes: Vec<u8>, limits: Limits) -> Result<Self, FormatError> {
-        Self::read(Path::new("<memory>"), Bytes::Owned(bytes), limits)
+        Self::read(Path::new("<memory>"), Bytes::owned(bytes), limits)
     }
 
     fn read(path: &Path, bytes: Bytes, limits: Limits) -> Result<Self, FormatError> {
