@@ -1,14 +1,14 @@
 //! What is there, what is wrong, what is missing: every finding of a data folder.
 
 use crate::{
-    CorpusError, Finding, Utterance, adapters, demo,
+    CorpusError, CorpusKind, Finding, Split, Utterance, adapters, demo,
     draft::{Draft, Modality, Row},
+    feature::Feature,
     finding::{Findings, Severity},
-    folder::Folder,
     ingest::open_folders,
     store,
 };
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 /// Examines a data folder as [`ingest`](crate::ingest) would read it, without stopping at the first error.
 ///
@@ -17,55 +17,102 @@ use std::path::Path;
 /// # Errors
 /// Only where the operating system refuses to read the folder.
 pub fn doctor(dir: &Path) -> Result<Vec<Finding>, CorpusError> {
-    let mut findings = Findings::default();
+    let mut list = Vec::new();
     let synthetic = dir.join(demo::MARKER).exists();
     match open_folders(dir) {
         Ok(folders) => {
             for (kind, folder) in folders {
+                let mut findings = Findings::default();
                 let mut draft = adapters::read(kind, &folder, &[], &mut findings)?;
                 draft.finish(synthetic, &mut findings);
                 count(&draft, &mut findings);
-                examine_features(&draft, &folder, &mut findings);
+                compare_speakers(&draft, &mut findings);
+                examine_features(&draft, &mut findings);
+                list.extend(findings.into_list());
             }
         }
         Err(CorpusError::NoCorpus { found, .. }) => {
-            let message =
-                format!("expected at least one folder mosi, mosei, meld or iemocap, found {found}");
+            let mut findings = Findings::default();
+            let message = format!(
+                "expected at least one folder mosi, mosei, meld or iemocap, or one with a table utterances.csv, found {found}"
+            );
             findings.error("NO_CORPUS", ".", None, message);
+            list = findings.into_list();
         }
         Err(error) => return Err(error),
     }
-    let mut list = findings.into_list();
     list.sort_by_key(|finding| finding.severity);
     Ok(list)
 }
 
-/// How many utterances each split has.
+/// How many utterances each split has, and how many of them the four-way view of IEMOCAP keeps.
 fn count(draft: &Draft, findings: &mut Findings) {
-    let counts = unimse_labels::Split::ALL.map(|split| {
-        draft
-            .rows
-            .iter()
-            .filter(|row| row.utterance.split == split)
-            .count()
-            .to_string()
-    });
-    let message = format!("{} train/dev/test utterances", counts.join("/"));
-    findings.add(Severity::Info, "FOUND", draft.kind.name(), None, message);
+    let counts = |wanted: &dyn Fn(&Utterance) -> bool| {
+        let of = |split| {
+            let rows = draft.rows.iter().map(|row| &row.utterance);
+            rows.filter(|u| u.split == split && wanted(u))
+                .count()
+                .to_string()
+        };
+        Split::ALL.map(of).join("/")
+    };
+    let message = format!("{} train/dev/test utterances", counts(&|_| true));
+    findings.info("FOUND", &draft.name, None, message);
+    if draft.kind == CorpusKind::Iemocap && !draft.rows.is_empty() {
+        let message = format!(
+            "with a six-way emotion {}, in the four-way view {}",
+            counts(&|u| u.emotion.is_some()),
+            counts(&|u| u.four_way().is_some())
+        );
+        findings.info("FOUND", &draft.name, None, message);
+    }
+}
+
+/// Speakers of the test split who also speak in train. In IEMOCAP, whose test split is a session of its own, that is a leak.
+fn compare_speakers(draft: &Draft, findings: &mut Findings) {
+    let of = |split: Split| -> BTreeSet<&str> {
+        let rows = draft.rows.iter().filter(|row| row.utterance.split == split);
+        rows.filter_map(|row| row.utterance.speaker.as_deref())
+            .collect()
+    };
+    let (train, test) = (of(Split::Train), of(Split::Test));
+    let severity = match draft.kind {
+        CorpusKind::Iemocap => Severity::Warning,
+        _ => Severity::Info,
+    };
+    for speaker in train.intersection(&test) {
+        let message = "speaks in train and in test";
+        findings.add(
+            severity,
+            "SPEAKER_OVERLAP",
+            &draft.name,
+            Some((*speaker).to_owned()),
+            message,
+        );
+    }
 }
 
 /// Reads every feature once: values that are not finite, streams of zeros, streams that never change.
-fn examine_features(draft: &Draft, folder: &Folder, findings: &mut Findings) {
+fn examine_features(draft: &Draft, findings: &mut Findings) {
+    let name = &draft.name;
     for rows in draft.rows.chunks(256) {
         let rows: Vec<&Row> = rows.iter().collect();
-        match store::load(&rows, draft.kind, findings) {
-            Ok(utterances) => utterances
-                .iter()
-                .for_each(|u| examine(u, &folder.name, findings)),
-            Err(CorpusError::Format(error)) => {
-                findings.error("UNREADABLE", &folder.name, None, error.detail())
+        match store::load(&rows, name, findings) {
+            Ok(utterances) => utterances.iter().for_each(|u| examine(u, name, findings)),
+            Err(error) => findings.error("UNREADABLE", name, None, error.to_string()),
+        }
+        for row in rows {
+            for modality in Modality::ALL {
+                let residue = row.feature(modality).map_or(Ok(0), Feature::residue);
+                if residue.is_ok_and(|values| values > 0) {
+                    let id = Some(row.utterance.utterance_id.clone());
+                    let message = format!(
+                        "{} holds values behind its declared length: they are not used",
+                        modality.name()
+                    );
+                    findings.warn("RESIDUE", name, id, message);
+                }
             }
-            Err(error) => findings.error("UNREADABLE", &folder.name, None, error.to_string()),
         }
     }
 }

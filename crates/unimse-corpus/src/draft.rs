@@ -3,6 +3,7 @@
 use crate::{
     CorpusKind, Finding, SourceFile, Utterance, feature::Feature, finding::Findings, folder::at,
 };
+use rayon::prelude::*;
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -24,9 +25,11 @@ pub(crate) struct Row {
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) kind: CorpusKind,
+    /// Name of its folder.
+    pub(crate) name: String,
     pub(crate) rows: Vec<Row>,
-    /// Files used: path on disk and name in messages and tables.
-    pub(crate) sources: Vec<(PathBuf, String)>,
+    /// Files used: name in messages and tables, and path on disk.
+    pub(crate) sources: BTreeMap<String, PathBuf>,
 }
 
 /// The two feature modalities.
@@ -64,11 +67,12 @@ impl Row {
 }
 
 impl Draft {
-    pub(crate) fn new(kind: CorpusKind) -> Self {
+    pub(crate) fn new(kind: CorpusKind, name: &str) -> Self {
         Self {
             kind,
+            name: name.to_owned(),
             rows: Vec::new(),
-            sources: Vec::new(),
+            sources: BTreeMap::new(),
         }
     }
 
@@ -84,9 +88,7 @@ impl Draft {
     }
 
     pub(crate) fn add_source(&mut self, path: &Path, name: &str) {
-        if !self.sources.iter().any(|(known, _)| known == path) {
-            self.sources.push((path.to_owned(), name.to_owned()));
-        }
+        self.sources.insert(name.to_owned(), path.to_owned());
     }
 
     /// Features a step of a modality; `None` when no utterance has it.
@@ -140,18 +142,13 @@ impl Draft {
             {
                 told = &u.dialogue_id;
                 let message = "video or dialogue in more than one split";
-                findings.warn(
-                    "SPLIT_OVERLAP",
-                    self.kind.name(),
-                    Some(told.to_owned()),
-                    message,
-                );
+                findings.warn("SPLIT_OVERLAP", &self.name, Some(told.to_owned()), message);
             }
         }
     }
 
     fn check_modality(&self, modality: Modality, findings: &mut Findings) {
-        let (name, word) = (self.kind.name(), modality.name());
+        let (name, word) = (&self.name, modality.name());
         let Some(dim) = self.dim(modality) else {
             if !self.rows.is_empty() {
                 findings.info(
@@ -203,22 +200,25 @@ impl Draft {
                 .filter(|row| row.utterance.split == split)
                 .count()
         });
-        let expected = self.kind.published_counts();
-        if found != expected {
+        if let Some(expected) = self
+            .kind
+            .published_counts()
+            .filter(|&expected| expected != found)
+        {
             let line = |counts: [usize; 3]| counts.map(|n| n.to_string()).join("/");
             let message = format!(
                 "expected the published {} train/dev/test utterances, found {}",
                 line(expected),
                 line(found)
             );
-            findings.warn("COUNTS", self.kind.name(), None, message);
+            findings.warn("COUNTS", &self.name, None, message);
         }
     }
 
     /// SHA-256 of every source.
     pub(crate) fn hash_sources(&self) -> Result<Vec<SourceFile>, crate::CorpusError> {
-        (self.sources.iter())
-            .map(|(path, name)| {
+        (self.sources.par_iter())
+            .map(|(name, path)| {
                 Ok(SourceFile {
                     path: name.clone(),
                     sha256: crate::store::sha256(path)?,

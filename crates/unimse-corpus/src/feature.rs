@@ -1,65 +1,181 @@
 //! Features that stay in their file until a table is written.
 
-use crate::{CorpusError, Sequence};
-use std::sync::Arc;
-use unimse_formats::{Array, ArrayId, Pickle};
+use crate::shim::{npy_shape, wav_header};
+use crate::{CorpusError, Sequence, mel, mel_cache};
+use std::{
+    collections::VecDeque,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+use unimse_formats::{Array, ArrayId, Csd, CsdFeatures, CsdVideo, FormatError, Pickle, read_npy};
 
-/// One modality of one utterance: a block of rows of an array.
+/// One modality of one utterance, `[steps, dim]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Feature {
-    pickle: Arc<Pickle>,
-    array: ArrayId,
-    /// First element, counted row-major.
-    start: usize,
+    source: Source,
     /// Valid steps.
     pub(crate) steps: usize,
     /// Features a step.
     pub(crate) dim: usize,
 }
 
-/// A loaded feature and the number of its values that were not finite.
+/// Where the values are.
+#[derive(Clone, Debug)]
+enum Source {
+    /// A block of rows of an array.
+    Pickle {
+        pickle: Arc<Pickle>,
+        array: ArrayId,
+        /// First element, counted row-major.
+        start: usize,
+        /// Steps of the array behind the valid ones.
+        residue: usize,
+    },
+    /// A `.npy` file.
+    Npy(Arc<Path>),
+    /// A wave file: its log-mel features.
+    Wave(Arc<Path>),
+    /// Rows of a video's sequence.
+    Cut {
+        sequence: Arc<Recent>,
+        video: String,
+        rows: Vec<usize>,
+    },
+}
+
+/// A computational sequence that keeps the videos it read last: the utterances of a video are read one after the other.
+#[derive(Debug)]
+pub(crate) struct Recent {
+    pub(crate) csd: Csd,
+    videos: Mutex<VecDeque<(String, Arc<CsdVideo>)>>,
+}
+
+impl Recent {
+    /// Videos kept: a few for each thread that reads.
+    const KEPT: usize = 8;
+
+    pub(crate) fn new(csd: Csd) -> Self {
+        Self {
+            csd,
+            videos: Mutex::default(),
+        }
+    }
+
+    /// The sequence of a video.
+    pub(crate) fn video(&self, video: &str) -> Result<Option<Arc<CsdVideo>>, FormatError> {
+        let lock = || self.videos.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = lock().iter().find(|(name, _)| name == video) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let Some(read) = self.csd.video(video)?.map(Arc::new) else {
+            return Ok(None);
+        };
+        let mut videos = lock();
+        videos.truncate(Self::KEPT - 1);
+        videos.push_front((video.to_owned(), Arc::clone(&read)));
+        Ok(Some(read))
+    }
+}
+
+/// A loaded feature and what was wrong with it.
 pub(crate) struct Loaded {
     pub(crate) sequence: Sequence,
+    /// Values that were not finite and are now zero.
     pub(crate) non_finite: usize,
 }
 
 impl Feature {
-    /// A whole array `[steps, dim]`, or `[dim]` as one step; `None` for another shape.
-    pub(crate) fn whole(pickle: &Arc<Pickle>, array: &Array<'_>) -> Option<Self> {
-        let (steps, dim) = match *array.shape() {
-            [steps, dim] => (steps, dim),
-            [dim] => (1, dim),
-            _ => return None,
-        };
-        Some(Self {
+    fn pickled(
+        pickle: &Arc<Pickle>,
+        array: &Array<'_>,
+        start: usize,
+        [steps, dim]: [usize; 2],
+    ) -> Self {
+        let source = Source::Pickle {
             pickle: Arc::clone(pickle),
             array: array.id(),
-            start: 0,
-            steps,
-            dim,
-        })
+            start,
+            residue: 0,
+        };
+        Self { source, steps, dim }
+    }
+
+    /// A whole array `[steps, dim]`, or `[dim]` as one step; `None` for another shape.
+    pub(crate) fn whole(pickle: &Arc<Pickle>, array: &Array<'_>) -> Option<Self> {
+        Some(Self::pickled(pickle, array, 0, matrix(array.shape())?))
     }
 
     /// Row `row` of a batch `[rows, steps, dim]`, or `[rows, dim]` with one step; all its steps.
     pub(crate) fn row(pickle: &Arc<Pickle>, array: &Array<'_>, row: usize) -> Option<Self> {
-        let (steps, dim) = match *array.shape() {
-            [_, steps, dim] => (steps, dim),
-            [_, dim] => (1, dim),
-            _ => return None,
-        };
-        Some(Self {
-            pickle: Arc::clone(pickle),
-            array: array.id(),
-            start: row * steps * dim,
-            steps,
-            dim,
-        })
+        let shape = matrix(array.shape().get(1..)?)?;
+        Some(Self::pickled(
+            pickle,
+            array,
+            row * shape[0] * shape[1],
+            shape,
+        ))
     }
 
-    /// Only the first `steps` steps.
+    /// A `.npy` file of shape `[steps, dim]` or `[dim]`; only its header is read.
+    pub(crate) fn npy(path: &Path) -> Result<Self, CorpusError> {
+        let shape = npy_shape(path)?;
+        let Some([steps, dim]) = matrix(&shape) else {
+            let message = format!("expected an array [steps, dim] or [dim], found shape {shape:?}");
+            return Err(CorpusError::table(path)(message));
+        };
+        let source = Source::Npy(path.into());
+        Ok(Self { source, steps, dim })
+    }
+
+    /// The log-mel features of a wave file; only its header is read.
+    pub(crate) fn wave(path: &Path) -> Result<Self, CorpusError> {
+        let (rate, frames) = wav_header(path)?;
+        let steps = if frames == 0 {
+            0
+        } else {
+            crate::shim::steps(rate, frames)
+        };
+        let (source, dim) = (Source::Wave(path.into()), mel::MelSettings::default().bands);
+        Ok(Self { source, steps, dim })
+    }
+
+    /// These rows of a video's sequence.
+    pub(crate) fn cut(sequence: &Arc<Recent>, video: String, rows: Vec<usize>, dim: usize) -> Self {
+        Self {
+            steps: rows.len(),
+            dim,
+            source: Source::Cut {
+                sequence: Arc::clone(sequence),
+                video,
+                rows,
+            },
+        }
+    }
+
+    /// Only the first `steps` steps; what lies behind them is remembered as residue.
     pub(crate) fn truncated(mut self, steps: usize) -> Self {
+        if let Source::Pickle { residue, .. } = &mut self.source {
+            *residue = self.steps.saturating_sub(steps);
+        }
         self.steps = self.steps.min(steps);
         self
+    }
+
+    /// Number of values behind the declared length that are not zero, as the doctor reports them.
+    pub(crate) fn residue(&self) -> Result<usize, CorpusError> {
+        match &self.source {
+            Source::Pickle {
+                pickle,
+                array,
+                start,
+                residue,
+            } if *residue > 0 => {
+                let behind = start + self.steps * self.dim;
+                let values = pickle.array(*array)?.read_f32(behind, residue * self.dim)?;
+                Ok(values.iter().filter(|&&x| x != 0.0).count())
+            }
+            _ => Ok(0),
+        }
     }
 
     /// Without the steps of zeros at one end, which pad sequences in layouts that carry no lengths.
@@ -69,7 +185,9 @@ impl Feature {
         let mut steps = values.chunks_exact(self.dim.max(1));
         if left {
             let padding = steps.position(filled).unwrap_or(self.steps);
-            self.start += padding * self.dim;
+            if let Source::Pickle { start, .. } = &mut self.source {
+                *start += padding * self.dim;
+            }
             self.steps -= padding;
         } else {
             self.steps = steps.rposition(filled).map_or(0, |last| last + 1);
@@ -78,10 +196,60 @@ impl Feature {
     }
 
     fn raw(&self) -> Result<Vec<f32>, CorpusError> {
-        Ok(self
-            .pickle
-            .array(self.array)?
-            .read_f32(self.start, self.steps * self.dim)?)
+        let values = match &self.source {
+            Source::Pickle {
+                pickle,
+                array,
+                start,
+                ..
+            } => {
+                return Ok(pickle
+                    .array(*array)?
+                    .read_f32(*start, self.steps * self.dim)?);
+            }
+            Source::Npy(path) => (read_npy(path)?.values, path),
+            Source::Wave(path) => (mel_cache::features(path)?.values, path),
+            Source::Cut {
+                sequence,
+                video,
+                rows,
+            } => return self.rows_of(sequence, video, rows),
+        };
+        let (values, path) = values;
+        let (expected, found) = (self.steps * self.dim, values.len());
+        if expected == found {
+            Ok(values)
+        } else {
+            let message =
+                format!("changed while it was read: expected {expected} values, found {found}");
+            Err(CorpusError::table(path)(message))
+        }
+    }
+
+    fn rows_of(
+        &self,
+        sequence: &Recent,
+        video: &str,
+        rows: &[usize],
+    ) -> Result<Vec<f32>, CorpusError> {
+        let content = sequence.video(video)?;
+        let wrong = |found: String| {
+            let message = format!(
+                "video {video}: expected {} numbers a row, found {found}",
+                self.dim
+            );
+            CorpusError::table(sequence.csd.path())(message)
+        };
+        let content = content.ok_or_else(|| wrong("no such video".to_owned()))?;
+        match &content.features {
+            CsdFeatures::Numbers { dim, values } if *dim == self.dim => Ok(rows
+                .iter()
+                .flat_map(|&row| values.get(row * dim..(row + 1) * dim).unwrap_or_default())
+                .copied()
+                .collect()),
+            CsdFeatures::Numbers { dim, .. } => Err(wrong(dim.to_string())),
+            CsdFeatures::Text(_) => Err(wrong("text".to_owned())),
+        }
     }
 
     /// Reads the values; those that are not finite become zero and are counted.
@@ -101,5 +269,14 @@ impl Feature {
             },
             non_finite,
         })
+    }
+}
+
+/// Steps and features of a matrix, or of a vector as one step.
+fn matrix(shape: &[usize]) -> Option<[usize; 2]> {
+    match *shape {
+        [steps, dim] => Some([steps, dim]),
+        [dim] => Some([1, dim]),
+        _ => None,
     }
 }

@@ -30,6 +30,62 @@ pub struct Finding {
     pub message: String,
 }
 
+impl Finding {
+    /// What to do about a finding of this code.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        advice(self.code)
+    }
+}
+
+/// One sentence for each code.
+fn advice(code: &str) -> &'static str {
+    match code {
+        "NO_CORPUS" => "point at the folder above mosi, mosei, meld, iemocap",
+        "NO_LABELS" | "MISSING_SPLIT" => "put the label file of the release into the folder",
+        "MISSING_COLUMN" | "EMPTY_CSV" => "compare the header with the columns in docs/datasets.md",
+        "CSV" | "CSV_FIELDS" | "JSON" => "repair the line, a quote is often missing before it",
+        "AMBIGUOUS_LABELS" => "keep one label file in the folder",
+        "AMBIGUOUS_FEATURES" => "choose one with --features CORPUS=FILE",
+        "EMPTY_ID" | "SPLIT" | "TURN" | "TIME_FORMAT" | "LABEL_RANGE" | "UNKNOWN_EMOTION"
+        | "UNKNOWN_SENTIMENT" | "TAXONOMY" | "POLARITY_SIGN" => "correct the field in the file",
+        "DUPLICATE_ID" => "keep one of them",
+        "UNREADABLE" => "fetch or export the file again; nothing in it was executed",
+        "LAYOUT" | "FIELD" => "compare with the layouts in docs/datasets.md",
+        "DIMENSION" => "extract the features of all splits with the same settings",
+        "SPLIT_MISMATCH" => {
+            "use features of this split; those learned on other videos must not be reported on it"
+        }
+        "SPLIT_MANIFEST" | "COUNTS" => {
+            "say so beside the numbers: they are not the published split's"
+        }
+        "SPLIT_OVERLAP" | "SPEAKER_OVERLAP" => {
+            "say so beside the numbers: test is not unseen in this respect"
+        }
+        "UNMATCHED_ID" => "check that labels and features are of the same release",
+        "LABEL_MISMATCH" | "ANNOTATION_SIGN" | "TEXT_MISMATCH" => {
+            "check which release the file is from"
+        }
+        "SEGMENT_MISMATCH" | "SEGMENT_DOUBT" => "use features with clip ids for these utterances",
+        "NO_SEGMENTS" => "put the *_Labels.csd of the release beside the sequences",
+        "NON_FINITE" | "ZERO_STREAM" | "CONSTANT_STREAM" => {
+            "look at the extraction of these utterances"
+        }
+        "LENGTH" | "RESIDUE" => "check the lengths in the pickle against its arrays",
+        "KNOWN_BAD_MEDIA" => "nothing: every copy of the release has it",
+        "EMPTY_MEDIA" => "extract the audio of this utterance again",
+        "TIME_ORDER" | "TIME_FRACTION" | "ENCODING" | "VAD_FORMAT" | "VAD_RANGE" => {
+            "nothing, if it is few"
+        }
+        "NO_SPLIT" => "give a splits.csv (utterance_id, split)",
+        "NO_TEXT" | "EMPTY_TEXT" => "add the transcript",
+        "NOT_IN_SPLIT" => "nothing: the published split leaves them out",
+        "UNUSED_FILE" => "remove it, or choose it with --features",
+        "MISSING_MODALITY" | "NO_MODALITY" => "add features, or train without the modality",
+        _ => "nothing: this is how it is read",
+    }
+}
+
 /// Rows named in a one-line rendering.
 const SHOWN: usize = 5;
 

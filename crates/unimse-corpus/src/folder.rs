@@ -1,6 +1,6 @@
 //! The files of one corpus folder, and its CSV tables with lines and columns by name.
 
-use crate::{CorpusError, CorpusKind, finding::Findings};
+use crate::{CorpusError, finding::Findings};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -21,9 +21,9 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Lists `data/<kind>`; `None` when there is no such folder.
-    pub(crate) fn open(data: &Path, kind: CorpusKind) -> Result<Option<Self>, CorpusError> {
-        let root = data.join(kind.name());
+    /// Lists `data/<name>`; `None` when there is no such folder.
+    pub(crate) fn open(data: &Path, name: &str) -> Result<Option<Self>, CorpusError> {
+        let root = data.join(name);
         if !root.is_dir() {
             return Ok(None);
         }
@@ -32,9 +32,14 @@ impl Folder {
         files.sort();
         Ok(Some(Self {
             data: data.to_owned(),
-            name: kind.name().to_owned(),
+            name: name.to_owned(),
             files,
         }))
+    }
+
+    /// The folder itself.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.data.join(&self.name)
     }
 
     /// Path of a file for people and tables: relative to the data folder, with `/`.
@@ -161,6 +166,21 @@ impl Table {
             }
         }
         Ok(table)
+    }
+
+    /// A table that another format held.
+    pub(crate) fn new(
+        path: &Path,
+        file: String,
+        header: Vec<String>,
+        rows: Vec<(u64, csv::StringRecord)>,
+    ) -> Self {
+        Self {
+            path: path.to_owned(),
+            file,
+            header,
+            rows,
+        }
     }
 
     /// Position of the first of these columns that exists; letter case does not matter.

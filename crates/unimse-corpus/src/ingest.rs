@@ -38,18 +38,18 @@ pub fn ingest(
         .map_err(CorpusError::io(parent))?;
     let mut summaries = Vec::new();
     for (kind, folder) in &folders {
-        let name = kind.name();
+        let name = &folder.name;
         progress(&format!("{name}: reading"));
         let chosen: Vec<PathBuf> = features
             .iter()
-            .filter(|(c, _)| c == name)
+            .filter(|(corpus, _)| corpus == name)
             .map(|(_, file)| file.clone())
             .collect();
         let mut findings = Findings::default();
         let mut draft = adapters::read(*kind, folder, &chosen, &mut findings)?;
         draft.finish(synthetic, &mut findings);
         refuse(data, &findings)?;
-        let written = store::write(&draft, staging.path(), synthetic, &mut findings)?;
+        let written = store::write(&draft, staging.path(), synthetic, &mut findings, progress)?;
         for s in &written {
             progress(&format!(
                 "{name} {}: {} utterances, {} with audio, {} with video",
@@ -88,11 +88,27 @@ fn readable(folder: &Path) -> Result<(), CorpusError> {
     Ok(())
 }
 
-/// The corpus folders of a data folder.
-pub(crate) fn open_folders(data: &Path) -> Result<Vec<(CorpusKind, Folder)>, CorpusError> {
+/// The corpus folders of a data folder: the four data sets in their order, then those with a table of the user's own by name.
+pub(crate) fn open_folders(data: &Path) -> Result<Vec<(Option<CorpusKind>, Folder)>, CorpusError> {
     let mut folders = Vec::new();
-    for kind in CorpusKind::ALL {
-        folders.extend(Folder::open(data, kind)?.map(|folder| (kind, folder)));
+    for kind in CorpusKind::KNOWN {
+        let folder = Folder::open(data, kind.name().unwrap_or_default())?;
+        folders.extend(folder.map(|folder| (Some(kind), folder)));
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(data).map_err(CorpusError::io(data))? {
+        let name = entry.map_err(CorpusError::io(data))?.file_name();
+        names.extend(name.into_string().ok());
+    }
+    names.retain(|name| !name.starts_with('.') && CorpusKind::from_name(name).is_none());
+    names.sort();
+    for name in names {
+        if adapters::OWN_FILES
+            .iter()
+            .any(|file| data.join(&name).join(file).is_file())
+        {
+            folders.extend(Folder::open(data, &name)?.map(|folder| (None, folder)));
+        }
     }
     if folders.is_empty() {
         let mut names: Vec<String> = (fs::read_dir(data).map_err(CorpusError::io(data))?)
@@ -115,7 +131,7 @@ pub(crate) fn open_folders(data: &Path) -> Result<Vec<(CorpusKind, Folder)>, Cor
 
 fn check_choices(
     features: &[(String, PathBuf)],
-    folders: &[(CorpusKind, Folder)],
+    folders: &[(Option<CorpusKind>, Folder)],
 ) -> Result<(), CorpusError> {
     for (corpus, file) in features {
         let wrong = |message: String| CorpusError::Features {
@@ -123,8 +139,11 @@ fn check_choices(
             file: file.clone(),
             message,
         };
-        if !folders.iter().any(|(kind, _)| kind.name() == corpus) {
-            let names: Vec<_> = folders.iter().map(|(kind, _)| kind.name()).collect();
+        if !folders.iter().any(|(_, folder)| folder.name == *corpus) {
+            let names: Vec<_> = folders
+                .iter()
+                .map(|(_, folder)| folder.name.as_str())
+                .collect();
             return Err(wrong(format!(
                 "expected a corpus of the data folder ({}), found {corpus:?}",
                 names.join(", ")

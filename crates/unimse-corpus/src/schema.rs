@@ -15,7 +15,7 @@ use arrow::{
 use std::sync::Arc;
 
 /// Version of the table's columns and metadata.
-pub(crate) const VERSION: &str = "1";
+pub(crate) const VERSION: &str = "2";
 
 /// Features a step of each modality; `None` when the corpus lacks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,15 @@ pub(crate) fn schema(dims: Dims) -> SchemaRef {
         text("emotion_raw", true),
         features("audio", dims.audio),
         features("video", dims.video),
+        ratings("vad", 3),
+        ratings("intensities", 6),
     ]))
+}
+
+/// A column of a few numbers an utterance.
+fn ratings(name: &str, count: i32) -> Field {
+    let value = Arc::new(Field::new("item", DataType::Float32, false));
+    Field::new(name, DataType::FixedSizeList(value, count), true)
 }
 
 fn step_field(dim: Option<usize>) -> Arc<Field> {
@@ -102,6 +110,8 @@ pub(crate) fn to_batch(
             maybe(|u| u.emotion_raw.as_deref()),
             features(dims.audio, rows.iter().map(|u| u.audio.as_ref()))?,
             features(dims.video, rows.iter().map(|u| u.video.as_ref()))?,
+            fixed(rows.iter().map(|u| u.vad)),
+            fixed(rows.iter().map(|u| u.intensities)),
         ],
     )
 }
@@ -116,6 +126,17 @@ fn dictionary<'a>(
         .collect();
     let words = Arc::new(StringArray::from_iter_values(names));
     Ok(Arc::new(DictionaryArray::<Int8Type>::try_new(keys, words)?))
+}
+
+fn fixed<const N: usize>(rows: impl Iterator<Item = Option<[f32; N]>> + Clone) -> ArrayRef {
+    let values: Vec<f32> = rows
+        .clone()
+        .flat_map(|row| row.unwrap_or([0.0; N]))
+        .collect();
+    let nulls: NullBuffer = rows.map(|row| row.is_some()).collect();
+    let item = Arc::new(Field::new("item", DataType::Float32, false));
+    let values = Arc::new(Float32Array::from(values));
+    Arc::new(FixedSizeListArray::new(item, N as i32, values, Some(nulls)))
 }
 
 fn features<'a>(
@@ -193,17 +214,13 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<Utterance>, String> 
     );
     let (polarity, emotion) = (names(column("polarity")?)?, names(column("emotion")?)?);
     let emotion_raw = strings!("emotion_raw");
-    let (audio, video) = (sequences(column("audio")?)?, sequences(column("video")?)?);
+    let (audio, video) = (Steps::of(column("audio")?)?, Steps::of(column("video")?)?);
+    let (vad, intensities) = (column("vad")?, column("intensities")?);
     let maybe =
         |array: &StringArray, i: usize| array.is_valid(i).then(|| array.value(i).to_owned());
     let float = |array: &Float64Array, i: usize| array.is_valid(i).then(|| array.value(i));
-    let rows = audio
-        .into_iter()
-        .zip(video)
-        .zip(polarity)
-        .zip(emotion)
-        .enumerate();
-    rows.map(|(i, (((audio, video), polarity), emotion))| {
+    let rows = polarity.into_iter().zip(emotion).enumerate();
+    rows.map(|(i, (polarity, emotion))| {
         Ok(Utterance {
             corpus: corpus.value(i).to_owned(),
             split: split.value(i).parse::<Split>().map_err(|e| e.to_string())?,
@@ -223,8 +240,10 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<Utterance>, String> 
                 .transpose()?,
             emotion: emotion.map(str::to_owned),
             emotion_raw: maybe(emotion_raw, i),
-            audio,
-            video,
+            audio: audio.get(i).map(StepsRef::to_sequence),
+            video: video.get(i).map(StepsRef::to_sequence),
+            vad: ratings_at(vad, i)?,
+            intensities: ratings_at(intensities, i)?,
         })
     })
     .collect()
@@ -240,13 +259,45 @@ fn names(column: &ArrayRef) -> Result<Vec<Option<&str>>, String> {
     Ok(words.into_iter().collect())
 }
 
-fn sequences(column: &ArrayRef) -> Result<Vec<Option<Sequence>>, String> {
-    let list = column
-        .as_list_opt::<i32>()
-        .ok_or("expected a list of steps")?;
-    let read = |i: usize| {
-        let steps = list.value(i);
-        let steps = steps
+/// A feature sequence inside a batch, not copied.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepsRef<'a> {
+    /// Features a step.
+    pub dim: usize,
+    /// `steps * dim` values, row-major `[steps, dim]`.
+    pub values: &'a [f32],
+}
+
+impl StepsRef<'_> {
+    /// An owned copy.
+    #[must_use]
+    pub fn to_sequence(self) -> Sequence {
+        Sequence {
+            dim: self.dim,
+            values: self.values.to_vec(),
+        }
+    }
+}
+
+/// A feature column of a batch (`audio` or `video`), as slices of its buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps<'a> {
+    list: &'a ListArray,
+    values: &'a [f32],
+    dim: usize,
+}
+
+impl<'a> Steps<'a> {
+    /// Views a column.
+    ///
+    /// # Errors
+    /// What was expected, where the column is no list of fixed-size lists of `f32`.
+    pub fn of(column: &'a ArrayRef) -> Result<Self, String> {
+        let list = column
+            .as_list_opt::<i32>()
+            .ok_or("expected a list of steps")?;
+        let steps = list
+            .values()
             .as_fixed_size_list_opt()
             .ok_or("expected steps of a fixed size")?;
         let values = steps
@@ -254,18 +305,42 @@ fn sequences(column: &ArrayRef) -> Result<Vec<Option<Sequence>>, String> {
             .as_primitive_opt::<Float32Type>()
             .ok_or("expected f32 features")?;
         let dim = usize::try_from(steps.value_length()).unwrap_or_default();
-        let from = steps.value_offset_at(0);
-        let values = values
-            .values()
-            .get(from..from + steps.len() * dim)
+        let from = steps.offset() * dim;
+        let values = (values.values().get(from..from + steps.len() * dim))
             .ok_or("features beyond the column")?;
-        Ok(Sequence {
-            dim,
-            values: values.to_vec(),
+        Ok(Self { list, values, dim })
+    }
+
+    /// Sequence of row `row`; `None` where the modality is absent, or beyond the batch.
+    #[must_use]
+    pub fn get(&self, row: usize) -> Option<StepsRef<'a>> {
+        if row >= self.list.len() || self.list.is_null(row) {
+            return None;
+        }
+        let offsets = self.list.value_offsets();
+        let place = |at: i32| usize::try_from(at).unwrap_or_default() * self.dim;
+        Some(StepsRef {
+            dim: self.dim,
+            values: self
+                .values
+                .get(place(offsets[row])..place(offsets[row + 1]))?,
         })
-    };
-    (0..list.len())
-        .map(|i| list.is_valid(i).then(|| read(i)).transpose())
-        .collect::<Result<_, &str>>()
-        .map_err(Into::into)
+    }
+}
+
+fn ratings_at<const N: usize>(column: &ArrayRef, row: usize) -> Result<Option<[f32; N]>, String> {
+    let list = column
+        .as_fixed_size_list_opt()
+        .ok_or("expected ratings of a fixed size")?;
+    if list.is_null(row) {
+        return Ok(None);
+    }
+    let values = list.value(row);
+    let values = values
+        .as_primitive_opt::<Float32Type>()
+        .ok_or("expected f32 ratings")?;
+    let found = values.len();
+    <[f32; N]>::try_from(&values.values()[..])
+        .map(Some)
+        .map_err(|_| format!("expected {N} ratings, found {found}"))
 }

@@ -56,7 +56,12 @@ pub fn statistics(corpora: &[Corpus]) -> Result<DataFrame, CorpusError> {
             (5, Task::Emotion(taxonomy)) => taxonomy.labels().get(value).unwrap_or(&"none"),
             _ => "",
         };
-        let row = [corpora[at].kind.name(), split.name(), FIELDS[field], label];
+        let row = [
+            corpora[at].name.as_str(),
+            split.name(),
+            FIELDS[field],
+            label,
+        ];
         (cells.iter_mut().zip(row)).for_each(|(column, cell)| column.push(cell));
     }
     let names = ["corpus", "split", "field", "value"].into_iter().zip(cells);

@@ -1,11 +1,12 @@
 //! Parquet tables: one file a corpus and split, `<corpus>-<split>.parquet`, zstd, with their provenance.
 
 use crate::{
-    Corpus, CorpusError, CorpusKind, SourceFile, Split, Utterance,
+    Corpus, CorpusError, CorpusKind, SourceFile, Split, Task, Utterance,
     draft::{Draft, Modality, Row},
     finding::Findings,
     schema::{self, Dims, VERSION},
 };
+use arrow::array::RecordBatch;
 use parquet::{
     arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
     basic::{Compression, ZstdLevel},
@@ -15,10 +16,10 @@ use parquet::{
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// Utterances held in memory with their features, and a row group.
@@ -29,6 +30,7 @@ mod key {
     pub(super) const SCHEMA: &str = "unimse.schema";
     pub(super) const SOURCES: &str = "unimse.sources";
     pub(super) const LICENCE: &str = "unimse.licence";
+    pub(super) const TASK: &str = "unimse.task";
     pub(super) const SYNTHETIC: &str = "unimse.synthetic";
     pub(super) const AUDIO_DIM: &str = "unimse.audio_dim";
     pub(super) const VIDEO_DIM: &str = "unimse.video_dim";
@@ -66,6 +68,7 @@ fn licence(kind: CorpusKind, synthetic: bool) -> &'static str {
         CorpusKind::Iemocap => {
             "IEMOCAP, under the release agreement of the University of Southern California; do not redistribute"
         }
+        CorpusKind::Own(_) => "as the owner of the source says",
     }
 }
 
@@ -102,6 +105,7 @@ pub(crate) fn write(
     folder: &Path,
     synthetic: bool,
     findings: &mut Findings,
+    progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Summary>, CorpusError> {
     let sources = draft.hash_sources()?;
     let dims = Dims {
@@ -118,9 +122,9 @@ pub(crate) fn write(
         if rows.is_empty() {
             continue;
         }
-        let path = folder.join(file_name(draft.kind.name(), split));
+        let path = folder.join(file_name(&draft.name, split));
         write_table(
-            &path, draft.kind, dims, &rows, &sources, synthetic, findings,
+            &path, draft, dims, &rows, &sources, synthetic, findings, progress,
         )?;
         summaries.push(summary(draft, split, &rows, dims, synthetic, findings));
     }
@@ -148,7 +152,7 @@ fn summary(
     let mut dialogues: Vec<_> = rows.iter().map(|row| &row.utterance.dialogue_id).collect();
     dialogues.dedup();
     Summary {
-        corpus: draft.kind.name().to_owned(),
+        corpus: draft.name.clone(),
         split,
         utterances: rows.len(),
         dialogues: dialogues.len(),
@@ -164,18 +168,20 @@ fn summary(
 
 fn write_table(
     path: &Path,
-    kind: CorpusKind,
+    draft: &Draft,
     dims: Dims,
     rows: &[&Row],
     sources: &[SourceFile],
     synthetic: bool,
     findings: &mut Findings,
+    progress: &mut dyn FnMut(&str),
 ) -> Result<(), CorpusError> {
-    let wrong = CorpusError::table(path);
+    let (wrong, kind) = (CorpusError::table(path), draft.kind);
     let mut metadata = vec![
         (key::SCHEMA, VERSION.to_owned()),
         (key::SOURCES, json(path, sources)?),
         (key::LICENCE, licence(kind, synthetic).to_owned()),
+        (key::TASK, kind.task().name().to_owned()),
         (key::SYNTHETIC, synthetic.to_string()),
     ];
     for (name, dim) in [(key::AUDIO_DIM, dims.audio), (key::VIDEO_DIM, dims.video)] {
@@ -200,10 +206,16 @@ fn write_table(
     let file = File::create(path).map_err(CorpusError::io(path))?;
     let mut writer = ArrowWriter::try_new(file, schema::schema(dims), Some(properties.build()))
         .map_err(&wrong)?;
-    for group in rows.chunks(GROUP) {
-        let loaded = load(group, kind, findings)?;
+    for (done, group) in (1..).zip(rows.chunks(GROUP)) {
+        let loaded = load(group, &draft.name, findings)?;
         let batch = schema::to_batch(kind, dims, &loaded).map_err(|e| wrong(e.into()))?;
         writer.write(&batch).map_err(&wrong)?;
+        progress(&format!(
+            "{}: {} of {} utterances",
+            file_name(&draft.name, rows[0].utterance.split),
+            rows.len().min(done * GROUP),
+            rows.len()
+        ));
     }
     let notes = json(path, &findings.notes())?;
     writer.append_key_value_metadata(KeyValue::new(key::NOTES.to_owned(), notes));
@@ -218,7 +230,7 @@ fn json<T: serde::Serialize + ?Sized>(path: &Path, value: &T) -> Result<String, 
 /// Utterances with their features; values that are not finite are zeroed and reported.
 pub(crate) fn load(
     rows: &[&Row],
-    kind: CorpusKind,
+    name: &str,
     findings: &mut Findings,
 ) -> Result<Vec<Utterance>, CorpusError> {
     let loaded: Vec<_> = (rows.par_iter())
@@ -248,24 +260,24 @@ pub(crate) fn load(
                     modality.name()
                 );
                 let row = format!("{} ({count})", utterance.utterance_id);
-                findings.warn("NON_FINITE", kind.name(), Some(row), message);
+                findings.warn("NON_FINITE", name, Some(row), message);
             }
         }
     }
     Ok(loaded.into_iter().map(|(utterance, _)| utterance).collect())
 }
 
-/// Reads the tables that [`ingest`](crate::ingest) wrote into `dir`, features included; corpora in canonical order,
-/// utterances sorted by (split, dialogue, turn).
+/// Reads the tables that [`ingest`](crate::ingest) wrote into `dir`, features included: the four data sets in their order, then others by
+/// name; utterances sorted by (split, dialogue, turn).
 ///
 /// # Errors
 /// When there is no table, or one is unreadable or of another schema version.
 pub fn read_tables(dir: &Path) -> Result<Vec<Corpus>, CorpusError> {
     let mut corpora = Vec::new();
-    for kind in CorpusKind::ALL {
+    for name in names(dir)? {
         let mut corpus = Corpus {
-            kind,
-            name: kind.name().to_owned(),
+            kind: CorpusKind::from_name(&name).unwrap_or(CorpusKind::Own(Task::Sentiment)),
+            name: name.clone(),
             utterances: Vec::new(),
             sources: Vec::new(),
             audio_dim: None,
@@ -273,16 +285,12 @@ pub fn read_tables(dir: &Path) -> Result<Vec<Corpus>, CorpusError> {
             notes: Vec::new(),
             synthetic: false,
         };
-        let paths: Vec<PathBuf> = (Split::ALL.into_iter())
-            .map(|split| dir.join(file_name(kind.name(), split)))
-            .filter(|path| path.exists())
-            .collect();
-        for path in &paths {
-            read_table(path, &mut corpus)?;
+        for path in Split::ALL.map(|split| dir.join(file_name(&name, split))) {
+            if path.exists() {
+                read_table(&path, &mut corpus)?;
+            }
         }
-        if !paths.is_empty() {
-            corpora.push(corpus);
-        }
+        corpora.push(corpus);
     }
     if corpora.is_empty() {
         let message = "no utterance table; expected <corpus>-<split>.parquet as ingest writes them"
@@ -295,28 +303,74 @@ pub fn read_tables(dir: &Path) -> Result<Vec<Corpus>, CorpusError> {
     Ok(corpora)
 }
 
+/// Names of the corpora that have a table in `dir`: the four data sets in their order, then others by name.
+fn names(dir: &Path) -> Result<Vec<String>, CorpusError> {
+    let mut names = BTreeSet::new();
+    for entry in fs::read_dir(dir).map_err(CorpusError::io(dir))? {
+        let file = entry.map_err(CorpusError::io(dir))?.file_name();
+        let file = file.to_string_lossy();
+        let split = |split| {
+            file.strip_suffix(&format!("-{split}.parquet"))
+                .map(str::to_owned)
+        };
+        names.extend(
+            Split::ALL
+                .into_iter()
+                .find_map(split)
+                .filter(|name| !name.is_empty()),
+        );
+    }
+    let known = CorpusKind::KNOWN.into_iter().filter_map(CorpusKind::name);
+    let mut ordered: Vec<String> = known.filter_map(|name| names.take(name)).collect();
+    ordered.extend(names);
+    Ok(ordered)
+}
+
+/// The record batches of one table with its columns as the schema has them, a row group at a time: a table never has to fit in memory.
+/// [`Steps`](crate::Steps) gives the features of a batch as slices.
+///
+/// # Errors
+/// When the table is unreadable or of another schema version; the iterator when a later part of the file is.
+pub fn open_table(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<RecordBatch, CorpusError>> + use<>, CorpusError> {
+    let (builder, _) = open(path)?;
+    let batches = builder.with_batch_size(GROUP).build();
+    let path = path.to_owned();
+    Ok(batches
+        .map_err(CorpusError::table(&path))?
+        .map(move |batch| batch.map_err(CorpusError::table(&path))))
+}
+
+type Builder = ParquetRecordBatchReaderBuilder<File>;
+
+/// Opens a table of our schema version, with its metadata.
+fn open(path: &Path) -> Result<(Builder, BTreeMap<String, String>), CorpusError> {
+    let file = File::open(path).map_err(CorpusError::io(path))?;
+    let builder = Builder::try_new(file).map_err(CorpusError::table(path))?;
+    let file_metadata = builder.metadata().file_metadata();
+    let entries = file_metadata.key_value_metadata().into_iter().flatten();
+    let metadata: BTreeMap<String, String> = entries
+        .filter_map(|entry| Some((entry.key.clone(), entry.value.clone()?)))
+        .collect();
+    let found = metadata.get(key::SCHEMA).map_or("none", String::as_str);
+    if found != VERSION {
+        return Err(CorpusError::Table {
+            path: path.to_owned(),
+            message: format!(
+                "expected an utterance table of schema version {VERSION}, found {found}; run `unimse ingest` again"
+            ),
+        });
+    }
+    Ok((builder, metadata))
+}
+
 fn read_table(path: &Path, corpus: &mut Corpus) -> Result<(), CorpusError> {
     let wrong = |message: String| CorpusError::Table {
         path: path.to_owned(),
         message,
     };
-    let file = File::open(path).map_err(CorpusError::io(path))?;
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(file).map_err(CorpusError::table(path))?;
-    let metadata: BTreeMap<&str, &str> = (builder
-        .metadata()
-        .file_metadata()
-        .key_value_metadata()
-        .into_iter()
-        .flatten())
-    .filter_map(|entry| Some((entry.key.as_str(), entry.value.as_deref()?)))
-    .collect();
-    let found = metadata.get(key::SCHEMA).copied().unwrap_or("none");
-    if found != VERSION {
-        return Err(wrong(format!(
-            "expected an utterance table of schema version {VERSION}, found {found}"
-        )));
-    }
+    let (builder, metadata) = open(path)?;
     let dim = |name| {
         metadata
             .get(name)
@@ -330,7 +384,15 @@ fn read_table(path: &Path, corpus: &mut Corpus) -> Result<(), CorpusError> {
     };
     corpus.audio_dim = corpus.audio_dim.or(dims.audio);
     corpus.video_dim = corpus.video_dim.or(dims.video);
-    corpus.synthetic |= metadata.get(key::SYNTHETIC) == Some(&"true");
+    if let CorpusKind::Own(_) = corpus.kind {
+        let task = metadata.get(key::TASK).map_or("none", String::as_str);
+        let task = Task::from_name(task)
+            .ok_or_else(|| wrong(format!("metadata {}: unknown task {task}", key::TASK)))?;
+        corpus.kind = CorpusKind::Own(task);
+    }
+    corpus.synthetic |= metadata
+        .get(key::SYNTHETIC)
+        .is_some_and(|value| value == "true");
     let sources = metadata
         .get(key::SOURCES)
         .map_or(Ok(Vec::new()), |text| serde_json::from_str(text));
@@ -357,10 +419,11 @@ pub(crate) fn publish(staging: &Path, out: &Path, written: &[String]) -> Result<
     for name in written {
         fs::rename(staging.join(name), out.join(name)).map_err(CorpusError::io(&out.join(name)))?;
     }
-    for kind in CorpusKind::ALL {
-        for name in Split::ALL.map(|split| file_name(kind.name(), split)) {
+    for corpus in names(out)? {
+        for name in Split::ALL.map(|split| file_name(&corpus, split)) {
             let path = out.join(&name);
-            if !written.contains(&name) && path.exists() {
+            let ours = || CorpusKind::from_name(&corpus).is_some() || open(&path).is_ok();
+            if !written.contains(&name) && path.exists() && ours() {
                 fs::remove_file(&path).map_err(CorpusError::io(&path))?;
             }
         }

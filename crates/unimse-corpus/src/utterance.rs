@@ -53,13 +53,36 @@ pub struct Utterance {
     pub audio: Option<Sequence>,
     /// Video features; `None` when the modality is absent.
     pub video: Option<Sequence>,
+    /// Valence, activation, dominance, each in [1, 5] (IEMOCAP).
+    pub vad: Option<[f32; 3]>,
+    /// Intensity in [0, 3] of each of [`INTENSITIES`] (MOSEI, where the label files hold them).
+    pub intensities: Option<[f32; 6]>,
 }
 
+/// The emotions that MOSEI's annotators rated, in the order of its label file.
+pub const INTENSITIES: [&str; 6] = [
+    "happiness",
+    "sadness",
+    "anger",
+    "surprise",
+    "disgust",
+    "fear",
+];
+
 impl Utterance {
-    /// What the label unifier needs to know of this utterance.
+    /// The four-way view of IEMOCAP that much of the field reports: excited counts as joy; anger, sadness and neutral stay; the rest is `None`.
     #[must_use]
-    pub fn sample(&self) -> Sample {
-        let task = CorpusKind::from_name(&self.corpus).map(CorpusKind::task);
+    pub fn four_way(&self) -> Option<&str> {
+        match self.emotion.as_deref()? {
+            "excited" => Some("joy"),
+            name @ ("joy" | "sadness" | "neutral" | "anger") => Some(name),
+            _ => None,
+        }
+    }
+
+    /// What the label unifier needs to know of this utterance of a corpus of this task.
+    #[must_use]
+    pub fn sample(&self, task: Task) -> Sample {
         let emotion = self.emotion.as_deref();
         Sample {
             corpus: self.corpus.clone(),
@@ -69,16 +92,16 @@ impl Utterance {
             polarity: self.polarity,
             intensity: self.score,
             meld: emotion
-                .filter(|_| task == Some(Task::Emotion(Taxonomy::Meld)))
+                .filter(|_| task == Task::Emotion(Taxonomy::Meld))
                 .and_then(|name| name.parse::<MeldEmotion>().ok()),
             iemocap: emotion
-                .filter(|_| task == Some(Task::Emotion(Taxonomy::Iemocap)))
+                .filter(|_| task == Task::Emotion(Taxonomy::Iemocap))
                 .and_then(|name| name.parse::<IemocapEmotion>().ok()),
         }
     }
 }
 
-/// The four data sets, in the order in which they appear everywhere.
+/// Which reader a corpus needs: one of the four data sets, in the order in which they appear everywhere, or a table of the user's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CorpusKind {
     /// CMU-MOSI.
@@ -89,27 +112,32 @@ pub enum CorpusKind {
     Meld,
     /// IEMOCAP.
     Iemocap,
+    /// Any other folder that holds a table `utterances.csv`, `.jsonl` or `.parquet`.
+    Own(Task),
 }
 
 impl CorpusKind {
-    /// All four, in order.
-    pub const ALL: [Self; 4] = [Self::Mosi, Self::Mosei, Self::Meld, Self::Iemocap];
+    /// The four data sets, in order.
+    pub const KNOWN: [Self; 4] = [Self::Mosi, Self::Mosei, Self::Meld, Self::Iemocap];
 
-    /// Name of the folder, the tables and the JSON keys.
+    /// Name of the data set's folder, tables and JSON keys; `None` for one of the user's own, which is called as its folder is.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> Option<&'static str> {
         match self {
-            Self::Mosi => "mosi",
-            Self::Mosei => "mosei",
-            Self::Meld => "meld",
-            Self::Iemocap => "iemocap",
+            Self::Mosi => Some("mosi"),
+            Self::Mosei => Some("mosei"),
+            Self::Meld => Some("meld"),
+            Self::Iemocap => Some("iemocap"),
+            Self::Own(_) => None,
         }
     }
 
-    /// The kind whose [`name`](Self::name) is `name`.
+    /// The data set called `name`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        Self::KNOWN
+            .into_iter()
+            .find(|kind| kind.name() == Some(name))
     }
 
     /// What the corpus is annotated for.
@@ -119,28 +147,55 @@ impl CorpusKind {
             Self::Mosi | Self::Mosei => Task::Sentiment,
             Self::Meld => Task::Emotion(Taxonomy::Meld),
             Self::Iemocap => Task::Emotion(Taxonomy::Iemocap),
+            Self::Own(task) => task,
         }
     }
 
     /// Published number of utterances in train, dev and test.
     #[must_use]
-    pub fn published_counts(self) -> [usize; 3] {
+    pub fn published_counts(self) -> Option<[usize; 3]> {
         match self {
-            Self::Mosi => [1284, 229, 686],
-            Self::Mosei => [16326, 1871, 4659],
-            Self::Meld => [9989, 1109, 2610],
-            Self::Iemocap => [5354, 528, 1650],
+            Self::Mosi => Some([1284, 229, 686]),
+            Self::Mosei => Some([16326, 1871, 4659]),
+            Self::Meld => Some([9989, 1109, 2610]),
+            Self::Iemocap => Some([5354, 528, 1650]),
+            Self::Own(_) => None,
         }
     }
 }
 
 /// What a corpus is annotated for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Task {
     /// Sentiment intensity in [-3, 3] (MSA).
     Sentiment,
     /// Emotion recognition in conversation (ERC), in a taxonomy.
     Emotion(Taxonomy),
+}
+
+impl Task {
+    /// All three.
+    pub const ALL: [Self; 3] = [
+        Self::Sentiment,
+        Self::Emotion(Taxonomy::Meld),
+        Self::Emotion(Taxonomy::Iemocap),
+    ];
+
+    /// `sentiment`, or the name of the taxonomy.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sentiment => "sentiment",
+            Self::Emotion(Taxonomy::Meld) => "meld",
+            Self::Emotion(Taxonomy::Iemocap) => "iemocap",
+        }
+    }
+
+    /// The task of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|task| task.name() == name)
+    }
 }
 
 /// A file that a table was made from.
@@ -157,7 +212,7 @@ pub struct SourceFile {
 pub struct Corpus {
     /// Which data set.
     pub kind: CorpusKind,
-    /// Its name, `kind.name()`.
+    /// Its name: that of the folder it came from.
     pub name: String,
     /// All utterances, sorted by (split, dialogue_id, turn).
     pub utterances: Vec<Utterance>,
@@ -177,7 +232,8 @@ impl Corpus {
     /// The utterances as the label unifier takes them, in order.
     #[must_use]
     pub fn samples(&self) -> Vec<Sample> {
-        self.utterances.iter().map(Utterance::sample).collect()
+        let task = self.task();
+        self.utterances.iter().map(|u| u.sample(task)).collect()
     }
 
     /// What the corpus is annotated for.

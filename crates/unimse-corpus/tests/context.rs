@@ -17,6 +17,8 @@ fn utterance(split: Split, dialogue: &str, turn: i32) -> Utterance {
         polarity: None,
         emotion: None,
         emotion_raw: None,
+        vad: None,
+        intensities: None,
         audio: None,
         video: None,
     }

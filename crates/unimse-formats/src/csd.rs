@@ -160,14 +160,29 @@ impl Csd {
     /// When its arrays are missing, broken or too large, of another type or shape, or differ in rows. The message
     /// names the video.
     pub fn video(&self, video: &str) -> Result<Option<CsdVideo>, FormatError> {
+        let Some(intervals) = self.intervals(video)? else {
+            return Ok(None);
+        };
+        let features = self.dataset(video, "features")?;
+        let (rows, dim) = self.rows_and_dim(video, &features)?;
+        Ok(Some(CsdVideo {
+            intervals,
+            features: self.features(video, &features, rows, dim)?,
+        }))
+    }
+
+    /// Start and end in seconds of every row of a video's sequence, without reading its features.
+    ///
+    /// # Errors
+    /// As [`video`](Self::video).
+    pub fn intervals(&self, video: &str) -> Result<Option<Vec<[f64; 2]>>, FormatError> {
         if (self.videos)
             .binary_search_by(|name| name.as_str().cmp(video))
             .is_err()
         {
             return Ok(None);
         }
-        let features = self.dataset(video, "features")?;
-        let (rows, dim) = self.rows_and_dim(video, &features)?;
+        let (rows, _) = self.rows_and_dim(video, &self.dataset(video, "features")?)?;
         let intervals = self.dataset(video, "intervals")?;
         if *intervals.shape() != [rows as u64, 2] {
             return Err(self.wrong(
@@ -184,11 +199,7 @@ impl Csd {
         let raw = self.bytes(video, &intervals, 2 * rows, dtype.size)?;
         let seconds = dtype::to_f64s(dtype, &raw)
             .ok_or_else(|| self.unsupported(video, &intervals, "numbers"))?;
-        let features = self.features(video, &features, rows, dim)?;
-        Ok(Some(CsdVideo {
-            intervals: seconds.as_chunks::<2>().0.to_vec(),
-            features,
-        }))
+        Ok(Some(seconds.as_chunks::<2>().0.to_vec()))
     }
 
     fn features(

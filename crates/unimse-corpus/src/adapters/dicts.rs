@@ -78,7 +78,8 @@ pub(super) fn join(
     Ok(())
 }
 
-fn modality_of(word: &str) -> Option<Modality> {
+/// The modality that a name tells of.
+pub(super) fn modality_of(word: &str) -> Option<Modality> {
     let word = word.to_lowercase();
     if word.contains("audio") {
         Some(Modality::Audio)

@@ -1,6 +1,9 @@
 //! MELD: three CSV files, and feature pickles keyed `<dialogue>_<utterance>`.
 
-use super::dicts;
+use super::{
+    dicts,
+    media::{self, Naming},
+};
 use crate::{
     CorpusError, CorpusKind, Polarity, Split, Utterance,
     draft::Draft,
@@ -24,7 +27,7 @@ pub(super) fn read(
     features: &[PathBuf],
     findings: &mut Findings,
 ) -> Result<Draft, CorpusError> {
-    let mut draft = Draft::new(CorpusKind::Meld);
+    let mut draft = Draft::new(CorpusKind::Meld, &folder.name);
     let tables = folder.tables(findings)?;
     for split in Split::ALL {
         if let Some(table) = table_of(split, &tables, folder, findings) {
@@ -33,7 +36,31 @@ pub(super) fn read(
         }
     }
     dicts::join(folder, features, &mut draft, key, findings)?;
+    if features.is_empty() {
+        media::join(folder, &mut draft, &NAMING, findings)?;
+    }
     Ok(draft)
+}
+
+/// Files `dia<d>_utt<u>` or `<d>_<u>`, in folders that name the split. Two clips of the release cannot be decoded.
+const NAMING: Naming = Naming {
+    key_of_stem,
+    key,
+    by_split: true,
+    known_bad: &["dev_dia110_utt7", "train_dia125_utt3"],
+};
+
+fn key_of_stem(stem: &str) -> Option<String> {
+    let (dialogue, utterance) = stem.split_once('_')?;
+    let number = |part: &str, prefix: &str| {
+        let digits = part.strip_prefix(prefix).unwrap_or(part);
+        digits.parse::<u32>().ok()
+    };
+    Some(format!(
+        "{}_{}",
+        number(dialogue, "dia")?,
+        number(utterance, "utt")?
+    ))
 }
 
 /// `<dialogue>_<utterance>`, the numbers of `<split>_dia<dialogue>_utt<utterance>`.
@@ -147,7 +174,7 @@ fn read_split(split: Split, table: &Table, draft: &mut Draft, findings: &mut Fin
         );
         let dialogue_id = format!("{split}_dia{dialogue}");
         let utterance = Utterance {
-            corpus: CorpusKind::Meld.name().to_owned(),
+            corpus: draft.name.clone(),
             split,
             utterance_id: format!("{dialogue_id}_utt{turn}"),
             dialogue_id,
@@ -164,6 +191,8 @@ fn read_split(split: Split, table: &Table, draft: &mut Draft, findings: &mut Fin
             emotion_raw: Some(raw.to_owned()),
             audio: None,
             video: None,
+            vad: None,
+            intensities: None,
         };
         draft.push(utterance, &table.file, *line);
     }
@@ -237,6 +266,14 @@ fn seconds(cell: &str) -> Option<(f64, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_media_files() {
+        assert_eq!(key_of_stem("dia12_utt3").as_deref(), Some("12_3"));
+        assert_eq!(key_of_stem("12_3").as_deref(), Some("12_3"));
+        assert_eq!(key_of_stem("dia12"), None);
+        assert_eq!(key_of_stem("final_videos"), None);
+    }
 
     #[test]
     fn times() {

@@ -43,6 +43,12 @@ pub(super) struct FeatureFile {
 }
 
 impl FeatureFile {
+    /// Whether every utterance has its text and its score here.
+    pub(super) fn labelled(&self) -> bool {
+        let complete = |entry: &Entry| entry.label.is_some() && entry.text.is_some();
+        !self.entries.is_empty() && self.entries.iter().all(complete)
+    }
+
     /// A modality of an entry without its padding; `None` when nothing is left.
     pub(super) fn feature(
         &self,

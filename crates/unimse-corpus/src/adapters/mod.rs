@@ -4,24 +4,35 @@
 mod dicts;
 mod iemocap;
 mod manifest;
+mod media;
 mod meld;
 mod mmsa;
+mod own;
+mod segments;
 mod sentiment;
 
 use crate::{CorpusError, CorpusKind, draft::Draft, finding::Findings, folder::Folder};
 use std::path::PathBuf;
 
-/// Reads one corpus folder; `features` replaces the search for feature files when it is not empty.
+pub(crate) use own::FILES as OWN_FILES;
+
+/// Reads one corpus folder, `kind` by its name; `features` replaces the search for feature files when it is not empty.
 pub(crate) fn read(
-    kind: CorpusKind,
+    kind: Option<CorpusKind>,
     folder: &Folder,
     features: &[PathBuf],
     findings: &mut Findings,
 ) -> Result<Draft, CorpusError> {
+    if !own::tables(folder).is_empty() {
+        return own::read(kind, folder, findings);
+    }
     match kind {
-        CorpusKind::Mosi | CorpusKind::Mosei => sentiment::read(kind, folder, features, findings),
-        CorpusKind::Meld => meld::read(folder, features, findings),
-        CorpusKind::Iemocap => iemocap::read(folder, features, findings),
+        Some(kind @ (CorpusKind::Mosi | CorpusKind::Mosei)) => {
+            sentiment::read(kind, folder, features, findings)
+        }
+        Some(CorpusKind::Meld) => meld::read(folder, features, findings),
+        Some(CorpusKind::Iemocap) => iemocap::read(folder, features, findings),
+        Some(CorpusKind::Own(_)) | None => own::read(kind, folder, findings),
     }
 }
 

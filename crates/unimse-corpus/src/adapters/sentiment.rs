@@ -1,8 +1,9 @@
-//! MOSI and MOSEI: a label CSV joined by id with one feature pickle.
+//! MOSI and MOSEI: a label CSV joined by id with one feature pickle, or with computational sequences; or a pickle that holds labels and text too.
 
 use super::{
     PICKLES, manifest,
     mmsa::{self, FeatureFile},
+    segments::{Sequences, is_sequence},
 };
 use crate::{
     CorpusError, CorpusKind, Polarity, Split, Utterance,
@@ -12,7 +13,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 /// Columns of the label CSV that every row needs.
@@ -20,30 +21,169 @@ const COLUMNS: [&str; 5] = ["video_id", "clip_id", "text", "label|score_label", 
 /// Scores of a label CSV and of a pickle further apart than this belong to different releases.
 const SCORE_TOLERANCE: f64 = 0.05;
 
+/// What the SDK's annotators rated in MOSEI, in the order of [`crate::INTENSITIES`]: names of the columns.
+const INTENSITIES: [&[&str]; 6] = [
+    &["happiness", "happy"],
+    &["sadness", "sad"],
+    &["anger", "angry"],
+    &["surprise", "surprised"],
+    &["disgust", "disgusted"],
+    &["fear", "fearful"],
+];
+
 pub(super) fn read(
     kind: CorpusKind,
     folder: &Folder,
     features: &[PathBuf],
     findings: &mut Findings,
 ) -> Result<Draft, CorpusError> {
-    let mut draft = Draft::new(kind);
-    let Some(table) = label_table(folder, findings)? else {
-        return Ok(draft);
+    let mut draft = Draft::new(kind, &folder.name);
+    let tables = folder.tables(findings)?;
+    let labelled = tables.iter().any(|table| table.matches(&COLUMNS) >= 2);
+    let given = |wanted: fn(&Path) -> bool| -> Vec<PathBuf> {
+        let all = if features.is_empty() {
+            &folder.files
+        } else {
+            features
+        };
+        all.iter().filter(|path| wanted(path)).cloned().collect()
     };
-    draft.add_source(&table.path, &table.file);
-    read_labels(kind, &table, &mut draft, findings);
-    if kind == CorpusKind::Mosei {
-        compare_with_manifest(&draft, &table.file, findings);
+    let pickles = if features.is_empty() {
+        folder.with_extension(&PICKLES).map(PathBuf::from).collect()
+    } else {
+        given(|path| !is_sequence(path))
+    };
+    let chosen = !features.is_empty();
+    let mut files: Vec<FeatureFile> = (pickles.iter())
+        .filter_map(|path| mmsa::open(path, &folder.relative(path), chosen, findings))
+        .collect();
+    if !labelled
+        && let [file] = &files[..]
+        && file.labelled()
+    {
+        label_from_pickle(kind, file, &mut draft, findings);
+    } else {
+        let Some(table) = label_table(tables, folder, findings) else {
+            return Ok(draft);
+        };
+        draft.add_source(&table.path, &table.file);
+        read_labels(kind, &table, &mut draft, findings);
+        if kind == CorpusKind::Mosei {
+            compare_with_manifest(&draft, &table.file, findings);
+        }
     }
-    if let Some(file) = choose(folder, features, &draft, findings) {
+    let sequences = Sequences::open(folder, &given(is_sequence), findings);
+    warn_of_splits(&mut files, chosen, &draft, findings);
+    let mut candidates: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let held = Modality::ALL
+        .into_iter()
+        .find(|&modality| !sequences.holding(modality).is_empty());
+    if let Some(modality) = held.filter(|_| !files.is_empty()) {
+        candidates.extend(sequences.holding(modality));
+    }
+    if candidates.len() > 1 {
+        let message = format!(
+            "expected one feature file, found {}; choose one with --features {}=FILE",
+            candidates.join(", "),
+            folder.name
+        );
+        findings.error("AMBIGUOUS_FEATURES", &folder.name, None, message);
+        return Ok(draft);
+    }
+    sequences.join(&mut draft, findings)?;
+    if let Some(file) = files.pop() {
         join(&file, &mut draft, findings)?;
     }
     Ok(draft)
 }
 
+/// Labels, text and split of a pickle that holds them all, where no CSV does. MOSEI's split is the published one.
+fn label_from_pickle(
+    kind: CorpusKind,
+    file: &FeatureFile,
+    draft: &mut Draft,
+    findings: &mut Findings,
+) {
+    let message = "no label CSV: labels and text are those of the pickle";
+    findings.info("LABELS_FROM_PICKLE", &file.name, None, message);
+    let manifest = if kind == CorpusKind::Mosei {
+        manifest::mosei()
+    } else {
+        HashMap::new()
+    };
+    for (number, entry) in (1..).zip(&file.entries) {
+        let row = || Some(entry.id.clone());
+        let published = manifest.get(&entry.id).copied();
+        if published.is_none() && !manifest.is_empty() {
+            findings.info(
+                "NOT_IN_SPLIT",
+                &file.name,
+                row(),
+                "not in the split manifest: left out",
+            );
+            continue;
+        }
+        let split = published.unwrap_or(entry.split);
+        if split != entry.split {
+            let message = format!(
+                "the published split has it in {split}, the pickle in {}: the published one is used",
+                entry.split
+            );
+            findings.warn("SPLIT_MANIFEST", &file.name, row(), message);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "scores have two decimals")]
+        let score = entry
+            .label
+            .map(|label| label as f32)
+            .filter(|score| (-3.0..=3.0).contains(score));
+        let (Some(score), Some(text)) = (score, &entry.text) else {
+            let message = format!(
+                "expected a text and a score in [-3, 3], found {:?}",
+                entry.label
+            );
+            findings.error("LABEL_RANGE", &file.name, row(), message);
+            continue;
+        };
+        let (video, clip) = entry.id.rsplit_once('_').unwrap_or((&entry.id, ""));
+        let turn = clip.parse().unwrap_or(number);
+        let utterance = utterance(kind, split, video, entry.id.clone(), turn, text, score);
+        draft.push(utterance, &file.name, number.unsigned_abs().into());
+    }
+}
+
+/// An utterance of this score.
+fn utterance(
+    kind: CorpusKind,
+    split: Split,
+    video: &str,
+    utterance_id: String,
+    turn: i32,
+    text: &str,
+    score: f32,
+) -> Utterance {
+    Utterance {
+        corpus: kind.name().unwrap_or_default().to_owned(),
+        split,
+        utterance_id,
+        dialogue_id: video.to_owned(),
+        turn,
+        speaker: None,
+        text: text.to_owned(),
+        start_s: None,
+        end_s: None,
+        score: Some(score),
+        polarity: Some(Polarity::from_score(score)),
+        emotion: None,
+        emotion_raw: None,
+        audio: None,
+        video: None,
+        vad: None,
+        intensities: None,
+    }
+}
+
 /// The CSV whose columns are those of the label file.
-fn label_table(folder: &Folder, findings: &mut Findings) -> Result<Option<Table>, CorpusError> {
-    let mut tables = folder.tables(findings)?;
+fn label_table(mut tables: Vec<Table>, folder: &Folder, findings: &mut Findings) -> Option<Table> {
     let best = tables
         .iter()
         .map(|table| table.matches(&COLUMNS))
@@ -64,16 +204,16 @@ fn label_table(folder: &Folder, findings: &mut Findings) -> Result<Option<Table>
             in_words(&COLUMNS)
         );
         findings.error("NO_LABELS", &folder.name, None, message);
-        return Ok(None);
+        return None;
     }
     tables.retain(|table| table.matches(&COLUMNS) == best);
     if tables.len() > 1 {
         let names: Vec<_> = tables.iter().map(|table| table.file.as_str()).collect();
         let message = format!("expected one label CSV, found {}", names.join(", "));
         findings.error("AMBIGUOUS_LABELS", &folder.name, None, message);
-        return Ok(None);
+        return None;
     }
-    Ok(tables.pop())
+    tables.pop()
 }
 
 fn read_labels(kind: CorpusKind, table: &Table, draft: &mut Draft, findings: &mut Findings) {
@@ -81,6 +221,7 @@ fn read_labels(kind: CorpusKind, table: &Table, draft: &mut Draft, findings: &mu
         return;
     };
     let annotation = table.find(&["annotation"]);
+    let rated = INTENSITIES.map(|names| table.find(names));
     let mut turns: HashMap<String, i32> = HashMap::new();
     for (line, row) in &table.rows {
         let (video, clip) = (row[video].trim(), row[clip].trim());
@@ -130,23 +271,18 @@ fn read_labels(kind: CorpusKind, table: &Table, draft: &mut Draft, findings: &mu
         let next = turns.entry(video.to_owned()).or_default();
         let turn = clip.parse().unwrap_or(*next);
         *next = turn.saturating_add(1);
-        let utterance = Utterance {
-            corpus: kind.name().to_owned(),
-            split,
-            utterance_id: format!("{video}_{clip}"),
-            dialogue_id: video.to_owned(),
-            turn,
-            speaker: None,
-            text: row[text].to_owned(),
-            start_s: None,
-            end_s: None,
-            score: Some(score),
-            polarity: Some(polarity),
-            emotion: None,
-            emotion_raw: None,
-            audio: None,
-            video: None,
-        };
+        let id = format!("{video}_{clip}");
+        let mut utterance = utterance(kind, split, video, id, turn, &row[text], score);
+        let ratings: Option<Vec<f32>> = (rated.iter())
+            .map(|column| {
+                row[(*column)?]
+                    .trim()
+                    .parse()
+                    .ok()
+                    .filter(|x: &f32| x.is_finite())
+            })
+            .collect();
+        utterance.intensities = ratings.and_then(|ratings| ratings.try_into().ok());
         draft.push(utterance, &table.file, *line);
     }
 }
@@ -173,26 +309,15 @@ fn compare_with_manifest(draft: &Draft, file: &str, findings: &mut Findings) {
     }
 }
 
-/// The feature file to use: the one asked for, else the only one of the folder whose split is the CSV's.
-fn choose(
-    folder: &Folder,
-    features: &[PathBuf],
+/// Tells of feature files whose split is not the labels', and keeps those only that were asked for.
+fn warn_of_splits(
+    files: &mut Vec<FeatureFile>,
+    chosen: bool,
     draft: &Draft,
     findings: &mut Findings,
-) -> Option<FeatureFile> {
-    let chosen = !features.is_empty();
-    let paths: Vec<_> = if chosen {
-        features.to_vec()
-    } else {
-        folder.with_extension(&PICKLES).map(PathBuf::from).collect()
-    };
-    let mut candidates = Vec::new();
-    for path in paths {
-        let name = folder.relative(&path);
-        let Some(file) = mmsa::open(&path, &name, chosen, findings) else {
-            continue;
-        };
-        let moved = other_splits(&file, draft);
+) {
+    files.retain(|file| {
+        let moved = other_splits(file, draft);
         if moved > 0 {
             let what = if chosen {
                 "used as asked, joined by id"
@@ -200,24 +325,11 @@ fn choose(
                 "not used"
             };
             let message =
-                format!("{moved} utterances are in another split than in the label CSV: {what}");
-            findings.warn("SPLIT_MISMATCH", &name, None, message);
+                format!("{moved} utterances are in another split than in the labels: {what}");
+            findings.warn("SPLIT_MISMATCH", &file.name, None, message);
         }
-        if chosen || moved == 0 {
-            candidates.push(file);
-        }
-    }
-    if candidates.len() > 1 {
-        let names: Vec<_> = candidates.iter().map(|file| file.name.as_str()).collect();
-        let message = format!(
-            "expected one feature file, found {}; choose one with --features {}=FILE",
-            names.join(", "),
-            folder.name
-        );
-        findings.error("AMBIGUOUS_FEATURES", &folder.name, None, message);
-        return None;
-    }
-    candidates.pop()
+        chosen || moved == 0
+    });
 }
 
 fn other_splits(file: &FeatureFile, draft: &Draft) -> usize {

@@ -1,0 +1,103 @@
+//! Log-mel features of wave files, kept in the user's cache under the hash of the file's content.
+
+use crate::{CorpusError, Sequence, mel};
+use sha2::{Digest, Sha256};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// Changes whenever the features of the same file would: entries of another version are never read.
+const VERSION: &str = "mel64-1";
+
+/// The features of a wave file, from the cache where it holds them. A cache that cannot be read or written costs time, never an error.
+pub(crate) fn features(path: &Path) -> Result<Sequence, CorpusError> {
+    features_in(folder().as_deref(), path)
+}
+
+fn features_in(cache: Option<&Path>, path: &Path) -> Result<Sequence, CorpusError> {
+    let Some(cache) = cache else {
+        return mel::from_wav(path);
+    };
+    let bytes = fs::read(path).map_err(CorpusError::io(path))?;
+    let hash: String = (Sha256::digest(&bytes).iter())
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let entry = cache.join(VERSION).join(format!("{hash}.f32"));
+    let dim = mel::MelSettings::default().bands;
+    if let Some(values) = read(&entry, dim) {
+        return Ok(Sequence { dim, values });
+    }
+    let sequence = mel::from_wav(path)?;
+    let _ = write(&entry, &sequence.values);
+    Ok(sequence)
+}
+
+/// `$XDG_CACHE_HOME/unimse/audio` or `~/.cache/unimse/audio`.
+fn folder() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let base = set("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(set("HOME")?).join(".cache")))?;
+    Some(base.join("unimse/audio"))
+}
+
+/// Values and their SHA-256; `None` for an entry that is absent, cut or damaged.
+fn read(entry: &Path, dim: usize) -> Option<Vec<f32>> {
+    let bytes = fs::read(entry).ok()?;
+    let (sum, data) = bytes.split_at_checked(32)?;
+    let (values, rest) = data.as_chunks::<4>();
+    let intact =
+        rest.is_empty() && values.len().is_multiple_of(dim) && Sha256::digest(data)[..] == *sum;
+    intact.then(|| values.iter().map(|&b| f32::from_le_bytes(b)).collect())
+}
+
+fn write(entry: &Path, values: &[f32]) -> std::io::Result<()> {
+    let folder = entry.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let data: Vec<u8> = values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(&Sha256::digest(&data))?;
+    file.write_all(&data)?;
+    file.persist(entry).map(drop).map_err(|error| error.error)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_second_reading_comes_from_the_cache_and_a_damaged_entry_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let wave = folder.path().join("a.wav");
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 16_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&wave, spec).unwrap();
+        (0..1600_i16).for_each(|i| writer.write_sample(i % 64 * 100).unwrap());
+        writer.finalize().unwrap();
+        let cache = folder.path().join("cache");
+        let first = features_in(Some(&cache), &wave).unwrap();
+        assert_eq!(first.steps(), 1 + 1600 / 160);
+        let entries: Vec<_> = fs::read_dir(cache.join(VERSION)).unwrap().collect();
+        let [Ok(entry)] = &entries[..] else {
+            panic!("one entry")
+        };
+        // an entry whose sum fits is believed: so we see that it is read
+        write(&entry.path(), &[7.0; 64]).unwrap();
+        assert_eq!(features_in(Some(&cache), &wave).unwrap().values, [7.0; 64]);
+        let mut bytes = fs::read(entry.path()).unwrap();
+        bytes[40] ^= 1;
+        fs::write(entry.path(), bytes).unwrap();
+        assert_eq!(features_in(Some(&cache), &wave).unwrap(), first);
+        assert_eq!(features_in(None, &wave).unwrap(), first);
+    }
+}
