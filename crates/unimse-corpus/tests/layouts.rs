@@ -32,7 +32,10 @@ impl Data {
 
     /// A `.npy` file of zeros and ones in turn.
     fn npy(&self, file: &str, shape: [usize; 2]) {
-        let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}", shape[0], shape[1]);
+        let header = format!(
+            "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}",
+            shape[0], shape[1]
+        );
         let padded = format!("{header:<117}\n");
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
         bytes.extend(u16::try_from(padded.len()).unwrap().to_le_bytes());
@@ -50,7 +53,8 @@ impl Data {
             bits_per_sample: 16,
             sample_format: hound::SampleFormat::Int,
         };
-        let mut writer = hound::WavWriter::create(self.0.path().join("data").join(file), spec).unwrap();
+        let mut writer =
+            hound::WavWriter::create(self.0.path().join("data").join(file), spec).unwrap();
         for i in 0..samples {
             let t = i as f64 / f64::from(rate);
             let value = 8000.0 * (t * 440.0 * std::f64::consts::TAU).sin();
@@ -61,7 +65,8 @@ impl Data {
 
     fn ingest(&self) -> Result<Vec<Corpus>, String> {
         let out = self.0.path().join("out");
-        ingest(&self.0.path().join("data"), &out, &[], &mut |_| {}).map_err(|error| error.to_string())?;
+        ingest(&self.0.path().join("data"), &out, &[], &mut |_| {})
+            .map_err(|error| error.to_string())?;
         Ok(read_tables(&out).unwrap())
     }
 
@@ -100,18 +105,29 @@ fn sequences_are_cut_by_segments_in_order_of_start_and_scores_must_agree() {
     // v1 in order of start: 1, -2, 3; rows whose middle lies in [2, 4) are 8 to 15
     let two = row(corpus, "v1_1");
     assert_eq!((two.start_s, two.end_s), (Some(2.0), Some(4.0)));
-    let expected: Vec<f32> = (8_i16..16).flat_map(|i| [f32::from(i), -f32::from(i)]).collect();
+    let expected: Vec<f32> = (8_i16..16)
+        .flat_map(|i| [f32::from(i), -f32::from(i)])
+        .collect();
     assert_eq!(two.audio.as_ref().unwrap().values, expected);
     // happiness, sadness, anger, surprise, disgust, fear
     assert_eq!(two.intensities, Some([1.0, 0.0, 0.5, 0.0, 0.0, 2.0]));
     // v2: clips 1 and 2 were numbered against time
-    for (id, known) in [("v2_0", true), ("v2_1", false), ("v2_2", false), ("v2_3", true)] {
+    for (id, known) in [
+        ("v2_0", true),
+        ("v2_1", false),
+        ("v2_2", false),
+        ("v2_3", true),
+    ] {
         assert_eq!(row(corpus, id).audio.is_some(), known, "{id}");
         assert_eq!(row(corpus, id).start_s.is_some(), known, "{id}");
     }
     // v3: three segments, clips 0 and 2
     assert_eq!(row(corpus, "v3_2").start_s, Some(2.0));
-    let mismatch = data.doctor().into_iter().find(|f| f.code == "SEGMENT_MISMATCH").unwrap();
+    let mismatch = data
+        .doctor()
+        .into_iter()
+        .find(|f| f.code == "SEGMENT_MISMATCH")
+        .unwrap();
     assert_eq!(mismatch.rows, ["v2_1", "v2_2"]);
 }
 
@@ -137,7 +153,11 @@ fn wave_files_become_log_mel_and_npy_files_features() {
         ("meld/dev_sent_emo.csv", MELD),
         ("meld/test_sent_emo.csv", MELD),
     ]);
-    for split in ["train_splits", "dev_splits_complete", "output_repeated_splits_test"] {
+    for split in [
+        "train_splits",
+        "dev_splits_complete",
+        "output_repeated_splits_test",
+    ] {
         data.wave(&format!("meld/{split}/dia0_utt0.wav"), 16_000, 16_000);
         data.wave(&format!("meld/{split}/dia0_utt3.wav"), 48_000, 48_000);
     }
@@ -153,12 +173,21 @@ fn wave_files_become_log_mel_and_npy_files_features() {
         assert_eq!((audio.dim, audio.steps()), (64, 1 + 16_000 / 160), "{id}");
         // in the middle of the tone, the loudest of 64 bands up to 8 kHz is the one around 440 Hz
         let frame = &audio.values[50 * 64..51 * 64];
-        let loudest = (0..64).max_by(|&a, &b| frame[a].total_cmp(&frame[b])).unwrap();
+        let loudest = (0..64)
+            .max_by(|&a, &b| frame[a].total_cmp(&frame[b]))
+            .unwrap();
         // 440 Hz is 6.6 mel of 45.2 in 65 steps
         assert!((8..=10).contains(&loudest), "{id}: band {loudest}");
     }
     assert_eq!(row(corpus, "train_dia0_utt0").video, None);
-    assert_eq!(row(corpus, "train_dia0_utt3").video.as_ref().unwrap().steps(), 7);
+    assert_eq!(
+        row(corpus, "train_dia0_utt3")
+            .video
+            .as_ref()
+            .unwrap()
+            .steps(),
+        7
+    );
     let late = row(corpus, "train_dia0_utt3");
     assert_eq!((late.start_s, late.end_s), (None, None));
 }
@@ -173,7 +202,10 @@ fn broken_media_are_errors_but_for_the_two_known_ones() {
     ]);
     data.wave("meld/dev/dia110_utt8.wav", 16_000, 800);
     data.put("meld/dev/dia110_utt7.wav", b"RIFF");
-    assert_eq!(row(&data.ingest().unwrap()[0], "dev_dia110_utt7").audio, None);
+    assert_eq!(
+        row(&data.ingest().unwrap()[0], "dev_dia110_utt7").audio,
+        None
+    );
     assert!(data.codes(Severity::Info).contains(&"KNOWN_BAD_MEDIA"));
     data.put("meld/dev/dia110_utt8.wav", b"RIFF");
     let error = data.ingest().unwrap_err();
@@ -188,23 +220,46 @@ const EVALUATION: &str = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\
 fn the_release_tree_of_iemocap() {
     let place = "iemocap/IEMOCAP_full_release/Session1";
     let data = Data::new(&[
-        (&format!("{place}/dialog/EmoEvaluation/Ses01F_impro01.txt"), EVALUATION),
+        (
+            &format!("{place}/dialog/EmoEvaluation/Ses01F_impro01.txt"),
+            EVALUATION,
+        ),
         (
             &format!("{place}/dialog/transcriptions/Ses01F_impro01.txt"),
             "Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.\nSes01F_impro01_M000 [008.0000-009.5000]: Yes?\n",
         ),
-        ("iemocap/splits.csv", "utterance_id,split\nSes01F_impro01_F000,train\nSes01F_impro01_M000,train\n"),
+        (
+            "iemocap/splits.csv",
+            "utterance_id,split\nSes01F_impro01_F000,train\nSes01F_impro01_M000,train\n",
+        ),
     ]);
-    data.wave(&format!("{place}/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"), 16_000, 3_200);
-    data.wave(&format!("{place}/dialog/wav/Ses01F_impro01.wav"), 16_000, 3_200);
+    data.wave(
+        &format!("{place}/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"),
+        16_000,
+        3_200,
+    );
+    data.wave(
+        &format!("{place}/dialog/wav/Ses01F_impro01.wav"),
+        16_000,
+        3_200,
+    );
     let corpora = data.ingest().unwrap();
     let corpus = &corpora[0];
     let first = row(corpus, "Ses01F_impro01_F000");
-    assert_eq!((first.turn, first.start_s, first.vad), (0, Some(6.2901), Some([2.5; 3])));
+    assert_eq!(
+        (first.turn, first.start_s, first.vad),
+        (0, Some(6.2901), Some([2.5; 3]))
+    );
     assert_eq!(first.audio.as_ref().unwrap().steps(), 1 + 3_200 / 160);
     let second = row(corpus, "Ses01F_impro01_M000");
-    assert_eq!((second.turn, second.text.as_str(), second.audio.as_ref()), (1, "Yes?", None));
-    assert_eq!((second.emotion.as_deref(), second.four_way()), (Some("joy"), Some("joy")));
+    assert_eq!(
+        (second.turn, second.text.as_str(), second.audio.as_ref()),
+        (1, "Yes?", None)
+    );
+    assert_eq!(
+        (second.emotion.as_deref(), second.four_way()),
+        (Some("joy"), Some("joy"))
+    );
     assert_eq!(second.vad, Some([4.0, 3.5, 2.0]));
 }
 
@@ -216,17 +271,41 @@ fn the_table_of_iemocap() {
         Ses05M_impro01_M000,sur,,Oh!,Ses05M_impro01\n";
     let data = Data::new(&[
         ("iemocap/iemocap.csv", table),
-        ("iemocap/splits.csv", "utterance_id,split\nSes01F_impro01_F000,train\nSes01F_impro01_M000,train\nSes05M_impro01_M000,test\n"),
+        (
+            "iemocap/splits.csv",
+            "utterance_id,split\nSes01F_impro01_F000,train\nSes01F_impro01_M000,train\nSes05M_impro01_M000,test\n",
+        ),
     ]);
     let corpora = data.ingest().unwrap();
     let second = row(&corpora[0], "Ses01F_impro01_M000");
-    assert_eq!((second.turn, second.emotion.as_deref(), second.four_way()), (1, Some("excited"), Some("joy")));
-    assert_eq!((second.vad, second.emotion_raw.as_deref()), (Some([4.0; 3]), Some("Excited")));
+    assert_eq!(
+        (second.turn, second.emotion.as_deref(), second.four_way()),
+        (1, Some("excited"), Some("joy"))
+    );
+    assert_eq!(
+        (second.vad, second.emotion_raw.as_deref()),
+        (Some([4.0; 3]), Some("Excited"))
+    );
     let other = row(&corpora[0], "Ses05M_impro01_M000");
-    assert_eq!((other.split, other.polarity, other.emotion.as_deref(), other.vad), (Split::Test, None, None, None));
-    data.put("iemocap/iemocap.csv", table.replace("neu", "meh").as_bytes());
+    assert_eq!(
+        (
+            other.split,
+            other.polarity,
+            other.emotion.as_deref(),
+            other.vad
+        ),
+        (Split::Test, None, None, None)
+    );
+    data.put(
+        "iemocap/iemocap.csv",
+        table.replace("neu", "meh").as_bytes(),
+    );
     let error = data.ingest().unwrap_err();
-    for word in ["iemocap/iemocap.csv, line 2", "unknown emotion \"meh\"", "expected"] {
+    for word in [
+        "iemocap/iemocap.csv, line 2",
+        "unknown emotion \"meh\"",
+        "expected",
+    ] {
         assert!(error.contains(word), "{error}");
     }
 }
@@ -248,38 +327,76 @@ fn a_table_of_ones_own_joins_in_every_form() {
     let names: Vec<_> = corpora.iter().map(|c| (c.name.as_str(), c.kind)).collect();
     let own = |task| CorpusKind::Own(task);
     let meld = Task::Emotion(Taxonomy::Meld);
-    assert_eq!(names, [("mosi", CorpusKind::Mosi), ("calls", own(meld)), ("reviews", own(Task::Sentiment))]);
+    assert_eq!(
+        names,
+        [
+            ("mosi", CorpusKind::Mosi),
+            ("calls", own(meld)),
+            ("reviews", own(Task::Sentiment))
+        ]
+    );
     let calls = &corpora[1];
-    assert_eq!(row(calls, "a").audio.as_ref().map(|s| (s.steps(), s.dim)), Some((3, 4)));
+    assert_eq!(
+        row(calls, "a").audio.as_ref().map(|s| (s.steps(), s.dim)),
+        Some((3, 4))
+    );
     assert_eq!((row(calls, "a").turn, row(calls, "b").turn), (0, 1));
-    assert_eq!((row(calls, "a").polarity, row(calls, "b").polarity), (Some(Polarity::Positive), None));
+    assert_eq!(
+        (row(calls, "a").polarity, row(calls, "b").polarity),
+        (Some(Polarity::Positive), None)
+    );
     assert_eq!(row(calls, "c").emotion, None);
     let samples = calls.samples();
-    assert!(samples.iter().any(|s| s.meld.is_some()) && samples.iter().all(|s| s.iemocap.is_none()));
+    assert!(
+        samples.iter().any(|s| s.meld.is_some()) && samples.iter().all(|s| s.iemocap.is_none())
+    );
     let a = row(&corpora[2], "a");
-    assert_eq!((a.score, a.start_s, a.end_s, a.split), (Some(2.5), Some(1.0), Some(2.5), Split::Train));
+    assert_eq!(
+        (a.score, a.start_s, a.end_s, a.split),
+        (Some(2.5), Some(1.0), Some(2.5), Split::Train)
+    );
     assert_eq!(row(&corpora[2], "b").split, Split::Dev);
 
     for (from, to, words) in [
-        ("2.5,", "9,", "line 1: column score: expected a score in [-3, 3], found \"9\""),
+        (
+            "2.5,",
+            "9,",
+            "line 1: column score: expected a score in [-3, 3], found \"9\"",
+        ),
         ("train", "late", "line 1: column split"),
-        ("\"end_s\": 2.5", "\"end_s\": 0", "expected start_s before end_s"),
+        (
+            "\"end_s\": 2.5",
+            "\"end_s\": 0",
+            "expected start_s before end_s",
+        ),
         ("\"text\"", "\"words\"", "missing column: expected text"),
         ("{", "[", "line 1: expected one JSON object"),
     ] {
-        data.put("reviews/utterances.jsonl", jsonl.replace(from, to).as_bytes());
+        data.put(
+            "reviews/utterances.jsonl",
+            jsonl.replace(from, to).as_bytes(),
+        );
         let error = data.ingest().unwrap_err();
-        assert!(error.contains("reviews/utterances.jsonl") && error.contains(words), "{error}");
+        assert!(
+            error.contains("reviews/utterances.jsonl") && error.contains(words),
+            "{error}"
+        );
     }
 }
 
 #[test]
 fn the_tables_we_write_can_be_read_as_a_table_of_ones_own() {
-    let data = Data::new(&[("reviews/utterances.csv",
-        "utterance_id,split,text,score\na,train,Great,2.5\nb,dev,Bad,-1\nc,test,So,0\n")]);
+    let data = Data::new(&[(
+        "reviews/utterances.csv",
+        "utterance_id,split,text,score\na,train,Great,2.5\nb,dev,Bad,-1\nc,test,So,0\n",
+    )]);
     let first = data.ingest().unwrap();
     fs::remove_file(data.0.path().join("data/reviews/utterances.csv")).unwrap();
-    fs::copy(data.0.path().join("out/reviews-train.parquet"), data.0.path().join("data/reviews/utterances.parquet")).unwrap();
+    fs::copy(
+        data.0.path().join("out/reviews-train.parquet"),
+        data.0.path().join("data/reviews/utterances.parquet"),
+    )
+    .unwrap();
     let second = data.ingest().unwrap();
     assert_eq!(second[0].utterances, [row(&first[0], "a").clone()]);
 }
@@ -291,7 +408,11 @@ fn speakers_of_both_train_and_test_are_told() {
         ("meld/dev_sent_emo.csv", MELD),
         ("meld/test_sent_emo.csv", MELD),
     ]);
-    let overlap = data.doctor().into_iter().find(|f| f.code == "SPEAKER_OVERLAP").unwrap();
+    let overlap = data
+        .doctor()
+        .into_iter()
+        .find(|f| f.code == "SPEAKER_OVERLAP")
+        .unwrap();
     assert_eq!(overlap.rows, ["Rachel", "Ross"]);
     assert!(!overlap.advice().is_empty());
 }

@@ -38,3 +38,6 @@ pub(crate) fn read(
 
 /// Endings of pickles.
 pub(crate) const PICKLES: [&str; 3] = ["pkl", "pickle", "p"];
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@
 mod iemocap;
 mod lexicon;
 mod meld;
-mod pickle;
+pub(crate) mod pickle;
 mod random;
 mod script;
 mod sentiment;

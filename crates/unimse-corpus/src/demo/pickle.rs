@@ -2,7 +2,7 @@
 
 /// A value to write.
 #[derive(Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// `dict` with string keys, in this order.
     Dict(Vec<(String, Value)>),
     /// `list`.
@@ -22,7 +22,7 @@ pub(super) enum Value {
 }
 
 /// The pickle of `value`.
-pub(super) fn dump(value: &Value) -> Vec<u8> {
+pub(crate) fn dump(value: &Value) -> Vec<u8> {
     let mut out = vec![0x80, 4];
     write(&mut out, value);
     out.push(b'.');
