@@ -97,8 +97,11 @@ fn examine_features(draft: &Draft, findings: &mut Findings) {
     let name = &draft.name;
     for rows in draft.rows.chunks(256) {
         let rows: Vec<&Row> = rows.iter().collect();
-        match store::load(&rows, name, findings) {
-            Ok(utterances) => utterances.iter().for_each(|u| examine(u, name, findings)),
+        match store::load(&rows) {
+            Ok((utterances, non_finite)) => {
+                store::tell(&rows, &non_finite, name, findings);
+                utterances.iter().for_each(|u| examine(u, name, findings));
+            }
             Err(error) => findings.error("UNREADABLE", name, None, error.to_string()),
         }
         for row in rows {

@@ -27,6 +27,7 @@ pub mod mel;
 mod mel_cache;
 mod schema;
 mod shim;
+#[cfg(feature = "statistics")]
 mod statistics;
 mod store;
 mod utterance;
@@ -37,6 +38,7 @@ pub use error::CorpusError;
 pub use finding::{Finding, Severity};
 pub use ingest::ingest;
 pub use schema::{Steps, StepsRef};
+#[cfg(feature = "statistics")]
 pub use statistics::statistics;
 pub use store::{Summary, open_table, read_tables};
 pub use unimse_labels::{Polarity, Split, Taxonomy};

@@ -8,7 +8,11 @@ use crate::{
 };
 use arrow::array::RecordBatch;
 use parquet::{
-    arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder},
+    arrow::{
+        ArrowWriter,
+        arrow_reader::ParquetRecordBatchReaderBuilder,
+        arrow_writer::{ArrowColumnWriter, compute_leaves},
+    },
     basic::{Compression, ZstdLevel},
     file::{metadata::KeyValue, properties::WriterProperties},
     schema::types::ColumnPath,
@@ -20,10 +24,13 @@ use std::{
     fs::{self, File},
     io,
     path::Path,
+    sync::Arc,
 };
 
-/// Utterances held in memory with their features, and a row group.
+/// Most utterances of a row group.
 const GROUP: usize = 512;
+/// Most bytes of features of a row group, unless a single utterance has more.
+const GROUP_BYTES: usize = 32 << 20;
 
 /// Metadata keys of a table.
 mod key {
@@ -193,7 +200,6 @@ fn write_table(
         .collect();
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_max_row_group_row_count(Some(GROUP))
         .set_key_value_metadata(Some(metadata));
     for modality in Modality::ALL {
         let leaf = ColumnPath::new(
@@ -204,16 +210,48 @@ fn write_table(
         properties = properties.set_column_dictionary_enabled(leaf, false);
     }
     let file = File::create(path).map_err(CorpusError::io(path))?;
-    let mut writer = ArrowWriter::try_new(file, schema::schema(dims), Some(properties.build()))
-        .map_err(&wrong)?;
-    for (done, group) in (1..).zip(rows.chunks(GROUP)) {
-        let loaded = load(group, &draft.name, findings)?;
-        let batch = schema::to_batch(kind, dims, &loaded).map_err(|e| wrong(e.into()))?;
-        writer.write(&batch).map_err(&wrong)?;
+    let schema = schema::schema(dims);
+    let writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties.build()));
+    let (mut writer, columns) =
+        (writer.and_then(ArrowWriter::into_serialized_writer)).map_err(&wrong)?;
+    let encode = |number: usize, group: &[&Row]| -> Result<_, CorpusError> {
+        let (loaded, non_finite) = load(group)?;
+        let batch = schema::to_batch(kind, dims, &loaded).map_err(CorpusError::table(path))?;
+        drop(loaded);
+        let mut columns = columns
+            .create_column_writers(number)
+            .map_err(CorpusError::table(path))?;
+        let mut next = columns.iter_mut();
+        for (field, array) in schema.fields().iter().zip(batch.columns()) {
+            for leaf in compute_leaves(field, array).map_err(CorpusError::table(path))? {
+                if let Some(column) = next.next() {
+                    column.write(&leaf).map_err(CorpusError::table(path))?;
+                }
+            }
+        }
+        let chunks = columns.into_iter().map(ArrowColumnWriter::close);
+        let chunks = chunks.collect::<Result<Vec<_>, _>>();
+        Ok((chunks.map_err(CorpusError::table(path))?, non_finite))
+    };
+    let groups = groups(rows);
+    let mut done = 0;
+    // as many row groups at a time as there are threads: memory stays that of a few groups
+    for wave in groups.chunks(rayon::current_num_threads()) {
+        let encoded: Vec<_> = (wave.par_iter().enumerate())
+            .map(|(i, group)| encode(i, group))
+            .collect::<Result<_, _>>()?;
+        for ((chunks, non_finite), group) in encoded.into_iter().zip(wave) {
+            let mut row_group = writer.next_row_group().map_err(&wrong)?;
+            for chunk in chunks {
+                chunk.append_to_row_group(&mut row_group).map_err(&wrong)?;
+            }
+            row_group.close().map_err(&wrong)?;
+            tell(group, &non_finite, &draft.name, findings);
+            done += group.len();
+        }
         progress(&format!(
-            "{}: {} of {} utterances",
+            "{}: {done} of {} utterances",
             file_name(&draft.name, rows[0].utterance.split),
-            rows.len().min(done * GROUP),
             rows.len()
         ));
     }
@@ -223,48 +261,71 @@ fn write_table(
     file.sync_all().map_err(CorpusError::io(path))
 }
 
+/// Row groups of at most [`GROUP`] utterances and [`GROUP_BYTES`] of features, so that any of them fits in memory several times.
+fn groups<'a, 'r>(rows: &'a [&'r Row]) -> Vec<&'a [&'r Row]> {
+    let bytes = |row: &Row| -> usize {
+        let of = |modality| {
+            row.feature(modality)
+                .map_or(0, |f| f.steps * f.dim * size_of::<f32>())
+        };
+        Modality::ALL.into_iter().map(of).sum()
+    };
+    let (mut groups, mut start, mut sum) = (Vec::new(), 0, 0);
+    for (i, row) in rows.iter().enumerate() {
+        if i > start && (i - start == GROUP || sum + bytes(row) > GROUP_BYTES) {
+            groups.push(&rows[start..i]);
+            (start, sum) = (i, 0);
+        }
+        sum += bytes(row);
+    }
+    groups.push(&rows[start..]);
+    groups
+}
+
 fn json<T: serde::Serialize + ?Sized>(path: &Path, value: &T) -> Result<String, CorpusError> {
     serde_json::to_string(value).map_err(CorpusError::table(path))
 }
 
-/// Utterances with their features; values that are not finite are zeroed and reported.
-pub(crate) fn load(
-    rows: &[&Row],
-    name: &str,
-    findings: &mut Findings,
-) -> Result<Vec<Utterance>, CorpusError> {
-    let loaded: Vec<_> = (rows.par_iter())
-        .map(|row| {
-            let mut utterance = row.utterance.clone();
-            let mut non_finite = [0; 2];
-            for (modality, count) in Modality::ALL.into_iter().zip(&mut non_finite) {
-                let loaded = row
-                    .feature(modality)
-                    .map(crate::feature::Feature::load)
-                    .transpose()?;
-                *count = loaded.as_ref().map_or(0, |loaded| loaded.non_finite);
-                let sequence = loaded.map(|loaded| loaded.sequence);
-                match modality {
-                    Modality::Audio => utterance.audio = sequence,
-                    Modality::Video => utterance.video = sequence,
-                }
+/// Utterances with their features, and how many values of each modality were not finite: those are zero now.
+pub(crate) fn load(rows: &[&Row]) -> Result<(Vec<Utterance>, Vec<[usize; 2]>), CorpusError> {
+    let load = |row: &&Row| {
+        let mut utterance = row.utterance.clone();
+        let mut non_finite = [0; 2];
+        for (modality, count) in Modality::ALL.into_iter().zip(&mut non_finite) {
+            let loaded = row
+                .feature(modality)
+                .map(crate::feature::Feature::load)
+                .transpose()?;
+            *count = loaded.as_ref().map_or(0, |loaded| loaded.non_finite);
+            let sequence = loaded.map(|loaded| loaded.sequence);
+            match modality {
+                Modality::Audio => utterance.audio = sequence,
+                Modality::Video => utterance.video = sequence,
             }
-            Ok((utterance, non_finite))
-        })
+        }
+        Ok((utterance, non_finite))
+    };
+    let loaded: Vec<_> = rows
+        .par_iter()
+        .map(load)
         .collect::<Result<_, CorpusError>>()?;
-    for (utterance, non_finite) in &loaded {
-        for (modality, count) in Modality::ALL.into_iter().zip(non_finite) {
+    Ok(loaded.into_iter().unzip())
+}
+
+/// Reports what [`load`] had to set to zero.
+pub(crate) fn tell(rows: &[&Row], non_finite: &[[usize; 2]], name: &str, findings: &mut Findings) {
+    for (row, counts) in rows.iter().zip(non_finite) {
+        for (modality, count) in Modality::ALL.into_iter().zip(counts) {
             if *count > 0 {
                 let message = format!(
                     "{} values that are not finite: set to zero",
                     modality.name()
                 );
-                let row = format!("{} ({count})", utterance.utterance_id);
+                let row = format!("{} ({count})", row.utterance.utterance_id);
                 findings.warn("NON_FINITE", name, Some(row), message);
             }
         }
     }
-    Ok(loaded.into_iter().map(|(utterance, _)| utterance).collect())
 }
 
 /// Reads the tables that [`ingest`](crate::ingest) wrote into `dir`, features included: the four data sets in their order, then others by

@@ -1,6 +1,7 @@
 //! Layouts beyond the demo's: computational sequences, wave and npy files, the release tree and the table of IEMOCAP, tables of one's own.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use proptest::prelude::*;
 use std::{fs, path::Path};
 use unimse_corpus::{
     Corpus, CorpusKind, Finding, Polarity, Severity, Split, Task, Taxonomy, Utterance, doctor,
@@ -415,4 +416,75 @@ fn speakers_of_both_train_and_test_are_told() {
         .unwrap();
     assert_eq!(overlap.rows, ["Rachel", "Ross"]);
     assert!(!overlap.advice().is_empty());
+}
+
+/// A folder with every layout of this file, and the names of its files.
+fn everything() -> (Data, Vec<&'static str>) {
+    let files = [
+        ("mosei/label.csv", MOSEI),
+        ("meld/train_sent_emo.csv", MELD),
+        ("meld/dev_sent_emo.csv", MELD),
+        ("meld/test_sent_emo.csv", MELD),
+        (
+            "iemocap/Session1/dialog/EmoEvaluation/Ses01F_impro01.txt",
+            EVALUATION,
+        ),
+        (
+            "iemocap/Session1/dialog/transcriptions/Ses01F_impro01.txt",
+            "Ses01F_impro01_F000 [006.2901-008.2357]: Excuse me.\n",
+        ),
+        (
+            "iemocap/splits.csv",
+            "utterance_id,split\nSes01F_impro01_F000,train\n",
+        ),
+        (
+            "calls/utterances.csv",
+            "utterance_id,split,text,score,audio\na,train,Great,2,a.npy\nb,dev,\"So, so\",0,\n",
+        ),
+        (
+            "reviews/utterances.jsonl",
+            "{\"utterance_id\": \"a\", \"split\": \"dev\", \"text\": \"x\", \"score\": 1}\n",
+        ),
+    ];
+    let data = Data::new(&files);
+    data.fixture("labels.csd", "mosei/labels.csd");
+    data.fixture("covarep.csd", "mosei/covarep.csd");
+    data.wave("meld/train/dia0_utt0.wav", 8_000, 900);
+    data.npy("meld/video/train/0_3.npy", [7, 5]);
+    data.npy("calls/a.npy", [3, 4]);
+    let mut names: Vec<_> = files.map(|(name, _)| name).to_vec();
+    names.extend([
+        "mosei/labels.csd",
+        "mosei/covarep.csd",
+        "meld/train/dia0_utt0.wav",
+        "meld/video/train/0_3.npy",
+        "calls/a.npy",
+    ]);
+    (data, names)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever happens to the bytes of one file, the doctor reports and ingest answers with one line or with tables.
+    #[test]
+    fn damaged_files_are_reported(file in any::<prop::sample::Index>(), cut in prop::option::of(any::<prop::sample::Index>()),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)) {
+        let (data, names) = everything();
+        let name = names[file.index(names.len())];
+        let mut bytes = fs::read(data.0.path().join("data").join(name)).unwrap();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        data.put(name, &bytes);
+        let errors = data.doctor().iter().filter(|f| f.severity == Severity::Error).count();
+        match data.ingest() {
+            Ok(_) => prop_assert_eq!(errors, 0, "{}", name),
+            Err(message) => prop_assert!(!message.contains('\n') && errors > 0, "{name}: {message}"),
+        }
+    }
 }
