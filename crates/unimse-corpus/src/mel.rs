@@ -1,9 +1,13 @@
 //! Log-mel features of speech, by the conventions of librosa 0.11 (`feature.melspectrogram`, `power_to_db`): periodic Hann
 //! window, centred frames over zero padding, Slaney mel scale and area normalisation, decibels with 80 dB of range.
+//! Other sample rates are brought to 16 kHz first, band-limited, as `librosa.load` does.
 
-use std::path::Path;
+use std::{ops::RangeInclusive, path::Path};
 
 use realfft::RealFftPlanner;
+use rubato::{
+    Fft, FixedSync, Resampler, WindowFunction, audioadapter_buffers::direct::InterleavedSlice,
+};
 use unimse_formats::read_wav;
 
 use crate::{CorpusError, Sequence};
@@ -33,25 +37,67 @@ impl Default for MelSettings {
     }
 }
 
-/// Log-mel features `[frames, 64]` of a 16 kHz wave file, in decibels.
+/// Sample rates that are read, in Hertz; beyond them a small file could ask for any amount of memory.
+const RATES: RangeInclusive<u32> = 1_000..=768_000;
+/// Samples of 16 kHz in one of the resampler's blocks, and the length of its filter: tones pass up to 7.8 kHz. A
+/// multiple of what 16 kHz over the common divisor is at all usual rates, such as 160 for 44.1 kHz; the blocks of others
+/// are larger, and their result can be half a sample late.
+const BLOCK: usize = 1280;
+
+/// Log-mel features `[frames, 64]` of a wave file of any common sample rate, in decibels.
 ///
 /// # Errors
-/// [`CorpusError::Format`] where the file is no wave file; [`CorpusError::Table`] for another sample rate.
+/// [`CorpusError::Format`] where the file is no wave file; [`CorpusError::Table`] for a sample rate outside 1 to
+/// 768 kHz.
 pub fn from_wav(path: &Path) -> Result<Sequence, CorpusError> {
     let wave = read_wav(path)?;
     let settings = MelSettings::default();
-    if wave.rate != settings.sample_rate {
-        return Err(CorpusError::table(path)(format!(
-            "sample rate: expected {} Hz (resample the file first), found {} Hz",
-            settings.sample_rate, wave.rate
-        )));
-    }
-    let mut values = mel_power(&wave.samples, settings);
+    let samples = resample(wave.samples, wave.rate, settings.sample_rate)
+        .map_err(CorpusError::table(path))?;
+    let mut values = mel_power(&samples, settings);
     power_to_db(&mut values);
     Ok(Sequence {
         dim: settings.bands,
         values,
     })
+}
+
+/// Frames that [`from_wav`] makes of a file with so many samples a channel.
+#[must_use]
+pub fn steps(rate: u32, samples: usize) -> usize {
+    let settings = MelSettings::default();
+    1 + resampled(samples, rate, settings.sample_rate) / settings.hop
+}
+
+/// `ceil(samples * to / from)`, librosa's length.
+fn resampled(samples: usize, from: u32, to: u32) -> usize {
+    let exact = (samples as u128 * u128::from(to)).div_ceil(u128::from(from.max(1)));
+    usize::try_from(exact).unwrap_or(usize::MAX)
+}
+
+/// Changes the sample rate by truncating or extending the spectrum of blocks, behind a filter against aliases.
+fn resample(samples: Vec<f32>, from: u32, to: u32) -> Result<Vec<f32>, String> {
+    if from == to || samples.is_empty() {
+        return Ok(samples);
+    }
+    if !RATES.contains(&from) {
+        let (least, most) = RATES.into_inner();
+        return Err(format!(
+            "sample rate: expected {least} to {most} Hz, found {from} Hz"
+        ));
+    }
+    let (window, fixed) = (WindowFunction::BlackmanHarris2, FixedSync::Output);
+    let mut resampler =
+        Fft::<f32>::new_custom(from as usize, to as usize, BLOCK, 1, 1, window, fixed)
+            .map_err(|error| error.to_string())?;
+    let input =
+        InterleavedSlice::new(&samples, 1, samples.len()).map_err(|error| error.to_string())?;
+    let mut out = resampler
+        .process_all(&input, samples.len(), None)
+        .map_err(|error| error.to_string())?
+        .take_data();
+    out.resize(resampled(samples.len(), from, to), 0.0); // its own length is rounded through a float
+    Ok(out)
 }
 
 /// Mel power `[frames, bands]`, row-major; `1 + samples / hop` frames.
@@ -141,6 +187,81 @@ mod tests {
         for hz in [0.0, 123.0, 999.9, 1000.0, 7999.0] {
             assert!((mel_to_hz(hz_to_mel(hz)) - hz).abs() < 1e-9);
         }
+    }
+
+    fn sine(hz: f64, rate: u32, samples: usize) -> Vec<f32> {
+        let step = 2.0 * std::f64::consts::PI * hz / f64::from(rate);
+        (0..samples)
+            .map(|i| (step * i as f64).sin() as f32)
+            .collect()
+    }
+
+    const COMMON_RATES: [u32; 8] = [
+        8_000, 11_025, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000,
+    ];
+
+    /// Away from the ends a resampled sine is the sine sampled at 16 kHz, in phase.
+    #[test]
+    fn tones_keep_their_samples_at_every_rate() {
+        for rate in COMMON_RATES {
+            for hz in [0.0, 50.0, 1_000.0, 3_700.0, 7_800.0] {
+                if hz >= 0.95 * f64::from(rate) / 2.0 {
+                    continue;
+                }
+                let out = resample(sine(hz, rate, rate as usize), rate, 16_000).unwrap();
+                assert_eq!(out.len(), 16_000);
+                let expected = sine(hz, 16_000, out.len());
+                let inner = out.len() / 3..2 * out.len() / 3;
+                let worst = out[inner.clone()]
+                    .iter()
+                    .zip(&expected[inner])
+                    .map(|(a, b)| (a - b).abs())
+                    .fold(0.0, f32::max);
+                assert!(worst < 1e-3, "{hz} Hz at {rate} Hz: {worst}");
+            }
+        }
+    }
+
+    /// What 16 kHz cannot hold must not come back as an alias: -80 dB and less is left of it.
+    #[test]
+    fn tones_above_8_khz_are_removed() {
+        for (rate, hz) in [
+            (22_050, 8_100.0),
+            (44_100, 9_000.0),
+            (48_000, 15_000.0),
+            (96_000, 40_000.0),
+        ] {
+            let out = resample(sine(hz, rate, rate as usize), rate, 16_000).unwrap();
+            let worst = out[4_000..12_000]
+                .iter()
+                .fold(0.0_f32, |m, x| m.max(x.abs()));
+            assert!(worst < 1e-4, "{hz} Hz at {rate} Hz: {worst}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_those_of_librosa_and_known_before_reading() {
+        for (rate, samples, expected) in [
+            (16_000, 16_000, 16_000),
+            (44_100, 44_100, 16_000),
+            (44_100, 1, 1),       // ceil(0.36)
+            (44_100, 4411, 1601), // ceil(1600.36)
+            (8_000, 3, 6),
+            (22_050, 0, 0),
+            (16_001, 16_001, 16_000),
+        ] {
+            let out = resample(vec![0.1; samples], rate, 16_000).unwrap();
+            assert_eq!(out.len(), expected, "{samples} at {rate} Hz");
+            let settings = MelSettings::default();
+            let frames = mel_power(&out, settings).len() / settings.bands;
+            assert_eq!(steps(rate, samples), frames);
+        }
+        assert!(
+            resample(vec![0.1; 4], 1, 16_000)
+                .unwrap_err()
+                .contains("found 1 Hz")
+        );
+        assert!(resample(vec![0.1; 4], u32::MAX, 16_000).is_err());
     }
 
     #[test]

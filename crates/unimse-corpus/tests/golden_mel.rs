@@ -29,6 +29,7 @@ fn golden_mel() {
     let wave = floats(&file, "waveform");
     let text = std::fs::read_to_string(folder.join("mel.json")).unwrap();
     let cases: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    assert!(!cases.is_empty());
     for case in cases {
         let number = |key: &str| case[key].as_u64().unwrap() as usize;
         let settings = MelSettings {

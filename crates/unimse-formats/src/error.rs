@@ -70,6 +70,13 @@ impl FormatError {
         }
     }
 
+    pub(crate) fn wav(path: &Path, source: hound::Error) -> Self {
+        Self::Wav {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
     /// For `map_err`: an I/O error with its path.
     pub(crate) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
         move |source| Self::Io {

@@ -30,4 +30,4 @@ pub use error::{FormatError, PickleErrorKind};
 pub use npy::{Tensor, npy_shape, read_npy};
 pub use npz::Npz;
 pub use pickle::{Array, ArrayId, Item, Limits, Pickle};
-pub use wav::{Wave, read_wav};
+pub use wav::{Wave, read_wav, wav_header};

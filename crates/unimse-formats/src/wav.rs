@@ -1,7 +1,11 @@
 //! Wave files through hound.
 
 use crate::FormatError;
-use std::path::Path;
+use std::{
+    fs::File,
+    io::{BufReader, Seek},
+    path::Path,
+};
 
 /// A mono signal.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,11 +21,8 @@ pub struct Wave {
 /// # Errors
 /// When the file is missing, truncated, or not such a wave file.
 pub fn read_wav(path: &Path) -> Result<Wave, FormatError> {
-    let wrong = |source| FormatError::Wav {
-        path: path.to_owned(),
-        source,
-    };
-    let mut reader = hound::WavReader::open(path).map_err(wrong)?;
+    let wrong = |source| FormatError::wav(path, source);
+    let mut reader = open(path)?;
     let spec = reader.spec();
     let samples: Vec<f32> = match spec.sample_format {
         hound::SampleFormat::Float => reader
@@ -56,4 +57,30 @@ pub fn read_wav(path: &Path) -> Result<Wave, FormatError> {
         rate: spec.sample_rate,
         samples,
     })
+}
+
+/// Samples a second and samples a channel of a wave file, by its header alone.
+///
+/// # Errors
+/// Those of [`read_wav`], but for errors of single samples.
+pub fn wav_header(path: &Path) -> Result<(u32, usize), FormatError> {
+    let reader = open(path)?;
+    Ok((reader.spec().sample_rate, reader.duration() as usize))
+}
+
+/// Reads the header, and refuses a file that is shorter than it says.
+fn open(path: &Path) -> Result<hound::WavReader<BufReader<File>>, FormatError> {
+    let wrong = |source| FormatError::wav(path, source);
+    let file = File::open(path).map_err(FormatError::io(path))?;
+    let size = file.metadata().map_err(FormatError::io(path))?.len();
+    let mut file = BufReader::new(file);
+    let header = hound::WavReader::new(&mut file).map_err(wrong)?;
+    let data = u64::from(header.len()) * u64::from(header.spec().bits_per_sample.div_ceil(8));
+    let start = file.stream_position().map_err(FormatError::io(path))?;
+    if data > size.saturating_sub(start) {
+        let message = "truncated: the data chunk is longer than the file";
+        return Err(wrong(hound::Error::FormatError(message)));
+    }
+    file.rewind().map_err(FormatError::io(path))?;
+    hound::WavReader::new(file).map_err(wrong)
 }

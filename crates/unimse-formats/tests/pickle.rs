@@ -281,32 +281,3 @@ proptest! {
         }
     }
 }
-
-#[test]
-fn wave_files() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.wav");
-    let spec = hound::WavSpec {
-        channels: 2,
-        sample_rate: 16_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut writer = hound::WavWriter::create(&path, spec).unwrap();
-    for sample in [16384_i16, 0, -32768, -32768] {
-        writer.write_sample(sample).unwrap();
-    }
-    writer.finalize().unwrap();
-    let wave = unimse_formats::read_wav(&path).unwrap();
-    assert_eq!(
-        (wave.rate, wave.samples),
-        (16_000, vec![(0.5 + 0.0) / 2.0, -1.0])
-    );
-    std::fs::write(&path, b"RIFF").unwrap();
-    assert!(
-        unimse_formats::read_wav(&path)
-            .unwrap_err()
-            .to_string()
-            .contains("a.wav: wav:")
-    );
-}
