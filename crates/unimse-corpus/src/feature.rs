@@ -1,13 +1,15 @@
 //! Features that stay in their file until a table is written.
 
-use crate::shim::{npy_shape, wav_header};
 use crate::{CorpusError, Sequence, mel, mel_cache};
 use std::{
     collections::VecDeque,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-use unimse_formats::{Array, ArrayId, Csd, CsdFeatures, CsdVideo, FormatError, Pickle, read_npy};
+use unimse_formats::{
+    Array, ArrayId, Csd, CsdFeatures, CsdVideo, FormatError, Pickle, npy_shape, read_npy,
+    wav_header,
+};
 
 /// One modality of one utterance, `[steps, dim]`.
 #[derive(Clone, Debug)]
@@ -133,7 +135,7 @@ impl Feature {
         let steps = if frames == 0 {
             0
         } else {
-            crate::shim::steps(rate, frames)
+            mel::steps(rate, frames)
         };
         let (source, dim) = (Source::Wave(path.into()), mel::MelSettings::default().bands);
         Ok(Self { source, steps, dim })

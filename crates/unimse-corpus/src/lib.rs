@@ -26,7 +26,6 @@ mod ingest;
 pub mod mel;
 mod mel_cache;
 mod schema;
-mod shim;
 #[cfg(feature = "statistics")]
 mod statistics;
 mod store;

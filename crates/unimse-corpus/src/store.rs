@@ -25,10 +25,13 @@ use std::{
     io,
     path::Path,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 /// Most utterances of a row group.
 const GROUP: usize = 512;
+/// How often a long table tells how far it is.
+const PROGRESS: Duration = Duration::from_secs(2);
 /// Most bytes of features of a row group, unless a single utterance has more.
 const GROUP_BYTES: usize = 32 << 20;
 
@@ -234,7 +237,7 @@ fn write_table(
         Ok((chunks.map_err(CorpusError::table(path))?, non_finite))
     };
     let groups = groups(rows);
-    let mut done = 0;
+    let (mut done, mut told) = (0, Instant::now());
     // as many row groups at a time as there are threads: memory stays that of a few groups
     for wave in groups.chunks(rayon::current_num_threads()) {
         let encoded: Vec<_> = (wave.par_iter().enumerate())
@@ -249,11 +252,11 @@ fn write_table(
             tell(group, &non_finite, &draft.name, findings);
             done += group.len();
         }
-        progress(&format!(
-            "{}: {done} of {} utterances",
-            file_name(&draft.name, rows[0].utterance.split),
-            rows.len()
-        ));
+        if told.elapsed() > PROGRESS {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            progress(&format!("{name}: {done} of {} utterances", rows.len()));
+            told = Instant::now();
+        }
     }
     let notes = json(path, &findings.notes())?;
     writer.append_key_value_metadata(KeyValue::new(key::NOTES.to_owned(), notes));
