@@ -95,6 +95,44 @@ fn check_content(root: Item<'_>) {
             .count(),
         1
     );
+    let objects = array("objects_fortran");
+    assert_eq!((objects.shape(), objects.len()), (&[2, 3][..], 6));
+    let kinds: Vec<_> = (0..6)
+        .map(|i| objects.item(i).unwrap().type_name())
+        .collect();
+    assert_eq!(kinds, ["int", "str", "None", "int", "str", "list"]);
+    assert_eq!(objects.text(4).as_deref(), Some("b"));
+    let scalars: Vec<_> = (get("zero_axes").items().unwrap())
+        .map(|item| item.as_array().unwrap())
+        .collect();
+    assert!(scalars.iter().all(|a| a.shape().is_empty() && a.len() == 1));
+    assert_eq!(scalars[0].to_f32().unwrap(), [1.5]);
+    assert_eq!(scalars[1].text(0).as_deref(), Some("u"));
+    let inner = scalars[2].item(0).unwrap().get("k").unwrap();
+    assert_eq!(inner.as_i64(), Some(1));
+    let large = array("unsigned_64");
+    assert_eq!(large.to_f32().unwrap(), [2_f32.powi(64), 1.0]);
+    assert_eq!((large.integer(0), large.integer(1)), (None, Some(1)));
+    let special = array("special").to_f32().unwrap();
+    assert_eq!(special[..2], [f32::INFINITY, f32::NEG_INFINITY]);
+    assert!(special[2].to_bits() == (-0.0_f32).to_bits() && special[3].is_nan());
+    let scalar = get("bytes_scalar");
+    assert_eq!(
+        (scalar.type_name(), scalar.as_str().as_deref()),
+        ("bytes", Some("a\u{ff}"))
+    );
+    assert_eq!(get("bytearray").as_str().as_deref(), Some("ab\u{ff}"));
+    let nul: Vec<_> = (get("nul").items().unwrap())
+        .map(|item| item.texts().unwrap())
+        .collect();
+    assert_eq!(nul, [["a\0b", ""], ["a\0b", "\u{1f600}"]]);
+    // arange(24).reshape(2, 3, 4)[:, ::2, 1:]
+    let expected: Vec<f32> = [1, 9, 13, 21]
+        .iter()
+        .flat_map(|&from| [from, from + 1, from + 2])
+        .map(|i: u8| f32::from(i))
+        .collect();
+    assert_eq!(array("strided").to_f32().unwrap(), expected);
     for item in get("shared").items().unwrap() {
         assert_eq!(item.as_array().unwrap().to_f32().unwrap(), grid());
     }
@@ -112,6 +150,31 @@ fn python_2_strings_are_text() {
             pickle.root().get("id").unwrap().texts().unwrap(),
             ["caf\u{e9}"]
         );
+    }
+}
+
+/// What `generate_python2.py` writes: `str` is bytes, and array payloads are escaped strings.
+#[test]
+fn python_2_pickles() {
+    for protocol in 0..=2 {
+        let pickle = Pickle::open(&fixture(&format!("python2_p{protocol}.pkl"))).unwrap();
+        let get = |key: &str| pickle.root().get(key).unwrap();
+        let numbers = |key: &str| get(key).as_array().unwrap().to_f32().unwrap();
+        assert_eq!(
+            numbers("bytes"),
+            (0..=u8::MAX).map(f32::from).collect::<Vec<_>>()
+        );
+        assert_eq!(numbers("fortran"), grid());
+        assert_eq!(numbers("big_endian"), grid());
+        assert_eq!(
+            get("ids").texts().unwrap(),
+            ["a$_$1", "it's \"\\n\\\0\u{1}8", "\u{e9}\u{4e2d}"]
+        );
+        assert_eq!(get("array_ids").texts().unwrap(), ["a_1", "b_22"]);
+        assert_eq!(get("objects").texts().unwrap(), ["one", "two"]);
+        assert_eq!(get("numbers").integers().unwrap(), [1, -(1 << 40), 1, 0]);
+        assert_eq!(get("score").as_f64(), Some(-1.6));
+        assert_eq!(get("scalar").as_f64(), Some(0.5));
     }
 }
 
@@ -138,11 +201,38 @@ fn an_unknown_global_is_named_and_not_called() {
         error_of(b"\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x04true\x85R."),
         expected
     );
+    assert_eq!(error_of(b"(S'true'\nios\nsystem\n."), expected);
+    assert_eq!(error_of(b"(cos\nsystem\nS'true'\no."), expected);
+    assert_eq!(error_of(b"\x80\x02cos\nsystem\n)\x81."), expected);
+}
+
+/// numpy types whose elements are no real numbers, text or objects.
+#[test]
+fn unsupported_types_are_named() {
+    let check = |name: &str, expected: &str| {
+        let path = fixture(&format!("refused_{name}.pkl"));
+        let error = match Pickle::open(&path) {
+            Err(error) => error,
+            Ok(pickle) => pickle.root().as_array().unwrap().to_f32().unwrap_err(),
+        };
+        assert!(error.to_string().contains(expected), "{error}");
+    };
+    check("complex", "found an array of <c16");
+    check("complex_scalar", "a scalar of dtype <c8");
+    check("longdouble", "found an array of <f16");
+    check("datetime", "found an array of <M8");
+    check("timedelta_scalar", "a scalar of dtype <m8");
+    check("structured", "a structured dtype of fields [\"a\", \"b\"]");
+    check(
+        "masked",
+        "global numpy.ma.core._mareconstruct is not allowed",
+    );
 }
 
 #[test]
 fn a_length_beyond_the_file_allocates_nothing() {
-    for opcode in [0x8d_u8, 0x8e, 0x96] {
+    // BINUNICODE8, BINBYTES8, BYTEARRAY8, FRAME
+    for opcode in [0x8d_u8, 0x8e, 0x96, 0x95] {
         let mut bytes = vec![0x80, 4, opcode];
         bytes.extend((1_u64 << 60).to_le_bytes());
         assert_eq!(
@@ -153,10 +243,13 @@ fn a_length_beyond_the_file_allocates_nothing() {
             }
         );
     }
-    assert!(matches!(
-        error_of(b"\x80\x04\x8b\xff\xff\xff\x7f"),
-        PickleErrorKind::Truncated { .. }
-    ));
+    // LONG4, BINSTRING, BINBYTES, BINUNICODE
+    for opcode in [0x8b, b'T', b'B', b'X'] {
+        assert!(matches!(
+            error_of(&[0x80, 4, opcode, 0xff, 0xff, 0xff, 0xff, 0]),
+            PickleErrorKind::Truncated { .. }
+        ));
+    }
     assert!(matches!(error_of(b""), PickleErrorKind::Truncated { .. }));
 }
 
@@ -180,6 +273,11 @@ fn a_container_that_holds_itself_is_refused() {
     // x = []; x.append(x)
     assert_eq!(
         error_of(b"\x80\x02]q\x00h\x00a."),
+        PickleErrorKind::Recursive
+    );
+    // x = []; x.append((x,)), the tuple by way of the memo
+    assert_eq!(
+        error_of(b"\x80\x02]q\x00h\x00\x85q\x010h\x00h\x01a."),
         PickleErrorKind::Recursive
     );
     // d = {}; d["d"] = (d,)
@@ -221,9 +319,17 @@ fn a_copied_list_counts_against_the_limit() {
 
 #[test]
 fn every_truncation_is_an_error() {
-    let bytes = std::fs::read(fixture("numpy1_p2.pkl")).unwrap();
-    for end in 0..bytes.len() {
-        assert!(Pickle::from_bytes(bytes[..end].to_vec()).is_err(), "{end}");
+    for name in [
+        "numpy1_p2.pkl",
+        "numpy2_p0.pkl",
+        "numpy2_p5.pkl",
+        "python2_p0.pkl",
+    ] {
+        let bytes = std::fs::read(fixture(name)).unwrap();
+        for end in 0..bytes.len() {
+            let cut = Pickle::from_bytes(bytes[..end].to_vec());
+            assert!(cut.is_err(), "{name}: {end}");
+        }
     }
 }
 

@@ -137,7 +137,8 @@ impl<'a> Array<'a> {
         let Some(Node::List(items)) = self.pickle.graph.node(list) else {
             return None;
         };
-        let value = *items.get(self.memory_index(i))?;
+        // numpy lists objects row-major, whatever the order that the state declares
+        let value = *items.get(i)?;
         Some(Item {
             pickle: self.pickle,
             value,

@@ -81,7 +81,17 @@ impl Machine<'_> {
                     )));
                 }
             }
-            0x95 => drop(self.number::<8>()?), // FRAME
+            0x95 => {
+                // FRAME: its bytes follow
+                let frame = self.index::<8>()?;
+                let left = (self.file.len() - self.at) as u64;
+                if frame > left {
+                    return Err(PickleErrorKind::Truncated {
+                        needed: frame,
+                        left,
+                    });
+                }
+            }
             // constants
             b'N' => self.push(Value::None)?,
             0x88 => self.push(Value::Bool(true))?,
@@ -183,10 +193,13 @@ impl Machine<'_> {
             b'h' => self.index::<1>().and_then(|n| self.recall(n))?,
             b'j' => self.index::<4>().and_then(|n| self.recall(n))?,
             // globals and calls
-            b'c' => {
+            b'c' | b'i' => {
                 let module = String::from_utf8_lossy(self.line()?).into_owned();
                 let name = String::from_utf8_lossy(self.line()?).into_owned();
                 self.global(module, name)?;
+                if opcode == b'i' {
+                    return Err(PickleErrorKind::Unsupported("instances of classes".into()));
+                }
             }
             0x93 => {
                 let name = self.pop()?;
@@ -208,7 +221,7 @@ impl Machine<'_> {
                 self.build(object, state)?;
             }
             b'P' | b'Q' => return Err(PickleErrorKind::Unsupported("persistent ids".into())),
-            b'i' | b'o' | 0x92 => {
+            b'o' | 0x92 => {
                 return Err(PickleErrorKind::Unsupported("instances of classes".into()));
             }
             0x82..=0x84 => {

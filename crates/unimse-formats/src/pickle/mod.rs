@@ -23,10 +23,21 @@ use value::Graph;
 /// Bounds on what a pickle may make the reader hold, besides the bytes of the file itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Values on the stack and in containers, each some 24 bytes; default 2^24.
+    /// Values on the stack and in containers, each some 24 bytes; default 2^24, or a quarter of the file's bytes where
+    /// that is more: a float in a list takes 9.
     pub values: usize,
     /// Levels of nesting; default 256.
     pub depth: usize,
+}
+
+impl Limits {
+    fn for_size(bytes: usize) -> Self {
+        let default = Self::default();
+        Self {
+            values: default.values.max(bytes / 4),
+            ..default
+        }
+    }
 }
 
 impl Default for Limits {
@@ -52,7 +63,9 @@ impl Pickle {
     /// # Errors
     /// [`FormatError::Pickle`] with the byte offset for anything broken, hostile or unknown.
     pub fn open(path: &Path) -> Result<Self, FormatError> {
-        Self::read(path, Bytes::open(path)?, Limits::default())
+        let bytes = Bytes::open(path)?;
+        let limits = Limits::for_size(bytes.as_slice().len());
+        Self::read(path, bytes, limits)
     }
 
     /// Reads a pickle held in memory.
@@ -60,7 +73,8 @@ impl Pickle {
     /// # Errors
     /// As [`open`](Self::open); the path reads `<memory>`.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, FormatError> {
-        Self::with_limits(bytes, Limits::default())
+        let limits = Limits::for_size(bytes.len());
+        Self::with_limits(bytes, limits)
     }
 
     /// Reads a pickle held in memory under other [`Limits`].

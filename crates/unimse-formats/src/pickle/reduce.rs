@@ -103,6 +103,7 @@ impl Machine<'_> {
                 self.push_node(Node::Array(node))
             }
             (Global::Encode | Global::Bytes, [Value::Str(span), codec, ..]) => {
+                self.charge(span.len.div_ceil(size_of::<Value>()))?; // the text is scanned
                 let codec = self
                     .text(codec)
                     .unwrap_or_default()
@@ -178,10 +179,17 @@ impl Machine<'_> {
                     return malformed("a dtype state");
                 };
                 dtype.big_endian = self.text(order).as_deref() == Some(">");
-                if subdtype != Value::None || names != Value::None {
-                    return Err(PickleErrorKind::Unsupported(
-                        "a structured dtype".to_owned(),
-                    ));
+                if names != Value::None {
+                    let names: Vec<_> = (self.elements(names)?.iter())
+                        .filter_map(|&name| self.text(name))
+                        .take(8)
+                        .collect();
+                    return Err(PickleErrorKind::Unsupported(format!(
+                        "a structured dtype of fields {names:?}"
+                    )));
+                }
+                if subdtype != Value::None {
+                    return Err(PickleErrorKind::Unsupported("a subarray dtype".to_owned()));
                 }
                 if let (Value::Int(size), Kind::Bytes | Kind::Text) = (size, dtype.kind)
                     && let Ok(size) = usize::try_from(size)
@@ -205,6 +213,7 @@ impl Machine<'_> {
         let raw = match data {
             Value::Bytes(span) => self.span(span),
             Value::Latin1(span) => {
+                self.charge(span.len.div_ceil(size_of::<Value>()))?; // the text is copied
                 owned = String::from_utf8_lossy(self.span(span))
                     .chars()
                     .map(|c| c as u8)
@@ -222,7 +231,14 @@ impl Machine<'_> {
                 Ok(dtype::to_i64(dtype, raw).map_or(Value::BigInt, Value::Int))
             }
             Kind::Float => Ok(dtype::to_f64(dtype, raw).map_or(Value::None, Value::Float)),
-            Kind::Bytes | Kind::Text => {
+            Kind::Bytes => match data {
+                Value::Bytes(_) => Ok(data),
+                _ => {
+                    let raw = raw.to_vec();
+                    Ok(Value::Bytes(self.own(&raw)?))
+                }
+            },
+            Kind::Text => {
                 let text = dtype::to_text(dtype, raw).unwrap_or_default();
                 Ok(Value::Str(self.own(text.as_bytes())?))
             }

@@ -38,7 +38,6 @@ pub(super) fn quoted(line: &[u8]) -> Option<Vec<u8>> {
             b'n' => b'\n',
             b'r' => b'\r',
             b't' => b'\t',
-            b'0' => 0,
             b'a' => 7,
             b'b' => 8,
             b'f' => 12,
@@ -46,6 +45,18 @@ pub(super) fn quoted(line: &[u8]) -> Option<Vec<u8>> {
             b'x' => {
                 let digits = [rest.next()?, rest.next()?];
                 u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            digit @ b'0'..=b'7' => {
+                // up to three octal digits; a larger number keeps its low byte, as in Python
+                let mut value = digit - b'0';
+                for _ in 0..2 {
+                    let Some(next @ b'0'..=b'7') = rest.clone().next() else {
+                        break;
+                    };
+                    value = value.wrapping_mul(8).wrapping_add(next - b'0');
+                    rest.next();
+                }
+                value
             }
             other @ (b'\\' | b'\'' | b'"') => other,
             other => {
@@ -75,6 +86,7 @@ mod tests {
         assert_eq!(raw_unicode(b"\\U0001f600").unwrap(), "\u{1f600}");
         assert_eq!(raw_unicode(b"\\u12"), None);
         assert_eq!(quoted(br"'it\'s \x41\\\n'").unwrap(), b"it's A\\\n");
+        assert_eq!(quoted(br"'\0\12\1018\777'").unwrap(), b"\0\nA8\xff");
         assert_eq!(quoted(b"'open"), None);
         assert_eq!(quoted(b"'"), None);
         assert_eq!(quoted(br"'\'"), None);
