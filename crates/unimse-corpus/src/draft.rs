@@ -3,7 +3,6 @@
 use crate::{
     CorpusKind, Finding, SourceFile, Utterance, feature::Feature, finding::Findings, folder::at,
 };
-use rayon::prelude::*;
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -217,7 +216,7 @@ impl Draft {
 
     /// SHA-256 of every source.
     pub(crate) fn hash_sources(&self) -> Result<Vec<SourceFile>, crate::CorpusError> {
-        (self.sources.par_iter())
+        (self.sources.iter())
             .map(|(name, path)| {
                 Ok(SourceFile {
                     path: name.clone(),

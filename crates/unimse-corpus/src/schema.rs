@@ -157,10 +157,11 @@ fn features<'a>(
         .clone()
         .map(|sequence| sequence.is_some())
         .collect();
-    let values: Vec<f32> = sequences
+    let count = sequences.clone().flatten().map(|s| s.values.len()).sum();
+    let mut values = Vec::with_capacity(count);
+    sequences
         .flatten()
-        .flat_map(|sequence| sequence.values.iter().copied())
-        .collect();
+        .for_each(|s| values.extend_from_slice(&s.values));
     let steps = FixedSizeListArray::try_new(
         Arc::clone(item),
         *size,

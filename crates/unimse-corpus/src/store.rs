@@ -14,7 +14,11 @@ use parquet::{
         arrow_writer::{ArrowColumnWriter, compute_leaves},
     },
     basic::{Compression, ZstdLevel},
-    file::{metadata::KeyValue, properties::WriterProperties},
+    file::{
+        metadata::KeyValue,
+        properties::{EnabledStatistics, WriterProperties},
+        writer::SerializedFileWriter,
+    },
     schema::types::ColumnPath,
 };
 use rayon::prelude::*;
@@ -23,8 +27,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io,
+    panic::resume_unwind,
     path::Path,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -117,28 +123,35 @@ pub(crate) fn write(
     findings: &mut Findings,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Summary>, CorpusError> {
-    let sources = draft.hash_sources()?;
     let dims = Dims {
         audio: draft.dim(Modality::Audio),
         video: draft.dim(Modality::Video),
     };
-    let mut summaries = Vec::new();
-    for split in Split::ALL {
-        let rows: Vec<&Row> = draft
-            .rows
-            .iter()
-            .filter(|row| row.utterance.split == split)
-            .collect();
-        if rows.is_empty() {
-            continue;
+    // the sources are hashed while the first table is written
+    thread::scope(|scope| {
+        let mut hashing = Some(scope.spawn(|| draft.hash_sources()));
+        let mut sources = Vec::new();
+        let mut summaries = Vec::new();
+        for split in Split::ALL {
+            let rows = draft.rows.iter();
+            let rows: Vec<&Row> = rows.filter(|row| row.utterance.split == split).collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let path = folder.join(file_name(&draft.name, split));
+            let writer = write_rows(&path, draft, dims, &rows, findings, progress)?;
+            if let Some(hashing) = hashing.take() {
+                sources = hashing
+                    .join()
+                    .unwrap_or_else(|panic| resume_unwind(panic))?;
+            }
+            finish(
+                &path, writer, draft.kind, dims, &sources, synthetic, findings,
+            )?;
+            summaries.push(summary(draft, split, &rows, dims, synthetic, findings));
         }
-        let path = folder.join(file_name(&draft.name, split));
-        write_table(
-            &path, draft, dims, &rows, &sources, synthetic, findings, progress,
-        )?;
-        summaries.push(summary(draft, split, &rows, dims, synthetic, findings));
-    }
-    Ok(summaries)
+        Ok(summaries)
+    })
 }
 
 fn summary(
@@ -176,17 +189,16 @@ fn summary(
     }
 }
 
-fn write_table(
+/// Metadata and end of a table whose rows are written, synced.
+fn finish(
     path: &Path,
-    draft: &Draft,
+    mut writer: SerializedFileWriter<File>,
+    kind: CorpusKind,
     dims: Dims,
-    rows: &[&Row],
     sources: &[SourceFile],
     synthetic: bool,
-    findings: &mut Findings,
-    progress: &mut dyn FnMut(&str),
+    findings: &Findings,
 ) -> Result<(), CorpusError> {
-    let (wrong, kind) = (CorpusError::table(path), draft.kind);
     let mut metadata = vec![
         (key::SCHEMA, VERSION.to_owned()),
         (key::SOURCES, json(path, sources)?),
@@ -197,20 +209,34 @@ fn write_table(
     for (name, dim) in [(key::AUDIO_DIM, dims.audio), (key::VIDEO_DIM, dims.video)] {
         metadata.extend(dim.map(|dim| (name, dim.to_string())));
     }
-    let metadata = metadata
-        .into_iter()
-        .map(|(name, value)| KeyValue::new(name.to_owned(), value))
-        .collect();
-    let mut properties = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_key_value_metadata(Some(metadata));
+    metadata.push((key::NOTES, json(path, &findings.notes())?));
+    for (name, value) in metadata {
+        writer.append_key_value_metadata(KeyValue::new(name.to_owned(), value));
+    }
+    let file = writer.into_inner().map_err(CorpusError::table(path))?;
+    file.sync_all().map_err(CorpusError::io(path))
+}
+
+fn write_rows(
+    path: &Path,
+    draft: &Draft,
+    dims: Dims,
+    rows: &[&Row],
+    findings: &mut Findings,
+    progress: &mut dyn FnMut(&str),
+) -> Result<SerializedFileWriter<File>, CorpusError> {
+    let (wrong, kind) = (CorpusError::table(path), draft.kind);
+    let mut properties =
+        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
     for modality in Modality::ALL {
         let leaf = ColumnPath::new(
             [modality.name(), "list", "item", "list", "item"]
                 .map(String::from)
                 .to_vec(),
         );
-        properties = properties.set_column_dictionary_enabled(leaf, false);
+        properties = properties
+            .set_column_dictionary_enabled(leaf.clone(), false)
+            .set_column_statistics_enabled(leaf, EnabledStatistics::None);
     }
     let file = File::create(path).map_err(CorpusError::io(path))?;
     let schema = schema::schema(dims);
@@ -258,10 +284,7 @@ fn write_table(
             told = Instant::now();
         }
     }
-    let notes = json(path, &findings.notes())?;
-    writer.append_key_value_metadata(KeyValue::new(key::NOTES.to_owned(), notes));
-    let file = writer.into_inner().map_err(&wrong)?;
-    file.sync_all().map_err(CorpusError::io(path))
+    Ok(writer)
 }
 
 /// Row groups of at most [`GROUP`] utterances and [`GROUP_BYTES`] of features, so that any of them fits in memory several times.

@@ -39,7 +39,6 @@ pub(super) fn read(
 ) -> Result<Draft, CorpusError> {
     let mut draft = Draft::new(kind, &folder.name);
     let tables = folder.tables(findings)?;
-    let labelled = tables.iter().any(|table| table.matches(&COLUMNS) >= 2);
     let given = |wanted: fn(&Path) -> bool| -> Vec<PathBuf> {
         let all = if features.is_empty() {
             &folder.files
@@ -57,7 +56,8 @@ pub(super) fn read(
     let mut files: Vec<FeatureFile> = (pickles.iter())
         .filter_map(|path| mmsa::open(path, &folder.relative(path), chosen, findings))
         .collect();
-    if !labelled
+    // any CSV must be the label file: a broken one is an error, never passed over
+    if tables.is_empty()
         && let [file] = &files[..]
         && file.labelled()
     {
