@@ -21,6 +21,7 @@ mod dtype;
 mod error;
 mod npy;
 mod npz;
+mod order;
 mod pickle;
 mod wav;
 

@@ -4,6 +4,7 @@ use crate::{
     FormatError,
     bytes::Bytes,
     dtype::{self, DType},
+    order,
 };
 use npyz::{NpyHeader, Order};
 use std::path::Path;
@@ -106,7 +107,8 @@ impl Header {
         dtype::to_f32(self.dtype, raw.unwrap_or_default(), &mut values)
             .ok_or_else(|| format!("expected numbers, found {}", self.dtype))?;
         if self.fortran && self.shape.len() > 1 {
-            values = crate::pickle::row_major(&self.shape, |i| values[i]);
+            let positions = order::positions(&self.shape, 0).take(values.len());
+            values = positions.map(|at| values[at]).collect();
         }
         Ok(Tensor {
             shape: self.shape,

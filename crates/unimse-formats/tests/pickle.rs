@@ -333,8 +333,12 @@ fn every_truncation_is_an_error() {
     }
 }
 
-/// Touches everything a caller can touch.
-fn walk(item: Item<'_>) {
+/// Touches everything a caller can touch. An object is met once a path to it, so the visits are counted down.
+fn walk(item: Item<'_>, left: &mut usize) {
+    *left = left.saturating_sub(1);
+    if *left == 0 {
+        return;
+    }
     let _ = (
         item.as_str(),
         item.as_i64(),
@@ -357,10 +361,34 @@ fn walk(item: Item<'_>) {
         );
     }
     for (key, value) in item.entries().into_iter().flatten() {
-        walk(key);
-        walk(value);
+        walk(key, left);
+        walk(value, left);
     }
-    item.items().into_iter().flatten().for_each(walk);
+    for item in item.items().into_iter().flatten() {
+        walk(item, left);
+    }
+}
+
+/// Inputs that were thought out or that a fuzzer found: each is read at once, or refused at once.
+#[test]
+fn regressions_are_survived() {
+    let folder = fixture("regressions");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if !name.starts_with("pickle-") {
+            continue;
+        }
+        seen += 1;
+        let start = Instant::now();
+        match Pickle::open(&path) {
+            Ok(pickle) => walk(pickle.root(), &mut 100_000),
+            Err(error) => eprintln!("{error}"),
+        }
+        assert!(start.elapsed() < Duration::from_secs(5), "{name}");
+    }
+    assert!(seen > 0);
 }
 
 proptest! {
@@ -383,7 +411,7 @@ proptest! {
             bytes.truncate(cut.index(bytes.len()));
         }
         if let Ok(pickle) = Pickle::from_bytes(bytes) {
-            walk(pickle.root());
+            walk(pickle.root(), &mut 100_000);
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     FormatError, PickleErrorKind,
     dtype::{self, DType, Kind},
+    order,
 };
 use std::{borrow::Cow, sync::OnceLock};
 
@@ -108,11 +109,12 @@ impl<'a> Array<'a> {
         let raw = self.raw()?;
         let size = self.node.dtype.size;
         if self.node.fortran && self.node.shape.len() > 1 {
-            for i in start..end {
-                let at = self.memory_index(i) * size;
-                dtype::to_f32(self.node.dtype, &raw[at..at + size], &mut values)
-                    .ok_or_else(|| self.no_numbers())?;
+            let mut gathered = Vec::with_capacity(count * size);
+            for at in order::positions(&self.node.shape, start).take(count) {
+                gathered.extend_from_slice(&raw[at * size..(at + 1) * size]);
             }
+            dtype::to_f32(self.node.dtype, &gathered, &mut values)
+                .ok_or_else(|| self.no_numbers())?;
         } else {
             dtype::to_f32(self.node.dtype, &raw[start * size..end * size], &mut values)
                 .ok_or_else(|| self.no_numbers())?;
@@ -186,7 +188,7 @@ impl<'a> Array<'a> {
     /// Position in memory of the row-major element `i`.
     fn memory_index(&self, i: usize) -> usize {
         if self.node.fortran {
-            fortran_index(&self.node.shape, i)
+            order::position(&self.node.shape, i)
         } else {
             i
         }
@@ -293,37 +295,4 @@ fn latin1(text: &[u8]) -> Option<Vec<u8>> {
         bytes.push(u8::try_from(u32::from(character)).ok()?);
     }
     Some(bytes)
-}
-
-/// Memory position, in an array whose first axis runs fastest, of the row-major element `i`.
-fn fortran_index(shape: &[usize], i: usize) -> usize {
-    let mut stride: usize = shape.iter().product();
-    let (mut rest, mut at) = (i, 0);
-    for &axis in shape.iter().rev() {
-        stride /= axis.max(1);
-        at += rest % axis.max(1) * stride;
-        rest /= axis.max(1);
-    }
-    at
-}
-
-/// Reorders an array whose first axis runs fastest.
-pub(crate) fn row_major<T>(shape: &[usize], get: impl Fn(usize) -> T) -> Vec<T> {
-    (0..shape.iter().product())
-        .map(|i| get(fortran_index(shape, i)))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fortran_order_is_undone() {
-        // [[0, 1, 2], [3, 4, 5]] in Fortran order
-        let memory = [0, 3, 1, 4, 2, 5];
-        assert_eq!(row_major(&[2, 3], |i| memory[i]), [0, 1, 2, 3, 4, 5]);
-        // element [i, j, k] of shape [2, 3, 4] lies at i + 2 j + 6 k
-        assert_eq!(fortran_index(&[2, 3, 4], 12 + 2 * 4 + 3), 1 + 2 * 2 + 6 * 3);
-    }
 }

@@ -12,7 +12,6 @@ mod reduce;
 mod text;
 mod value;
 
-pub(crate) use array::row_major;
 pub use array::{Array, ArrayId};
 pub use item::Item;
 
