@@ -39,7 +39,7 @@ const GROUP: usize = 512;
 /// How often a long table tells how far it is.
 const PROGRESS: Duration = Duration::from_secs(2);
 /// Most bytes of features of a row group, unless a single utterance has more.
-const GROUP_BYTES: usize = 32 << 20;
+const GROUP_BYTES: usize = 16 << 20;
 
 /// Metadata keys of a table.
 mod key {

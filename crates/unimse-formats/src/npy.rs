@@ -58,7 +58,12 @@ impl Header {
         let (start, text) = split(bytes).ok_or("expected an .npy header")?;
         let wrong = |found: &dyn std::fmt::Display| {
             let text = String::from_utf8_lossy(&text[..text.len().min(200)]);
-            format!("header {}: {found}", text.trim_end())
+            let found = found.to_string(); // a parser's drawing of the place has several lines
+            format!(
+                "header {:?}: {}",
+                text.trim_end(),
+                found.lines().next().unwrap_or_default()
+            )
         };
         let (text, elements) = normalise(text);
         elements.ok_or_else(|| wrong(&"its numbers multiply beyond 64 bits"))?;
