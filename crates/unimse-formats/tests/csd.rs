@@ -146,6 +146,15 @@ fn faults_name_the_file_and_the_video() {
     check("huge", "limit");
 }
 
+/// 4000 references to 20 kB, more than any compression could make of the file.
+#[test]
+fn texts_beyond_what_the_file_could_hold_are_refused() {
+    let csd = open("repeated.csd");
+    assert_eq!(texts(&csd, "one")[0].len(), 20_000);
+    let message = csd.video("repeated text").unwrap_err().to_string();
+    assert!(message.contains("text beyond"), "{message}");
+}
+
 #[test]
 fn other_files_are_refused() {
     let check = |name: &str, expected: &str| {
