@@ -1,23 +1,14 @@
 //! Reading an MMSA pickle of 1 GB with every array touched: ours, and CPython's `pickle.load` with numpy on the same file.
 //! `UNIMSE_PYTHON` names a Python that has numpy (default `python3`). Read the ratio; both sides find the file cached.
 
-use std::{path::Path, process::Command, time::Instant};
+mod peer;
+
+use std::{path::Path, time::Instant};
 use unimse_formats::{Array, Item, Pickle};
 
 type Failure = Box<dyn std::error::Error>;
 
-const PEER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/mmsa.py");
 const ROUNDS: usize = 5;
-
-/// Runs the peer script.
-fn peer(arguments: &[&str]) -> Result<String, Failure> {
-    let python = std::env::var("UNIMSE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let output = Command::new(python).arg(PEER).args(arguments).output()?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
-}
 
 /// Sums in lanes, as numpy does.
 fn sum(values: &[f32]) -> f64 {
@@ -58,12 +49,6 @@ fn ours(path: &Path) -> Result<(f64, f64), Failure> {
     Ok((start.elapsed().as_secs_f64(), total))
 }
 
-fn theirs(path: &str) -> Result<(f64, f64), Failure> {
-    let line = peer(&["load", path])?;
-    let (seconds, total) = line.trim().split_once(' ').ok_or("no seconds and sum")?;
-    Ok((seconds.parse()?, total.parse()?))
-}
-
 #[expect(clippy::print_stdout, reason = "a bench prints what it measured")]
 fn main() -> Result<(), Failure> {
     let check = std::env::args().any(|argument| argument == "--test");
@@ -73,7 +58,7 @@ fn main() -> Result<(), Failure> {
         .path()
         .to_str()
         .ok_or("a temporary folder of UTF-8 name")?;
-    if let Err(error) = peer(&["generate", text, "--bytes", bytes]) {
+    if let Err(error) = peer::run(&["generate", text, "--bytes", bytes]) {
         println!("pickle: skipped, for the peer does not run: {error}");
         return Ok(());
     }
@@ -81,7 +66,8 @@ fn main() -> Result<(), Failure> {
     let mut best = [f64::INFINITY; 2];
     for _ in 0..rounds {
         let (seconds, total) = ours(&path)?;
-        let (peer_seconds, peer_total) = theirs(path.to_str().unwrap_or_default())?;
+        let (peer_seconds, peer_total) =
+            peer::seconds_and_sum(&["load", path.to_str().unwrap_or_default()])?;
         if ((total - peer_total) / peer_total).abs() > 1e-4 {
             return Err(format!("expected the sum {peer_total}, found {total}").into());
         }
