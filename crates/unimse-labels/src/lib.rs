@@ -30,9 +30,10 @@
 mod grammar;
 mod label;
 mod names;
-mod nearest;
 mod parse;
+mod product;
 mod sample;
+mod search;
 mod unify;
 
 pub use grammar::{Form, Grammar};
@@ -42,4 +43,5 @@ pub use names::{
 };
 pub use parse::{ParseError, Parsed, Repair};
 pub use sample::{Sample, fields_present};
+pub use search::{Block, Candidate, Key, Matches, SearchError, search};
 pub use unify::{DonorProtocol, QueryProtocol, UnifyError, UnifyOptions, unify};
