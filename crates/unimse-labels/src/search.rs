@@ -210,6 +210,12 @@ where
             .into());
         }
     }
+    if of_left.is_empty() {
+        of_right.clear();
+        for other in right() {
+            of_right.resize(of_right.len() + other?.keys.len() * k, Candidate::NONE);
+        }
+    }
     let matches = |slots| Matches { k, slots };
     Ok((matches(of_left), matches(of_right)))
 }
