@@ -21,12 +21,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! In one file each: the closed vocabularies (`names`), labels with their provenance (`label`), the text form
-//! (`grammar`), its total parser (`parse`), what a corpus brings (`sample`), the protocol (`unify`) and the blocked
-//! nearest-neighbour search (`nearest`).
+//! How far such labels can be trusted is measured by [`agreement`]: donors are asked for labels that are known.
+//!
+//! In one file each: the closed vocabularies (`names`), what they have in common (`affect`), taxonomies by configuration
+//! (`custom`), labels with their provenance (`label`), the text form (`grammar`), its total parser (`parse`), what a
+//! corpus brings (`sample`), the protocol (`unify`), its measurement (`agreement`), the nearest-neighbour search over
+//! blocks (`search`) and the matrix product under it (`product`).
+//!
+//! [`search`] is of use by itself: exact, both directions from one pass, in memory or streamed from anywhere.
 //!
 //! The crate does no I/O, runs no model and knows no data set; it must stay free of LibTorch, arrow and polars.
 
+mod affect;
+mod agreement;
+mod custom;
 mod grammar;
 mod label;
 mod names;
@@ -36,6 +44,9 @@ mod sample;
 mod search;
 mod unify;
 
+pub use affect::{Affect, BasicEmotion};
+pub use agreement::{Agreement, Judged, Question, agreement};
+pub use custom::{CustomEmotion, CustomTaxonomy, TaxonomyError};
 pub use grammar::{Form, Grammar};
 pub use label::{Donor, Labelled, PlainLabel, UniversalLabel};
 pub use names::{

@@ -51,11 +51,11 @@ impl Default for UnifyOptions {
 }
 
 impl UnifyOptions {
-    fn gives(&self, sample: &Sample) -> bool {
+    pub(crate) fn gives(&self, sample: &Sample) -> bool {
         self.donors == DonorProtocol::All || sample.split == Split::Train
     }
 
-    fn asks(&self, sample: &Sample) -> bool {
+    pub(crate) fn asks(&self, sample: &Sample) -> bool {
         self.queries == QueryProtocol::All || sample.split != Split::Test
     }
 }
@@ -236,16 +236,16 @@ type Best = [Candidate; 2];
 /// Rows copied together for the search: 25 MB at 384 dimensions.
 const ROWS: usize = 16 * 1024;
 
-/// The samples of a polarity that have the same fields: rows and keys of those that ask or give.
+/// Samples that are searched together: their rows of the embeddings and their keys.
 #[derive(Default)]
-struct Class {
-    rows: Vec<usize>,
-    keys: Vec<Key>,
+pub(crate) struct Class {
+    pub(crate) rows: Vec<usize>,
+    pub(crate) keys: Vec<Key>,
 }
 
 impl Class {
     /// Blocks of the rows of `embeddings` [samples, dim], copied one block at a time.
-    fn blocks<'a>(
+    pub(crate) fn blocks<'a>(
         &'a self,
         embeddings: &'a [f32],
         dim: usize,
@@ -356,7 +356,7 @@ fn bit(field: Field) -> usize {
 }
 
 /// The samples in the order of (corpus, utterance_id): position there is the rank that breaks ties.
-fn rank(samples: &[Sample]) -> Result<Vec<usize>, UnifyError> {
+pub(crate) fn rank(samples: &[Sample]) -> Result<Vec<usize>, UnifyError> {
     let name = |at: usize| (&samples[at].corpus, &samples[at].utterance_id);
     let mut order: Vec<usize> = (0..samples.len()).collect();
     order.sort_unstable_by_key(|&at| name(at));
@@ -375,7 +375,7 @@ fn rank(samples: &[Sample]) -> Result<Vec<usize>, UnifyError> {
     }
 }
 
-fn check(
+pub(crate) fn check(
     samples: &[Sample],
     embeddings: &[f32],
     dim: usize,
