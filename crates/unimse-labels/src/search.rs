@@ -354,13 +354,18 @@ struct Rows<'a> {
     best: &'a mut [Candidate],
     k: usize,
     /// What a similarity must reach to change the candidates of a row; infinite for rows that do not ask.
-    bars: [f32; TILE],
+    bars: [[f32; LANES]; TILE / LANES],
 }
 
 impl<'a> Rows<'a> {
     fn new(keys: &'a [Key], best: &'a mut [Candidate], k: usize) -> Self {
-        let mut bars = [f32::INFINITY; TILE];
-        for ((bar, key), best) in bars.iter_mut().zip(keys).zip(best.chunks_exact(k)) {
+        let mut bars = [[f32::INFINITY; LANES]; TILE / LANES];
+        for ((bar, key), best) in bars
+            .as_flattened_mut()
+            .iter_mut()
+            .zip(keys)
+            .zip(best.chunks_exact(k))
+        {
             *bar = bar_of(key, best);
         }
         Self {
@@ -376,40 +381,32 @@ impl<'a> Rows<'a> {
         let lines = similarities.chunks_exact(TILE).zip(columns);
         for ((line, column), best) in lines.zip(of_columns.chunks_exact_mut(self.k)) {
             let mut bar = bar_of(column, best);
-            for (chunk, similarities) in line.chunks_exact(LANES).enumerate() {
-                // The common case, that nothing in the chunk matters, in vector code without a branch.
-                let bars = &self.bars[chunk * LANES..][..LANES];
-                let hit = |(&similarity, &row_bar): (&f32, &f32)| {
-                    similarity >= if row_bar < bar { row_bar } else { bar }
-                };
-                if similarities
-                    .iter()
-                    .zip(bars)
-                    .map(hit)
-                    .fold(false, |any, hit| any | hit)
-                {
-                    for (lane, &similarity) in similarities.iter().enumerate() {
-                        let at = chunk * LANES + lane;
-                        bar = self.offer(at, similarity, column, best, bar);
-                    }
+            for (chunk, similarities) in line.as_chunks::<LANES>().0.iter().enumerate() {
+                // The common case: nothing in the chunk matters.
+                if !any_reaches(similarities, &self.bars[chunk], bar) {
+                    continue;
+                }
+                for (lane, &similarity) in similarities.iter().enumerate() {
+                    bar = self.offer((chunk, lane), similarity, column, best, bar);
                 }
             }
         }
     }
 
-    /// Offers row `at` and `column`, whose bar is `bar`, to each other; the bar of the column afterwards.
+    /// Offers the row in a lane and `column`, whose bar is `bar`, to each other; the bar of the column afterwards.
     fn offer(
         &mut self,
-        at: usize,
+        (chunk, lane): (usize, usize),
         similarity: f32,
         column: &Key,
         of_column: &mut [Candidate],
         bar: f32,
     ) -> f32 {
+        let at = chunk * LANES + lane;
         let Some(row) = self.keys.get(at).filter(|row| row.group != column.group) else {
             return bar;
         };
-        if similarity >= self.bars[at] && column.gives {
+        if similarity >= self.bars[chunk][lane] && column.gives {
             let best = &mut self.best[at * self.k..][..self.k];
             insert(
                 best,
@@ -418,7 +415,7 @@ impl<'a> Rows<'a> {
                     similarity,
                 },
             );
-            self.bars[at] = bar_of(row, best);
+            self.bars[chunk][lane] = bar_of(row, best);
         }
         if similarity >= bar && row.gives {
             insert(
@@ -432,6 +429,17 @@ impl<'a> Rows<'a> {
         }
         bar
     }
+}
+
+/// Whether any similarity reaches the lower of its two bars; without a branch, so that it becomes vector code.
+fn any_reaches(similarities: &[f32; LANES], row_bars: &[f32; LANES], bar: f32) -> bool {
+    let mut reached = 0_u32;
+    for lane in 0..LANES {
+        let row_bar = row_bars[lane];
+        let lower = if row_bar < bar { row_bar } else { bar };
+        reached |= u32::from(similarities[lane] >= lower);
+    }
+    reached != 0
 }
 
 /// The similarity from which on a candidate may enter: that of the last one, for it may be a tie.

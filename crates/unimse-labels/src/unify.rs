@@ -51,11 +51,13 @@ impl Default for UnifyOptions {
 }
 
 impl UnifyOptions {
-    pub(crate) fn gives(&self, sample: &Sample) -> bool {
+    /// Whether a sample of this split may lend labels.
+    pub fn gives(&self, sample: &Sample) -> bool {
         self.donors == DonorProtocol::All || sample.split == Split::Train
     }
 
-    pub(crate) fn asks(&self, sample: &Sample) -> bool {
+    /// Whether a sample of this split takes labels; the labels of others are kept but never looked at.
+    pub fn asks(&self, sample: &Sample) -> bool {
         self.queries == QueryProtocol::All || sample.split != Split::Test
     }
 }
