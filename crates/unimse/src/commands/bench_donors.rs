@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use unimse_labels::{Block, Key, SearchError, search};
+use unimse_labels::{Block, Key, Matches, SearchError, search};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -29,24 +29,7 @@ const IN_MEMORY: u32 = 4 * BLOCK;
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let dim = args.dim as usize;
     let donors = rows(args.queries..args.queries.saturating_add(args.donors), dim);
-    let donor_block = || {
-        [Ok(block(
-            Cow::Borrowed(donors.as_slice()),
-            args.queries,
-            dim,
-        ))]
-    };
-
-    let few = rows(0..args.queries.min(IN_MEMORY), dim);
-    let start = Instant::now();
-    let whole = [Ok::<_, SearchError>(block(
-        Cow::Borrowed(few.as_slice()),
-        0,
-        dim,
-    ))];
-    let (expected, _) = search(dim, 2, whole, donor_block)?;
-    let in_memory = rate(args, expected.len(), start);
-    drop(few);
+    let (expected, in_memory) = in_memory(args, &donors)?;
 
     let firsts = (0..args.queries).step_by(BLOCK as usize);
     let stream = firsts.map(|first| {
@@ -54,7 +37,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Ok(block(Cow::Owned(values), first, dim))
     });
     let start = Instant::now();
-    let (found, of_donors) = search::<Cow<'_, [f32]>, SearchError, _>(dim, 2, stream, donor_block)?;
+    let (found, of_donors) = search::<_, SearchError, _>(dim, 2, stream, || {
+        [Ok(block(
+            Cow::Borrowed(donors.as_slice()),
+            args.queries,
+            dim,
+        ))]
+    })?;
     let streamed = rate(args, found.len(), start);
     let agree = (0..expected.len()).all(|row| expected.of(row) == found.of(row));
     anyhow::ensure!(
@@ -74,6 +63,22 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     });
     super::print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The first queries, all in memory: what they found, and the rate.
+fn in_memory(args: &Args, donors: &[f32]) -> anyhow::Result<(Matches, Value)> {
+    let dim = args.dim as usize;
+    let queries = rows(0..args.queries.min(IN_MEMORY), dim);
+    let start = Instant::now();
+    let left = [Ok::<_, SearchError>(block(
+        Cow::Borrowed(queries.as_slice()),
+        0,
+        dim,
+    ))];
+    let right = || [Ok(block(Cow::Borrowed(donors), args.queries, dim))];
+    let (found, _) = search(dim, 2, left, right)?;
+    let rate = rate(args, found.len(), start);
+    Ok((found, rate))
 }
 
 /// Pairs of rows compared a second, each for both directions.
