@@ -25,6 +25,7 @@ mod folder;
 mod ingest;
 pub mod mel;
 mod mel_cache;
+mod row_blocks;
 mod schema;
 #[cfg(feature = "statistics")]
 mod statistics;
@@ -36,6 +37,7 @@ pub use doctor::doctor;
 pub use error::CorpusError;
 pub use finding::{Finding, Severity};
 pub use ingest::ingest;
+pub use row_blocks::RowBlocks;
 pub use schema::{Steps, StepsRef};
 #[cfg(feature = "statistics")]
 pub use statistics::statistics;

@@ -21,20 +21,32 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! In one file each: the closed vocabularies (`names`), labels with their provenance (`label`), the text form
-//! (`grammar`), its total parser (`parse`), what a corpus brings (`sample`), the protocol (`unify`) and the blocked
-//! nearest-neighbour search (`nearest`).
+//! How far such labels can be trusted is measured by [`agreement`]: donors are asked for labels that are known.
+//!
+//! In one file each: the closed vocabularies (`names`), what they have in common (`affect`), taxonomies by configuration
+//! (`custom`), labels with their provenance (`label`), the text form (`grammar`), its total parser (`parse`), what a
+//! corpus brings (`sample`), the protocol (`unify`), its measurement (`agreement`), the nearest-neighbour search over
+//! blocks (`search`) and the matrix product under it (`product`).
+//!
+//! [`search`] is of use by itself: exact, both directions from one pass, in memory or streamed from anywhere.
 //!
 //! The crate does no I/O, runs no model and knows no data set; it must stay free of LibTorch, arrow and polars.
 
+mod affect;
+mod agreement;
+mod custom;
 mod grammar;
 mod label;
 mod names;
-mod nearest;
 mod parse;
+mod product;
 mod sample;
+mod search;
 mod unify;
 
+pub use affect::{Affect, BasicEmotion};
+pub use agreement::{Agreement, Judged, Question, agreement};
+pub use custom::{CustomEmotion, CustomTaxonomy, TaxonomyError};
 pub use grammar::{Form, Grammar};
 pub use label::{Donor, Labelled, PlainLabel, UniversalLabel};
 pub use names::{
@@ -42,4 +54,5 @@ pub use names::{
 };
 pub use parse::{ParseError, Parsed, Repair};
 pub use sample::{Sample, fields_present};
+pub use search::{Block, Candidate, Key, Matches, SearchError, search};
 pub use unify::{DonorProtocol, QueryProtocol, UnifyError, UnifyOptions, unify};

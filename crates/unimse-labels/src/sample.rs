@@ -1,6 +1,6 @@
 //! What a corpus brings to the unification: one record an utterance, with its gold labels.
 
-use crate::{Field, IemocapEmotion, MeldEmotion, Polarity, Split};
+use crate::{BasicEmotion, Field, IemocapEmotion, MeldEmotion, Polarity, Split};
 
 /// An utterance with the labels that its own corpus gives.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +85,12 @@ impl Sample {
             iemocap: Some(emotion),
             ..Self::unlabelled(corpus, utterance_id, group, split)
         }
+    }
+
+    /// The basic emotion that its gold emotion stands for.
+    pub fn basic(&self) -> Option<BasicEmotion> {
+        let meld = self.meld.and_then(MeldEmotion::basic);
+        meld.or(self.iemocap.and_then(IemocapEmotion::basic))
     }
 
     /// Whether the corpus gives this field.

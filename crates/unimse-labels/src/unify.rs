@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use thiserror::Error;
 
 use crate::names::vocabulary;
-use crate::nearest::{Item, Nearest, nearest};
+use crate::search::{Block, Candidate, Key, Matches, SearchError, fault, insert, search};
 use crate::{
     Donor, Field, IemocapEmotion, Labelled, MeldEmotion, Polarity, Sample, Split, UniversalLabel,
     fields_present,
@@ -51,11 +51,13 @@ impl Default for UnifyOptions {
 }
 
 impl UnifyOptions {
-    fn gives(&self, sample: &Sample) -> bool {
+    /// Whether a sample of this split may lend labels.
+    pub fn gives(&self, sample: &Sample) -> bool {
         self.donors == DonorProtocol::All || sample.split == Split::Train
     }
 
-    fn asks(&self, sample: &Sample) -> bool {
+    /// Whether a sample of this split takes labels; the labels of others are kept but never looked at.
+    pub fn asks(&self, sample: &Sample) -> bool {
         self.queries == QueryProtocol::All || sample.split != Split::Test
     }
 }
@@ -108,6 +110,9 @@ pub enum UnifyError {
         /// The sign of its intensity.
         expected: Polarity,
     },
+    /// The donor search refused its rows.
+    #[error(transparent)]
+    Search(#[from] SearchError),
     /// Two samples have the same name.
     #[error("{corpus} {utterance_id} occurs twice, expected every utterance once")]
     Duplicate {
@@ -123,9 +128,6 @@ pub enum UnifyError {
         found: f32,
     },
 }
-
-/// Rows may miss unit length by this much: far more than f32 rounding, far less than a row that was not normalised.
-const UNIT_TOLERANCE: f64 = 1e-3;
 
 /// Gives every sample the fields it lacks (paper section 3.2).
 ///
@@ -149,7 +151,7 @@ pub fn unify(
 ) -> Result<Vec<Option<UniversalLabel>>, UnifyError> {
     check(samples, embeddings, dim, options)?;
     let order = rank(samples)?;
-    let donors = donors(samples, &order, embeddings, dim, options);
+    let donors = donors(samples, &order, embeddings, dim, options)?;
     let present = fields_present(samples);
     let label = |at: usize| {
         let (sample, polarity) = (&samples[at], samples[at].polarity?);
@@ -195,7 +197,7 @@ impl Completion<'_> {
     fn field<T>(
         &self,
         field: Field,
-        found: Nearest,
+        found: Best,
         neutral: T,
         gold: fn(&Sample) -> Option<T>,
     ) -> Labelled<T> {
@@ -208,30 +210,61 @@ impl Completion<'_> {
         if self.polarity == Polarity::Neutral {
             return Labelled::rule(neutral);
         }
-        let donor = self.order.get(found.rank).map(|&at| &self.samples[at]);
-        let near = self
-            .options
-            .min_similarity
-            .is_none_or(|least| found.similarity >= least);
-        match donor.and_then(|donor| Some((gold(donor)?, donor))) {
-            Some((value, donor)) if near => Labelled::lent(
-                value,
-                Donor {
-                    corpus: donor.corpus.clone(),
-                    utterance_id: donor.utterance_id.clone(),
-                    similarity: found.similarity,
-                    margin: found
-                        .runner_up
-                        .is_finite()
-                        .then_some(found.similarity - found.runner_up),
-                },
-            ),
-            _ => Labelled::MISSING,
-        }
+        let mut found = found
+            .into_iter()
+            .take_while(|donor| *donor != Candidate::NONE);
+        let (best, second) = (found.next(), found.next());
+        let near = |best: &Candidate| {
+            let least = self.options.min_similarity;
+            least.is_none_or(|least| best.similarity >= least)
+        };
+        let lent = best.filter(near).and_then(|best| {
+            let donor = &self.samples[*self.order.get(best.rank as usize)?];
+            let name = Donor {
+                corpus: donor.corpus.clone(),
+                utterance_id: donor.utterance_id.clone(),
+                similarity: best.similarity,
+                margin: second.map(|second| best.similarity - second.similarity),
+            };
+            Some(Labelled::lent(gold(donor)?, name))
+        });
+        lent.unwrap_or(Labelled::MISSING)
     }
 }
 
-/// The nearest donor of every sample, by field.
+/// A donor and its runner-up.
+type Best = [Candidate; 2];
+
+/// Rows copied together for the search: 25 MB at 384 dimensions.
+const ROWS: usize = 16 * 1024;
+
+/// Samples that are searched together: their rows of the embeddings and their keys.
+#[derive(Default)]
+pub(crate) struct Class {
+    pub(crate) rows: Vec<usize>,
+    pub(crate) keys: Vec<Key>,
+}
+
+impl Class {
+    /// Blocks of the rows of `embeddings` [samples, dim], copied one block at a time.
+    pub(crate) fn blocks<'a>(
+        &'a self,
+        embeddings: &'a [f32],
+        dim: usize,
+    ) -> impl Iterator<Item = Result<Block<Vec<f32>>, SearchError>> + 'a {
+        let parts = self.rows.chunks(ROWS).zip(self.keys.chunks(ROWS));
+        parts.map(move |(rows, keys)| {
+            let mut values = Vec::with_capacity(rows.len() * dim);
+            for &row in rows {
+                values.extend_from_slice(&embeddings[row * dim..][..dim]);
+            }
+            let keys = keys.to_vec();
+            Ok(Block { values, keys })
+        })
+    }
+}
+
+/// The best donor and the runner-up of every sample, by field; [`Candidate::NONE`] where there are fewer.
 ///
 /// Samples of a polarity fall into classes by the set of fields they have. Two classes that lack different fields are
 /// searched against each other once, for both directions.
@@ -241,54 +274,74 @@ fn donors(
     embeddings: &[f32],
     dim: usize,
     options: &UnifyOptions,
-) -> [Vec<Nearest>; 3] {
-    let mut best = Field::ALL.map(|_| vec![Nearest::NONE; samples.len()]);
-    let mut groups = HashMap::new();
-    let mut classes: HashMap<Polarity, [Vec<Item>; 8]> = HashMap::new();
-    for (rank, &row) in order.iter().enumerate() {
-        let sample = &samples[row];
-        let next = groups.len();
-        let group = *groups
-            .entry((&sample.corpus, &sample.group))
-            .or_insert(next);
-        let item = Item {
-            row,
-            rank,
-            group,
-            asks: options.asks(sample),
-            gives: options.gives(sample),
-        };
-        match sample.polarity {
-            None | Some(Polarity::Neutral) => {}
-            Some(polarity) => classes.entry(polarity).or_default()[signature(sample)].push(item),
-        }
-    }
-    for classes in classes.values() {
+) -> Result<[Vec<Best>; 3], UnifyError> {
+    let mut best = Field::ALL.map(|_| vec![[Candidate::NONE; 2]; samples.len()]);
+    for classes in classes(samples, order, options) {
         for (a, left) in classes.iter().enumerate() {
             for (b, right) in classes.iter().enumerate().skip(a + 1) {
-                if left.is_empty() || right.is_empty() {
+                if left.rows.is_empty() || right.rows.is_empty() {
                     continue;
                 }
-                let (of_left, of_right) = nearest(embeddings, dim, left, right);
+                let (of_left, of_right) = search(dim, 2, left.blocks(embeddings, dim), || {
+                    right.blocks(embeddings, dim)
+                })?;
                 for field in Field::ALL {
                     let (from_left, from_right) = (a & bit(field) != 0, b & bit(field) != 0);
                     let best = &mut best[field.index()];
+                    let mut add = |class: &Class, found: &Matches| {
+                        for (at, &row) in class.rows.iter().enumerate() {
+                            found
+                                .of(at)
+                                .iter()
+                                .for_each(|&candidate| insert(&mut best[row], candidate));
+                        }
+                    };
                     if from_right && !from_left {
-                        left.iter()
-                            .zip(&of_left)
-                            .for_each(|(item, found)| best[item.row].merge(*found));
+                        add(left, &of_left);
                     }
                     if from_left && !from_right {
-                        right
-                            .iter()
-                            .zip(&of_right)
-                            .for_each(|(item, found)| best[item.row].merge(*found));
+                        add(right, &of_right);
                     }
                 }
             }
         }
     }
-    best
+    Ok(best)
+}
+/// The samples of either polarity that takes donors, by the set of fields they have.
+///
+/// Within a class those that give come first, so that whole tiles of others can be skipped; the others neither give nor
+/// ask and are left out.
+fn classes(samples: &[Sample], order: &[usize], options: &UnifyOptions) -> [[Class; 8]; 2] {
+    let mut classes = <[[Class; 8]; 2]>::default();
+    let mut groups = HashMap::new();
+    for gives in [true, false] {
+        for (rank, &row) in order.iter().enumerate() {
+            let sample = &samples[row];
+            let side = match sample.polarity {
+                Some(Polarity::Negative) => 0,
+                Some(Polarity::Positive) => 1,
+                _ => continue,
+            };
+            let asks = options.asks(sample);
+            if options.gives(sample) != gives || !(asks || gives) {
+                continue;
+            }
+            // ranks and groups count samples, and 2^32 of those fit in no memory
+            let next = groups.len() as u32;
+            let group = groups.entry((&sample.corpus, &sample.group));
+            let group = *group.or_insert(next);
+            let class = &mut classes[side][signature(sample)];
+            class.rows.push(row);
+            class.keys.push(Key {
+                rank: rank as u32,
+                group,
+                asks,
+                gives,
+            });
+        }
+    }
+    classes
 }
 
 /// The set of fields that a sample has, as bits.
@@ -305,7 +358,7 @@ fn bit(field: Field) -> usize {
 }
 
 /// The samples in the order of (corpus, utterance_id): position there is the rank that breaks ties.
-fn rank(samples: &[Sample]) -> Result<Vec<usize>, UnifyError> {
+pub(crate) fn rank(samples: &[Sample]) -> Result<Vec<usize>, UnifyError> {
     let name = |at: usize| (&samples[at].corpus, &samples[at].utterance_id);
     let mut order: Vec<usize> = (0..samples.len()).collect();
     order.sort_unstable_by_key(|&at| name(at));
@@ -324,7 +377,7 @@ fn rank(samples: &[Sample]) -> Result<Vec<usize>, UnifyError> {
     }
 }
 
-fn check(
+pub(crate) fn check(
     samples: &[Sample],
     embeddings: &[f32],
     dim: usize,
@@ -373,23 +426,4 @@ fn check(
         }
     }
     Ok(())
-}
-
-/// What keeps a row from being a unit vector.
-fn fault(row: &[f32]) -> Option<String> {
-    if let Some((at, value)) = row.iter().enumerate().find(|(_, value)| !value.is_finite()) {
-        return Some(format!("{value} in column {at}"));
-    }
-    let length = row
-        .iter()
-        .map(|&value| f64::from(value).powi(2))
-        .sum::<f64>()
-        .sqrt();
-    if length == 0.0 {
-        Some("all zero".to_owned())
-    } else if (length - 1.0).abs() > UNIT_TOLERANCE {
-        Some(format!("length {length:.4}"))
-    } else {
-        None
-    }
 }

@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
-use crate::batch::TIME_STEP;
 use crate::bert::{BertConfig, BertEncoder};
 use crate::encoder::{TextEncoder as _, no_hook};
 use crate::error::{ModelError, Result};
 use crate::precision::Precision;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Family, load_backbone};
+use crate::weights::{Family, checkpoint_files, load_backbone};
 
 /// Most word pieces of a sentence, special tokens included; the rest is cut off.
 const MAX_TOKENS: usize = 256;
@@ -88,6 +88,29 @@ impl SentenceEncoder {
         })
     }
 
+    /// SHA-256, in hexadecimal, over every file of a checkpoint folder that decides its embeddings, and how this encoder
+    /// cuts texts off. Two encoders of the same fingerprint embed a text alike.
+    pub fn fingerprint(folder: &Path) -> Result<String> {
+        let mut files = vec![folder.join("config.json"), folder.join("tokenizer.json")];
+        files.extend(
+            Some(folder.join("1_Pooling").join("config.json")).filter(|path| path.exists()),
+        );
+        files.extend(checkpoint_files(folder)?);
+        let mut hash = Sha256::new();
+        hash.update(format!("sentence embeddings 1, {MAX_TOKENS} tokens"));
+        for path in files {
+            let mut file = std::fs::File::open(&path).map_err(ModelError::io(&path))?;
+            let length = file.metadata().map_err(ModelError::io(&path))?.len();
+            hash.update(length.to_le_bytes());
+            std::io::copy(&mut file, &mut hash).map_err(ModelError::io(&path))?;
+        }
+        Ok(hash
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect())
+    }
+
     /// Width of an embedding.
     pub fn dim(&self) -> i64 {
         self.encoder.dim()
@@ -128,7 +151,6 @@ impl SentenceEncoder {
     /// `[batch, dim]` fp32 on the CPU.
     fn embed(&self, ids: &[&[i64]]) -> Result<Tensor> {
         let longest = ids.iter().map(|row| row.len()).max().unwrap_or(0);
-        let longest = longest.next_multiple_of(TIME_STEP);
         let mut padded = vec![self.tokenizer.pad(); ids.len() * longest];
         let mut valid = vec![false; padded.len()];
         for (row, own) in ids.iter().enumerate() {

@@ -130,7 +130,7 @@ pub fn load_backbone(
 }
 
 /// The safetensors files of a checkpoint folder, in order.
-fn checkpoint_files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn checkpoint_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let single = folder.join("model.safetensors");
     if single.is_file() {
         return Ok(vec![single]);

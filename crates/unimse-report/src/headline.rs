@@ -1,5 +1,6 @@
 //! The first page: what must not be overlooked, and the verdict.
 
+use crate::agreement::Leak;
 use crate::compare::{self, Comparison, Outcome};
 use crate::doc::{Document, Line, numbers, words};
 use crate::load::Run;
@@ -56,9 +57,11 @@ fn notices(doc: &mut Document, run: &Run) {
         );
     }
     if run.leaky() == Some(true) {
-        doc.notice(Line::default().strong("Leaky.").text(
-            " Rows of the test splits donated labels to training, as in the official release: test scores are optimistic.",
-        ));
+        let worth = run.results.leak.as_ref().map(Leak::sentence);
+        doc.notice(Line::default().strong("Leaky.").text(format!(
+            " Rows of the test splits donated labels to training, as in the official release: test scores are optimistic.{}",
+            worth.unwrap_or_default()
+        )));
     }
     let openings = run
         .seeds

@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod agreement;
 mod compare;
 mod corpora;
 mod doc;
@@ -100,6 +101,7 @@ fn document(run: &load::Run, paper_tables: &[PaperTable]) -> Document {
     training::section(&mut doc, run);
     record::protocol(&mut doc, run);
     record::labels(&mut doc, run);
+    agreement::section(&mut doc, run);
     record::provenance(&mut doc, run);
     record::config(&mut doc, run);
     doc

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
+use crate::agreement::{Agreed, Leak};
+
 /// The version of `results.json` that this crate understands.
 pub(crate) const SCHEMA: u64 = 1;
 
@@ -74,6 +76,9 @@ pub(crate) struct Results {
     pub(crate) readout: Option<Value>,
     pub(crate) corpora: Ordered<Corpus>,
     pub(crate) labels: Option<Value>,
+    #[serde(default)]
+    pub(crate) agreement: Vec<Agreed>,
+    pub(crate) leak: Option<Leak>,
     pub(crate) timing: Option<Value>,
 }
 

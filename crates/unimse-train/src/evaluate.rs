@@ -13,6 +13,7 @@ use unimse_model::batch::Prediction;
 use crate::comparison::compare;
 use crate::config::RunConfig;
 use crate::dataset::{self, Dataset};
+use crate::label_summary::read_summary;
 use crate::labels_table::LabelTable;
 use crate::normaliser::Normaliser;
 use crate::run_folder::{Card, Paths};
@@ -118,6 +119,7 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
         .enumerate()
         .map(|(j, r)| json!({"layer": j, "ratio": r}))
         .collect::<Vec<_>>();
+    let labels = read_summary(&paths.labels)?;
     let results = json!({
         "schema": 1,
         "synthetic": all.iter().any(|c| c.synthetic),
@@ -132,6 +134,8 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
         "readout": readout.to_string(),
         "fusion": {"layers": layers},
         "labels": tables.iter().map(|t| (t.corpus.clone(), label_sources(t))).collect::<Map<_, _>>(),
+        "agreement": labels.as_ref().map(|l| &l.agreement).into_iter().flatten().collect::<Vec<_>>(),
+        "leak": labels.as_ref().and_then(|l| l.leak.as_ref()),
         "corpora": corpora,
         "timing": {"train_s": train_seconds(&paths.events()), "evaluate_s": started.elapsed().as_secs_f64()},
     });

@@ -3,7 +3,7 @@
 //! Reads the Parquet tables of `unimse-corpus`, drives `unimse-model`, scores with `unimse-eval`. It must not know a data set's
 //! file layout or the label grammar, and outside [`evaluate`] it never looks at a test label.
 //!
-//! One module, one idea: [`config`] (layers and keys), [`unify`], [`dataset`] (tables to batches), [`sampler`] (order of an
+//! One module, one idea: [`config`] (layers and keys), [`embeddings`], [`unify`], [`label_summary`], [`dataset`] (tables to batches), [`sampler`] (order of an
 //! epoch), [`optimizer`], [`trainer`] (the loop), [`checkpoint`], [`scoring`] and [`readout`] (dev selection), [`baselines`],
 //! [`receipts`] (one opening of the test split), [`predictions`], [`evaluate`], [`predict`].
 //!
@@ -23,9 +23,11 @@ pub mod checkpoint;
 mod comparison;
 pub mod config;
 pub mod dataset;
+pub mod embeddings;
 mod error;
 pub mod evaluate;
 pub mod events;
+pub mod label_summary;
 pub mod labels_table;
 mod layers;
 pub mod normaliser;

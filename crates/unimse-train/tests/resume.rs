@@ -31,38 +31,10 @@ fn traces(run: &Path) -> (Value, Vec<Value>) {
     (results, events.lines().map(event).collect())
 }
 
-/// A WordPiece tokenizer that spells every word.
-fn letters() -> String {
-    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"].map(String::from);
-    let letters = ('a'..='z').flat_map(|c| [c.to_string(), format!("##{c}")]);
-    let vocabulary: serde_json::Map<String, Value> = special
-        .into_iter()
-        .chain(letters)
-        .enumerate()
-        .map(|(id, piece)| (piece, id.into()))
-        .collect();
-    let token = |piece: &str| serde_json::json!({"SpecialToken": {"id": piece, "type_id": 0}});
-    let text = |id: &str| serde_json::json!({"Sequence": {"id": id, "type_id": 0}});
-    serde_json::json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "decoder": null,
-        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "post_processor": {"type": "TemplateProcessing",
-            "single": [token("[CLS]"), text("A"), token("[SEP]")],
-            "pair": [token("[CLS]"), text("A"), token("[SEP]"), text("B"), token("[SEP]")],
-            "special_tokens": {
-                "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
-                "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}},
-        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": vocabulary},
-    })
-    .to_string()
-}
-
 #[test]
 fn an_interrupted_training_ends_as_the_uninterrupted_one() {
     let (checkpoint, work) = (tiny::folder(Backbone::MiniLm), tempfile::tempdir().unwrap());
     let at = |name: &str| work.path().join(name);
-    std::fs::write(checkpoint.path().join("tokenizer.json"), letters()).unwrap();
     let encoder = checkpoint.path().to_str().unwrap();
     unimse_corpus::demo::write(&at("data")).unwrap();
     let overrides = [
@@ -78,7 +50,7 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
     let config = RunConfig::merge(None, None, &overrides).unwrap();
     let (corpus, labels) = (at("corpus"), at("labels"));
     unimse_corpus::ingest(&at("data"), &corpus, &[], &mut |_| {}).unwrap();
-    unify::run(&corpus, &labels, encoder, &config.labels.options()).unwrap();
+    unify::run(&corpus, &labels, encoder, None, &config.labels.options()).unwrap();
     let paths = |name: &str| Paths {
         run: at(name),
         corpus: corpus.clone(),

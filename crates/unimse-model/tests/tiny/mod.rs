@@ -63,7 +63,8 @@ pub(crate) fn seeded(seed: i64) -> MutexGuard<'static, ()> {
     guard
 }
 
-/// A checkpoint with random weights; its tokenizer knows every letter of a label and `merges` random merges of them.
+/// A checkpoint with random weights. The tokenizer of MiniLM spells every word; that of T5 knows every letter of a label and
+/// `merges` random merges of them.
 pub(crate) fn folder_with(backbone: Backbone, merges: usize, seed: u64) -> tempfile::TempDir {
     let _generator = seeded(1000 + seed as i64);
     let place = tempfile::tempdir().unwrap();
@@ -85,6 +86,7 @@ pub(crate) fn folder_with(backbone: Backbone, merges: usize, seed: u64) -> tempf
                 &BertConfig::from_folder(place.path()).unwrap(),
                 Precision::Fp32,
             ));
+            std::fs::write(place.path().join("tokenizer.json"), letters()).unwrap();
         }
         Backbone::T5 => {
             drop(T5::new(
@@ -103,6 +105,33 @@ pub(crate) fn folder_with(backbone: Backbone, merges: usize, seed: u64) -> tempf
     tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
     weights::save(&tensors, &place.path().join("model.safetensors")).unwrap();
     place
+}
+
+/// A WordPiece tokenizer that spells every word.
+fn letters() -> String {
+    let special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"].map(String::from);
+    let letters = ('a'..='z').flat_map(|c| [c.to_string(), format!("##{c}")]);
+    let vocabulary: serde_json::Map<_, _> = special
+        .into_iter()
+        .chain(letters)
+        .enumerate()
+        .map(|(id, piece)| (piece, id.into()))
+        .collect();
+    let token = |piece: &str| serde_json::json!({"SpecialToken": {"id": piece, "type_id": 0}});
+    let text = |id: &str| serde_json::json!({"Sequence": {"id": id, "type_id": 0}});
+    serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "decoder": null,
+        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {"type": "TemplateProcessing",
+            "single": [token("[CLS]"), text("A"), token("[SEP]")],
+            "pair": [token("[CLS]"), text("A"), token("[SEP]"), text("B"), token("[SEP]")],
+            "special_tokens": {
+                "[CLS]": {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]},
+                "[SEP]": {"id": "[SEP]", "ids": [3], "tokens": ["[SEP]"]}}},
+        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": vocabulary},
+    })
+    .to_string()
 }
 
 /// Byte-pair encoding with random merges of letters that stand side by side in labels.

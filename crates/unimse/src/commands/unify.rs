@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use unimse_labels::{DonorProtocol, QueryProtocol};
 use unimse_train::config::RunConfig;
+use unimse_train::{embeddings, unify};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -41,8 +42,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     options.queries = args.queries.unwrap_or(options.queries);
     options.min_similarity = args.min_similarity.or(options.min_similarity);
     let encoder = args.encoder.as_deref().unwrap_or(&config.labels.encoder);
-    let tables = unimse_train::unify::run(&args.corpus, &args.out, encoder, &options)?;
-    for line in unimse_train::unify::coverage(&tables) {
+    let cache = embeddings::default_cache();
+    let summary = unify::run(&args.corpus, &args.out, encoder, cache.as_deref(), &options)?;
+    for line in summary.lines() {
         super::print(&format!("{line}\n"))?;
     }
     Ok(ExitCode::SUCCESS)

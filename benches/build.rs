@@ -1,0 +1,7 @@
+//! Links LibTorch.
+
+include!("../build/libtorch.rs");
+
+fn main() {
+    link_libtorch();
+}

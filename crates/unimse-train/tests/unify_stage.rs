@@ -1,0 +1,443 @@
+//! The unify stage on the real MOSI and MELD against the reference donors, and on three demo corpora field by field.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+#[path = "../../unimse-model/tests/tiny/mod.rs"]
+mod tiny;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use unimse_corpus::{Corpus, CorpusKind, ingest, read_tables};
+use unimse_labels::{
+    Donor, DonorProtocol, Field, Labelled, Polarity, QueryProtocol, Sample, Source, Split,
+    UnifyOptions, UniversalLabel, unify,
+};
+use unimse_model::{Backbone, Tokenizer};
+use unimse_train::config::RunConfig;
+use unimse_train::dataset::{self, Dataset};
+use unimse_train::embeddings::embed;
+use unimse_train::label_summary::{read_summary, summary_path};
+use unimse_train::labels_table::LabelTable;
+
+/// The folder that a variable names, else `default` below the repository, if it is there.
+fn folder(test: &str, variable: &str, default: &str) -> Option<PathBuf> {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let path = std::env::var_os(variable).map_or_else(|| repository.join(default), PathBuf::from);
+    if !path.exists() {
+        eprintln!("skipped: {test} needs {variable}");
+        return None;
+    }
+    Some(path)
+}
+
+/// A row of the reference search.
+struct Reference {
+    polarity: Polarity,
+    donor: (String, String),
+    similarity: f64,
+    runner_up_similarity: f64,
+}
+
+/// The rows of `protocol` by query, as `(corpus, utterance)`.
+fn references(path: &Path, protocol: &str) -> HashMap<(String, String), Reference> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows = text
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').collect::<Vec<_>>());
+    let rows = rows.filter(|row| row[0] == protocol).map(|row| {
+        let reference = Reference {
+            polarity: row[1].parse().unwrap(),
+            donor: (row[4].to_owned(), row[5].to_owned()),
+            similarity: row[6].parse().unwrap(),
+            runner_up_similarity: row[8].parse().unwrap(),
+        };
+        ((row[2].to_owned(), row[3].to_owned()), reference)
+    });
+    rows.collect()
+}
+
+#[test]
+fn golden_unify_donors() {
+    let test = "golden_unify_donors";
+    let Some(golden) = folder(test, "UNIMSE_GOLDEN", "data/golden") else {
+        return;
+    };
+    let donors = golden.join("unify/donors.csv");
+    if !donors.is_file() {
+        eprintln!("skipped: {test} needs {}", donors.display());
+        return;
+    }
+    let Some(encoder) = folder(test, "UNIMSE_MINILM", ".models/all-MiniLM-L6-v2") else {
+        return;
+    };
+    let Some(data) = std::env::var_os("UNIMSE_DATA").map(PathBuf::from) else {
+        eprintln!("skipped: {test} needs UNIMSE_DATA");
+        return;
+    };
+    let work = tempfile::tempdir().unwrap();
+    ingest(&data, &work.path().join("corpus"), &[], &mut |_| {}).unwrap();
+    let corpora = read_tables(&work.path().join("corpus")).unwrap();
+    let texts: Vec<&str> = corpora
+        .iter()
+        .flat_map(|c| &c.utterances)
+        .map(|u| u.text.as_str())
+        .collect();
+    let samples: Vec<Sample> = corpora.iter().flat_map(Corpus::samples).collect();
+    let embeddings = embed(&texts, &encoder, None).unwrap();
+    let names = samples
+        .iter()
+        .map(|s| (s.corpus.as_str(), s.utterance_id.as_str()));
+    let places: HashMap<_, usize> = names.zip(0..).collect();
+
+    for (protocol, donors_from) in [
+        ("train_donors", DonorProtocol::Train),
+        ("all_donors", DonorProtocol::All),
+    ] {
+        let references = references(&donors, protocol);
+        assert!(!references.is_empty());
+        let options = UnifyOptions {
+            donors: donors_from,
+            queries: QueryProtocol::All,
+            min_similarity: None,
+        };
+        let labels = unify(&samples, &embeddings.rows, embeddings.dim, &options).unwrap();
+        let (mut compared, mut close) = (0, 0);
+        for (sample, label) in samples.iter().zip(&labels) {
+            let Some(label) = label else { continue };
+            let donor = label.intensity.donor.as_ref().or(label.meld.donor.as_ref());
+            let Some(Donor {
+                corpus,
+                utterance_id,
+                similarity,
+                margin,
+            }) = donor
+            else {
+                assert_eq!(label.polarity, Polarity::Neutral, "{}", sample.utterance_id);
+                continue;
+            };
+            let expected = &references[&(sample.corpus.clone(), sample.utterance_id.clone())];
+            let id = &sample.utterance_id;
+            assert_eq!(
+                (label.polarity, corpus),
+                (expected.polarity, &expected.donor.0),
+                "{id}"
+            );
+            assert!(
+                (f64::from(*similarity) - expected.similarity).abs() < 1e-4,
+                "{id}: {similarity}"
+            );
+            let gap = expected.similarity - expected.runner_up_similarity;
+            let same = *utterance_id == expected.donor.1;
+            if !same {
+                // the two best, or more of equal text, are as good as each other
+                let row = |corpus: &str, id: &str| {
+                    let at = places[&(corpus, id)];
+                    &embeddings.rows[at * embeddings.dim..(at + 1) * embeddings.dim]
+                };
+                let query = row(&sample.corpus, id);
+                let cosine = |donor: &str| -> f64 {
+                    let pairs = query.iter().zip(row(corpus, donor));
+                    pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+                };
+                let short = cosine(&expected.donor.1) - cosine(utterance_id);
+                assert!(
+                    gap < 1e-5 && short < 1e-5,
+                    "{protocol} {id}: {utterance_id}, expected {} (by {gap})",
+                    expected.donor.1
+                );
+            }
+            assert!((f64::from(margin.unwrap()) - gap).abs() < 2e-4);
+            compared += 1;
+            close += usize::from(!same);
+        }
+        assert_eq!(
+            compared,
+            references.len(),
+            "every reference row has its query"
+        );
+        eprintln!("{protocol}: {compared} donors equal, {close} of them others within 1e-5");
+    }
+}
+
+/// MOSI, MELD and IEMOCAP of the demo, without those in `without`.
+fn demo(folder: &Path, without: &[CorpusKind]) -> Vec<Corpus> {
+    unimse_corpus::demo::write(&folder.join("data")).unwrap();
+    ingest(
+        &folder.join("data"),
+        &folder.join("corpus"),
+        &[],
+        &mut |_| {},
+    )
+    .unwrap();
+    let mut corpora = read_tables(&folder.join("corpus")).unwrap();
+    corpora.retain(|c| c.kind != CorpusKind::Mosei && !without.contains(&c.kind));
+    corpora
+}
+
+/// Unit rows that depend on the text alone.
+fn rows(samples: usize, corpora: &[Corpus]) -> Vec<f32> {
+    let texts = corpora.iter().flat_map(|c| &c.utterances).map(|u| &u.text);
+    let row = |text: &String| {
+        let mut row = [0.1_f32; 26];
+        for letter in text.bytes().filter(u8::is_ascii_alphabetic) {
+            row[usize::from(letter.to_ascii_lowercase() - b'a')] += 1.0;
+        }
+        let length = row.iter().map(|x| x * x).sum::<f32>().sqrt();
+        row.map(|x| x / length)
+    };
+    let rows: Vec<f32> = texts.flat_map(row).collect();
+    assert_eq!(rows.len(), samples * 26);
+    rows
+}
+
+fn label(corpora: &[Corpus]) -> (Vec<Sample>, Vec<Option<UniversalLabel>>) {
+    let samples: Vec<Sample> = corpora.iter().flat_map(Corpus::samples).collect();
+    let rows = rows(samples.len(), corpora);
+    let labels = unify(&samples, &rows, 26, &UnifyOptions::default()).unwrap();
+    (samples, labels)
+}
+
+/// Where a field must come from, by the design alone.
+fn expected(sample: &Sample, field: Field, present: bool) -> Source {
+    if sample.has(field) {
+        Source::Gold
+    } else if !present || sample.split == Split::Test {
+        Source::Missing
+    } else if sample.polarity == Some(Polarity::Neutral) {
+        Source::Rule
+    } else {
+        Source::Donor
+    }
+}
+
+fn source(label: &UniversalLabel, field: Field) -> (Source, Option<&Donor>) {
+    fn of<T>(field: &Labelled<T>) -> (Source, Option<&Donor>) {
+        assert_eq!(field.value.is_none(), field.source == Source::Missing);
+        assert_eq!(field.donor.is_some(), field.source == Source::Donor);
+        (field.source, field.donor.as_ref())
+    }
+    match field {
+        Field::Intensity => of(&label.intensity),
+        Field::Meld => of(&label.meld),
+        Field::Iemocap => of(&label.iemocap),
+    }
+}
+
+/// Checks every field of every row; how many there were of each source.
+fn check(corpora: &[Corpus], present: &[Field]) -> HashMap<(String, Field, Source), usize> {
+    let (samples, labels) = label(corpora);
+    let by_name: HashMap<_, _> = samples
+        .iter()
+        .map(|s| ((s.corpus.as_str(), s.utterance_id.as_str()), s))
+        .collect();
+    let mut counts = HashMap::new();
+    for (sample, label) in samples.iter().zip(&labels) {
+        assert_eq!(label.is_some(), sample.polarity.is_some());
+        let Some(label) = label else { continue };
+        for field in Field::ALL {
+            let (found, donor) = source(label, field);
+            assert_eq!(
+                found,
+                expected(sample, field, present.contains(&field)),
+                "{} {field}",
+                sample.utterance_id
+            );
+            if let Some(donor) = donor {
+                let donor = by_name[&(donor.corpus.as_str(), donor.utterance_id.as_str())];
+                assert!(
+                    donor.has(field)
+                        && donor.split == Split::Train
+                        && donor.polarity == sample.polarity
+                );
+            }
+            *counts
+                .entry((sample.corpus.clone(), field, found))
+                .or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+#[test]
+fn every_field_of_three_corpora_has_its_source() {
+    let work = tempfile::tempdir().unwrap();
+    let counts = check(&demo(work.path(), &[]), &Field::ALL);
+    for (corpus, gold, lent) in [
+        ("mosi", Field::Intensity, [Field::Meld, Field::Iemocap]),
+        ("meld", Field::Meld, [Field::Intensity, Field::Iemocap]),
+        ("iemocap", Field::Iemocap, [Field::Intensity, Field::Meld]),
+    ] {
+        assert!(counts[&(corpus.to_owned(), gold, Source::Gold)] > 0);
+        for field in lent {
+            assert!(
+                counts[&(corpus.to_owned(), field, Source::Donor)] > 0,
+                "{corpus} {field}"
+            );
+        }
+    }
+}
+
+#[test]
+fn without_iemocap_its_field_is_missing_masked_and_gone_from_the_grammar() {
+    let work = tempfile::tempdir().unwrap();
+    let corpora = demo(work.path(), &[CorpusKind::Iemocap]);
+    let present = [Field::Intensity, Field::Meld];
+    let counts = check(&corpora, &present);
+    assert!(
+        counts
+            .keys()
+            .all(|(_, field, source)| *field != Field::Iemocap || *source == Source::Missing)
+    );
+
+    let (_, labels) = label(&corpora);
+    let mut labels = labels.into_iter();
+    let table = |c: &Corpus| LabelTable {
+        corpus: c.name.clone(),
+        rows: c
+            .utterances
+            .iter()
+            .map(|u| unimse_train::labels_table::Row {
+                utterance_id: u.utterance_id.clone(),
+                split: u.split,
+                label: labels.next().unwrap(),
+            })
+            .collect(),
+        leaky: false,
+    };
+    let tables: Vec<LabelTable> = corpora.iter().map(table).collect();
+    assert_eq!(dataset::fields(&tables), present);
+
+    let config = RunConfig::default();
+    let grammar = dataset::grammar(&config, &dataset::fields(&tables));
+    let checkpoint = tiny::folder(Backbone::MiniLm);
+    let tokenizer = Tokenizer::from_folder(checkpoint.path()).unwrap();
+    let data = Dataset::new(
+        corpora,
+        Some((&tables, &config.train)),
+        &tokenizer,
+        &config.model(),
+    )
+    .unwrap();
+    assert!(!data.examples.is_empty());
+    for example in &data.examples {
+        let target = example.target.as_ref().unwrap();
+        assert_eq!((target.label.iemocap, target.weights.iemocap), (None, 0.0));
+        let text = grammar.format(&target.label);
+        assert_eq!(text.split(',').count(), 3, "{text}"); // polarity, intensity, meld
+    }
+}
+
+#[test]
+fn the_stage_writes_tables_and_a_summary_and_remembers_embeddings() {
+    let work = tempfile::tempdir().unwrap();
+    let at = |name: &str| work.path().join(name);
+    demo(work.path(), &[]);
+    let checkpoint = tiny::folder(Backbone::MiniLm);
+    let encoder = checkpoint.path().to_str().unwrap();
+    let run = |out: &str, options: &UnifyOptions| {
+        unimse_train::unify::run(
+            &at("corpus"),
+            &at(out),
+            encoder,
+            Some(&at("cache")),
+            options,
+        )
+        .unwrap()
+    };
+    let clean = run("clean", &UnifyOptions::default());
+    assert_eq!(read_summary(&at("clean")).unwrap().unwrap(), clean);
+    assert!(clean.leak.is_none());
+    let asked = |kind: &str| {
+        let corpora = read_tables(&at("corpus")).unwrap();
+        let corpus = corpora.into_iter().find(|c| c.name == kind).unwrap();
+        corpus
+            .utterances
+            .iter()
+            .filter(|u| u.split != Split::Test)
+            .count()
+    };
+    for corpus in &clean.corpora {
+        assert_eq!(corpus.labelled + corpus.unlabelled, asked(&corpus.corpus));
+        for field in &corpus.fields {
+            assert_eq!(
+                field.gold + field.donor + field.rule + field.missing,
+                corpus.labelled
+            );
+            assert_eq!(field.similarities.iter().sum::<usize>(), field.donor);
+            assert_eq!(field.before.values().sum::<usize>(), field.gold);
+            assert_eq!(
+                field.after.values().sum::<usize>(),
+                corpus.labelled - field.missing
+            );
+        }
+    }
+    let questions: Vec<_> = clean
+        .agreement
+        .iter()
+        .map(|a| (a.question.name(), a.corpus.as_str()))
+        .collect();
+    for expected in [
+        ("polarity", "meld"),
+        ("intensity", "mosi"),
+        ("intensity", "mosei"),
+        ("meld", "meld"),
+        ("iemocap", "iemocap"),
+        ("iemocap across corpora", "meld"),
+        ("meld across corpora", "iemocap"),
+    ] {
+        assert!(
+            questions.contains(&expected),
+            "{expected:?} not in {questions:?}"
+        );
+    }
+    for agreed in &clean.agreement {
+        assert!(
+            agreed.over_random.low <= agreed.over_random.estimate
+                && agreed.over_random.estimate <= agreed.over_random.high
+        );
+        assert!(
+            (agreed.donor.estimate - agreed.random.estimate - agreed.over_random.estimate).abs()
+                < 1e-9
+        );
+    }
+
+    // again without the encoder's weights: every text is known, every byte the same
+    let files: Vec<_> = std::fs::read_dir(at("cache")).unwrap().collect();
+    assert_eq!(files.len(), 1);
+    let again = run("again", &UnifyOptions::default());
+    assert_eq!(again, clean);
+    for name in ["mosi.parquet", "embeddings/meld.parquet", "summary.json"] {
+        assert!(
+            std::fs::read(at("clean").join(name)).unwrap()
+                == std::fs::read(at("again").join(name)).unwrap(),
+            "{name}"
+        );
+    }
+
+    let leaky = run(
+        "leaky",
+        &UnifyOptions {
+            donors: DonorProtocol::All,
+            ..UnifyOptions::default()
+        },
+    );
+    let leak = leaky.leak.unwrap();
+    assert!(
+        leak.from_test > 0
+            && leak.from_test + leak.from_dev <= leak.borrowed
+            && leak.changed <= leak.borrowed
+    );
+    assert!(leak.test_rows_read > 0 && leak.test_rows_read <= leak.test_rows);
+    assert!(leak.similarity >= leak.similarity_train);
+    assert!(LabelTable::read(&at("leaky"), "mosi").unwrap().leaky);
+
+    std::fs::write(summary_path(&at("leaky")), "{").unwrap();
+    assert!(
+        read_summary(&at("leaky"))
+            .unwrap_err()
+            .to_string()
+            .contains("summary.json")
+    );
+    assert_eq!(read_summary(&at("nowhere")).unwrap(), None);
+}
