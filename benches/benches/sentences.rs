@@ -36,12 +36,15 @@ fn texts(data: &Path) -> Result<Vec<String>, csv::Error> {
         .collect()
 }
 
+/// Seconds, and the values of the first embeddings.
+type Measured = (f64, Vec<f32>);
+
 /// Seconds that sentence-transformers takes for `texts`, and its embeddings of the first of them.
 fn peer(
     texts: &[String],
     encoder: &Path,
     threads: usize,
-) -> Result<Option<(f64, Vec<f32>)>, Box<dyn Error>> {
+) -> Result<Option<Measured>, Box<dyn Error>> {
     let Some(python) = std::env::var_os("UNIMSE_PEER_PYTHON") else {
         return Ok(None);
     };
@@ -79,6 +82,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tch::set_num_threads(threads as i32);
 
     let model = SentenceEncoder::load(&encoder, Device::Cpu, Precision::Fp32)?;
+    model.encode(&texts[..texts.len().min(BATCH)], BATCH, &mut |_| {})?; // warm, as the peer does
     let mut seen = HashSet::new();
     let unique: Vec<String> = texts
         .iter()
