@@ -76,8 +76,10 @@ fn main() -> Result<(), Failure> {
     }
     let (mut best, mut memory) = ([f64::INFINITY; 2], 0);
     for _ in 0..rounds {
-        let (seconds, peak) =
-            measure(|| Ok(drop(unimse_corpus::ingest(&data, &out, &[], &mut |_| {})?)))?;
+        let (seconds, peak) = measure(|| {
+            unimse_corpus::ingest(&data, &out, &[], &mut |_| {})?;
+            Ok(())
+        })?;
         memory = memory.max(peak);
         let (peer_seconds, _) =
             peer::seconds_and_sum(&["convert", &text(&pickle), &text(&theirs)])?;
