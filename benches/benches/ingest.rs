@@ -11,6 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// As in the binary `unimse`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Failure = Box<dyn std::error::Error>;
 
 const ROUNDS: usize = 5;

@@ -60,7 +60,8 @@ pub(crate) fn file_name(corpus: &str, split: Split) -> String {
 
 /// SHA-256 of a file, hexadecimal.
 pub(crate) fn sha256(path: &Path) -> Result<String, CorpusError> {
-    let mut file = File::open(path).map_err(CorpusError::io(path))?;
+    let file = File::open(path).map_err(CorpusError::io(path))?;
+    let mut file = io::BufReader::with_capacity(1 << 18, file);
     let mut hash = Sha256::new();
     io::copy(&mut file, &mut hash).map_err(CorpusError::io(path))?;
     Ok(hash
