@@ -1,0 +1,375 @@
+//! T5 of the t5-small shape with random weights on the MELD training texts, CPU: ours in `train.precision = "auto"` against Hugging Face
+//! transformers in fp32 with its default AdamW, and under bf16 autocast with the fused one. Same checkpoint, texts, labels and threads, in
+//! the same run; each side is a process of its own and gets its job on stdin. Quote the ratios.
+//!
+//! `UNIMSE_DATA` holds `meld/train_sent_emo.csv`, `UNIMSE_MODELS` holds `t5-tokenizer/`, `UNIMSE_PEER_PYTHON` is a Python with transformers 4.57
+//! and torch 2.11. Arguments: `--test` (a few texts), `--threads N`, `--rounds N`, `--only step|epoch|generate|loss`.
+#![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+
+use std::error::Error;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use tch::nn::VarStore;
+use tch::{Device, Tensor};
+use unimse_labels::{Field, Grammar};
+use unimse_model::t5::{IGNORED, T5, T5Config};
+use unimse_model::text_decoder::TextDecoder;
+use unimse_model::weights::{self, Family};
+use unimse_model::{FieldWeights, Precision, Target, TextEncoder, Tokenizer, no_hook};
+use unimse_train::optimizer::{Group, Optimizer, Rule};
+use unimse_train::sampler::{Entry, Plan};
+
+type Failure = Box<dyn Error>;
+
+const BATCH: usize = 32;
+const SHAPE: &str = r#"{"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "vocab_size": 32128, "d_model": 512,
+    "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8, "dropout_rate": 0.1, "decoder_start_token_id": 0,
+    "eos_token_id": 1, "pad_token_id": 0, "is_encoder_decoder": true}"#;
+
+/// What both sides are asked to do; see `peers/t5.py`.
+#[derive(Serialize, Deserialize)]
+struct Job {
+    checkpoint: PathBuf,
+    threads: usize,
+    mode: String,
+    bf16: bool,
+    dropout: f64,
+    lr: f64,
+    warm: usize,
+    most: usize,
+    batches: Vec<Rows>,
+}
+
+#[derive(Serialize, Deserialize, Clone)]
+struct Rows {
+    ids: Vec<Vec<i64>>,
+    labels: Vec<Vec<i64>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Answer {
+    seconds: f64,
+    losses: Vec<f64>,
+    peak: u64,
+}
+
+fn grammar() -> Grammar {
+    Grammar::new(&[Field::Intensity, Field::Meld, Field::Iemocap])
+}
+
+fn padded(rows: &[Vec<i64>], value: i64) -> Tensor {
+    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let mut all = vec![value; rows.len() * width];
+    for (line, row) in all.chunks_mut(width.max(1)).zip(rows) {
+        line[..row.len()].copy_from_slice(row);
+    }
+    Tensor::from_slice(&all).view([rows.len() as i64, width as i64])
+}
+
+/// Our side, in a process of its own.
+fn ours(job: &Job) -> Result<Answer, Failure> {
+    tch::set_num_threads(job.threads as i32);
+    tch::manual_seed(1);
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(job.threads)
+        .build_global()?;
+    let mut config = T5Config::from_folder(&job.checkpoint)?;
+    config.dropout_rate = job.dropout;
+    let precision = if job.bf16 {
+        Precision::Bf16
+    } else {
+        Precision::Fp32
+    };
+    let store = VarStore::new(Device::Cpu);
+    let model = T5::new(&store.root(), &config, precision);
+    weights::load_backbone(&store, &job.checkpoint, Family::T5, &|_| false)?;
+    let group = Group {
+        lr: job.lr,
+        weight_decay: 0.01,
+    };
+    let parameters = store.variables().into_iter();
+    let mut parameters: Vec<_> = parameters.map(|(name, value)| (name, 0, value)).collect();
+    parameters.sort_by(|a, b| a.0.cmp(&b.0));
+    let train = job.mode == "train";
+    let mut optimizer = Optimizer::new(
+        Rule::AdamW,
+        vec![group],
+        if train { parameters } else { Vec::new() },
+    );
+    let tokenizer = Tokenizer::from_folder(&job.checkpoint)?;
+    let decoder = TextDecoder::new(&grammar(), tokenizer, &config)?;
+    let batches: Vec<_> = job
+        .batches
+        .iter()
+        .map(|rows| {
+            let ids = padded(&rows.ids, -1);
+            (ids.clamp_min(0), ids.ge(0), padded(&rows.labels, IGNORED))
+        })
+        .collect();
+    let (mut losses, mut start) = (Vec::new(), Instant::now());
+    for (i, (ids, mask, labels)) in batches.iter().enumerate() {
+        if i == job.warm {
+            start = Instant::now();
+        }
+        if train {
+            let (loss, _) = model.loss(ids, mask, labels, true);
+            loss.backward();
+            optimizer.step(1.0, None)?;
+            losses.push(loss.double_value(&[]));
+        } else {
+            let source =
+                tch::no_grad(|| model.encoder.forward(ids, mask, None, false, &mut no_hook));
+            decoder.predict(&model.decoder, &source, mask, 1);
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Answer {
+        seconds,
+        losses,
+        peak: peak(),
+    })
+}
+
+/// Largest memory of this process, in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
+    kilobytes.unwrap_or(0u64) * 1024
+}
+
+fn ask(program: &OsStr, arguments: &[&str], job: &Job) -> Result<Answer, Failure> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    if arguments[0] != "--ours" {
+        command.env_remove("LD_LIBRARY_PATH"); // cargo's points at our LibTorch
+    }
+    let mut child = command.spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(&serde_json::to_vec(job)?)?;
+    }
+    let out = child.wait_with_output()?;
+    if !out.status.success() {
+        return Err(format!("{} failed: {}", program.display(), out.status).into());
+    }
+    Ok(serde_json::from_slice(&out.stdout)?)
+}
+
+/// A checkpoint of the shape with random weights.
+fn checkpoint(folder: &Path, tokenizer: &Path) -> Result<(), Failure> {
+    std::fs::write(folder.join("config.json"), SHAPE)?;
+    std::fs::copy(tokenizer, folder.join("tokenizer.json"))?;
+    tch::manual_seed(1);
+    let store = VarStore::new(Device::Cpu);
+    let _model = T5::new(
+        &store.root(),
+        &T5Config::from_folder(folder)?,
+        Precision::Fp32,
+    );
+    let mut all: Vec<_> = store.variables().into_iter().collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(weights::save(&all, &folder.join("model.safetensors"))?)
+}
+
+/// Token ids of every MELD training text, and of a label for each.
+fn rows(data: &Path, folder: &Path) -> Result<Vec<(Vec<i64>, Vec<i64>)>, Failure> {
+    let tokenizer = Tokenizer::from_folder(folder)?;
+    let decoder = TextDecoder::new(
+        &grammar(),
+        Tokenizer::from_folder(folder)?,
+        &T5Config::from_folder(folder)?,
+    )?;
+    let labels: Vec<_> = grammar().labels().collect();
+    let mut reader = csv::Reader::from_path(data.join("meld/train_sent_emo.csv"))?;
+    let column = reader
+        .headers()?
+        .iter()
+        .position(|name| name == "Utterance");
+    let column = column.ok_or("train_sent_emo.csv: no column Utterance")?;
+    reader
+        .records()
+        .enumerate()
+        .map(|(i, record)| {
+            let target = Target {
+                label: labels[i * 7919 % labels.len()].clone(),
+                weights: FieldWeights::default(),
+            };
+            Ok((
+                tokenizer.encode_text(&record?[column], 512)?,
+                decoder.encode(&target)?.ids,
+            ))
+        })
+        .collect()
+}
+
+fn gather(rows: &[(Vec<i64>, Vec<i64>)], batches: &[Vec<usize>]) -> Vec<Rows> {
+    let batch = |batch: &Vec<usize>| Rows {
+        ids: batch.iter().map(|&i| rows[i].0.clone()).collect(),
+        labels: batch.iter().map(|&i| rows[i].1.clone()).collect(),
+    };
+    batches.iter().map(batch).collect()
+}
+
+/// Best of the rounds of three contestants: ours, transformers in fp32, transformers under autocast.
+fn contest(
+    what: &str,
+    rounds: usize,
+    mut run: impl FnMut(usize) -> Result<Answer, Failure>,
+) -> Result<(), Failure> {
+    let mut best = [f64::INFINITY; 3];
+    let mut peaks = [0; 3];
+    for _ in 0..rounds {
+        for who in [0, 1, 2] {
+            let answer = run(who)?;
+            best[who] = best[who].min(answer.seconds);
+            peaks[who] = peaks[who].max(answer.peak);
+        }
+    }
+    println!(
+        "{what}: ours {:.2} s, transformers fp32 {:.2} s, autocast {:.2} s: {:.2} and {:.2} times their speed; peak memory {} MB, theirs {} and {} MB",
+        best[0],
+        best[1],
+        best[2],
+        best[1] / best[0],
+        best[2] / best[0],
+        peaks[0] >> 20,
+        peaks[1] >> 20,
+        peaks[2] >> 20
+    );
+    Ok(())
+}
+
+fn argument(name: &str) -> Option<String> {
+    std::env::args().skip_while(|a| a != name).nth(1)
+}
+
+fn main() -> Result<(), Failure> {
+    if std::env::args().any(|a| a == "--ours") {
+        let job = serde_json::from_reader(std::io::stdin())?;
+        println!("{}", serde_json::to_string(&ours(&job)?)?);
+        return Ok(());
+    }
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let (Some(data), Some(models)) = (variable("UNIMSE_DATA"), variable("UNIMSE_MODELS")) else {
+        println!("t5: not measured, UNIMSE_DATA and UNIMSE_MODELS must be set");
+        return Ok(());
+    };
+    let Some(python) = std::env::var_os("UNIMSE_PEER_PYTHON") else {
+        println!("t5: not measured, UNIMSE_PEER_PYTHON is not set");
+        return Ok(());
+    };
+    let quick = std::env::args().any(|a| a == "--test");
+    let number = |name, default| {
+        argument(name)
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(default)
+    };
+    let threads = number("--threads", std::thread::available_parallelism()?.get());
+    let rounds = number("--rounds", if quick { 1 } else { 3 });
+    let only = argument("--only");
+    let wanted = |what: &str| only.as_deref().is_none_or(|only| only == what);
+
+    let folder = tempfile::tempdir()?;
+    checkpoint(folder.path(), &models.join("t5-tokenizer/tokenizer.json"))?;
+    let rows = rows(&data, folder.path())?;
+    let most = rows.iter().map(|row| row.1.len()).max().unwrap_or(1);
+    let this = std::env::current_exe()?;
+    let half = Precision::auto(Device::Cpu) == Precision::Bf16;
+    let ask = |who: usize, mode: &str, dropout: f64, warm: usize, batches: &[Rows], ours: bool| {
+        let job = Job {
+            checkpoint: folder.path().to_owned(),
+            threads,
+            mode: mode.to_owned(),
+            bf16: if ours { half && who == 0 } else { who == 2 },
+            dropout,
+            lr: 1e-4,
+            warm,
+            most,
+            batches: batches.to_vec(),
+        };
+        if ours {
+            ask(this.as_os_str(), &["--ours"], &job)
+        } else {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/t5.py");
+            ask(&python, &[script], &job)
+        }
+    };
+    let steps = if quick { 2 } else { 12 };
+    let in_order: Vec<Vec<usize>> = (0..rows.len())
+        .collect::<Vec<_>>()
+        .chunks(BATCH)
+        .map(<[_]>::to_vec)
+        .collect();
+    println!(
+        "t5-small shape, batches of {BATCH} MELD training texts, {threads} threads, ours in {}",
+        if half { "bf16" } else { "fp32" }
+    );
+    if wanted("step") {
+        let batches = gather(&rows, &in_order[..steps + 2]);
+        contest("training step, same batches", rounds, |who| {
+            ask(who, "train", 0.1, 2, &batches, who == 0)
+        })?;
+    }
+    if wanted("epoch") {
+        let entries: Vec<Entry> = rows
+            .iter()
+            .map(|row| Entry {
+                corpus: 0,
+                tokens: row.0.len(),
+            })
+            .collect();
+        // The texts of a shuffled epoch's first batches: theirs as they come, ours in buckets.
+        let texts = if quick { 2 } else { 32 } * BATCH;
+        let shuffled: Vec<usize> = (0..texts).map(|i| i * 7919 % rows.len()).collect();
+        let plain: Vec<_> = shuffled.chunks(BATCH).map(<[_]>::to_vec).collect();
+        let plan = Plan {
+            batch: BATCH,
+            token_budget: usize::MAX,
+            temperature: 1.0,
+        };
+        let chosen: Vec<Entry> = shuffled.iter().map(|&i| entries[i]).collect();
+        let bucketed: Vec<Vec<usize>> = plan
+            .epoch(&chosen, 1, 0)
+            .iter()
+            .map(|batch| batch.iter().map(|&i| shuffled[i]).collect())
+            .collect();
+        let warm = gather(&rows, &in_order[..2]);
+        let with_warm = |batches: &[Vec<usize>]| [warm.clone(), gather(&rows, batches)].concat();
+        let (plain, bucketed) = (with_warm(&plain), with_warm(&bucketed));
+        contest("epoch of shuffled texts", rounds, |who| {
+            let batches = if who == 0 { &bucketed } else { &plain };
+            ask(who, "train", 0.1, 2, batches, who == 0)
+        })?;
+    }
+    if wanted("generate") {
+        let batches = gather(&rows, &in_order[..if quick { 2 } else { 10 }]);
+        contest("constrained generation", rounds, |who| {
+            ask(who, "generate", 0.0, 1, &batches, who == 0)
+        })?;
+    }
+    if wanted("loss") {
+        let batches = gather(&rows, &in_order[..if quick { 3 } else { 50 }]);
+        let last = |answer: Answer| {
+            answer.losses.iter().rev().take(5).sum::<f64>()
+                / 5.0_f64.min(answer.losses.len() as f64)
+        };
+        let ours = last(ask(0, "train", 0.0, 0, &batches, true)?);
+        let full = last(ask(1, "train", 0.0, 0, &batches, true)?);
+        let theirs = last(ask(1, "train", 0.0, 0, &batches, false)?);
+        println!(
+            "loss after {} steps: ours {ours:.4}, ours fp32 {full:.4}, transformers fp32 {theirs:.4}: {:+.2} % of fp32, {:+.2} % of theirs",
+            batches.len(),
+            (ours / full - 1.0) * 100.0,
+            (full / theirs - 1.0) * 100.0
+        );
+    }
+    Ok(())
+}
