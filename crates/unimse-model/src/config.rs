@@ -76,8 +76,13 @@ pub struct ModelConfig {
     pub contrastive: ContrastiveConfig,
     /// The `label` decoder; unused by `t5`.
     pub label_decoder: LabelDecoderConfig,
-    /// Beams of the `t5` decoder's constrained generation; 1 (default) is greedy. The `label` decoder is always greedy.
+    /// Beams of constrained generation: 1 (default) gives the greedy label, more the best one met while following at least so
+    /// many beginnings.
     pub beam: usize,
+    /// With several beams of the `t5` decoder, labels are compared by log-probability / tokens^`length_penalty`, as the Hub's
+    /// `generate` does. Default 0: by probability, since only complete labels are compared and a name cut into many pieces
+    /// deserves no bonus; the Hub's own default is 1.
+    pub length_penalty: f64,
 }
 
 impl Default for ModelConfig {
@@ -95,6 +100,7 @@ impl Default for ModelConfig {
             contrastive: ContrastiveConfig::default(),
             label_decoder: LabelDecoderConfig::default(),
             beam: 1,
+            length_penalty: 0.0,
         }
     }
 }
@@ -301,6 +307,13 @@ impl ModelConfig {
             if !(value.is_finite() && value >= 0.0) {
                 return fail(key, "a finite number, not negative", value.to_string());
             }
+        }
+        if !self.length_penalty.is_finite() {
+            return fail(
+                "length_penalty",
+                "a finite number",
+                self.length_penalty.to_string(),
+            );
         }
         if !(self.contrastive.temperature.is_finite() && self.contrastive.temperature > 0.0) {
             return fail(

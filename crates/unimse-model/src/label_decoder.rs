@@ -19,7 +19,7 @@ use crate::automaton::Automaton;
 use crate::batch::{Prediction, Target};
 use crate::config::LabelDecoderConfig;
 use crate::error::{ModelError, Result};
-use crate::generate::search;
+use crate::generate::{Beam, search};
 use crate::layers::{Embedding, Linear};
 use crate::t5::{Decoding, T5Config, T5Decoder};
 
@@ -270,7 +270,11 @@ impl LabelDecoder {
             batch,
             Some(&readout),
             START,
-            beams,
+            // Every label has as many tokens as every other.
+            Beam {
+                beams,
+                length_penalty: 0.0,
+            },
         ))
     }
 

@@ -6,7 +6,7 @@ use unimse_labels::{Field, Form, Grammar};
 use crate::automaton::Automaton;
 use crate::batch::{Prediction, Target};
 use crate::error::Result;
-use crate::generate::search;
+use crate::generate::{Beam, search};
 use crate::t5::{Decoding, IGNORED, T5Config, T5Decoder, shift_right};
 use crate::tokenizer::Tokenizer;
 
@@ -154,13 +154,14 @@ impl TextDecoder {
         Ok((losses * &weights).sum(Kind::Float) / total)
     }
 
-    /// Constrained generation; arguments as in [`TextDecoder::loss`], `beams` as in the configuration.
+    /// Constrained generation; arguments as in [`TextDecoder::loss`], `beams` and `length_penalty` as in the configuration.
     pub fn predict(
         &self,
         decoder: &T5Decoder,
         source: &Tensor,
         mask: &Tensor,
         beams: usize,
+        length_penalty: f64,
     ) -> Vec<Prediction> {
         let pieces = Tensor::from_slice(self.automaton.vocabulary()).to_device(source.device());
         let decoding = Decoding::new(decoder, source, mask, 1, Some(&pieces));
@@ -171,7 +172,10 @@ impl TextDecoder {
             source.size()[0] as usize,
             None,
             self.start,
-            beams,
+            Beam {
+                beams,
+                length_penalty,
+            },
         )
     }
 

@@ -300,10 +300,10 @@ impl UniModel {
     pub fn predict(&self, batch: &Batch) -> Result<Vec<Prediction>> {
         tch::no_grad(|| {
             let source = self.encode(batch, false, &mut |_, _, _| {})?.states;
-            let beams = self.config.beam;
+            let (beams, penalty) = (self.config.beam, self.config.length_penalty);
             match (&self.labels, &self.text) {
                 (Labels::Text(labels), Text::T5(t5)) => {
-                    Ok(labels.predict(&t5.decoder, &source, &batch.mask, beams))
+                    Ok(labels.predict(&t5.decoder, &source, &batch.mask, beams, penalty))
                 }
                 (Labels::Closed(labels), _) => labels.predict(
                     &source,

@@ -167,19 +167,31 @@ fn an_absent_modality_is_the_same_whatever_its_tensor_holds() {
 }
 
 #[test]
-fn rows_do_not_see_each_other() {
-    let fused = tiny::shaken(&config(Backbone::MiniLm, Decoder::Label), 6);
-    let together = fused.predict(&batch(4, 9, true)).unwrap();
-    for (row, expected) in together.iter().enumerate() {
-        let alone = fused.predict(&tiny::row(4, 9, row)).unwrap();
-        assert_eq!(alone.len(), 1);
-        let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
-        assert!(close(&alone[0].polarity, &expected.polarity));
-        assert!(close(
-            alone[0].meld.as_ref().unwrap(),
-            expected.meld.as_ref().unwrap()
-        ));
-        assert_eq!(alone[0].raw, expected.raw);
+fn a_batch_is_decoded_as_its_rows_one_by_one() {
+    for (backbone, decoder) in KINDS {
+        for (beam, length_penalty) in [(1, 0.0), (3, 0.0), (20, 1.0)] {
+            let mut config = config(backbone, decoder);
+            (config.beam, config.length_penalty) = (beam, length_penalty);
+            let fused = tiny::shaken(&config, 6);
+            let together = fused.predict(&batch(4, 9, true)).unwrap();
+            for (row, expected) in together.iter().enumerate() {
+                let alone = fused.predict(&tiny::row(4, 9, row)).unwrap();
+                assert_eq!(alone.len(), 1);
+                let close =
+                    |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+                assert!(close(&alone[0].polarity, &expected.polarity));
+                for (a, b) in [
+                    (&alone[0].meld, &expected.meld),
+                    (&alone[0].iemocap, &expected.iemocap),
+                ] {
+                    assert!(close(a.as_ref().unwrap(), b.as_ref().unwrap()));
+                }
+                assert_eq!(
+                    alone[0].raw, expected.raw,
+                    "{backbone:?} {decoder:?} {beam}"
+                );
+            }
+        }
     }
 }
 

@@ -113,8 +113,10 @@ pub struct ModelSection {
     pub max_tokens: usize,
     /// Dropout in the backbone; default 0.1.
     pub dropout: f64,
-    /// Beams of the t5 decoder; default 1.
+    /// Beams of constrained decoding; default 1, greedy.
     pub beam: usize,
+    /// Exponent of the length that labels of several beams are compared by, t5 decoder; default 0.
+    pub length_penalty: f64,
 }
 
 impl Default for ModelSection {
@@ -130,6 +132,7 @@ impl Default for ModelSection {
             max_tokens: m.max_tokens,
             dropout: m.dropout,
             beam: m.beam,
+            length_penalty: m.length_penalty,
         }
     }
 }
@@ -311,6 +314,7 @@ impl RunConfig {
             contrastive: self.contrastive.clone(),
             label_decoder: self.label_decoder.clone(),
             beam: m.beam,
+            length_penalty: m.length_penalty,
         }
     }
 
