@@ -21,6 +21,47 @@ pub fn default_cache() -> PathBuf {
     hf_hub::Cache::from_env().path().clone()
 }
 
+/// What a checkpoint of the Hub has beside its weights; only the first two are needed.
+const DESCRIPTION: [&str; 7] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "spiece.model",
+    "vocab.txt",
+];
+
+/// Makes the folder `to`, where a model built around the checkpoint `from` is saved as `model.safetensors`, a checkpoint of
+/// the Hub itself: configuration and tokenizer are copied. The number format that the configuration names becomes
+/// `float32`, which is what models are saved in.
+///
+/// # Errors
+/// A file cannot be read or written, `config.json` is no JSON object.
+pub fn copy_description(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).map_err(ModelError::io(to))?;
+    for name in DESCRIPTION {
+        let (source, target) = (from.join(name), to.join(name));
+        if name != "config.json" && !source.is_file() {
+            continue;
+        }
+        // Not copied as a file: one that may only be read could not be written a second time.
+        let mut bytes = std::fs::read(&source).map_err(ModelError::io(&source))?;
+        if name == "config.json" {
+            let mut config: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_slice(&bytes).map_err(ModelError::json(&source))?;
+            for key in ["dtype", "torch_dtype"] {
+                if let Some(kind) = config.get_mut(key) {
+                    *kind = "float32".into();
+                }
+            }
+            bytes = serde_json::to_vec_pretty(&config).map_err(ModelError::json(&source))?;
+        }
+        std::fs::write(&target, bytes).map_err(ModelError::io(&target))?;
+    }
+    Ok(())
+}
+
 /// A server of checkpoints and the folder that keeps what it gave.
 #[derive(Debug, Clone)]
 pub struct Hub {

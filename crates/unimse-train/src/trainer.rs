@@ -72,6 +72,7 @@ pub fn train(
     )?;
 
     let mut session = Session::new(config, &fields, &dims, seed)?;
+    unimse_model::hub::copy_description(&session.folder, &paths.checkpoints())?;
     freeze(&mut session.model, config.train.unfreeze);
     let of_split = |split: Split| {
         let mut part = corpora.clone();

@@ -32,7 +32,7 @@ pub struct T5Decoder {
     pub(super) blocks: Vec<Block>,
     pub(super) norm: RmsNorm,
     pub(super) head: Linear,
-    /// Factor of the last hidden state before a tied head: `d_model^-0.5`, 1 for a head of its own.
+    /// See [`T5Config::output_scale`].
     pub(super) scale: f64,
     dropout: f64,
 }
@@ -47,11 +47,6 @@ impl T5Decoder {
         head: Option<Linear>,
     ) -> Self {
         let block = |i: usize| p / "block" / i / "layer";
-        let scale = if head.is_some() {
-            1.0
-        } else {
-            (config.d_model as f64).powf(-0.5)
-        };
         Self {
             bias: RelativeBias::new(&(block(0) / 0 / "SelfAttention"), config, false),
             blocks: (0..config.decoder_layers())
@@ -64,7 +59,7 @@ impl T5Decoder {
             ),
             head: head.unwrap_or_else(|| Linear::tied(&embedding)),
             embedding,
-            scale,
+            scale: config.output_scale(),
             dropout: config.dropout_rate,
         }
     }
