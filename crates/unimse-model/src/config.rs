@@ -68,6 +68,9 @@ pub struct ModelConfig {
     pub max_tokens: usize,
     /// Dropout inside the backbone while training; default 0.1.
     pub dropout: f64,
+    /// Gradient checkpointing: the inside of every encoder and decoder block is computed again in the backward pass instead of
+    /// kept, which takes less memory and about a third more time. Default false.
+    pub checkpointing: bool,
     /// Pre-trained modality fusion (paper 3.4).
     pub fusion: FusionConfig,
     /// Audio and video encoders (paper 3.3).
@@ -95,6 +98,7 @@ impl Default for ModelConfig {
             context_after: 2,
             max_tokens: 128,
             dropout: 0.1,
+            checkpointing: false,
             fusion: FusionConfig::default(),
             lstm: LstmConfig::default(),
             contrastive: ContrastiveConfig::default(),

@@ -17,6 +17,7 @@ use unimse_labels::{Field, Form, Grammar, IemocapEmotion, MeldEmotion, PlainLabe
 
 use crate::automaton::Automaton;
 use crate::batch::{Prediction, Target};
+use crate::checkpointing::Tape;
 use crate::config::LabelDecoderConfig;
 use crate::error::{ModelError, Result};
 use crate::generate::{Beam, search};
@@ -223,12 +224,13 @@ impl LabelDecoder {
     ///
     /// # Shapes
     /// `source` `[batch, time, dim]`, `mask` and `current` `[batch, time]` bool: where a token stands, where one of the current
-    /// utterance stands. One target per row.
+    /// utterance stands. One target per row. The decoder's blocks are put on `tape`.
     ///
     /// # Errors
     /// Shapes that do not fit each other.
-    pub fn loss(
-        &self,
+    pub fn loss<'a>(
+        &'a self,
+        tape: &Tape<'a>,
         source: &Tensor,
         mask: &Tensor,
         current: &Tensor,
@@ -239,7 +241,7 @@ impl LabelDecoder {
         let readout = self.readout.forward(&pool(source, current)?).unsqueeze(1);
         let logits = self
             .decoder
-            .forward(&teacher.inputs, source, mask, train)
+            .forward_on(tape, &teacher.inputs, source, mask, train)
             .to_kind(Kind::Float)
             + readout;
         let chances = (logits + teacher.impossible).log_softmax(-1, Kind::Float);

@@ -24,6 +24,7 @@ mod parameters;
 pub mod automaton;
 pub mod batch;
 pub mod bert;
+pub mod checkpointing;
 pub mod config;
 pub mod encoder;
 pub mod fusion;

@@ -146,7 +146,7 @@ fn training_lowers_the_loss_and_the_labels_follow() {
         let mut optimiser = tiny::Adam::new(&fused, 1e-2);
         let first = fused.loss(&batch, &targets, true).unwrap().task;
         for _ in 0..150 {
-            fused.loss(&batch, &targets, true).unwrap().total.backward();
+            fused.loss(&batch, &targets, true).unwrap().backward(1.0);
             optimiser.step();
         }
         let last = fused.loss(&batch, &targets, false).unwrap().task;

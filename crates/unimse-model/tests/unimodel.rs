@@ -52,7 +52,7 @@ fn fusion_is_identity_at_step_0_and_alive_after_it() {
         let targets = targets(4);
         for at in 0..3 {
             let losses = fused.loss(&batch, &targets, true).unwrap();
-            losses.total.backward();
+            losses.backward(1.0);
             let alive = gradient(&fused, "unimse.audio.lstm.weight_ih_l0") > 0.0;
             assert_eq!(
                 alive,
@@ -204,7 +204,7 @@ fn odd_batches_train() {
                 .loss(&batch(size, 3, features), &targets(size), true)
                 .unwrap();
             assert!(losses.total.double_value(&[]).is_finite());
-            losses.total.backward();
+            losses.backward(1.0);
         }
         // Nothing of the label known: the loss is 0 and its gradient exists.
         let mut unknown = targets(2);
@@ -218,7 +218,7 @@ fn odd_batches_train() {
         }
         let losses = fused.loss(&batch(2, 3, true), &unknown, false).unwrap();
         assert_eq!(losses.total.double_value(&[]), 0.0);
-        losses.total.backward();
+        losses.backward(1.0);
     }
 }
 
@@ -241,7 +241,7 @@ fn text_alone_and_other_subsets() {
             losses.text_video.is_empty(),
             !modalities.contains(&Modality::Video)
         );
-        losses.total.backward();
+        losses.backward(1.0);
         assert_eq!(fused.predict(&batch(3, 4, true)).unwrap().len(), 3);
     }
 }
@@ -263,7 +263,7 @@ fn bfloat16_is_near_fp32() {
         );
         let losses = half.loss(&batch, &targets, true).unwrap();
         assert_eq!(losses.total.kind(), Kind::Float);
-        losses.total.backward();
+        losses.backward(1.0);
         for (name, tensor) in half.parameters() {
             assert_eq!(tensor.kind(), Kind::Float, "{name}");
         }
@@ -312,8 +312,7 @@ fn names_groups_and_freezing() {
     fused
         .loss(&batch(2, 2, true), &targets(2), true)
         .unwrap()
-        .total
-        .backward();
+        .backward(1.0);
     assert_eq!(gradient(&fused, "shared.weight"), 0.0);
     assert!(gradient(&fused, "encoder.block.3.layer.1.DenseReluDense.wo.weight") > 0.0);
     fused.freeze(|_| false);

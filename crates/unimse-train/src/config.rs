@@ -199,6 +199,8 @@ pub struct TrainConfig {
     pub unfreeze: Unfreeze,
     /// Compute kind.
     pub precision: PrecisionChoice,
+    /// Gradient checkpointing: less memory for about a third more time; default false.
+    pub checkpointing: bool,
     /// Weight of borrowed (donor) fields in the loss; gold and rule fields weigh 1.
     pub donor_weight: f32,
     /// Weight of gold intensities in the loss.
@@ -237,6 +239,7 @@ impl Default for TrainConfig {
             patience: 3,
             unfreeze: Unfreeze::All,
             precision: PrecisionChoice::Auto,
+            checkpointing: false,
             donor_weight: 0.3,
             intensity_weight: 1.0,
             save_every: 100,
@@ -309,6 +312,7 @@ impl RunConfig {
             context_after: m.context_after,
             max_tokens: m.max_tokens,
             dropout: m.dropout,
+            checkpointing: self.train.checkpointing,
             fusion: self.fusion.clone(),
             lstm: self.lstm.clone(),
             contrastive: self.contrastive.clone(),

@@ -163,7 +163,14 @@ fn masked_and_unknown_fields_have_no_loss() {
     let mask = Tensor::ones([1, 2], (Kind::Bool, Device::Cpu));
     let loss = |label, weights| {
         decoder
-            .loss(&source, &mask, &mask, &[Target { label, weights }], false)
+            .loss(
+                &Tape::plain(),
+                &source,
+                &mask,
+                &mask,
+                &[Target { label, weights }],
+                false,
+            )
             .unwrap()
             .double_value(&[])
     };
