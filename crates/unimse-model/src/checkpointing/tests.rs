@@ -134,15 +134,22 @@ fn loss_and_gradients_with_dropout_equal_those_of_one_graph() {
 }
 
 #[test]
-fn bf16_gradients_are_those_of_one_graph_but_for_their_order() {
-    let expected = gradients(Mode::Seeded, true, Precision::Bf16, false);
+fn bf16_gradients_are_as_near_to_fp32_as_those_of_one_graph() {
+    let exact = gradients(Mode::Seeded, true, Precision::Fp32, false);
+    let plain = gradients(Mode::Seeded, true, Precision::Bf16, false);
     let found = gradients(Mode::Recompute, true, Precision::Bf16, false);
-    assert_eq!(found[0], expected[0], "the loss, to the bit");
-    for ((name, found), (_, expected)) in found.iter().zip(&expected) {
-        if !name.starts_with("the generator") {
-            let error = (found - expected).norm() / expected.norm();
-            // Half a unit of bf16, 2^-9, for sums taken in another order.
-            assert!(error.double_value(&[]) < 4e-3, "{name}: {error:?}");
-        }
-    }
+    assert_eq!(found[0], plain[0], "the loss, to the bit");
+    let parameters = exact.len() - 2;
+    let error = |values: &[(String, Tensor)]| -> f64 {
+        let of_parameter = |at: usize| {
+            let error = (&values[at].1 - &exact[at].1).norm() / exact[at].1.norm();
+            error.double_value(&[])
+        };
+        (1..=parameters).map(of_parameter).sum::<f64>() / parameters as f64
+    };
+    let (plain, found) = (error(&plain), error(&found));
+    assert!(
+        found < 1.2 * plain,
+        "mean error {found:e}, of one graph {plain:e}"
+    );
 }
