@@ -69,7 +69,7 @@ pub struct ModelConfig {
     /// Dropout inside the backbone while training; default 0.1.
     pub dropout: f64,
     /// Gradient checkpointing: the inside of every encoder and decoder block is computed again in the backward pass instead of
-    /// kept, which takes less memory and about a third more time. Default false.
+    /// kept, which takes less memory and a third to a half more time. Default false.
     pub checkpointing: bool,
     /// Pre-trained modality fusion (paper 3.4).
     pub fusion: FusionConfig,

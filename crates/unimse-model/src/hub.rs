@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 
 use crate::error::{ModelError, Result};
-use crate::weights::shards;
+use crate::weights::{replace, shards};
 
 /// The folder of the checkpoint `name`: a local folder if there is one of that name, else the Hub's checkpoint
 /// `name` (`organisation/model`), downloaded into `cache` unless it is there already.
@@ -45,7 +45,6 @@ pub fn copy_description(from: &Path, to: &Path) -> Result<()> {
         if name != "config.json" && !source.is_file() {
             continue;
         }
-        // Not copied as a file: one that may only be read could not be written a second time.
         let mut bytes = std::fs::read(&source).map_err(ModelError::io(&source))?;
         if name == "config.json" {
             let mut config: serde_json::Map<String, serde_json::Value> =
@@ -57,7 +56,9 @@ pub fn copy_description(from: &Path, to: &Path) -> Result<()> {
             }
             bytes = serde_json::to_vec_pretty(&config).map_err(ModelError::json(&source))?;
         }
-        std::fs::write(&target, bytes).map_err(ModelError::io(&target))?;
+        replace(&target, |temporary| {
+            std::fs::write(temporary, bytes).map_err(ModelError::io(temporary))
+        })?;
     }
     Ok(())
 }

@@ -292,21 +292,28 @@ fn fill(
 /// Writes `tensors` to `path` as transformers writes them, so that it opens them too. The same tensors give the same
 /// bytes. The file appears complete or not at all: it is written beside `path`, synced and renamed.
 pub fn save(tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
     let views: Vec<_> = tensors
         .iter()
         .map(|(name, tensor)| Ok((name, Stored::new(tensor)?)))
         .collect::<Result<_>>()?;
     // A single entry: the map has no order of its own.
     let info = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    safetensors::serialize_to_file(views, Some(info), &temporary).map_err(|source| {
-        ModelError::SafeTensors {
-            path: temporary.clone(),
-            source,
-        }
-    })?;
+    replace(path, |temporary| {
+        safetensors::serialize_to_file(views, Some(info), temporary).map_err(|source| {
+            ModelError::SafeTensors {
+                path: temporary.to_owned(),
+                source,
+            }
+        })
+    })
+}
+
+/// Lets `write` write a file beside `path`, which then, synced, takes its place.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    write(&temporary)?;
     std::fs::File::open(&temporary)
         .and_then(|f| f.sync_all())
         .map_err(ModelError::io(&temporary))?;

@@ -199,7 +199,7 @@ pub struct TrainConfig {
     pub unfreeze: Unfreeze,
     /// Compute kind.
     pub precision: PrecisionChoice,
-    /// Gradient checkpointing: less memory for about a third more time; default false.
+    /// Gradient checkpointing: less memory for a third to a half more time; default false.
     pub checkpointing: bool,
     /// Weight of borrowed (donor) fields in the loss; gold and rule fields weigh 1.
     pub donor_weight: f32,
