@@ -92,7 +92,7 @@ pub(crate) fn search(
                 let row = item * each + slot;
                 let logits = &logits[row * width..(row + 1) * width];
                 let children = automaton.children(prefix.node);
-                let score = |piece: u32| {
+                let logit = |piece: u32| {
                     let shift = bias
                         .as_ref()
                         .map_or(0.0, |b| b[item * width + piece as usize]);
@@ -100,11 +100,11 @@ pub(crate) fn search(
                 };
                 let top = children
                     .iter()
-                    .map(|&(piece, _)| score(piece))
+                    .map(|&(piece, _)| logit(piece))
                     .fold(f64::NEG_INFINITY, f64::max);
                 let total: f64 = children
                     .iter()
-                    .map(|&(piece, _)| (score(piece) - top).exp())
+                    .map(|&(piece, _)| (logit(piece) - top).exp())
                     .sum();
                 let follows_greedy = slot == 0 && found[item].greedy.is_none();
                 let mut greedy_child = usize::MAX;
@@ -112,11 +112,11 @@ pub(crate) fn search(
                     // The first of equals, so that ties do not depend on the order of floating-point comparisons.
                     greedy_child = children
                         .iter()
-                        .position(|&(piece, _)| score(piece) >= top)
+                        .position(|&(piece, _)| logit(piece) >= top)
                         .unwrap_or(0);
                 }
                 for (at, &(piece, child)) in children.iter().enumerate() {
-                    let mass = prefix.mass + score(piece) - top - total.ln();
+                    let mass = prefix.mass + logit(piece) - top - total.ln();
                     let mut run = vec![automaton.vocabulary()[piece as usize]];
                     let node = automaton.forced(child, &mut run);
                     let greedy = at == greedy_child;

@@ -19,6 +19,8 @@ mod attention;
 mod contrast;
 mod error;
 mod generate;
+#[cfg(test)]
+mod generator;
 mod parameters;
 
 pub mod automaton;

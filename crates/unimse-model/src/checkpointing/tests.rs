@@ -1,24 +1,15 @@
 //! Gradients along a tape against those of one graph with the same seeds.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::{Mutex, PoisonError};
-
 use tch::nn::VarStore;
 
 use super::*;
 use crate::encoder::TextEncoder;
+use crate::generator::seeded;
 use crate::precision::Precision;
 use crate::t5::{T5, T5Config};
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
-
-/// LibTorch has one generator for all threads.
-fn seeded<T>(seed: i64, run: impl FnOnce() -> T) -> T {
-    static GENERATOR: Mutex<()> = Mutex::new(());
-    let _guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    tch::manual_seed(seed);
-    run()
-}
 
 #[test]
 fn the_chain_rule_by_hand() {
@@ -26,17 +17,16 @@ fn the_chain_rule_by_hand() {
     let scalar = |value: f32| Tensor::from(value).set_requires_grad(true);
     let (a, b) = (scalar(5.0), scalar(0.5));
     let tape = Tape::recompute();
-    seeded(0, || {
-        let mut x = &b * 3.0;
-        tape.cut([&mut x]);
-        let scaled = tape.run(&[&x], |x| &x[0] * &a);
-        let y = tape.run(&[&scaled], |x| x[0].square());
-        // Nothing learns in here, so nothing is remembered.
-        let constant = tape.run(&[&Tensor::from(1f32)], |x| &x[0] + 1.0);
-        assert!(!constant.requires_grad());
-        assert_eq!(format!("{tape:?}"), "Tape { mode: Recompute, pieces: 3 }");
-        tape.backward(&(y + x * 2.0 + constant));
-    });
+    let _generator = seeded(0);
+    let mut x = &b * 3.0;
+    tape.cut([&mut x]);
+    let scaled = tape.run(&[&x], |x| &x[0] * &a);
+    let y = tape.run(&[&scaled], |x| x[0].square());
+    // Nothing learns in here, so nothing is remembered.
+    let constant = tape.run(&[&Tensor::from(1f32)], |x| &x[0] + 1.0);
+    assert!(!constant.requires_grad());
+    assert_eq!(format!("{tape:?}"), "Tape { mode: Recompute, pieces: 3 }");
+    tape.backward(&(y + x * 2.0 + constant));
     assert_eq!(a.grad().double_value(&[]), 2.0 * 5.0 * 1.5 * 1.5);
     assert_eq!(b.grad().double_value(&[]), 3.0 * (2.0 * 25.0 * 1.5 + 2.0));
 }
@@ -45,12 +35,11 @@ fn the_chain_rule_by_hand() {
 fn a_block_that_the_loss_does_not_use_learns_nothing() {
     let a = Tensor::from(2f32).set_requires_grad(true);
     let b = Tensor::from(3f32).set_requires_grad(true);
-    seeded(0, || {
-        let tape = Tape::recompute();
-        let used = tape.run(&[], |_| &a * 2.0);
-        let _unused = tape.run(&[], |_| &b * 2.0);
-        tape.backward(&used);
-    });
+    let _generator = seeded(0);
+    let tape = Tape::recompute();
+    let used = tape.run(&[], |_| &a * 2.0);
+    let _unused = tape.run(&[], |_| &b * 2.0);
+    tape.backward(&used);
     assert_eq!(a.grad().double_value(&[]), 2.0);
     assert!(!b.grad().defined());
 }
@@ -62,51 +51,50 @@ fn gradients(mode: Mode, gated: bool, precision: Precision, frozen: bool) -> Vec
         "dropout_rate": 0.2, "feed_forward_proj": if gated { "gated-gelu" } else { "relu" }, "tie_word_embeddings": !gated,
     });
     let config: T5Config = serde_json::from_value(config).unwrap();
-    seeded(7, || {
-        let store = VarStore::new(Device::Cpu);
-        let t5 = T5::new(&store.root(), &config, precision);
-        if frozen {
-            for (name, tensor) in store.variables() {
-                let stays = name.contains("encoder.block.2") || name.contains("decoder.block.1");
-                let _ = tensor.set_requires_grad(stays);
-            }
+    let _generator = seeded(7);
+    let store = VarStore::new(Device::Cpu);
+    let t5 = T5::new(&store.root(), &config, precision);
+    if frozen {
+        for (name, tensor) in store.variables() {
+            let stays = name.contains("encoder.block.2") || name.contains("decoder.block.1");
+            let _ = tensor.set_requires_grad(stays);
         }
-        let ids = Tensor::randint(30, [4, 9], (Kind::Int64, Device::Cpu));
-        let mask = Tensor::rand([4, 9], FLOAT).gt(0.2);
-        let inputs = Tensor::randint(30, [4, 5], (Kind::Int64, Device::Cpu));
-        let tape = Tape::new(mode);
-        let (mut hidden, mut bias) = t5.encoder.embed(&ids, &mask, None, true);
-        tape.cut([&mut hidden, &mut bias]);
-        let encoder = &t5.encoder;
-        for at in 0..encoder.layers() {
-            hidden = tape.run(&[&hidden, &bias], move |x| {
-                encoder.layer(at, &x[0], &x[1], true)
-            });
+    }
+    let ids = Tensor::randint(30, [4, 9], (Kind::Int64, Device::Cpu));
+    let mask = Tensor::rand([4, 9], FLOAT).gt(0.2);
+    let inputs = Tensor::randint(30, [4, 5], (Kind::Int64, Device::Cpu));
+    let tape = Tape::new(mode);
+    let (mut hidden, mut bias) = t5.encoder.embed(&ids, &mask, None, true);
+    tape.cut([&mut hidden, &mut bias]);
+    let encoder = &t5.encoder;
+    for at in 0..encoder.layers() {
+        hidden = tape.run(&[&hidden, &bias], move |x| {
+            encoder.layer(at, &x[0], &x[1], true)
+        });
+    }
+    let mut source = encoder.finish(hidden, true);
+    tape.cut([&mut source]);
+    let logits = t5.decoder.forward_on(&tape, &inputs, &source, &mask, true);
+    // The loss also reads the encoder directly, as the contrastive one does.
+    let loss = logits.to_kind(Kind::Float).square().mean(Kind::Float)
+        + source.to_kind(Kind::Float).sin().mean(Kind::Float);
+    let mut found = vec![("loss".to_owned(), loss.detach())];
+    tape.backward(&loss);
+    let next = Tensor::rand([1], FLOAT);
+    let mut variables: Vec<_> = store.variables().into_iter().collect();
+    variables.sort_by(|a, b| a.0.cmp(&b.0));
+    for (name, variable) in variables {
+        assert_eq!(
+            variable.grad().defined(),
+            variable.requires_grad(),
+            "{name}"
+        );
+        if variable.requires_grad() {
+            found.push((name, variable.grad()));
         }
-        let mut source = encoder.finish(hidden, true);
-        tape.cut([&mut source]);
-        let logits = t5.decoder.forward_on(&tape, &inputs, &source, &mask, true);
-        // The loss also reads the encoder directly, as the contrastive one does.
-        let loss = logits.to_kind(Kind::Float).square().mean(Kind::Float)
-            + source.to_kind(Kind::Float).sin().mean(Kind::Float);
-        let mut found = vec![("loss".to_owned(), loss.detach())];
-        tape.backward(&loss);
-        let next = Tensor::rand([1], FLOAT);
-        let mut variables: Vec<_> = store.variables().into_iter().collect();
-        variables.sort_by(|a, b| a.0.cmp(&b.0));
-        for (name, variable) in variables {
-            assert_eq!(
-                variable.grad().defined(),
-                variable.requires_grad(),
-                "{name}"
-            );
-            if variable.requires_grad() {
-                found.push((name, variable.grad()));
-            }
-        }
-        found.push(("the generator afterwards".to_owned(), next));
-        found
-    })
+    }
+    found.push(("the generator afterwards".to_owned(), next));
+    found
 }
 
 #[test]
@@ -121,10 +109,10 @@ fn loss_and_gradients_with_dropout_equal_those_of_one_graph() {
                 if name.starts_with("the generator") {
                     continue;
                 }
-                let largest = expected.abs().max().double_value(&[]);
-                let error = (found - expected).abs().max().double_value(&[]);
                 // Only the order in which contributions are added differs.
-                assert!(error <= 1e-6 * largest, "{name}: {error:e} of {largest:e}");
+                let norm = |x: &Tensor| x.to_kind(Kind::Double).norm().double_value(&[]);
+                let (error, size) = (norm(&(found - expected)), norm(expected));
+                assert!(error <= 1e-6 * size, "{name}: {error:e} of {size:e}");
             }
             // Once more: the same, to the bit, and the generator ends where it ended.
             let again = gradients(Mode::Recompute, gated, Precision::Fp32, frozen);
