@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tch::{Device, Kind, Tensor};
 use unimse_labels::PlainLabel;
 
+use crate::checkpointing::Tape;
 use crate::error::{ModelError, Result};
 
 /// Feature sequences of one modality that share a dimension.
@@ -338,10 +339,11 @@ pub struct Target {
     pub weights: FieldWeights,
 }
 
-/// Losses of one batch.
+/// Losses of one batch; [`Losses::backward`] computes their gradients. `'m` is the life of the model.
 #[derive(Debug)]
-pub struct Losses {
-    /// Scalar f32, differentiable: `task + alpha * sum text_audio + beta * sum text_video` (paper, equation 7).
+pub struct Losses<'m> {
+    /// Scalar f32: `task + alpha * sum text_audio + beta * sum text_video` (paper, equation 7). Differentiable, except under
+    /// gradient checkpointing, where it has no graph and only [`Losses::backward`] knows the way.
     pub total: Tensor,
     /// Task loss, the mean over utterances of the weighted sum over fields.
     pub task: f64,
@@ -349,6 +351,18 @@ pub struct Losses {
     pub text_audio: Vec<f64>,
     /// Contrastive loss text-video of each fused layer, first to last; empty where it was not computed.
     pub text_video: Vec<f64>,
+    /// Under gradient checkpointing the differentiable total and what it was computed on.
+    pub(crate) checkpoints: Option<(Tensor, Tape<'m>)>,
+}
+
+impl Losses<'_> {
+    /// Adds the gradients of `weight * total` to those of the model's parameters.
+    pub fn backward(self, weight: f64) {
+        match self.checkpoints {
+            None => (self.total * weight).backward(),
+            Some((total, tape)) => tape.backward(&(total * weight)),
+        }
+    }
 }
 
 /// What the model says about one utterance.

@@ -8,7 +8,7 @@ use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use crate::attention::{attention, merge_heads, split_heads};
-use crate::encoder::{Hook, TextEncoder};
+use crate::encoder::TextEncoder;
 use crate::error::{ModelError, Result};
 use crate::layers::{Embedding, LayerNorm, Linear, dropout, key_mask};
 use crate::precision::Precision;
@@ -225,14 +225,13 @@ impl BertEncoder {
 }
 
 impl TextEncoder for BertEncoder {
-    fn forward(
+    fn embed(
         &self,
         tokens: &Tensor,
         mask: &Tensor,
         segments: Option<&Tensor>,
         train: bool,
-        hook: Hook<'_>,
-    ) -> Tensor {
+    ) -> (Tensor, Tensor) {
         // padding may reach beyond the last position there is
         let last = self.positions.weight().size()[0] - 1;
         let places =
@@ -243,12 +242,15 @@ impl TextEncoder for BertEncoder {
             Some(segments) => embedded + segments,
             None => embedded,
         };
-        let mut hidden =
-            dropout(self.norm.forward(&embedded), self.dropout, train).to_kind(self.kind);
-        let bias = key_mask(mask, self.kind);
-        for (i, layer) in self.layers.iter().enumerate() {
-            hidden = hook(i, layer.forward(&hidden, &bias, train));
-        }
+        let hidden = dropout(self.norm.forward(&embedded), self.dropout, train).to_kind(self.kind);
+        (hidden, key_mask(mask, self.kind))
+    }
+
+    fn layer(&self, at: usize, hidden: &Tensor, bias: &Tensor, train: bool) -> Tensor {
+        self.layers[at].forward(hidden, bias, train)
+    }
+
+    fn finish(&self, hidden: Tensor, _train: bool) -> Tensor {
         hidden
     }
 

@@ -68,6 +68,9 @@ pub struct ModelConfig {
     pub max_tokens: usize,
     /// Dropout inside the backbone while training; default 0.1.
     pub dropout: f64,
+    /// Gradient checkpointing: the inside of every encoder and decoder block is computed again in the backward pass instead of
+    /// kept, which takes less memory and a third to a half more time. Default false.
+    pub checkpointing: bool,
     /// Pre-trained modality fusion (paper 3.4).
     pub fusion: FusionConfig,
     /// Audio and video encoders (paper 3.3).
@@ -76,8 +79,13 @@ pub struct ModelConfig {
     pub contrastive: ContrastiveConfig,
     /// The `label` decoder; unused by `t5`.
     pub label_decoder: LabelDecoderConfig,
-    /// Beams of the `t5` decoder's constrained generation; 1 (default) is greedy. The `label` decoder is always greedy.
+    /// Beams of constrained generation: 1 (default) gives the greedy label, more the best one met while following at least so
+    /// many beginnings.
     pub beam: usize,
+    /// With several beams of the `t5` decoder, labels are compared by log-probability / tokens^`length_penalty`, as the Hub's
+    /// `generate` does. Default 0: by probability, since only complete labels are compared and a name cut into many pieces
+    /// deserves no bonus; the Hub's own default is 1.
+    pub length_penalty: f64,
 }
 
 impl Default for ModelConfig {
@@ -90,11 +98,13 @@ impl Default for ModelConfig {
             context_after: 2,
             max_tokens: 128,
             dropout: 0.1,
+            checkpointing: false,
             fusion: FusionConfig::default(),
             lstm: LstmConfig::default(),
             contrastive: ContrastiveConfig::default(),
             label_decoder: LabelDecoderConfig::default(),
             beam: 1,
+            length_penalty: 0.0,
         }
     }
 }
@@ -301,6 +311,13 @@ impl ModelConfig {
             if !(value.is_finite() && value >= 0.0) {
                 return fail(key, "a finite number, not negative", value.to_string());
             }
+        }
+        if !self.length_penalty.is_finite() {
+            return fail(
+                "length_penalty",
+                "a finite number",
+                self.length_penalty.to_string(),
+            );
         }
         if !(self.contrastive.temperature.is_finite() && self.contrastive.temperature > 0.0) {
             return fail(

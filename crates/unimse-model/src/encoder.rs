@@ -11,8 +11,24 @@ pub fn no_hook(_layer: usize, hidden: Tensor) -> Tensor {
     hidden
 }
 
-/// A pretrained text encoder.
+/// A pretrained text encoder: [`TextEncoder::embed`], every [`TextEncoder::layer`] in order, [`TextEncoder::finish`].
 pub trait TextEncoder {
+    /// What the first layer reads, `[batch, time, dim]`, and the bias of attention scores that all layers share,
+    /// broadcastable to `[batch, heads, time, time]`; arguments as in [`TextEncoder::forward`].
+    fn embed(
+        &self,
+        tokens: &Tensor,
+        mask: &Tensor,
+        segments: Option<&Tensor>,
+        train: bool,
+    ) -> (Tensor, Tensor);
+
+    /// Output of layer `at`, below [`TextEncoder::layers`], for `hidden` and `bias` as of [`TextEncoder::embed`].
+    fn layer(&self, at: usize, hidden: &Tensor, bias: &Tensor, train: bool) -> Tensor;
+
+    /// What comes after the last layer.
+    fn finish(&self, hidden: Tensor, train: bool) -> Tensor;
+
     /// Last hidden state `[batch, time, dim]` in [`TextEncoder::kind`], after the final norm where the backbone has one.
     ///
     /// - `tokens` `[batch, time]` i64, below [`TextEncoder::vocabulary`];
@@ -26,7 +42,13 @@ pub trait TextEncoder {
         segments: Option<&Tensor>,
         train: bool,
         hook: Hook<'_>,
-    ) -> Tensor;
+    ) -> Tensor {
+        let (mut hidden, bias) = self.embed(tokens, mask, segments, train);
+        for at in 0..self.layers() {
+            hidden = hook(at, self.layer(at, &hidden, &bias, train));
+        }
+        self.finish(hidden, train)
+    }
 
     /// Width of the hidden state.
     fn dim(&self) -> i64;

@@ -6,7 +6,7 @@ use unimse_labels::{Grammar, PlainLabel};
 
 use crate::automaton::{Automaton, FIELDS};
 use crate::batch::Prediction;
-use crate::t5::Decoding;
+use crate::t5::{Decoding, score};
 
 /// Prefixes kept for each utterance, the greedy one among them. Polarity and intensity are settled before the tree is wider
 /// than that (with one decimal), so their probabilities are exact; those of emotions are the mean over the kept prefixes,
@@ -24,6 +24,8 @@ struct Prefix {
     node: u32,
     /// Log-probability under the constrained distribution.
     mass: f64,
+    /// Tokens so far, forced ones among them, without the start token.
+    length: usize,
     /// Row of the decoder it continues.
     parent: usize,
 }
@@ -34,15 +36,24 @@ struct Found {
     /// Mass of each value of each field, over all prefixes that settled it.
     mass: [Vec<f64>; FIELDS],
     greedy: Option<u32>,
+    /// Of the complete labels met, the one with the highest score.
     best: Option<(f64, u32)>,
+}
+
+/// Which of the labels that a search meets is its answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Beam {
+    /// 1 takes the greedy label. More take the label with the best [`score`] of those met while at least so many prefixes
+    /// are followed.
+    pub(crate) beams: usize,
+    /// Exponent of the length in [`score`]. Forced tokens have probability 1 and count in the length.
+    pub(crate) length_penalty: f64,
 }
 
 /// Searches for the labels of a batch.
 ///
 /// `decoding` stands at no token read with one hypothesis per utterance and gives logits of `automaton.vocabulary()`, in that
-/// order; `bias` `[batch, vocabulary]` fp32, if any, is added to them. `start` is the first token read. With
-/// `beams` of 1 the label is the greedy one, with more the most probable one of those met while keeping at least so many
-/// prefixes.
+/// order; `bias` `[batch, vocabulary]` fp32, if any, is added to them. `start` is the first token read.
 pub(crate) fn search(
     automaton: &Automaton,
     grammar: &Grammar,
@@ -50,40 +61,38 @@ pub(crate) fn search(
     batch: usize,
     bias: Option<&Tensor>,
     start: i64,
-    beams: usize,
+    beam: Beam,
 ) -> Vec<Prediction> {
     let width = automaton.vocabulary().len();
     let bias: Option<Vec<f32>> = bias.map(values);
-    let keep = PREFIXES.max(beams);
+    let keep = PREFIXES.max(beam.beams);
+    // One beam is the greedy path, which is followed anyhow.
+    let sure = if beam.beams > 1 { beam.beams } else { 0 };
     let mut found = vec![Found::new(automaton); batch];
     let mut first = vec![start];
-    let root = automaton.forced(0, &mut first);
+    let node = automaton.forced(0, &mut first);
+    let root = Prefix {
+        node,
+        mass: 0.0,
+        length: first.len() - 1,
+        parent: 0,
+    };
     for found in &mut found {
-        found.settle(automaton, None, root, 0.0, true);
+        found.settle(automaton, None, &root, true, beam.length_penalty);
     }
-    let open = !automaton.children(root).is_empty();
-    let mut alive = vec![
-        if open {
-            vec![Prefix {
-                node: root,
-                mass: 0.0,
-                parent: 0,
-            }]
-        } else {
-            Vec::new()
-        };
-        batch
-    ];
+    let open = !automaton.children(root.node).is_empty();
+    let mut alive = vec![if open { vec![root] } else { Vec::new() }; batch];
     let mut runs = vec![vec![first]; batch];
     while alive.iter().any(|prefixes| !prefixes.is_empty()) {
-        let (beam, logits) = advance(&mut decoding, &alive, &runs, width);
+        let (each, logits) = advance(&mut decoding, &alive, &runs, width);
         for (item, (prefixes, runs)) in alive.iter_mut().zip(&mut runs).enumerate() {
-            let mut next: Vec<(Prefix, Vec<i64>, bool)> = Vec::new();
+            // Prefix, its new tokens, whether it is the greedy one, whether its mass makes it count.
+            let mut next: Vec<(Prefix, Vec<i64>, bool, bool)> = Vec::new();
             for (slot, prefix) in prefixes.iter().enumerate() {
-                let row = item * beam + slot;
+                let row = item * each + slot;
                 let logits = &logits[row * width..(row + 1) * width];
                 let children = automaton.children(prefix.node);
-                let score = |piece: u32| {
+                let logit = |piece: u32| {
                     let shift = bias
                         .as_ref()
                         .map_or(0.0, |b| b[item * width + piece as usize]);
@@ -91,11 +100,11 @@ pub(crate) fn search(
                 };
                 let top = children
                     .iter()
-                    .map(|&(piece, _)| score(piece))
+                    .map(|&(piece, _)| logit(piece))
                     .fold(f64::NEG_INFINITY, f64::max);
                 let total: f64 = children
                     .iter()
-                    .map(|&(piece, _)| (score(piece) - top).exp())
+                    .map(|&(piece, _)| (logit(piece) - top).exp())
                     .sum();
                 let follows_greedy = slot == 0 && found[item].greedy.is_none();
                 let mut greedy_child = usize::MAX;
@@ -103,45 +112,51 @@ pub(crate) fn search(
                     // The first of equals, so that ties do not depend on the order of floating-point comparisons.
                     greedy_child = children
                         .iter()
-                        .position(|&(piece, _)| score(piece) >= top)
+                        .position(|&(piece, _)| logit(piece) >= top)
                         .unwrap_or(0);
                 }
                 for (at, &(piece, child)) in children.iter().enumerate() {
-                    let mass = prefix.mass + score(piece) - top - total.ln();
+                    let mass = prefix.mass + logit(piece) - top - total.ln();
                     let mut run = vec![automaton.vocabulary()[piece as usize]];
                     let node = automaton.forced(child, &mut run);
                     let greedy = at == greedy_child;
-                    found[item].settle(automaton, Some(prefix.node), node, mass, greedy);
+                    let longer = Prefix {
+                        node,
+                        mass,
+                        length: prefix.length + run.len(),
+                        parent: slot,
+                    };
+                    found[item].settle(
+                        automaton,
+                        Some(prefix.node),
+                        &longer,
+                        greedy,
+                        beam.length_penalty,
+                    );
                     let counts =
                         greedy || mass.exp() >= LEAST_MASS || automaton.open(node, INTENSITY);
-                    if counts && !automaton.complete(node) {
-                        next.push((
-                            Prefix {
-                                node,
-                                mass,
-                                parent: slot,
-                            },
-                            run,
-                            greedy,
-                        ));
+                    if (counts || sure > 0) && !automaton.complete(node) {
+                        next.push((longer, run, greedy, counts));
                     }
                 }
             }
-            next.sort_by(|(a, _, first), (b, _, second)| {
+            next.sort_by(|(a, _, first, _), (b, _, second, _)| {
                 second.cmp(first).then(b.mass.total_cmp(&a.mass))
             });
             next.truncate(keep);
             runs.clear();
             prefixes.clear();
-            for (prefix, run, _) in next {
-                prefixes.push(prefix);
-                runs.push(run);
+            for (at, (prefix, run, _, counts)) in next.into_iter().enumerate() {
+                if counts || at < sure {
+                    prefixes.push(prefix);
+                    runs.push(run);
+                }
             }
         }
     }
     found
         .into_iter()
-        .map(|found| found.prediction(automaton, grammar, beams > 1))
+        .map(|found| found.prediction(automaton, grammar, beam.beams > 1))
         .collect()
 }
 
@@ -207,28 +222,30 @@ impl Found {
         }
     }
 
-    /// Books the mass of `node`, reached from `before`, for the fields that it settles.
+    /// Books the mass of `prefix`, reached from `before`, for the fields that it settles.
     fn settle(
         &mut self,
         automaton: &Automaton,
         before: Option<u32>,
-        node: u32,
-        mass: f64,
+        prefix: &Prefix,
         greedy: bool,
+        length_penalty: f64,
     ) {
+        let node = prefix.node;
         for (field, values) in self.mass.iter_mut().enumerate() {
             if let Some(value) = automaton.settled(node, field)
                 && before.is_none_or(|before| automaton.settled(before, field).is_none())
             {
-                values[value] += mass.exp();
+                values[value] += prefix.mass.exp();
             }
         }
         if automaton.complete(node) {
             if greedy {
                 self.greedy = Some(node);
             }
-            if self.best.is_none_or(|(best, _)| mass > best) {
-                self.best = Some((mass, node));
+            let score = score(prefix.mass, prefix.length.max(1), length_penalty);
+            if self.best.is_none_or(|(best, _)| score > best) {
+                self.best = Some((score, node));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 
 use crate::error::{ModelError, Result};
-use crate::weights::shards;
+use crate::weights::{replace, shards};
 
 /// The folder of the checkpoint `name`: a local folder if there is one of that name, else the Hub's checkpoint
 /// `name` (`organisation/model`), downloaded into `cache` unless it is there already.
@@ -19,6 +19,48 @@ pub fn resolve(name: &str, cache: &Path) -> Result<PathBuf> {
 /// The cache the Hub's own tools use: `hub` in `HF_HOME`, or below the user's cache.
 pub fn default_cache() -> PathBuf {
     hf_hub::Cache::from_env().path().clone()
+}
+
+/// What a checkpoint of the Hub has beside its weights; only the first two are needed.
+const DESCRIPTION: [&str; 7] = [
+    "config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "generation_config.json",
+    "spiece.model",
+    "vocab.txt",
+];
+
+/// Makes the folder `to`, where a model built around the checkpoint `from` is saved as `model.safetensors`, a checkpoint of
+/// the Hub itself: configuration and tokenizer are copied. The number format that the configuration names becomes
+/// `float32`, which is what models are saved in.
+///
+/// # Errors
+/// A file cannot be read or written, `config.json` is no JSON object.
+pub fn copy_description(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).map_err(ModelError::io(to))?;
+    for name in DESCRIPTION {
+        let (source, target) = (from.join(name), to.join(name));
+        if name != "config.json" && !source.is_file() {
+            continue;
+        }
+        let mut bytes = std::fs::read(&source).map_err(ModelError::io(&source))?;
+        if name == "config.json" {
+            let mut config: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_slice(&bytes).map_err(ModelError::json(&source))?;
+            for key in ["dtype", "torch_dtype"] {
+                if let Some(kind) = config.get_mut(key) {
+                    *kind = "float32".into();
+                }
+            }
+            bytes = serde_json::to_vec_pretty(&config).map_err(ModelError::json(&source))?;
+        }
+        replace(&target, |temporary| {
+            std::fs::write(temporary, bytes).map_err(ModelError::io(temporary))
+        })?;
+    }
+    Ok(())
 }
 
 /// A server of checkpoints and the folder that keeps what it gave.

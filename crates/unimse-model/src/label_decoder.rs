@@ -17,9 +17,10 @@ use unimse_labels::{Field, Form, Grammar, IemocapEmotion, MeldEmotion, PlainLabe
 
 use crate::automaton::Automaton;
 use crate::batch::{Prediction, Target};
+use crate::checkpointing::Tape;
 use crate::config::LabelDecoderConfig;
 use crate::error::{ModelError, Result};
-use crate::generate::search;
+use crate::generate::{Beam, search};
 use crate::layers::{Embedding, Linear};
 use crate::t5::{Decoding, T5Config, T5Decoder};
 
@@ -223,12 +224,13 @@ impl LabelDecoder {
     ///
     /// # Shapes
     /// `source` `[batch, time, dim]`, `mask` and `current` `[batch, time]` bool: where a token stands, where one of the current
-    /// utterance stands. One target per row.
+    /// utterance stands. One target per row. The decoder's blocks are put on `tape`.
     ///
     /// # Errors
     /// Shapes that do not fit each other.
-    pub fn loss(
-        &self,
+    pub fn loss<'a>(
+        &'a self,
+        tape: &Tape<'a>,
         source: &Tensor,
         mask: &Tensor,
         current: &Tensor,
@@ -239,7 +241,7 @@ impl LabelDecoder {
         let readout = self.readout.forward(&pool(source, current)?).unsqueeze(1);
         let logits = self
             .decoder
-            .forward(&teacher.inputs, source, mask, train)
+            .forward_on(tape, &teacher.inputs, source, mask, train)
             .to_kind(Kind::Float)
             + readout;
         let chances = (logits + teacher.impossible).log_softmax(-1, Kind::Float);
@@ -270,7 +272,11 @@ impl LabelDecoder {
             batch,
             Some(&readout),
             START,
-            beams,
+            // Every label has as many tokens as every other.
+            Beam {
+                beams,
+                length_penalty: 0.0,
+            },
         ))
     }
 

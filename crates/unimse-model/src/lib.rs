@@ -19,11 +19,14 @@ mod attention;
 mod contrast;
 mod error;
 mod generate;
+#[cfg(test)]
+mod generator;
 mod parameters;
 
 pub mod automaton;
 pub mod batch;
 pub mod bert;
+pub mod checkpointing;
 pub mod config;
 pub mod encoder;
 pub mod fusion;

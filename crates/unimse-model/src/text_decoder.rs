@@ -5,8 +5,9 @@ use unimse_labels::{Field, Form, Grammar};
 
 use crate::automaton::Automaton;
 use crate::batch::{Prediction, Target};
+use crate::checkpointing::Tape;
 use crate::error::Result;
-use crate::generate::search;
+use crate::generate::{Beam, search};
 use crate::t5::{Decoding, IGNORED, T5Config, T5Decoder, shift_right};
 use crate::tokenizer::Tokenizer;
 
@@ -109,13 +110,14 @@ impl TextDecoder {
 
     /// Weighted mean over tokens of the cross-entropy of `targets`, fp32 scalar; 0 where every weight is 0.
     ///
-    /// `source` `[batch, time, dim]` and `mask` `[batch, time]` bool are the encoder's.
+    /// `source` `[batch, time, dim]` and `mask` `[batch, time]` bool are the encoder's; the decoder's blocks are put on `tape`.
     ///
     /// # Errors
     /// The tokenizer fails.
-    pub fn loss(
+    pub fn loss<'a>(
         &self,
-        decoder: &T5Decoder,
+        decoder: &'a T5Decoder,
+        tape: &Tape<'a>,
         source: &Tensor,
         mask: &Tensor,
         targets: &[Target],
@@ -138,7 +140,7 @@ impl TextDecoder {
         let weights = Tensor::from_slice(&weights).to_device(device);
         let inputs = shift_right(&labels, self.start, self.pad);
         let logits = decoder
-            .forward(&inputs, source, mask, train)
+            .forward_on(tape, &inputs, source, mask, train)
             .flatten(0, 1)
             .to_kind(Kind::Float);
         let losses = logits.cross_entropy_loss(
@@ -154,13 +156,14 @@ impl TextDecoder {
         Ok((losses * &weights).sum(Kind::Float) / total)
     }
 
-    /// Constrained generation; arguments as in [`TextDecoder::loss`], `beams` as in the configuration.
+    /// Constrained generation; arguments as in [`TextDecoder::loss`], `beams` and `length_penalty` as in the configuration.
     pub fn predict(
         &self,
         decoder: &T5Decoder,
         source: &Tensor,
         mask: &Tensor,
         beams: usize,
+        length_penalty: f64,
     ) -> Vec<Prediction> {
         let pieces = Tensor::from_slice(self.automaton.vocabulary()).to_device(source.device());
         let decoding = Decoding::new(decoder, source, mask, 1, Some(&pieces));
@@ -171,7 +174,10 @@ impl TextDecoder {
             source.size()[0] as usize,
             None,
             self.start,
-            beams,
+            Beam {
+                beams,
+                length_penalty,
+            },
         )
     }
 

@@ -11,6 +11,7 @@ use unimse_labels::Grammar;
 
 use crate::batch::{Batch, Losses, ModalityBatch, Prediction, Target};
 use crate::bert::{BertConfig, BertEncoder};
+use crate::checkpointing::Tape;
 use crate::config::{Backbone, Decoder, FeatureDims, Modality, ModelConfig};
 use crate::contrast::Contrast;
 use crate::encoder::TextEncoder;
@@ -68,6 +69,9 @@ struct Encoded {
     audio: Option<ModalityStates>,
     video: Option<ModalityStates>,
 }
+
+/// What the modality encoders say: of audio, of video, and for fusion.
+type Heard = (Option<ModalityStates>, Option<ModalityStates>, Vec<Tensor>);
 
 /// Text, audio and video in; universal labels out.
 #[derive(Debug)]
@@ -210,7 +214,7 @@ impl UniModel {
     ///
     /// # Errors
     /// A batch that does not fit the model, a loss that is not finite.
-    pub fn loss(&self, batch: &Batch, targets: &[Target], train: bool) -> Result<Losses> {
+    pub fn loss(&self, batch: &Batch, targets: &[Target], train: bool) -> Result<Losses<'_>> {
         if targets.len() as i64 != batch.size {
             return Err(ModelError::Input(format!(
                 "targets: expected {}, found {}",
@@ -220,7 +224,13 @@ impl UniModel {
         }
         let contrast = self.contrast.as_ref().filter(|_| train);
         let mut anchors = Vec::new();
-        let encoded = self.encode(batch, train, &mut |_, fused, _| {
+        let recompute = train && self.config.checkpointing;
+        let tape = if recompute {
+            Tape::recompute()
+        } else {
+            Tape::plain()
+        };
+        let encoded = self.encode(batch, train, &tape, &mut |fused| {
             if let Some(contrast) = contrast {
                 anchors.push(contrast.anchor(anchors.len(), fused, &batch.mask));
             }
@@ -229,9 +239,10 @@ impl UniModel {
         let source = &encoded.states;
         let task = match (&self.labels, &self.text) {
             (Labels::Text(labels), Text::T5(t5)) => {
-                labels.loss(&t5.decoder, source, &batch.mask, targets, train)?
+                labels.loss(&t5.decoder, &tape, source, &batch.mask, targets, train)?
             }
             (Labels::Closed(labels), _) => labels.loss(
+                &tape,
                 source,
                 &batch.mask,
                 &batch.segments.eq(CURRENT).logical_and(&batch.mask),
@@ -249,6 +260,7 @@ impl UniModel {
             total: task,
             text_audio: Vec::new(),
             text_video: Vec::new(),
+            checkpoints: None,
         };
         if let Some(contrast) = contrast {
             let (alpha, beta) = (self.config.contrastive.alpha, self.config.contrastive.beta);
@@ -290,6 +302,11 @@ impl UniModel {
                 "the loss is not finite: task {task}, text-audio {text_audio:?}, text-video {text_video:?}"
             )));
         }
+        if recompute {
+            // What is left of the graph leads to the last blocks only; nobody shall take it for the whole.
+            let plain = losses.total.detach();
+            losses.checkpoints = Some((std::mem::replace(&mut losses.total, plain), tape));
+        }
         Ok(losses)
     }
 
@@ -299,11 +316,13 @@ impl UniModel {
     /// A batch that does not fit the model.
     pub fn predict(&self, batch: &Batch) -> Result<Vec<Prediction>> {
         tch::no_grad(|| {
-            let source = self.encode(batch, false, &mut |_, _, _| {})?.states;
-            let beams = self.config.beam;
+            let source = self
+                .encode(batch, false, &Tape::plain(), &mut |_| {})?
+                .states;
+            let (beams, penalty) = (self.config.beam, self.config.length_penalty);
             match (&self.labels, &self.text) {
                 (Labels::Text(labels), Text::T5(t5)) => {
-                    Ok(labels.predict(&t5.decoder, &source, &batch.mask, beams))
+                    Ok(labels.predict(&t5.decoder, &source, &batch.mask, beams, penalty))
                 }
                 (Labels::Closed(labels), _) => labels.predict(
                     &source,
@@ -324,27 +343,30 @@ impl UniModel {
     /// A batch that does not fit the model.
     pub fn fusion_ratios(&self, batch: &Batch) -> Result<Vec<f64>> {
         tch::no_grad(|| {
+            let (_, _, others) = self.listen(batch, false)?;
+            let encoder = self.text.encoder();
+            let first = encoder.layers() - self.fusions.len();
             let mut ratios = Vec::new();
-            self.encode(batch, false, &mut |hidden, fused, skip| {
-                let term = if skip {
-                    fused - hidden
-                } else {
-                    fused.shallow_clone()
-                };
-                ratios.push(fusion_ratio(&term, hidden, &batch.mask));
-            })?;
+            let _ = encoder.forward(
+                &batch.tokens,
+                &batch.mask,
+                Some(&self.segments.forward(&batch.segments)),
+                false,
+                &mut |layer, hidden| {
+                    let fusion = layer.checked_sub(first).and_then(|at| self.fusions.get(at));
+                    let Some(fusion) = fusion else { return hidden };
+                    let term = fusion.term(&hidden, &others);
+                    ratios.push(fusion_ratio(&term, &hidden, &batch.mask));
+                    fusion.forward(&hidden, &others, false)
+                },
+            );
             Ok(ratios)
         })
     }
 
-    /// Runs the modality encoders and the text encoder; `observe` sees hidden state, fused state and whether the hidden
-    /// state is part of the fused one, after each fused layer.
-    fn encode(
-        &self,
-        batch: &Batch,
-        train: bool,
-        observe: &mut dyn FnMut(&Tensor, &Tensor, bool),
-    ) -> Result<Encoded> {
+    /// Checks the batch and runs the modality encoders: what they say of audio and video, and the state of each modality in
+    /// use for every row, `[batch, hidden]`, in the order that fusion takes them.
+    fn listen(&self, batch: &Batch, train: bool) -> Result<Heard> {
         let text = self.text.encoder();
         batch.check(text.vocabulary(), text.max_positions())?;
         let device = self.device();
@@ -367,23 +389,48 @@ impl UniModel {
                     .map(|branch| branch.absent.fill(batch.size, present))
             })
             .collect();
+        Ok((audio, video, states))
+    }
+
+    /// Runs the modality encoders and the text encoder, each layer with its fusion as one block on `tape`; `observe` sees the
+    /// output of every fused layer.
+    fn encode<'m>(
+        &'m self,
+        batch: &Batch,
+        train: bool,
+        tape: &Tape<'m>,
+        observe: &mut dyn FnMut(&Tensor),
+    ) -> Result<Encoded> {
+        let (mut audio, mut video, mut others) = self.listen(batch, train)?;
         let encoder = self.text.encoder();
-        let first = encoder.layers() - self.fusions.len();
-        let states = encoder.forward(
-            &batch.tokens,
-            &batch.mask,
-            Some(&self.segments.forward(&batch.segments)),
-            train,
-            &mut |layer, hidden| match layer.checked_sub(first).and_then(|at| self.fusions.get(at))
-            {
-                None => hidden,
-                Some(fusion) => {
-                    let fused = fusion.forward(&hidden, &states, train);
-                    observe(&hidden, &fused, self.config.fusion.skip);
-                    fused
-                }
-            },
+        let segments = self.segments.forward(&batch.segments);
+        let (mut hidden, mut bias) =
+            encoder.embed(&batch.tokens, &batch.mask, Some(&segments), train);
+        let sequences = audio.iter_mut().chain(&mut video).map(|s| &mut s.sequence);
+        tape.cut(
+            [&mut hidden, &mut bias]
+                .into_iter()
+                .chain(&mut others)
+                .chain(sequences),
         );
+        let first = encoder.layers() - self.fusions.len();
+        for at in 0..encoder.layers() {
+            let fusion = at.checked_sub(first).and_then(|at| self.fusions.get(at));
+            let mut inputs = vec![&hidden, &bias];
+            inputs.extend(others.iter().filter(|_| fusion.is_some()));
+            hidden = tape.run(&inputs, move |x| {
+                let hidden = encoder.layer(at, &x[0], &x[1], train);
+                match fusion {
+                    Some(fusion) => fusion.forward(&hidden, &x[2..], train),
+                    None => hidden,
+                }
+            });
+            if fusion.is_some() {
+                observe(&hidden);
+            }
+        }
+        let mut states = encoder.finish(hidden, train);
+        tape.cut([&mut states]);
         Ok(Encoded {
             states,
             audio,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
@@ -9,6 +10,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use crate::error::{ModelError, Result};
+use crate::parameters::OURS;
 
 /// How the tensors of a file differ from those of the model; every one is listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,9 +74,12 @@ impl Family {
         }
     }
 
-    /// Tensors a checkpoint may carry that add nothing to the model: copies, heads of other tasks, and, for a model
-    /// that has only the encoder, the decoder.
+    /// Tensors a checkpoint may carry that add nothing to the model: copies, heads of other tasks, for a model that has only
+    /// the encoder the decoder, and for a plain backbone what is ours in the checkpoint of a run.
     fn is_redundant(self, name: &str, model: &BTreeSet<String>) -> bool {
+        if name.starts_with(OURS) {
+            return !model.iter().any(|m| m.starts_with(OURS));
+        }
         match self {
             Self::T5 => {
                 let has_decoder = model.iter().any(|m| m.starts_with("decoder.block."));
@@ -154,17 +159,29 @@ pub(crate) fn checkpoint_files(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
+/// The names of the tensors of a checkpoint folder, as the file or the index spells them; no tensor is read.
+pub(crate) fn tensor_names(folder: &Path) -> Result<BTreeSet<String>> {
+    let index = folder.join("model.safetensors.index.json");
+    let single = folder.join("model.safetensors");
+    if !single.is_file() && index.is_file() {
+        return Ok(weight_map(&index)?.into_keys().collect());
+    }
+    let mut file = std::fs::File::open(&single).map_err(ModelError::io(&single))?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length)
+        .map_err(ModelError::io(&single))?;
+    let mut header = Vec::new();
+    file.take(u64::from_le_bytes(length))
+        .read_to_end(&mut header)
+        .map_err(ModelError::io(&single))?;
+    let names: BTreeMap<String, serde::de::IgnoredAny> =
+        serde_json::from_slice(&header).map_err(ModelError::json(&single))?;
+    Ok(names.into_keys().collect())
+}
+
 /// The names of the files that the index of a sharded checkpoint lists, sorted.
 pub(crate) fn shards(index: &Path) -> Result<BTreeSet<String>> {
-    #[derive(serde::Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    let text = std::fs::read_to_string(index).map_err(ModelError::io(index))?;
-    let map = serde_json::from_str::<Index>(&text)
-        .map_err(ModelError::json(index))?
-        .weight_map;
-    let names: BTreeSet<String> = map.into_values().collect();
+    let names: BTreeSet<String> = weight_map(index)?.into_values().collect();
     match names
         .iter()
         .find(|name| Path::new(name).file_name() != Some(name.as_ref()))
@@ -177,6 +194,17 @@ pub(crate) fn shards(index: &Path) -> Result<BTreeSet<String>> {
         )),
         None => Ok(names),
     }
+}
+
+/// For every tensor of a sharded checkpoint the file it is in.
+fn weight_map(index: &Path) -> Result<BTreeMap<String, String>> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let text = std::fs::read_to_string(index).map_err(ModelError::io(index))?;
+    let index: Index = serde_json::from_str(&text).map_err(ModelError::json(index))?;
+    Ok(index.weight_map)
 }
 
 /// Every tensor of a safetensors file by name, on the CPU, in its own kind.
@@ -264,21 +292,28 @@ fn fill(
 /// Writes `tensors` to `path` as transformers writes them, so that it opens them too. The same tensors give the same
 /// bytes. The file appears complete or not at all: it is written beside `path`, synced and renamed.
 pub fn save(tensors: &[(String, Tensor)], path: &Path) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
     let views: Vec<_> = tensors
         .iter()
         .map(|(name, tensor)| Ok((name, Stored::new(tensor)?)))
         .collect::<Result<_>>()?;
     // A single entry: the map has no order of its own.
     let info = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    safetensors::serialize_to_file(views, Some(info), &temporary).map_err(|source| {
-        ModelError::SafeTensors {
-            path: temporary.clone(),
-            source,
-        }
-    })?;
+    replace(path, |temporary| {
+        safetensors::serialize_to_file(views, Some(info), temporary).map_err(|source| {
+            ModelError::SafeTensors {
+                path: temporary.to_owned(),
+                source,
+            }
+        })
+    })
+}
+
+/// Lets `write` write a file beside `path`, which then, synced, takes its place.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    write(&temporary)?;
     std::fs::File::open(&temporary)
         .and_then(|f| f.sync_all())
         .map_err(ModelError::io(&temporary))?;

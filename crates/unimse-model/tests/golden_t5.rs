@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use tch::nn::VarStore;
 use tch::{Device, IndexOp, Kind, Tensor};
-use unimse_model::t5::{Decoding, T5, T5Config, shift_right};
+use unimse_model::t5::{BeamSearch, Decoding, Hypothesis, T5, T5Config, padded, shift_right};
 use unimse_model::weights::{Family, load_backbone, read};
 use unimse_model::{Precision, TextEncoder};
 
@@ -244,6 +244,144 @@ fn golden_t5_greedy_ids() {
             "{}",
             g.name
         );
+    });
+}
+
+/// The number in `beam4`.
+fn beams(name: &str) -> usize {
+    let number = name.split("beam").nth(1).unwrap();
+    let end = number.find(|c: char| !c.is_ascii_digit()).unwrap();
+    number[..end].parse().unwrap()
+}
+
+/// Beam search against the ids and scores called `ids` and `scores`. The number of beams, the length penalty and the
+/// number of tokens stand in the names and shapes of the golden tensors.
+fn check_beams(g: &Golden, ids: &str, scores: &str, length_penalty: f64, end: i64) {
+    let expected = g.tensor(ids);
+    let beams = beams(ids);
+    let config = g.model.config();
+    let search = BeamSearch {
+        beams,
+        length_penalty,
+        max_new_tokens: NEW_TOKENS,
+        start: config.start_token(),
+        end,
+    };
+    let source = g.source();
+    let inputs = source.size()[0];
+    let run = |source: &Tensor, mask: &Tensor| {
+        let decoding = Decoding::new(&g.model.decoder, source, mask, 1, None);
+        search.run(decoding, source.size()[0] as usize).unwrap()
+    };
+    let found = run(&source, &g.mask());
+    let best: Vec<&Hypothesis> = found.iter().map(|texts| &texts[0]).collect();
+    // The reference fills up with the padding id only where that is not 0, else with the end token.
+    let fill = if config.pad_token_id == 0 {
+        end
+    } else {
+        config.pad_token_id
+    };
+    assert_eq!(
+        padded(best.iter().copied(), fill),
+        *expected,
+        "{}: {ids}",
+        g.name
+    );
+    let values = Tensor::from_slice(&best.iter().map(|text| text.score).collect::<Vec<_>>());
+    g.check(scores, &values, 1e-4);
+    for (row, texts) in found.iter().enumerate() {
+        assert!((1..=beams).contains(&texts.len()));
+        assert!(texts.is_sorted_by(|a, b| a.score >= b.score));
+        // Each by itself: the search of an input neither sees nor waits for the others.
+        let row = row as i64;
+        let alone = run(&source.narrow(0, row, 1), &g.mask().narrow(0, row, 1));
+        assert_eq!(
+            alone[0][0].ids, texts[0].ids,
+            "{}: row {row} of {inputs}",
+            g.name
+        );
+    }
+}
+
+/// What every generation of the golden values allows; the texts may all be shorter.
+const NEW_TOKENS: usize = 12;
+
+#[test]
+fn golden_t5_beam_ids_and_scores() {
+    for_each(Precision::Fp32, |g| {
+        let end = g.model.config().eos_token_id;
+        let mut checked = 0;
+        for ids in g.case.keys().filter(|name| name.starts_with("beam")) {
+            if let Some(name) = ids.strip_suffix("_ids") {
+                check_beams(g, ids, &format!("{name}_scores"), 1.0, end);
+                let texts = g
+                    .model
+                    .generate(
+                        g.tensor("input_ids"),
+                        &g.mask(),
+                        beams(ids),
+                        1.0,
+                        NEW_TOKENS,
+                    )
+                    .unwrap();
+                let best = texts.iter().map(|texts| &texts[0]);
+                assert_eq!(padded(best, end), *g.tensor(ids), "{}", g.name);
+                checked += 1;
+            }
+        }
+        assert!(checked > 0, "{}: no beam ids in case.safetensors", g.name);
+    });
+}
+
+#[test]
+fn golden_t5_beam_with_texts_that_end_at_every_length_penalty() {
+    for_each(Precision::Fp32, |g| {
+        let end = g.tensor("eos_case.eos_token_id").int64_value(&[0]);
+        let mut checked = 0;
+        for ids in g.case.keys() {
+            let Some(name) = ids
+                .strip_prefix("eos_case.beam")
+                .and_then(|_| ids.strip_suffix(".ids"))
+            else {
+                continue;
+            };
+            let penalty: f64 = name.split("_lp").nth(1).unwrap().parse().unwrap();
+            check_beams(g, ids, &format!("{name}.scores"), penalty, end);
+            checked += 1;
+        }
+        assert!(checked > 0, "{}: no beams that end", g.name);
+    });
+}
+
+#[test]
+fn one_beam_without_penalty_is_greedy_and_many_are_distinct() {
+    for_each(Precision::Fp32, |g| {
+        // A text ends with one beam where the end token is the best; no longer one is more probable.
+        let texts = g
+            .model
+            .generate(g.tensor("input_ids"), &g.mask(), 1, 0.0, NEW_TOKENS)
+            .unwrap();
+        let config = g.model.config();
+        let found = padded(texts.iter().map(|t| &t[0]), config.pad_token_id);
+        assert_eq!(found, *g.tensor("greedy_ids"), "{}", g.name);
+        for (beams, tokens, penalty) in [(0, 1, 1.0), (1, 0, 1.0), (1, 1, f64::NAN)] {
+            let error = g
+                .model
+                .generate(g.tensor("input_ids"), &g.mask(), beams, penalty, tokens)
+                .unwrap_err();
+            assert!(error.to_string().starts_with("beam search: "), "{error}");
+        }
+        // More beams than continuations exist at first; the end token is one of them.
+        let vocabulary = config.vocab_size as usize;
+        let many = g
+            .model
+            .generate(g.tensor("input_ids"), &g.mask(), vocabulary + 3, 1.0, 3)
+            .unwrap();
+        for texts in many {
+            assert_eq!(texts.len(), vocabulary + 3, "{}", g.name);
+            let distinct: std::collections::BTreeSet<_> = texts.iter().map(|t| &t.ids).collect();
+            assert_eq!(distinct.len(), texts.len(), "{}", g.name);
+        }
     });
 }
 

@@ -52,7 +52,7 @@ fn fusion_is_identity_at_step_0_and_alive_after_it() {
         let targets = targets(4);
         for at in 0..3 {
             let losses = fused.loss(&batch, &targets, true).unwrap();
-            losses.total.backward();
+            losses.backward(1.0);
             let alive = gradient(&fused, "unimse.audio.lstm.weight_ih_l0") > 0.0;
             assert_eq!(
                 alive,
@@ -167,19 +167,31 @@ fn an_absent_modality_is_the_same_whatever_its_tensor_holds() {
 }
 
 #[test]
-fn rows_do_not_see_each_other() {
-    let fused = tiny::shaken(&config(Backbone::MiniLm, Decoder::Label), 6);
-    let together = fused.predict(&batch(4, 9, true)).unwrap();
-    for (row, expected) in together.iter().enumerate() {
-        let alone = fused.predict(&tiny::row(4, 9, row)).unwrap();
-        assert_eq!(alone.len(), 1);
-        let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
-        assert!(close(&alone[0].polarity, &expected.polarity));
-        assert!(close(
-            alone[0].meld.as_ref().unwrap(),
-            expected.meld.as_ref().unwrap()
-        ));
-        assert_eq!(alone[0].raw, expected.raw);
+fn a_batch_is_decoded_as_its_rows_one_by_one() {
+    for (backbone, decoder) in KINDS {
+        for (beam, length_penalty) in [(1, 0.0), (3, 0.0), (20, 1.0)] {
+            let mut config = config(backbone, decoder);
+            (config.beam, config.length_penalty) = (beam, length_penalty);
+            let fused = tiny::shaken(&config, 6);
+            let together = fused.predict(&batch(4, 9, true)).unwrap();
+            for (row, expected) in together.iter().enumerate() {
+                let alone = fused.predict(&tiny::row(4, 9, row)).unwrap();
+                assert_eq!(alone.len(), 1);
+                let close =
+                    |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+                assert!(close(&alone[0].polarity, &expected.polarity));
+                for (a, b) in [
+                    (&alone[0].meld, &expected.meld),
+                    (&alone[0].iemocap, &expected.iemocap),
+                ] {
+                    assert!(close(a.as_ref().unwrap(), b.as_ref().unwrap()));
+                }
+                assert_eq!(
+                    alone[0].raw, expected.raw,
+                    "{backbone:?} {decoder:?} {beam}"
+                );
+            }
+        }
     }
 }
 
@@ -192,7 +204,7 @@ fn odd_batches_train() {
                 .loss(&batch(size, 3, features), &targets(size), true)
                 .unwrap();
             assert!(losses.total.double_value(&[]).is_finite());
-            losses.total.backward();
+            losses.backward(1.0);
         }
         // Nothing of the label known: the loss is 0 and its gradient exists.
         let mut unknown = targets(2);
@@ -206,7 +218,7 @@ fn odd_batches_train() {
         }
         let losses = fused.loss(&batch(2, 3, true), &unknown, false).unwrap();
         assert_eq!(losses.total.double_value(&[]), 0.0);
-        losses.total.backward();
+        losses.backward(1.0);
     }
 }
 
@@ -229,7 +241,7 @@ fn text_alone_and_other_subsets() {
             losses.text_video.is_empty(),
             !modalities.contains(&Modality::Video)
         );
-        losses.total.backward();
+        losses.backward(1.0);
         assert_eq!(fused.predict(&batch(3, 4, true)).unwrap().len(), 3);
     }
 }
@@ -251,7 +263,7 @@ fn bfloat16_is_near_fp32() {
         );
         let losses = half.loss(&batch, &targets, true).unwrap();
         assert_eq!(losses.total.kind(), Kind::Float);
-        losses.total.backward();
+        losses.backward(1.0);
         for (name, tensor) in half.parameters() {
             assert_eq!(tensor.kind(), Kind::Float, "{name}");
         }
@@ -300,8 +312,7 @@ fn names_groups_and_freezing() {
     fused
         .loss(&batch(2, 2, true), &targets(2), true)
         .unwrap()
-        .total
-        .backward();
+        .backward(1.0);
     assert_eq!(gradient(&fused, "shared.weight"), 0.0);
     assert!(gradient(&fused, "encoder.block.3.layer.1.DenseReluDense.wo.weight") > 0.0);
     fused.freeze(|_| false);

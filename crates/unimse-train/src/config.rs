@@ -113,8 +113,10 @@ pub struct ModelSection {
     pub max_tokens: usize,
     /// Dropout in the backbone; default 0.1.
     pub dropout: f64,
-    /// Beams of the t5 decoder; default 1.
+    /// Beams of constrained decoding; default 1, greedy.
     pub beam: usize,
+    /// Exponent of the length that labels of several beams are compared by, t5 decoder; default 0.
+    pub length_penalty: f64,
 }
 
 impl Default for ModelSection {
@@ -130,6 +132,7 @@ impl Default for ModelSection {
             max_tokens: m.max_tokens,
             dropout: m.dropout,
             beam: m.beam,
+            length_penalty: m.length_penalty,
         }
     }
 }
@@ -196,6 +199,8 @@ pub struct TrainConfig {
     pub unfreeze: Unfreeze,
     /// Compute kind.
     pub precision: PrecisionChoice,
+    /// Gradient checkpointing: less memory for a third to a half more time; default false.
+    pub checkpointing: bool,
     /// Weight of borrowed (donor) fields in the loss; gold and rule fields weigh 1.
     pub donor_weight: f32,
     /// Weight of gold intensities in the loss.
@@ -234,6 +239,7 @@ impl Default for TrainConfig {
             patience: 3,
             unfreeze: Unfreeze::All,
             precision: PrecisionChoice::Auto,
+            checkpointing: false,
             donor_weight: 0.3,
             intensity_weight: 1.0,
             save_every: 100,
@@ -306,11 +312,13 @@ impl RunConfig {
             context_after: m.context_after,
             max_tokens: m.max_tokens,
             dropout: m.dropout,
+            checkpointing: self.train.checkpointing,
             fusion: self.fusion.clone(),
             lstm: self.lstm.clone(),
             contrastive: self.contrastive.clone(),
             label_decoder: self.label_decoder.clone(),
             beam: m.beam,
+            length_penalty: m.length_penalty,
         }
     }
 

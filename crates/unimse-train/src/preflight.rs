@@ -59,8 +59,7 @@ pub fn estimate(
         let batch = dataset.batch(order[at], model.device())?;
         model
             .loss(&batch, &dataset.targets(order[at])?, true)?
-            .total
-            .backward();
+            .backward(1.0);
         // the first batch also warms LibTorch up and shows the largest memory
         if k > 0 || order.len() < 3 {
             work.0 += started.elapsed().as_secs_f64();

@@ -26,10 +26,16 @@ impl Paths {
         }
     }
 
+    /// The folder of the checkpoint, which is one of the Hub: the backbone's configuration and tokenizer lie in it.
+    #[must_use]
+    pub fn checkpoints(&self) -> PathBuf {
+        self.run.join("checkpoints")
+    }
+
     /// The weights that dev selected.
     #[must_use]
     pub fn best(&self) -> PathBuf {
-        self.run.join("checkpoints/best.safetensors")
+        self.run.join("checkpoints/model.safetensors")
     }
 
     /// The state an interrupted training goes on from.

@@ -21,6 +21,8 @@ pub struct Session {
     pub model: UniModel,
     /// The backbone's tokenizer.
     pub tokenizer: Tokenizer,
+    /// Folder of the checkpoint that the model was built around.
+    pub folder: PathBuf,
 }
 
 /// The device of this machine: the first CUDA device if LibTorch sees one, else the CPU.
@@ -89,7 +91,11 @@ impl Session {
             device,
             precision(config.train.precision, device),
         )?;
-        Ok(Self { model, tokenizer })
+        Ok(Self {
+            model,
+            tokenizer,
+            folder,
+        })
     }
 
     /// The grammar the model speaks.

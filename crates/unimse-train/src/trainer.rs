@@ -72,6 +72,7 @@ pub fn train(
     )?;
 
     let mut session = Session::new(config, &fields, &dims, seed)?;
+    unimse_model::hub::copy_description(&session.folder, &paths.checkpoints())?;
     freeze(&mut session.model, config.train.unfreeze);
     let of_split = |split: Split| {
         let mut part = corpora.clone();
@@ -334,9 +335,9 @@ impl Trainer<'_> {
         // the last update of an epoch may hold fewer batches than the others
         let first = state.batch / self.config.accumulate * self.config.accumulate;
         let parts = self.config.accumulate.min(batches - first);
-        (losses.total / parts as f64).backward();
         let event = json!({"event": "step", "epoch": state.epoch, "loss": total, "task": losses.task,
             "text_audio": losses.text_audio, "text_video": losses.text_video});
+        losses.backward(1.0 / parts as f64);
         Ok((total, event))
     }
 

@@ -80,8 +80,12 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
     evaluate::evaluate(&config, &parts).unwrap();
 
     let bytes = |p: &Paths, name: &str| std::fs::read(p.run.join(name)).unwrap();
-    for name in ["checkpoints/best.safetensors", "predictions.parquet"] {
+    for name in ["checkpoints/model.safetensors", "predictions.parquet"] {
         assert!(bytes(&whole, name) == bytes(&parts, name), "{name} differs");
+    }
+    for name in ["config.json", "tokenizer.json"] {
+        let copy = whole.checkpoints().join(name);
+        assert!(copy.is_file(), "the checkpoint is one of the Hub: {name}");
     }
     let (a, b) = (traces(&whole.run), traces(&parts.run));
     assert!(a.0 == b.0, "results differ");

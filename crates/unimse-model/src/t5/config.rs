@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{ModelError, Result};
+use crate::weights::tensor_names;
 
 /// The fields of `config.json` the model needs; names and defaults are the Hub's.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,9 +40,13 @@ pub struct T5Config {
     /// Feed-forward of v1.0 or v1.1.
     #[serde(default)]
     pub feed_forward_proj: FeedForwardKind,
-    /// Whether the output head is the embedding table (v1.0).
+    /// Whether the output head is the embedding table (v1.0). [`T5Config::from_folder`] also says false where the file says
+    /// true, says `scale_decoder_outputs: false` and has a head beside it: so does transformers 5 write v1.1.
     #[serde(default = "default_tied")]
     pub tie_word_embeddings: bool,
+    /// Whether hidden states are scaled before the head; where absent, as of transformers 4, with a tied head only.
+    #[serde(default)]
+    scale_decoder_outputs: Option<bool>,
     /// Id of padding.
     #[serde(default)]
     pub pad_token_id: i64,
@@ -89,7 +94,7 @@ impl T5Config {
     pub fn from_folder(folder: &Path) -> Result<Self> {
         let path = folder.join("config.json");
         let text = std::fs::read_to_string(&path).map_err(ModelError::io(&path))?;
-        let config: Self = serde_json::from_str(&text).map_err(ModelError::json(&path))?;
+        let mut config: Self = serde_json::from_str(&text).map_err(ModelError::json(&path))?;
         let positive = [
             ("vocab_size", config.vocab_size),
             ("d_model", config.d_model),
@@ -144,6 +149,12 @@ impl T5Config {
                 ));
             }
         }
+        // A checkpoint without weights is for a model that draws its own; a broken one says so when it is loaded.
+        if config.scale_decoder_outputs == Some(false)
+            && tensor_names(folder).is_ok_and(|names| names.contains("lm_head.weight"))
+        {
+            config.tie_word_embeddings = false;
+        }
         Ok(config)
     }
 
@@ -169,7 +180,8 @@ impl T5Config {
             dropout_rate: dropout,
             layer_norm_epsilon: default_eps(),
             feed_forward_proj: FeedForwardKind::Relu,
-            tie_word_embeddings: true,
+            tie_word_embeddings: false,
+            scale_decoder_outputs: Some(false),
             pad_token_id: 0,
             eos_token_id: default_eos(),
             decoder_start_token_id: None,
@@ -179,6 +191,18 @@ impl T5Config {
     /// Decoder layers.
     pub fn decoder_layers(&self) -> usize {
         self.num_decoder_layers.unwrap_or(self.num_layers)
+    }
+
+    /// Factor of the last hidden state before the output head: `d_model^-0.5` in v1.0, 1 in v1.1.
+    pub fn output_scale(&self) -> f64 {
+        if self
+            .scale_decoder_outputs
+            .unwrap_or(self.tie_word_embeddings)
+        {
+            (self.d_model as f64).powf(-0.5)
+        } else {
+            1.0
+        }
     }
 
     /// First input of the decoder.

@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 
 use super::config::T5Config;
 use super::layers::{AttentionLayer, FeedForward, RelativeBias, positions};
+use crate::checkpointing::Tape;
 use crate::layers::{Embedding, Linear, RmsNorm, dropout, key_mask};
 
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub struct T5Decoder {
     pub(super) blocks: Vec<Block>,
     pub(super) norm: RmsNorm,
     pub(super) head: Linear,
-    /// Factor of the last hidden state before a tied head: `d_model^-0.5`, 1 for a head of its own.
+    /// See [`T5Config::output_scale`].
     pub(super) scale: f64,
     dropout: f64,
 }
@@ -47,11 +48,6 @@ impl T5Decoder {
         head: Option<Linear>,
     ) -> Self {
         let block = |i: usize| p / "block" / i / "layer";
-        let scale = if head.is_some() {
-            1.0
-        } else {
-            (config.d_model as f64).powf(-0.5)
-        };
         Self {
             bias: RelativeBias::new(&(block(0) / 0 / "SelfAttention"), config, false),
             blocks: (0..config.decoder_layers())
@@ -64,7 +60,7 @@ impl T5Decoder {
             ),
             head: head.unwrap_or_else(|| Linear::tied(&embedding)),
             embedding,
-            scale,
+            scale: config.output_scale(),
             dropout: config.dropout_rate,
         }
     }
@@ -80,7 +76,19 @@ impl T5Decoder {
         source_mask: &Tensor,
         train: bool,
     ) -> Tensor {
-        self.logits(&self.hidden(inputs, source, source_mask, train, &mut |_, _| {}))
+        self.forward_on(&Tape::plain(), inputs, source, source_mask, train)
+    }
+
+    /// As [`T5Decoder::forward`], with every block on `tape`. There `source` must be a leaf.
+    pub fn forward_on<'a>(
+        &'a self,
+        tape: &Tape<'a>,
+        inputs: &Tensor,
+        source: &Tensor,
+        source_mask: &Tensor,
+        train: bool,
+    ) -> Tensor {
+        self.logits(&self.hidden_on(tape, inputs, source, source_mask, train, &mut |_, _| {}))
     }
 
     /// Hidden states `[batch, labels, dim]` after the final norm; `observe` sees the embeddings as 0 and then the
@@ -93,13 +101,26 @@ impl T5Decoder {
         train: bool,
         observe: &mut dyn FnMut(usize, &Tensor),
     ) -> Tensor {
+        self.hidden_on(&Tape::plain(), inputs, source, source_mask, train, observe)
+    }
+
+    fn hidden_on<'a>(
+        &'a self,
+        tape: &Tape<'a>,
+        inputs: &Tensor,
+        source: &Tensor,
+        source_mask: &Tensor,
+        train: bool,
+        observe: &mut dyn FnMut(usize, &Tensor),
+    ) -> Tensor {
         let (kind, length) = (source.kind(), inputs.size()[1]);
         let places = positions(0, length, inputs.device());
         let ahead = places
             .unsqueeze(1)
             .gt_tensor(&places.unsqueeze(2))
             .unsqueeze(1); // [1, 1, labels, labels]
-        let bias = self.bias.forward(&places, &places).to_kind(kind) + ahead.to_kind(kind) * -1e30;
+        let mut bias =
+            self.bias.forward(&places, &places).to_kind(kind) + ahead.to_kind(kind) * -1e30;
         let source_bias = key_mask(source_mask, kind);
 
         let mut hidden = dropout(
@@ -108,15 +129,14 @@ impl T5Decoder {
             train,
         );
         observe(0, &hidden);
+        tape.cut([&mut hidden, &mut bias]);
         for (i, block) in self.blocks.iter().enumerate() {
-            hidden = block.own.to_self(hidden, &bias, train);
-            hidden = block.cross.to_source(
-                hidden,
-                &block.cross.key_values(source),
-                Some(&source_bias),
-                train,
-            );
-            hidden = block.feed_forward.forward(hidden, train);
+            hidden = tape.run(&[&hidden, &bias, source, &source_bias], move |x| {
+                let hidden = block.own.to_self(x[0].shallow_clone(), &x[1], train);
+                let source = block.cross.key_values(&x[2]);
+                let hidden = block.cross.to_source(hidden, &source, Some(&x[3]), train);
+                block.feed_forward.forward(hidden, train)
+            });
             observe(i + 1, &hidden);
         }
         dropout(self.norm.forward(&hidden), self.dropout, train)

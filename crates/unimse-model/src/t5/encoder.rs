@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 
 use super::config::T5Config;
 use super::layers::{AttentionLayer, FeedForward, RelativeBias, positions};
-use crate::encoder::{Hook, TextEncoder};
+use crate::encoder::TextEncoder;
 use crate::layers::{Embedding, RmsNorm, dropout, key_mask};
 use crate::precision::Precision;
 
@@ -57,27 +57,32 @@ impl T5Encoder {
 }
 
 impl TextEncoder for T5Encoder {
-    fn forward(
+    fn embed(
         &self,
         tokens: &Tensor,
         mask: &Tensor,
         segments: Option<&Tensor>,
         train: bool,
-        hook: Hook<'_>,
-    ) -> Tensor {
+    ) -> (Tensor, Tensor) {
         let embedded = self.embedding.forward(tokens);
         let embedded = match segments {
             Some(segments) => embedded + segments,
             None => embedded,
         };
-        let mut hidden = dropout(embedded.to_kind(self.kind), self.dropout, train);
+        let hidden = dropout(embedded.to_kind(self.kind), self.dropout, train);
         let places = positions(0, tokens.size()[1], tokens.device());
         let bias =
             self.bias.forward(&places, &places).to_kind(self.kind) + key_mask(mask, self.kind);
-        for (layer, block) in self.blocks.iter().enumerate() {
-            hidden = block.attention.to_self(hidden, &bias, train);
-            hidden = hook(layer, block.feed_forward.forward(hidden, train));
-        }
+        (hidden, bias)
+    }
+
+    fn layer(&self, at: usize, hidden: &Tensor, bias: &Tensor, train: bool) -> Tensor {
+        let block = &self.blocks[at];
+        let hidden = block.attention.to_self(hidden.shallow_clone(), bias, train);
+        block.feed_forward.forward(hidden, train)
+    }
+
+    fn finish(&self, hidden: Tensor, train: bool) -> Tensor {
         dropout(self.norm.forward(&hidden), self.dropout, train)
     }
 

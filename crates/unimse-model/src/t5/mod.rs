@@ -1,12 +1,14 @@
 //! T5 (Raffel et al. 2020) in both releases: v1.0 (relu, output head tied to the embeddings and scaled) and v1.1
 //! (gated gelu, head of its own). Parameters carry the names of the Hub's checkpoints.
 
+mod beam;
 mod config;
 mod decoder;
 mod decoding;
 mod encoder;
 mod layers;
 
+pub use beam::{BeamSearch, Hypothesis, padded, score};
 pub use config::{FeedForwardKind, T5Config};
 pub use decoder::T5Decoder;
 pub use decoding::Decoding;
@@ -16,6 +18,7 @@ use tch::nn::Path;
 use tch::{Kind, Reduction, Tensor};
 
 use crate::encoder::{TextEncoder as _, no_hook};
+use crate::error::Result;
 use crate::layers::{Embedding, Linear};
 use crate::precision::Precision;
 
@@ -50,6 +53,46 @@ impl T5 {
     /// The configuration it was made from.
     pub fn config(&self) -> &T5Config {
         &self.config
+    }
+
+    /// Texts for `tokens` `[batch, time]` i64 under `mask` `[batch, time]` bool, by beam search with the checkpoint's start
+    /// and end tokens: for each input the finished hypotheses, the best first. Works without gradients.
+    ///
+    /// ```no_run
+    /// # use unimse_model::{Precision, t5::{T5, T5Config, padded}};
+    /// # let config = T5Config::from_folder("t5-small".as_ref())?;
+    /// # let store = tch::nn::VarStore::new(tch::Device::Cpu);
+    /// # let (tokens, mask) = (tch::Tensor::new(), tch::Tensor::new());
+    /// let t5 = T5::new(&store.root(), &config, Precision::Fp32);
+    /// let texts = t5.generate(&tokens, &mask, 4, 1.0, 12)?;
+    /// let best = padded(texts.iter().filter_map(|of_input| of_input.first()), config.pad_token_id);
+    /// # Ok::<(), unimse_model::ModelError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// No beam, no token to generate, or a `length_penalty` that is not finite.
+    pub fn generate(
+        &self,
+        tokens: &Tensor,
+        mask: &Tensor,
+        beams: usize,
+        length_penalty: f64,
+        max_new_tokens: usize,
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        let search = BeamSearch {
+            beams,
+            length_penalty,
+            max_new_tokens,
+            start: self.config.start_token(),
+            end: self.config.eos_token_id,
+        };
+        tch::no_grad(|| {
+            let source = self
+                .encoder
+                .forward(tokens, mask, None, false, &mut no_hook);
+            let decoding = Decoding::new(&self.decoder, &source, mask, 1, None);
+            search.run(decoding, tokens.size()[0] as usize)
+        })
     }
 
     /// Mean cross-entropy (fp32 scalar) of `labels` `[batch, labels]` i64, [`IGNORED`] ones left out, and the logits

@@ -1,0 +1,225 @@
+//! Checkpoints go to transformers and come back: what `save` writes opens there with the same logits, and what
+//! `save_pretrained` writes, in one file or in shards, opens here.
+//!
+//! Needs a Python that can import torch and transformers: `UNIMSE_PYTHON`, or else `python3`. Where the latter cannot, the test
+//! says so and passes.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod tiny;
+
+use std::path::Path;
+use std::process::Command;
+
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+use unimse_model::t5::{T5, T5Config};
+use unimse_model::weights::{self, Family, load_backbone};
+use unimse_model::{Backbone, Decoder, Precision, UniModel, hub};
+
+/// Opens the folder `ours`, writes logits of `inputs` to `logits`, saves the model again as `whole` and as `sharded`.
+const SCRIPT: &str = r#"
+import sys, torch
+from safetensors.torch import load_file, save_file
+from transformers import T5ForConditionalGeneration
+ours, inputs, logits, whole, sharded = sys.argv[1:]
+model, info = T5ForConditionalGeneration.from_pretrained(ours, output_loading_info=True)
+assert not info["missing_keys"] and not info["mismatched_keys"], info
+assert all(name.startswith("unimse.") for name in info["unexpected_keys"]), info
+assert model.dtype == torch.float32
+batch = load_file(inputs)
+with torch.no_grad():
+    out = model.eval()(input_ids=batch["ids"], attention_mask=batch["mask"], decoder_input_ids=batch["labels"])
+save_file({"logits": out.logits}, logits)
+model.save_pretrained(whole)
+model.save_pretrained(sharded, max_shard_size="8KB")
+"#;
+
+/// A Python with transformers, if there is one.
+fn python() -> Option<String> {
+    let named = std::env::var("UNIMSE_PYTHON").ok();
+    let python = named.clone().unwrap_or_else(|| "python3".to_owned());
+    let found = Command::new(&python)
+        .args(["-c", "import torch, safetensors, transformers"])
+        .output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Some(python);
+    }
+    assert!(
+        named.is_none(),
+        "UNIMSE_PYTHON = {python}: expected a Python that imports torch, safetensors and transformers"
+    );
+    eprintln!("skipped: python3 has no transformers; name one that has as UNIMSE_PYTHON");
+    None
+}
+
+/// A checkpoint in Hub layout, v1.0 or v1.1, with random weights; v1.1 says that it is in half precision.
+fn checkpoint(gated: bool) -> tempfile::TempDir {
+    let place = tiny::folder_with(Backbone::T5, 10, 0);
+    if gated {
+        let file = place.path().join("config.json");
+        let mut config: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        config["feed_forward_proj"] = "gated-gelu".into();
+        config["tie_word_embeddings"] = false.into();
+        config["torch_dtype"] = "float16".into();
+        std::fs::write(&file, config.to_string()).unwrap();
+        let _generator = tiny::seeded(3);
+        let store = VarStore::new(Device::Cpu);
+        T5::new(
+            &store.root(),
+            &T5Config::from_folder(place.path()).unwrap(),
+            Precision::Fp32,
+        );
+        let tensors: Vec<_> = store.variables().into_iter().collect();
+        weights::save(&tensors, &place.path().join("model.safetensors")).unwrap();
+    }
+    place
+}
+
+/// Logits of the T5 in `folder`, which may be a checkpoint of a whole model.
+fn logits(folder: &Path, ids: &Tensor, mask: &Tensor, labels: &Tensor) -> Tensor {
+    use unimse_model::TextEncoder;
+    let store = VarStore::new(Device::Cpu);
+    let config = T5Config::from_folder(folder).unwrap();
+    let t5 = T5::new(&store.root(), &config, Precision::Fp32);
+    load_backbone(&store, folder, Family::T5, &|_| false).unwrap();
+    tch::no_grad(|| {
+        let mask = mask.to_kind(Kind::Bool);
+        let source = t5.encoder.forward(ids, &mask, None, false, &mut |_, h| h);
+        t5.decoder.forward(labels, &source, &mask, false)
+    })
+}
+
+#[track_caller]
+fn assert_equal(found: &Tensor, expected: &Tensor, what: &str) {
+    assert_eq!(found.size(), expected.size(), "{what}");
+    let largest = expected.abs().max().double_value(&[]);
+    let error = (found - expected).abs().max().double_value(&[]) / largest;
+    assert!(error < 1e-5, "{what}: error {error:e}");
+}
+
+#[test]
+fn checkpoints_go_to_transformers_and_come_back() {
+    let Some(python) = python() else { return };
+    for gated in [false, true] {
+        let base = checkpoint(gated);
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        // What a run leaves: all weights moved, ours among them, beside configuration and tokenizer.
+        let mut model = UniModel::new(
+            &tiny::config(Backbone::T5, Decoder::T5),
+            &tiny::GRAMMAR(),
+            base.path(),
+            &tiny::dims(),
+            Device::Cpu,
+            Precision::Fp32,
+        )
+        .unwrap();
+        tiny::shake(&model, 5);
+        hub::copy_description(base.path(), &at("ours")).unwrap();
+        model.save(&at("ours/model.safetensors")).unwrap();
+        model.load(&at("ours/model.safetensors")).unwrap();
+
+        let ids = Tensor::from_slice(&[5i64, 9, 40, 3, 1, 7, 8, 1, 0, 0]).view([2, 5]);
+        let mask = ids.ne(0).to_kind(Kind::Int64);
+        let labels = Tensor::from_slice(&[0i64, 12, 33, 0, 4, 5]).view([2, 3]);
+        let tensors = [("ids", &ids), ("mask", &mask), ("labels", &labels)]
+            .map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()));
+        weights::save(&tensors, &at("inputs.safetensors")).unwrap();
+        let output = Command::new(&python)
+            .args(["-c", SCRIPT])
+            .args(
+                [
+                    "ours",
+                    "inputs.safetensors",
+                    "logits.safetensors",
+                    "whole",
+                    "sharded",
+                ]
+                .map(at),
+            )
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let expected = &weights::read(&at("logits.safetensors")).unwrap()["logits"];
+        for folder in ["ours", "whole", "sharded"] {
+            let found = logits(&at(folder), &ids, &mask, &labels);
+            assert_equal(&found, expected, &format!("gated {gated}, {folder}"));
+        }
+        assert!(at("whole/model.safetensors").is_file());
+        assert!(at("sharded/model.safetensors.index.json").is_file());
+        assert!(!at("sharded/model.safetensors").exists());
+        // And a whole model can be built around what transformers wrote.
+        std::fs::copy(
+            base.path().join("tokenizer.json"),
+            at("sharded/tokenizer.json"),
+        )
+        .unwrap();
+        UniModel::new(
+            model.config(),
+            model.grammar(),
+            &at("sharded"),
+            &tiny::dims(),
+            Device::Cpu,
+            Precision::Fp32,
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn a_head_beside_tied_embeddings_is_used_where_transformers_5_wrote_it() {
+    // transformers 5 says "tied" of every T5 and keeps the head of v1.1 beside the table all the same.
+    let base = checkpoint(true);
+    let (ids, labels) = (
+        Tensor::from_slice(&[5i64, 9, 1]),
+        Tensor::from_slice(&[0i64, 12]),
+    );
+    let (ids, labels) = (ids.unsqueeze(0), labels.unsqueeze(0));
+    let mask = ids.ones_like();
+    let expected = logits(base.path(), &ids, &mask, &labels);
+    let file = base.path().join("config.json");
+    let mut config: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    config["tie_word_embeddings"] = true.into();
+    config["scale_decoder_outputs"] = false.into();
+    std::fs::write(&file, config.to_string()).unwrap();
+    assert_eq!(logits(base.path(), &ids, &mask, &labels), expected);
+    // Without a head of its own the model is tied, and not scaled.
+    let file = base.path().join("model.safetensors");
+    let mut tensors = weights::read(&file).unwrap();
+    let head = tensors.remove("lm_head.weight").unwrap();
+    tensors.insert("shared.weight".to_owned(), head);
+    let tensors: Vec<_> = tensors.into_iter().collect();
+    weights::save(&tensors, &file).unwrap();
+    let tied = T5Config::from_folder(base.path()).unwrap();
+    assert!(tied.tie_word_embeddings);
+    assert_eq!(tied.output_scale(), 1.0);
+}
+
+#[test]
+fn a_checkpoint_with_a_lone_sentencepiece_file_says_the_way_out() {
+    let base = checkpoint(false);
+    std::fs::rename(
+        base.path().join("tokenizer.json"),
+        base.path().join("spiece.model"),
+    )
+    .unwrap();
+    let error = UniModel::new(
+        &tiny::config(Backbone::T5, Decoder::T5),
+        &tiny::GRAMMAR(),
+        base.path(),
+        &tiny::dims(),
+        Device::Cpu,
+        Precision::Fp32,
+    )
+    .unwrap_err()
+    .to_string();
+    for part in ["tokenizer.json", "spiece.model", "save_pretrained"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
