@@ -193,7 +193,7 @@ fn mix(seed: u64, position: u64) -> i64 {
 
 impl Trainer<'_> {
     fn run(&self, saved: Option<LoopState>, identity: String) -> Result<(), TrainError> {
-        let mut optimizer = self.optimizer();
+        let mut optimizer = self.optimizer()?;
         let mut state = match saved {
             Some(state) => {
                 self.restore(&mut optimizer, &state)?;
@@ -234,7 +234,7 @@ impl Trainer<'_> {
         checkpoint::save(&self.paths.last(), &Default::default(), &state)
     }
 
-    fn optimizer(&self) -> Optimizer {
+    fn optimizer(&self) -> Result<Optimizer, TrainError> {
         let c = self.config;
         let group = |lr| Group {
             lr,

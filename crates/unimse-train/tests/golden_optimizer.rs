@@ -17,6 +17,7 @@ use tch::{Device, Kind, Tensor};
 use unimse_model::Precision;
 use unimse_model::t5::{T5, T5Config};
 use unimse_model::weights::{Family, load_backbone, read};
+use unimse_train::TrainError;
 use unimse_train::checkpoint::{self, LoopState};
 use unimse_train::optimizer::{Group, Optimizer, Rule};
 
@@ -58,6 +59,12 @@ impl Expected {
     }
 }
 
+/// One of the optimiser's two layouts.
+type Build = fn(Rule, Vec<Group>, Vec<(String, usize, Tensor)>) -> Result<Optimizer, TrainError>;
+
+/// Update rule and layout.
+type Way = (Rule, Build);
+
 /// A model, its optimiser and the batch it repeats.
 struct Training {
     model: T5,
@@ -67,7 +74,7 @@ struct Training {
 }
 
 impl Training {
-    fn new(folder: &Path, rule: Rule, expected: &Expected) -> Self {
+    fn new(folder: &Path, (rule, build): Way, expected: &Expected) -> Self {
         tch::set_num_threads(1);
         let config = T5Config::from_folder(folder).unwrap();
         assert_eq!(config.dropout_rate, 0.0);
@@ -84,7 +91,7 @@ impl Training {
             .collect();
         Self {
             model,
-            optimizer: Optimizer::new(rule, groups, parameters),
+            optimizer: build(rule, groups, parameters).unwrap(),
             store,
             case: read(&folder.join("case.safetensors")).unwrap(),
         }
@@ -168,7 +175,7 @@ fn sorted(store: &VarStore) -> BTreeMap<String, Tensor> {
     store.variables().into_iter().collect()
 }
 
-fn for_each(test: impl Fn(&Path, &str, Rule)) {
+fn for_each(test: impl Fn(&Path, &str, Way)) {
     let root = std::env::var_os("UNIMSE_GOLDEN").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../data/golden"),
         PathBuf::from,
@@ -180,17 +187,18 @@ fn for_each(test: impl Fn(&Path, &str, Rule)) {
             continue;
         }
         for (file, rule) in [("adam", Rule::Adam), ("adamw", Rule::AdamW)] {
-            test(&folder, file, rule);
+            test(&folder, file, (rule, Optimizer::new));
+            test(&folder, file, (rule, Optimizer::new_flat));
         }
     }
 }
 
 #[test]
 fn golden_optimizer_ten_losses_and_final_norms() {
-    for_each(|folder, file, rule| {
+    for_each(|folder, file, way| {
         let golden = Expected::read(folder, file);
         let steps = golden.losses_before_each_step.len();
-        let mut training = Training::new(folder, rule, &golden);
+        let mut training = Training::new(folder, way, &golden);
         assert!(
             sorted(&training.store)
                 .keys()
@@ -203,7 +211,7 @@ fn golden_optimizer_ten_losses_and_final_norms() {
         let expected = losses.iter().chain(golden.final_param_l2.values());
         let found = training.trace(steps);
         let jittered = [1, 2, 3].map(|seed| {
-            let mut training = Training::new(folder, rule, &golden);
+            let mut training = Training::new(folder, way, &golden);
             training.jitter(seed);
             training.trace(steps)
         });
@@ -223,12 +231,12 @@ fn golden_optimizer_ten_losses_and_final_norms() {
 
 #[test]
 fn golden_optimizer_goes_on_from_a_checkpoint_to_the_same_bits() {
-    for_each(|folder, file, rule| {
+    for_each(|folder, file, way| {
         let expected = Expected::read(folder, file);
         let steps = expected.losses_before_each_step.len();
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("middle.safetensors");
-        let mut whole = Training::new(folder, rule, &expected);
+        let mut whole = Training::new(folder, way, &expected);
         let losses: Vec<f64> = (0..steps)
             .map(|at| {
                 if at == steps / 2 {
@@ -237,7 +245,7 @@ fn golden_optimizer_goes_on_from_a_checkpoint_to_the_same_bits() {
                 whole.step()
             })
             .collect();
-        let mut resumed = Training::new(folder, rule, &expected);
+        let mut resumed = Training::new(folder, way, &expected);
         resumed.load(&path);
         let rest: Vec<f64> = (steps / 2..steps).map(|_| resumed.step()).collect();
         assert_eq!(losses[steps / 2..], rest, "{} {file}", folder.display());
