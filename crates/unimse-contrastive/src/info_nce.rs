@@ -1,4 +1,5 @@
-//! InfoNCE: the cross-entropy of picking an anchor's positive among negatives by cosine similarity.
+//! InfoNCE (paper, section 3.5, equation 6): the cross-entropy of picking an anchor's positive among negatives by cosine similarity,
+//! `[batch, dim]` against `[batch, dim]` to a scalar or `[batch]`.
 
 use tch::{Kind, Tensor};
 

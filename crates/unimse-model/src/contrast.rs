@@ -1,5 +1,5 @@
 //! Inter-modality contrastive learning inside the model (paper, section 3.5, equation 6): text of each fused layer against
-//! audio and video.
+//! audio and video, `[batch, time, dim]` and `[present, steps, hidden]`, both projected and pooled to `[present, common]`.
 
 use tch::Tensor;
 use tch::nn::{Init, Path};
