@@ -1,4 +1,5 @@
-//! InfoNCE: the cross-entropy of picking an anchor's positive among negatives by cosine similarity.
+//! InfoNCE (paper, section 3.5, equation 6): the cross-entropy of picking an anchor's positive among negatives by cosine similarity,
+//! `[batch, dim]` against `[batch, dim]` to a scalar or `[batch]`.
 
 use tch::{Kind, Tensor};
 
@@ -32,7 +33,7 @@ pub enum Reduction {
 /// anchor and no one's in-batch negative, and what it holds (even NaN) changes nothing. The result is fp32, see [`Reduction`].
 ///
 /// # Errors
-/// Other shapes.
+/// Other shapes, a temperature that is not positive.
 pub fn info_nce(
     query: &Tensor,
     positive: &Tensor,
@@ -41,6 +42,9 @@ pub fn info_nce(
     temperature: f64,
     reduction: Reduction,
 ) -> Result<Tensor, ContrastiveError> {
+    if !(temperature.is_finite() && temperature > 0.0) {
+        return Err(ContrastiveError::Temperature(temperature));
+    }
     let shape = query.size();
     check("query", shape.clone(), shape.len() == 2, || {
         "[batch, dim]".to_owned()
@@ -108,6 +112,28 @@ pub fn info_nce(
             Tensor::zeros([batch], (Kind::Float, losses.device())).index_copy(0, &rows, &losses)
         }
     })
+}
+
+/// Mean of [`info_nce`] from `one` to `other` and from `other` to `one`, negatives in-batch (Radford et al., 2021, figure 3; not in
+/// the paper, where text alone is the anchor).
+///
+/// # Shapes
+/// `one` and `other` `[batch, dim]`; everything else as in [`info_nce`].
+///
+/// # Errors
+/// As [`info_nce`].
+pub fn symmetric_info_nce(
+    one: &Tensor,
+    other: &Tensor,
+    present: Option<&Tensor>,
+    temperature: f64,
+    reduction: Reduction,
+) -> Result<Tensor, ContrastiveError> {
+    let direction = |query: &Tensor, positive: &Tensor| {
+        let negatives = Negatives::InBatch;
+        info_nce(query, positive, negatives, present, temperature, reduction)
+    };
+    Ok((direction(one, other)? + direction(other, one)?) * 0.5)
 }
 
 /// Unit vectors along the last dimension, fp32.

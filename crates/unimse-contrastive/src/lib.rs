@@ -1,6 +1,12 @@
-//! Inter-modality contrastive learning (paper, section 3.5): masked pooling over time and InfoNCE.
+//! Inter-modality contrastive learning (paper, section 3.5): masked pooling over time and InfoNCE (equation 6).
 //!
-//! Both kernels take tensors of any float kind and compute in fp32: the log-sum-exp of similarities divided by a small
+//! | function | from | to |
+//! |---|---|---|
+//! | [`masked_mean`] | `[batch, time, dim]`, mask `[batch, time]` | `[batch, dim]` |
+//! | [`info_nce`] | anchors and positives `[batch, dim]` | a scalar, or `[batch]` |
+//! | [`symmetric_info_nce`] | both sides `[batch, dim]` | the same, mean of both directions |
+//!
+//! The kernels take tensors of any float kind and compute in fp32: the log-sum-exp of similarities divided by a small
 //! temperature has no room for bfloat16's eight bits.
 //!
 //! What this crate must not do: hold parameters, know what a modality is, or read files.
@@ -20,19 +26,25 @@
 mod info_nce;
 mod pooling;
 
-pub use info_nce::{Negatives, Reduction, info_nce};
+pub use info_nce::{Negatives, Reduction, info_nce, symmetric_info_nce};
 pub use pooling::masked_mean;
 
-/// A tensor of the wrong shape.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{argument}: expected shape {expected}, found {found:?}")]
-pub struct ContrastiveError {
-    /// Name of the argument.
-    pub argument: &'static str,
-    /// The shape it must have.
-    pub expected: String,
-    /// The shape it has.
-    pub found: Vec<i64>,
+/// An argument that no loss can be computed of.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ContrastiveError {
+    /// A tensor of the wrong shape.
+    #[error("{argument}: expected shape {expected}, found {found:?}")]
+    Shape {
+        /// Name of the argument.
+        argument: &'static str,
+        /// The shape it must have.
+        expected: String,
+        /// The shape it has.
+        found: Vec<i64>,
+    },
+    /// The temperature is zero, negative or no number.
+    #[error("temperature: expected a positive number, found {0}")]
+    Temperature(f64),
 }
 
 fn check(
@@ -44,7 +56,7 @@ fn check(
     if fits {
         Ok(())
     } else {
-        Err(ContrastiveError {
+        Err(ContrastiveError::Shape {
             argument,
             expected: expected(),
             found,

@@ -1,4 +1,4 @@
-//! Mean over the valid steps of padded sequences.
+//! Mean over the valid steps of padded sequences (paper, section 3.5): `[batch, time, dim]` to `[batch, dim]`.
 
 use tch::{Kind, Tensor};
 

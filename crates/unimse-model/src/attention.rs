@@ -1,4 +1,5 @@
-//! Scaled dot-product attention, fused where LibTorch has a kernel for it.
+//! Scaled dot-product attention (Vaswani et al. 2017, equation 1) of the text backbones (paper, section 3.3), fused where LibTorch has
+//! a kernel for it: queries `[batch, heads, time, head]`, keys and values `[batch, heads, keys, head]`.
 
 use tch::{Device, Kind, Tensor};
 

@@ -1,4 +1,7 @@
 //! One padded batch of utterances, and what the model is taught and answers about each of them.
+//!
+//! Text with context (paper, section 3.3) is `[batch, time]`; features of a modality are `[rows, steps, dim]` for each dimension they come
+//! in, over the rows that have them; losses follow section 3.6, equation 7.
 
 use std::collections::BTreeSet;
 
@@ -106,6 +109,15 @@ pub enum BatchError {
         /// Segments of the row.
         segments: usize,
     },
+}
+
+impl BatchError {
+    /// Row of the batch that is at fault.
+    pub fn row(&self) -> usize {
+        match *self {
+            Self::Shape { row, .. } | Self::NotFinite { row, .. } | Self::Tokens { row, .. } => row,
+        }
+    }
 }
 
 impl ModalityBatch {

@@ -1,4 +1,5 @@
-//! BERT encoders (Devlin et al. 2019), all-MiniLM-L6-v2 among them. Parameters carry the names of the Hub's checkpoints,
+//! BERT encoders (Devlin et al. 2019), all-MiniLM-L6-v2 among them: tokens `[batch, time]` to `[batch, time, dim]`; ours in place of
+//! the T5 of the paper (section 3.3). Parameters carry the names of the Hub's checkpoints,
 //! without the prefix `bert.` that some have.
 
 use std::path::Path as FilePath;

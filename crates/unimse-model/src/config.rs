@@ -171,6 +171,8 @@ pub struct ContrastiveConfig {
     pub dim: usize,
     /// Width of the 1-D convolution that projects them, an odd number of steps; default 1.
     pub kernel: usize,
+    /// Mean of both directions, text to modality and back, as CLIP does; default false: text is the anchor, as published.
+    pub symmetric: bool,
 }
 
 impl Default for ContrastiveConfig {
@@ -181,6 +183,7 @@ impl Default for ContrastiveConfig {
             temperature: 0.1,
             dim: 64,
             kernel: 1,
+            symmetric: false,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Inter-modality contrastive learning inside the model (paper, section 3.5, equation 6): text of each fused layer against
-//! audio and video.
+//! audio and video, `[batch, time, dim]` and `[present, steps, hidden]`, both projected and pooled to `[present, common]`.
 
 use tch::Tensor;
 use tch::nn::{Init, Path};
-use unimse_contrastive::{Negatives, Reduction, info_nce, masked_mean};
+use unimse_contrastive::{Negatives, Reduction, info_nce, masked_mean, symmetric_info_nce};
 
 use crate::config::{Modality, ModelConfig};
 use crate::error::{ModelError, Result};
@@ -56,6 +56,7 @@ pub(crate) struct Contrast {
     audio: Option<Projection>,
     video: Option<Projection>,
     temperature: f64,
+    symmetric: bool,
 }
 
 impl Contrast {
@@ -87,6 +88,7 @@ impl Contrast {
             audio: other(audio, Modality::Audio),
             video: other(video, Modality::Video),
             temperature: contrastive.temperature,
+            symmetric: contrastive.symmetric,
         })
     }
 
@@ -109,14 +111,12 @@ impl Contrast {
         text.iter()
             .map(|anchor| {
                 let query = anchor.0.index_select(0, &states.rows);
-                info_nce(
-                    &query,
-                    &key,
-                    Negatives::InBatch,
-                    None,
-                    self.temperature,
-                    Reduction::Mean,
-                )
+                let (temperature, mean) = (self.temperature, Reduction::Mean);
+                if self.symmetric {
+                    symmetric_info_nce(&query, &key, None, temperature, mean)
+                } else {
+                    info_nce(&query, &key, Negatives::InBatch, None, temperature, mean)
+                }
                 .map_err(|e| ModelError::Input(e.to_string()))
             })
             .collect()

@@ -1,4 +1,5 @@
-//! What fusion needs of a text encoder, whichever backbone it is.
+//! What fusion needs of a text encoder (paper, sections 3.3 and 3.4), whichever backbone it is: `[batch, time]` tokens to
+//! `[batch, time, dim]` states, with a hook after the feed-forward of every layer.
 
 use tch::{Kind, Tensor};
 

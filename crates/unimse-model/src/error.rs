@@ -70,6 +70,9 @@ pub enum ModelError {
     /// The input does not fit the model.
     #[error("{0}")]
     Input(String),
+    /// A loss is NaN or infinite; says which part of it.
+    #[error("the loss is not finite: {0}")]
+    NonFinite(String),
     /// LibTorch refused.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),

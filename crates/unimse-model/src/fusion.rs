@@ -1,5 +1,8 @@
 //! Pre-trained modality fusion, PMF (paper, section 3.4, equations 3 to 5): an adapter after the feed-forward of an encoder
 //! layer that mixes the last audio and video state into every token.
+//!
+//! Text states `[batch, time, dim]`, audio and video states `[batch, hidden]` each, `F` and `U` `[batch, time, dim + 2 hidden]`,
+//! `D` `[batch, time, bottleneck]`.
 
 use tch::nn::{Init, Path};
 use tch::{Kind, Tensor};

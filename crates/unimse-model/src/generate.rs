@@ -1,5 +1,5 @@
 //! Constrained generation: a search along the [`Automaton`] of a grammar that gives the best label and, from the same
-//! steps, the probabilities of its fields.
+//! steps, the probabilities of its fields: logits `[rows, vocabulary]` a step (ours; the paper generates freely, section 3.2).
 
 use tch::{Kind, Tensor};
 use unimse_labels::{Grammar, PlainLabel};

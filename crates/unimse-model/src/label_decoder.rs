@@ -9,6 +9,8 @@
 //!   1.6 than to 3.0; one-hot targets of 61 classes do not;
 //! - a linear readout of the mean over the current utterance's encoder states is added to the logits, so that the
 //!   decoder has only to learn what a plain classifier cannot say.
+//!
+//! Encoder states `[batch, time, dim]` to logits `[batch, slots, vocabulary]`, one slot a field.
 
 use tch::nn::Path;
 use tch::{Device, Kind, Tensor};

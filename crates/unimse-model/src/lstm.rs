@@ -1,5 +1,5 @@
 //! Audio and video encoders (paper, section 3.3): one projection for each feature dimension, then an LSTM over sequences of
-//! different lengths.
+//! different lengths: features `[rows, steps, dim]` to outputs `[present, steps, hidden]` and last states `[present, hidden]`.
 //!
 //! Only the valid steps of a sequence are ever read: they are gathered first, so that padding may hold anything, NaN
 //! included, and costs no projection. The recurrence then runs over the gathered steps in rows of equal length; an LSTM

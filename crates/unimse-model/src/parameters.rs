@@ -1,4 +1,5 @@
-//! What the name of a parameter says: its learning-rate group, and the block of the backbone it lies in.
+//! What the name of a parameter says: its learning-rate group, and the block of the backbone it lies in (paper, section 4: which blocks
+//! are trained, at which rates).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,5 @@
-//! The T5 decoder on the text form of labels (paper, section 3.2): weighted teacher forcing, constrained generation.
+//! The T5 decoder on the text form of labels (paper, section 3.2): weighted teacher forcing on
+//! logits `[batch, labels, vocabulary]` (3.6), constrained generation.
 
 use tch::{Kind, Reduction, Tensor};
 use unimse_labels::{Field, Form, Grammar};

@@ -1,5 +1,8 @@
 //! The whole model: text backbone, LSTM encoders, fusion, contrastive projections and label decoder (paper, figure 2).
 //!
+//! Tokens `[batch, time]` become states `[batch, time, dim]` (3.3), fused in the last layers (3.4), compared with audio and video while
+//! training (3.5), decoded into labels; the loss is equation 7 (3.6). `docs/model.md` draws it.
+//!
 //! Parameters of the backbone carry the Hub's names, ours begin with `unimse.`.
 
 use std::collections::BTreeSet;
@@ -298,8 +301,8 @@ impl UniModel {
                 text_video,
                 ..
             } = losses;
-            return Err(ModelError::Input(format!(
-                "the loss is not finite: task {task}, text-audio {text_audio:?}, text-video {text_video:?}"
+            return Err(ModelError::NonFinite(format!(
+                "task {task}, text-audio {text_audio:?}, text-video {text_video:?}"
             )));
         }
         if recompute {

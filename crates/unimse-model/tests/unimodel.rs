@@ -3,7 +3,7 @@
 
 mod tiny;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Kind};
 use tiny::{GRAMMAR, KINDS, audio, batch, config, dims, folder, model, targets};
 use unimse_model::{
     Backbone, Decoder, Modality, ModalityBatch, ParameterGroup, Precision, SequenceRef, UniModel,
@@ -23,103 +23,6 @@ fn gradient(model: &UniModel, name: &str) -> f64 {
     }
 }
 
-/// One step of plain gradient descent.
-fn step(model: &UniModel, rate: f64) {
-    tch::no_grad(|| {
-        for (_, mut tensor) in model.parameters() {
-            let gradient = tensor.grad();
-            if gradient.defined() {
-                let _ = tensor.g_sub_(&(gradient * rate));
-                let _ = tensor.grad().zero_();
-            }
-        }
-    });
-}
-
-#[test]
-fn fusion_is_identity_at_step_0_and_alive_after_it() {
-    for (backbone, decoder) in KINDS {
-        let mut config = config(backbone, decoder);
-        config.contrastive.alpha = 0.0; // the task loss alone must reach the audio encoder
-        config.contrastive.beta = 0.0;
-        let fused = model(&config, 3);
-        let batch = batch(4, 7, true);
-        assert_eq!(
-            fused.fusion_ratios(&batch).unwrap(),
-            [0.0, 0.0],
-            "{backbone:?}"
-        );
-        let targets = targets(4);
-        for at in 0..3 {
-            let losses = fused.loss(&batch, &targets, true).unwrap();
-            losses.backward(1.0);
-            let alive = gradient(&fused, "unimse.audio.lstm.weight_ih_l0") > 0.0;
-            assert_eq!(
-                alive,
-                at > 0,
-                "{backbone:?} step {at}: at step 0 only W and b get a gradient"
-            );
-            let layer = if backbone == Backbone::MiniLm { 1 } else { 2 };
-            assert!(gradient(&fused, &format!("unimse.fusion.{layer}.project.weight")) > 0.0);
-            if at == 2 {
-                for name in [
-                    "audio.lstm.weight_hh_l0",
-                    "video.lstm.weight_ih_l0",
-                    "video.input_4.weight",
-                    "audio.output.weight",
-                ] {
-                    assert!(gradient(&fused, &format!("unimse.{name}")) > 0.0, "{name}");
-                }
-                for name in ["down.weight", "up.weight"] {
-                    assert!(
-                        gradient(&fused, &format!("unimse.fusion.{layer}.{name}")) > 0.0,
-                        "{name}"
-                    );
-                }
-                assert!(gradient(&fused, "unimse.fusion.absent_audio") > 0.0);
-            }
-            step(&fused, 0.01);
-        }
-        assert!(
-            fused
-                .fusion_ratios(&batch)
-                .unwrap()
-                .iter()
-                .all(|&ratio| ratio > 0.0),
-            "{backbone:?}"
-        );
-    }
-}
-
-#[test]
-fn fusion_with_skip_starts_as_the_model_without_fusion() {
-    for (backbone, decoder) in KINDS {
-        let with = config(backbone, decoder);
-        let mut without = with.clone();
-        without.fusion.layers = 0;
-        let (with, without) = (model(&with, 3), model(&without, 4));
-        // The same weights wherever both have one.
-        let shared: std::collections::HashMap<_, _> = with.parameters().into_iter().collect();
-        for (name, mut tensor) in without.parameters() {
-            tch::no_grad(|| tensor.copy_(&shared[&name]));
-        }
-        let batch = batch(3, 5, true);
-        assert_eq!(
-            with.predict(&batch).unwrap(),
-            without.predict(&batch).unwrap(),
-            "{backbone:?} {decoder:?}"
-        );
-        assert_eq!(without.fusion_ratios(&batch).unwrap(), [0.0; 0]);
-        assert!(
-            without
-                .loss(&batch, &targets(3), true)
-                .unwrap()
-                .text_audio
-                .is_empty()
-        );
-    }
-}
-
 #[test]
 fn contrastive_losses_are_part_of_training_only() {
     let fused = model(&config(Backbone::MiniLm, Decoder::Label), 1);
@@ -135,35 +38,23 @@ fn contrastive_losses_are_part_of_training_only() {
 }
 
 #[test]
-fn an_absent_modality_is_the_same_whatever_its_tensor_holds() {
-    let fused = tiny::shaken(&config(Backbone::MiniLm, Decoder::Label), 5);
-    let mut one = batch(3, 1, false);
-    let nothing = fused.predict(&one).unwrap();
-    one.audio = ModalityBatch {
-        groups: vec![unimse_model::FeatureGroup {
-            dim: 3,
-            rows: vec![0, 1, 2],
-            values: Tensor::full([3, 4, 3], f64::NAN, (Kind::Float, Device::Cpu)),
-            lengths: vec![0, 0, 0],
-        }],
-    };
-    assert_eq!(fused.predict(&one).unwrap(), nothing, "length 0 is absence");
-    let values: Vec<f32> = (0..12).map(|i| i as f32).collect();
-    one.audio = ModalityBatch::collate(
-        &[
-            Some(SequenceRef {
-                dim: 3,
-                values: &values,
-            }),
-            None,
-            None,
-        ],
-        Device::Cpu,
-    )
-    .unwrap();
-    let heard = fused.predict(&one).unwrap();
-    assert_ne!(heard[0], nothing[0]);
-    assert_eq!(heard[1..], nothing[1..]);
+fn the_symmetric_loss_is_another_one() {
+    let mut config = tiny::without_dropout(config(Backbone::MiniLm, Decoder::Label));
+    let (batch, targets) = (batch(6, 2, true), targets(6));
+    let one_way = model(&config, 1);
+    config.contrastive.symmetric = true;
+    let both = model(&config, 1);
+    let [one_way, both] =
+        [&one_way, &both].map(|model| model.loss(&batch, &targets, true).unwrap());
+    assert_eq!(both.task, one_way.task);
+    assert_eq!((both.text_audio.len(), both.text_video.len()), (2, 2));
+    assert!(
+        both.text_audio
+            .iter()
+            .chain(&both.text_video)
+            .all(|l| l.is_finite() && *l > 0.0)
+    );
+    assert!(both.text_audio != one_way.text_audio && both.text_video != one_way.text_video);
 }
 
 #[test]

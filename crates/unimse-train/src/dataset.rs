@@ -45,7 +45,8 @@ pub struct Dataset {
 /// Everything but `evaluate` asks for train and dev only, so test labels never reach it.
 ///
 /// # Errors
-/// [`TrainError::Corpus`] as the tables say; [`TrainError::Data`] where no corpus is left.
+/// [`TrainError::Corpus`] as the tables say; [`TrainError::Data`] where no corpus is left or a feature is not finite: one NaN would
+/// make its feature's mean NaN, and with it every utterance.
 pub fn read_corpora(folder: &Path, splits: &[Split]) -> Result<Vec<Corpus>, TrainError> {
     let mut corpora = unimse_corpus::read_tables(folder)?;
     for corpus in &mut corpora {
@@ -59,7 +60,31 @@ pub fn read_corpora(folder: &Path, splits: &[Split]) -> Result<Vec<Corpus>, Trai
             names(splits)
         )));
     }
+    check_finite(&corpora)?;
     Ok(corpora)
+}
+
+/// Names the first feature that is no number. Ingest sets such values to zero, so a table that has one was made elsewhere.
+fn check_finite(corpora: &[Corpus]) -> Result<(), TrainError> {
+    for (corpus, u) in corpora
+        .iter()
+        .flat_map(|c| c.utterances.iter().map(move |u| (c, u)))
+    {
+        for (modality, sequence) in [("audio", &u.audio), ("video", &u.video)] {
+            let Some(s) = sequence else { continue };
+            if let Some(at) = s.values.iter().position(|v| !v.is_finite()) {
+                return Err(TrainError::Data(format!(
+                    "corpus {}: utterance {}: {modality} step {}, feature {}: expected a finite number, found {}; run `unimse ingest` again",
+                    corpus.name,
+                    u.utterance_id,
+                    at / s.dim.max(1),
+                    at % s.dim.max(1),
+                    s.values[at]
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn names(splits: &[Split]) -> String {
@@ -228,8 +253,8 @@ impl Dataset {
             })
             .collect();
         let explain = |e: unimse_model::batch::BatchError| {
-            let ids: Vec<&str> = indices.iter().map(|&i| self.id(i)).collect();
-            TrainError::Data(format!("{e} (utterances {})", ids.join(", ")))
+            let name = indices.get(e.row()).map(|&i| self.name(i));
+            TrainError::Data(format!("{}: {e}", name.unwrap_or_default()))
         };
         let audio = self
             .features(indices, Modality::Audio, device)
@@ -249,14 +274,18 @@ impl Dataset {
             self.examples[i]
                 .target
                 .clone()
-                .ok_or_else(|| TrainError::Data(format!("utterance {} has no label", self.id(i))))
+                .ok_or_else(|| TrainError::Data(format!("{}: no label", self.name(i))))
         };
         indices.iter().map(of).collect()
     }
 
-    fn id(&self, example: usize) -> &str {
+    /// Corpus and utterance of the example at `example`, for messages.
+    #[must_use]
+    pub fn name(&self, example: usize) -> String {
         let e = &self.examples[example];
-        &self.corpora[e.corpus].utterances[e.utterance].utterance_id
+        let corpus = &self.corpora[e.corpus];
+        let id = &corpus.utterances[e.utterance].utterance_id;
+        format!("corpus {}: utterance {id}", corpus.name)
     }
 
     fn features(

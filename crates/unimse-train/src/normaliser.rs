@@ -1,7 +1,8 @@
 //! Feature standardisation, fitted on training rows only: mean 0 and deviation 1 per feature, clipped at ten deviations.
 //!
 //! Feature sets differ by orders of magnitude between extractors (Hertz beside probabilities); one (modality, dimension) has one
-//! scale, like its input projection in the model.
+//! scale, like its input projection in the model. Sequences are `[steps, dim]`; a step counts once, however long its utterance. What goes
+//! in must be finite ([`crate::dataset::read_corpora`] checks it), what comes out then is.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -55,6 +56,9 @@ impl Normaliser {
                 let Some(s) = sequence(u, modality) else {
                     continue;
                 };
+                if s.steps() == 0 {
+                    continue; // the mean of nothing is no number
+                }
                 let entry = sums
                     .entry(key(modality, s.dim))
                     .or_insert_with(|| (0.0, vec![0.0; s.dim], vec![0.0; s.dim]));
@@ -92,7 +96,9 @@ impl Normaliser {
         };
         for step in s.values.chunks_exact_mut(s.dim.max(1)) {
             for ((v, mean), deviation) in step.iter_mut().zip(&scale.mean).zip(&scale.deviation) {
-                *v = ((*v - mean) / deviation).clamp(-LIMIT, LIMIT);
+                // in f64, where the difference of any two f32 is finite
+                let centred = f64::from(*v) - f64::from(*mean);
+                *v = ((centred / f64::from(*deviation)) as f32).clamp(-LIMIT, LIMIT);
             }
         }
     }
@@ -173,6 +179,7 @@ impl Normaliser {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
+    use unimse_corpus::{CorpusKind, Utterance};
 
     #[test]
     fn standardises_clips_and_reads_back() {
@@ -191,5 +198,66 @@ mod tests {
         let path = folder.path().join("n.json");
         n.save(&path).unwrap();
         assert_eq!(Normaliser::load(&path).unwrap(), n);
+    }
+
+    fn corpus(train: &[Option<Vec<f32>>]) -> Corpus {
+        let utterances = train.iter().enumerate().map(|(at, audio)| Utterance {
+            corpus: "mosi".to_owned(),
+            split: Split::Train,
+            utterance_id: format!("v_{at}"),
+            dialogue_id: "v".to_owned(),
+            turn: at as i32,
+            speaker: None,
+            text: "words".to_owned(),
+            start_s: None,
+            end_s: None,
+            score: Some(1.0),
+            polarity: None,
+            emotion: None,
+            emotion_raw: None,
+            audio: audio.clone().map(|values| Sequence { dim: 2, values }),
+            video: None,
+            vad: None,
+            intensities: None,
+        });
+        Corpus {
+            kind: CorpusKind::Mosi,
+            name: "mosi".to_owned(),
+            utterances: utterances.collect(),
+            sources: Vec::new(),
+            audio_dim: Some(2),
+            video_dim: None,
+            notes: Vec::new(),
+            synthetic: true,
+        }
+    }
+
+    #[test]
+    fn fits_the_steps_there_are_and_stays_finite() {
+        // feature 0: 1 and 3, mean 2, deviation 1; feature 1 spans nearly all of f32, so that a difference overflows it
+        let huge = 3.0e38_f32;
+        let mut corpora = [corpus(&[
+            Some(vec![1.0, huge]),
+            None,
+            Some(Vec::new()),
+            Some(vec![3.0, -huge]),
+        ])];
+        Normaliser::fit(&corpora).apply(&mut corpora);
+        let audio = |at: usize| corpora[0].utterances[at].audio.as_ref().unwrap();
+        assert_eq!(audio(0).values, [-1.0, 1.0]);
+        assert_eq!(audio(3).values, [1.0, -1.0]);
+        assert!(audio(2).values.is_empty());
+    }
+
+    #[test]
+    fn nothing_to_fit_leaves_features_alone() {
+        let n = Normaliser::fit(&[corpus(&[Some(Vec::new()), None])]);
+        assert_eq!(n, Normaliser::default());
+        let mut s = Sequence {
+            dim: 2,
+            values: vec![5.0, 6.0],
+        };
+        n.apply_to(Modality::Audio, &mut s);
+        assert_eq!(s.values, [5.0, 6.0]);
     }
 }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use unimse_labels::Split;
+use unimse_model::ModelError;
 use unimse_model::unimodel::{ParameterGroup, UniModel};
 
 use crate::checkpoint::{self, LoopState};
@@ -194,7 +195,7 @@ fn mix(seed: u64, position: u64) -> i64 {
 
 impl Trainer<'_> {
     fn run(&self, saved: Option<LoopState>, identity: String) -> Result<(), TrainError> {
-        let mut optimizer = self.optimizer();
+        let mut optimizer = self.optimizer()?;
         let mut state = match saved {
             Some(state) => {
                 self.restore(&mut optimizer, &state)?;
@@ -235,7 +236,7 @@ impl Trainer<'_> {
         checkpoint::save(&self.paths.last(), &Default::default(), &state)
     }
 
-    fn optimizer(&self) -> Optimizer {
+    fn optimizer(&self) -> Result<Optimizer, TrainError> {
         let c = self.config;
         let group = |lr| Group {
             lr,
@@ -317,21 +318,25 @@ impl Trainer<'_> {
         let position = (state.epoch as u64) << 32 | state.batch as u64;
         tch::manual_seed(mix(self.seed, position));
         let batch = self.train.batch(indices, self.session.model.device())?;
-        let losses = self
-            .session
-            .model
-            .loss(&batch, &self.train.targets(indices)?, true)?;
-        let total = losses.total.double_value(&[]);
-        if !total.is_finite() {
-            return Err(TrainError::NonFinite {
-                what: format!(
-                    "the loss of epoch {}, batch {}",
+        let targets = self.train.targets(indices)?;
+        let losses = match self.session.model.loss(&batch, &targets, true) {
+            Err(ModelError::NonFinite(parts)) => {
+                let what = format!(
+                    "the loss of epoch {}, batch {} ({parts}; {} utterances, among them {})",
                     state.epoch + 1,
-                    state.batch + 1
-                ),
-                step: state.step,
-            });
-        }
+                    state.batch + 1,
+                    indices.len(),
+                    indices
+                        .first()
+                        .map(|&i| self.train.name(i))
+                        .unwrap_or_default(),
+                );
+                let step = state.step;
+                return Err(TrainError::NonFinite { what, step });
+            }
+            other => other?,
+        };
+        let total = losses.total.double_value(&[]);
         // the last update of an epoch may hold fewer batches than the others
         let first = state.batch / self.config.accumulate * self.config.accumulate;
         let parts = self.config.accumulate.min(batches - first);

@@ -1,8 +1,10 @@
-//! Golden tensors, and InfoNCE written once more in plain f64 Rust.
+//! Golden tensors, and InfoNCE with its gradients (paper, equation 6) written once more in plain f64 Rust.
+#![allow(dead_code, reason = "not every test file needs all")]
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use rayon::prelude::*;
 use tch::{Kind, Tensor};
 
 /// The folder of golden values: `UNIMSE_GOLDEN`, or the copy in the repository.
@@ -35,27 +37,129 @@ pub(crate) fn rows(x: &Tensor) -> Vec<Vec<f64>> {
     Vec::try_from(x.to_kind(Kind::Double)).unwrap()
 }
 
-/// Losses of every anchor against its own positive and its own list of negatives.
+/// InfoNCE and its gradients, in f64 from the formula alone.
+pub(crate) struct Reference {
+    /// Loss of each anchor.
+    pub(crate) losses: Vec<f64>,
+    /// Gradient of `sum_i weight_i loss_i` by each query.
+    pub(crate) query: Vec<Vec<f64>>,
+    /// ... by each positive, as its anchor's positive alone.
+    pub(crate) positive: Vec<Vec<f64>>,
+    /// ... by each negative of each anchor.
+    pub(crate) negatives: Vec<Vec<Vec<f64>>>,
+}
+
+fn dot(x: &[f64], y: &[f64]) -> f64 {
+    x.iter().zip(y).map(|(x, y)| x * y).sum()
+}
+
+/// `into += factor * x`.
+fn add(into: &mut [f64], factor: f64, x: &[f64]) {
+    into.iter_mut().zip(x).for_each(|(a, x)| *a += factor * x);
+}
+
+/// Unit vector and length.
+fn unit(x: &[f64]) -> (Vec<f64>, f64) {
+    let length = dot(x, x).sqrt();
+    (x.iter().map(|v| v / length).collect(), length)
+}
+
+/// Loss of one anchor, its gradient by query, positive and negatives.
+type Anchor = (f64, Vec<f64>, Vec<f64>, Vec<Vec<f64>>);
+
+/// `L = -s_0 / tau + log sum_j exp(s_j / tau)` with `s_j = q . k_j / (|q| |k_j|)`, key 0 the positive. With `p` the softmax,
+/// `dL/ds_j = (p_j - [j = 0]) / tau`; and `ds_j/dq = (k_j/|k_j| - s_j q/|q|) / |q|`, the same the other way round.
+fn anchor(
+    query: &[f64],
+    positive: &[f64],
+    negatives: &[Vec<f64>],
+    temperature: f64,
+    weight: f64,
+) -> Anchor {
+    let (query, length) = unit(query);
+    let keys: Vec<(Vec<f64>, f64)> = std::iter::once(unit(positive))
+        .chain(negatives.iter().map(|n| unit(n)))
+        .collect();
+    let cosines: Vec<f64> = keys.iter().map(|(key, _)| dot(&query, key)).collect();
+    let top = cosines.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let powers: Vec<f64> = cosines
+        .iter()
+        .map(|s| ((s - top) / temperature).exp())
+        .collect();
+    let sum: f64 = powers.iter().sum();
+    let mut by_query = vec![0.0; query.len()];
+    let mut by_keys = Vec::new();
+    for (at, (((key, size), cosine), power)) in keys.iter().zip(&cosines).zip(&powers).enumerate() {
+        let slope = weight * (power / sum - f64::from(u8::from(at == 0))) / temperature;
+        add(&mut by_query, slope / length, key);
+        add(&mut by_query, -slope * cosine / length, &query);
+        let mut by_key = vec![0.0; key.len()];
+        add(&mut by_key, slope / size, &query);
+        add(&mut by_key, -slope * cosine / size, key);
+        by_keys.push(by_key);
+    }
+    let by_positive = by_keys.remove(0);
+    let loss = (top - cosines[0]) / temperature + sum.ln();
+    (loss, by_query, by_positive, by_keys)
+}
+
+/// Every anchor against its own positive and its own list of negatives, anchors side by side.
 pub(crate) fn reference(
     query: &[Vec<f64>],
     positive: &[Vec<f64>],
     negatives: &[Vec<Vec<f64>>],
     temperature: f64,
-) -> Vec<f64> {
-    let cosine = |a: &[f64], b: &[f64]| {
-        let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
-        dot(a, b) / (dot(a, a).sqrt() * dot(b, b).sqrt())
-    };
-    (0..query.len())
+    weights: &[f64],
+) -> Reference {
+    let anchors: Vec<Anchor> = (0..query.len())
+        .into_par_iter()
         .map(|i| {
-            let own = cosine(&query[i], &positive[i]) / temperature;
-            let all: Vec<f64> = negatives[i]
-                .iter()
-                .map(|n| cosine(&query[i], n) / temperature)
-                .chain([own])
-                .collect();
-            let top = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            top + all.iter().map(|s| (s - top).exp()).sum::<f64>().ln() - own
+            anchor(
+                &query[i],
+                &positive[i],
+                &negatives[i],
+                temperature,
+                weights[i],
+            )
         })
-        .collect()
+        .collect();
+    let mut all = Reference {
+        losses: Vec::new(),
+        query: Vec::new(),
+        positive: Vec::new(),
+        negatives: Vec::new(),
+    };
+    for (loss, by_query, by_positive, by_negatives) in anchors {
+        all.losses.push(loss);
+        all.query.push(by_query);
+        all.positive.push(by_positive);
+        all.negatives.push(by_negatives);
+    }
+    all
+}
+
+/// The positives of the other anchors, for each anchor.
+pub(crate) fn others(positive: &[Vec<f64>]) -> Vec<Vec<Vec<f64>>> {
+    let but = |i: usize| {
+        let kept = positive.iter().enumerate().filter(move |&(j, _)| j != i);
+        kept.map(|(_, row)| row.clone()).collect()
+    };
+    (0..positive.len()).map(but).collect()
+}
+
+/// [`reference`] in-batch: `positive` holds the gradients as negatives of others too, `negatives` nothing.
+pub(crate) fn reference_in_batch(
+    query: &[Vec<f64>],
+    positive: &[Vec<f64>],
+    temperature: f64,
+    weights: &[f64],
+) -> Reference {
+    let mut all = reference(query, positive, &others(positive), temperature, weights);
+    for (i, gradients) in std::mem::take(&mut all.negatives).into_iter().enumerate() {
+        let rows = (0..positive.len()).filter(|&j| j != i);
+        for (j, gradient) in rows.zip(gradients) {
+            add(&mut all.positive[j], 1.0, &gradient);
+        }
+    }
+    all
 }

@@ -1,4 +1,5 @@
-//! The decoder stack, by teacher forcing. [`super::Decoding`] runs it token by token.
+//! The decoder stack, by teacher forcing: labels `[batch, labels]` and states `[batch, time, dim]` to logits `[batch, labels, vocabulary]`
+//! (paper, section 3.6). [`super::Decoding`] runs it token by token.
 
 use tch::nn::Path;
 use tch::{Kind, Tensor};

@@ -1,4 +1,4 @@
-//! The encoder stack.
+//! The encoder stack: tokens `[batch, time]` to states `[batch, time, dim]` (paper, section 3.3).
 
 use tch::nn::Path;
 use tch::{Kind, Tensor};

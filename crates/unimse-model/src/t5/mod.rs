@@ -1,5 +1,5 @@
-//! T5 (Raffel et al. 2020) in both releases: v1.0 (relu, output head tied to the embeddings and scaled) and v1.1
-//! (gated gelu, head of its own). Parameters carry the names of the Hub's checkpoints.
+//! T5 (Raffel et al. 2020), the backbone of the paper (section 3.3), in both releases: v1.0 (relu, output head tied to the
+//! embeddings and scaled) and v1.1 (gated gelu, head of its own). Parameters carry the names of the Hub's checkpoints.
 
 mod beam;
 mod config;

@@ -44,6 +44,13 @@ pub(crate) fn config(backbone: Backbone, decoder: Decoder) -> ModelConfig {
     config
 }
 
+/// For tests that compare two passes: LibTorch's generator is shared by tests that run side by side.
+pub(crate) fn without_dropout(mut config: ModelConfig) -> ModelConfig {
+    (config.dropout, config.lstm.dropout) = (0.0, 0.0);
+    (config.label_decoder.dropout, config.fusion.dropout) = (0.0, 0.0);
+    config
+}
+
 pub(crate) fn dims() -> FeatureDims {
     FeatureDims {
         audio: BTreeSet::from([3, 5]),

@@ -1,0 +1,224 @@
+//! Pre-trained modality fusion in the whole model: nothing at step 0, alive after it, blind to what an absent modality holds.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod tiny;
+
+use tch::nn::VarStore;
+use tch::{Device, Kind, Tensor};
+use tiny::{KINDS, batch, config, folder, model, targets};
+use unimse_model::bert::{BertConfig, BertEncoder};
+use unimse_model::fusion::Fusion;
+use unimse_model::t5::{T5, T5Config};
+use unimse_model::{
+    Backbone, Batch, Decoder, FeatureGroup, ModalityBatch, Precision, SequenceRef, TextEncoder,
+    UniModel, no_hook,
+};
+
+const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
+
+/// Largest entry of the gradient of every parameter, 0 where there is none, by name.
+fn gradients(model: &UniModel) -> Vec<(String, f64)> {
+    let largest = |gradient: Tensor| {
+        if gradient.defined() {
+            gradient.abs().max().double_value(&[])
+        } else {
+            0.0
+        }
+    };
+    let all = model.parameters().into_iter();
+    all.map(|(name, t)| (name, largest(t.grad()))).collect()
+}
+
+/// Bits of an fp32 tensor: 0 and -0 differ, NaN equals itself.
+fn bits(t: &Tensor) -> Vec<u32> {
+    let values: Vec<f32> = Vec::try_from(t.detach().reshape([-1])).unwrap();
+    values.into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+fn fusion_with_skip_starts_as_the_model_without_fusion() {
+    for (backbone, decoder) in KINDS {
+        let with = config(backbone, decoder);
+        let mut without = with.clone();
+        without.fusion.layers = 0;
+        let (with, without) = (model(&with, 3), model(&without, 4));
+        // The same weights wherever both have one.
+        let shared: std::collections::HashMap<_, _> = with.parameters().into_iter().collect();
+        for (name, mut tensor) in without.parameters() {
+            tch::no_grad(|| tensor.copy_(&shared[&name]));
+        }
+        let batch = batch(3, 5, true);
+        assert_eq!(
+            with.predict(&batch).unwrap(),
+            without.predict(&batch).unwrap(),
+            "{backbone:?} {decoder:?}"
+        );
+        assert_eq!(without.fusion_ratios(&batch).unwrap(), [0.0; 0]);
+        assert!(
+            without
+                .loss(&batch, &targets(3), true)
+                .unwrap()
+                .text_audio
+                .is_empty()
+        );
+    }
+}
+
+#[test]
+fn fusion_with_skip_returns_the_encoder_to_the_bit_at_step_0() {
+    tch::set_num_threads(1);
+    for backbone in [Backbone::MiniLm, Backbone::T5] {
+        let place = folder(backbone);
+        let store = VarStore::new(Device::Cpu);
+        let root = store.root();
+        let encoder: Box<dyn TextEncoder> = match backbone {
+            Backbone::MiniLm => {
+                let shape = BertConfig::from_folder(place.path()).unwrap();
+                Box::new(BertEncoder::new(&root, &shape, Precision::Fp32))
+            }
+            Backbone::T5 => {
+                let shape = T5Config::from_folder(place.path()).unwrap();
+                Box::new(T5::new(&root, &shape, Precision::Fp32).encoder)
+            }
+        };
+        let fusions: Vec<Fusion> = (0..encoder.layers())
+            .map(|layer| Fusion::new(&(&root / layer), encoder.dim(), 6 + 4, 5, true, 0.0))
+            .collect();
+        let text = batch(3, 2, false);
+        let states = [Tensor::randn([3, 6], FLOAT), Tensor::randn([3, 4], FLOAT)];
+        let plain = encoder.forward(&text.tokens, &text.mask, None, false, &mut no_hook);
+        let fused = encoder.forward(
+            &text.tokens,
+            &text.mask,
+            None,
+            false,
+            &mut |layer, hidden| fusions[layer].forward(&hidden, &states, true),
+        );
+        assert!(bits(&plain) == bits(&fused), "{backbone:?}");
+    }
+}
+
+/// With the task loss alone, so that nothing but fusion can reach audio and video.
+#[test]
+fn fusion_learns_w_and_b_first_and_everything_from_then_on() {
+    for (backbone, decoder) in KINDS {
+        let mut config = config(backbone, decoder);
+        (config.contrastive.alpha, config.contrastive.beta) = (0.0, 0.0);
+        let fused = model(&config, 3);
+        let (batch, targets) = (batch(4, 7, true), targets(4));
+        let mut adam = tiny::Adam::new(&fused, 0.01);
+        for at in 0..3 {
+            assert_eq!(
+                fused
+                    .fusion_ratios(&batch)
+                    .unwrap()
+                    .iter()
+                    .all(|&r| r > 0.0),
+                at > 0,
+                "{backbone:?} step {at}"
+            );
+            fused.loss(&batch, &targets, true).unwrap().backward(1.0);
+            let mut seen = 0;
+            for (name, gradient) in gradients(&fused) {
+                let ours = ["unimse.fusion.", "unimse.audio.", "unimse.video."];
+                if !ours.iter().any(|part| name.starts_with(part)) {
+                    continue;
+                }
+                seen += 1;
+                let outer = name.ends_with(".project.weight") || name.ends_with(".project.bias");
+                if at == 0 {
+                    assert_eq!(gradient > 0.0, outer, "{backbone:?} step 0: {name}");
+                } else if at == 2 {
+                    assert!(gradient > 0.0, "{backbone:?} step 2: {name}");
+                }
+            }
+            // 2 layers of 6, two LSTMs of 4 with an output of 2, inputs for 3, 5 and 4 features, two vectors for absence
+            assert_eq!(seen, 2 * 6 + 2 * (4 + 2) + 3 * 2 + 2);
+            adam.step();
+        }
+    }
+}
+
+#[test]
+fn an_absent_modality_is_the_same_whatever_its_tensor_holds() {
+    let fused = tiny::shaken(&config(Backbone::MiniLm, Decoder::Label), 5);
+    let mut one = batch(3, 1, false);
+    let nothing = fused.predict(&one).unwrap();
+    one.audio = ModalityBatch {
+        groups: vec![unimse_model::FeatureGroup {
+            dim: 3,
+            rows: vec![0, 1, 2],
+            values: Tensor::full([3, 4, 3], f64::NAN, (Kind::Float, Device::Cpu)),
+            lengths: vec![0, 0, 0],
+        }],
+    };
+    assert_eq!(fused.predict(&one).unwrap(), nothing, "length 0 is absence");
+    let values: Vec<f32> = (0..12).map(|i| i as f32).collect();
+    one.audio = ModalityBatch::collate(
+        &[
+            Some(SequenceRef {
+                dim: 3,
+                values: &values,
+            }),
+            None,
+            None,
+        ],
+        Device::Cpu,
+    )
+    .unwrap();
+    let heard = fused.predict(&one).unwrap();
+    assert_ne!(heard[0], nothing[0]);
+    assert_eq!(heard[1..], nothing[1..]);
+}
+
+/// Text of three rows; audio of row 0 in 2 of 4 steps, of row 1 not at all, of row 2 in 4; video of row 2 alone.
+/// What is not valid holds `garbage`.
+fn gaps(garbage: f64) -> Batch {
+    let mut batch = batch(3, 1, false);
+    let group = |dim: i64, lengths: [i64; 3]| {
+        let values = Tensor::full([3, 4, dim], garbage, FLOAT);
+        for (row, length) in (0..).zip(lengths) {
+            let valid = Tensor::arange(length * dim, FLOAT).view([length, dim]) * 0.1;
+            values.get(row).narrow(0, 0, length).copy_(&valid);
+        }
+        let groups = vec![FeatureGroup {
+            dim,
+            rows: vec![0, 1, 2],
+            values,
+            lengths: lengths.to_vec(),
+        }];
+        ModalityBatch { groups }
+    };
+    batch.audio = group(3, [2, 0, 4]);
+    batch.video = group(4, [0, 0, 3]);
+    batch
+}
+
+#[test]
+fn what_is_not_valid_changes_no_bit_of_answer_loss_and_gradient() {
+    for (backbone, decoder) in KINDS {
+        let config = tiny::without_dropout(config(backbone, decoder));
+        let run = |garbage: f64| {
+            let fused = tiny::shaken(&config, 5);
+            let batch = gaps(garbage);
+            let losses = fused.loss(&batch, &targets(3), true).unwrap();
+            losses.backward(1.0);
+            let of = |(name, t): (String, Tensor)| {
+                let gradient = t.grad();
+                (name, gradient.defined().then(|| bits(&gradient)))
+            };
+            let gradients: Vec<_> = fused.parameters().into_iter().map(of).collect();
+            (
+                bits(&losses.total),
+                gradients,
+                fused.predict(&batch).unwrap(),
+            )
+        };
+        let clean = run(0.0);
+        let finite = |bits: &Vec<u32>| bits.iter().all(|&b| f32::from_bits(b).is_finite());
+        assert!(clean.1.iter().filter_map(|(_, g)| g.as_ref()).all(finite));
+        for garbage in [f64::NAN, f64::INFINITY, -1e30] {
+            assert!(run(garbage) == clean, "{backbone:?} {decoder:?}: {garbage}");
+        }
+    }
+}
