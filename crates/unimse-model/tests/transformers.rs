@@ -48,7 +48,9 @@ fn python() -> Option<String> {
         named.is_none(),
         "UNIMSE_PYTHON = {python}: expected a Python that imports torch, safetensors and transformers"
     );
-    eprintln!("skipped: python3 has no transformers; name one that has as UNIMSE_PYTHON");
+    eprintln!(
+        "skipped: checkpoints_go_to_transformers_and_come_back needs UNIMSE_PYTHON, a Python with transformers"
+    );
     None
 }
 
