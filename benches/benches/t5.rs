@@ -100,7 +100,7 @@ fn ours(job: &Job) -> Result<Answer, Failure> {
         Rule::AdamW,
         vec![group],
         if train { parameters } else { Vec::new() },
-    );
+    )?;
     let tokenizer = Tokenizer::from_folder(&job.checkpoint)?;
     let decoder = TextDecoder::new(&grammar(), tokenizer, &config)?;
     let batches: Vec<_> = job
@@ -124,7 +124,7 @@ fn ours(job: &Job) -> Result<Answer, Failure> {
         } else {
             let source =
                 tch::no_grad(|| model.encoder.forward(ids, mask, None, false, &mut no_hook));
-            decoder.predict(&model.decoder, &source, mask, 1);
+            decoder.generate(&model.decoder, &source, mask);
         }
     }
     let seconds = start.elapsed().as_secs_f64();

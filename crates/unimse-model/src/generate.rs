@@ -8,10 +8,10 @@ use crate::automaton::{Automaton, FIELDS};
 use crate::batch::Prediction;
 use crate::t5::{Decoding, score};
 
-/// Prefixes kept for each utterance, the greedy one among them. Polarity and intensity are settled before the tree is wider
+/// [`Beam::prefixes`] where probabilities are asked for: prefixes kept for each utterance, the greedy one among them. Polarity and intensity are settled before the tree is wider
 /// than that (with one decimal), so their probabilities are exact; those of emotions are the mean over the kept prefixes,
 /// weighted by their mass.
-const PREFIXES: usize = 16;
+pub(crate) const PREFIXES: usize = 16;
 /// Prefixes with less mass than this are not followed once their intensity is settled.
 const LEAST_MASS: f64 = 1e-3;
 /// Index of the intensity among the fields.
@@ -48,6 +48,8 @@ pub(crate) struct Beam {
     pub(crate) beams: usize,
     /// Exponent of the length in [`score`]. Forced tokens have probability 1 and count in the length.
     pub(crate) length_penalty: f64,
+    /// Prefixes that are followed for the sake of the probabilities; 1 follows the greedy one alone.
+    pub(crate) prefixes: usize,
 }
 
 /// Searches for the labels of a batch.
@@ -65,7 +67,7 @@ pub(crate) fn search(
 ) -> Vec<Prediction> {
     let width = automaton.vocabulary().len();
     let bias: Option<Vec<f32>> = bias.map(values);
-    let keep = PREFIXES.max(beam.beams);
+    let keep = beam.prefixes.max(beam.beams);
     // One beam is the greedy path, which is followed anyhow.
     let sure = if beam.beams > 1 { beam.beams } else { 0 };
     let mut found = vec![Found::new(automaton); batch];

@@ -22,7 +22,7 @@ use crate::batch::{Prediction, Target};
 use crate::checkpointing::Tape;
 use crate::config::LabelDecoderConfig;
 use crate::error::{ModelError, Result};
-use crate::generate::{Beam, search};
+use crate::generate::{Beam, PREFIXES, search};
 use crate::layers::{Embedding, Linear};
 use crate::t5::{Decoding, T5Config, T5Decoder};
 
@@ -278,6 +278,7 @@ impl LabelDecoder {
             Beam {
                 beams,
                 length_penalty: 0.0,
+                prefixes: PREFIXES,
             },
         ))
     }

@@ -2,13 +2,13 @@
 //! logits `[batch, labels, vocabulary]` (3.6), constrained generation.
 
 use tch::{Kind, Reduction, Tensor};
-use unimse_labels::{Field, Form, Grammar};
+use unimse_labels::{Field, Form, Grammar, PlainLabel};
 
 use crate::automaton::Automaton;
 use crate::batch::{Prediction, Target};
 use crate::checkpointing::Tape;
 use crate::error::Result;
-use crate::generate::{Beam, search};
+use crate::generate::{Beam, PREFIXES, search};
 use crate::t5::{Decoding, IGNORED, T5Config, T5Decoder, shift_right};
 use crate::tokenizer::Tokenizer;
 
@@ -157,7 +157,8 @@ impl TextDecoder {
         Ok((losses * &weights).sum(Kind::Float) / total)
     }
 
-    /// Constrained generation; arguments as in [`TextDecoder::loss`], `beams` and `length_penalty` as in the configuration.
+    /// Constrained generation with the probabilities of every field; arguments as in [`TextDecoder::loss`], `beams` and
+    /// `length_penalty` as in the configuration.
     pub fn predict(
         &self,
         decoder: &T5Decoder,
@@ -165,6 +166,33 @@ impl TextDecoder {
         mask: &Tensor,
         beams: usize,
         length_penalty: f64,
+    ) -> Vec<Prediction> {
+        let beam = Beam {
+            beams,
+            length_penalty,
+            prefixes: PREFIXES,
+        };
+        self.search(decoder, source, mask, beam)
+    }
+
+    /// The greedy labels alone: one row of the decoder for each utterance, where [`TextDecoder::predict`] follows many for the
+    /// probabilities. The labels are those of `predict` with one beam, up to rounding. Arguments as in [`TextDecoder::loss`].
+    pub fn generate(&self, decoder: &T5Decoder, source: &Tensor, mask: &Tensor) -> Vec<PlainLabel> {
+        let beam = Beam {
+            beams: 1,
+            length_penalty: 0.0,
+            prefixes: 1,
+        };
+        let found = self.search(decoder, source, mask, beam);
+        found.into_iter().map(|found| found.text_label).collect()
+    }
+
+    fn search(
+        &self,
+        decoder: &T5Decoder,
+        source: &Tensor,
+        mask: &Tensor,
+        beam: Beam,
     ) -> Vec<Prediction> {
         let pieces = Tensor::from_slice(self.automaton.vocabulary()).to_device(source.device());
         let decoding = Decoding::new(decoder, source, mask, 1, Some(&pieces));
@@ -175,10 +203,7 @@ impl TextDecoder {
             source.size()[0] as usize,
             None,
             self.start,
-            Beam {
-                beams,
-                length_penalty,
-            },
+            beam,
         )
     }
 

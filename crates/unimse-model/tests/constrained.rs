@@ -136,6 +136,7 @@ fn probabilities_and_best_labels_equal_enumeration() {
         // As many beams as labels follow every beginning, so that nothing is approximate.
         let all = labels.len();
         let greedy = case.predict(1, 0.0);
+        let generated = (case.decoder).generate(&case.model.decoder, &case.source, &case.mask);
         let searches: Vec<_> = [0.0, 1.0, 2.0, -1.0]
             .into_iter()
             .map(|penalty| (penalty, case.predict(all, penalty)))
@@ -189,6 +190,7 @@ fn probabilities_and_best_labels_equal_enumeration() {
             }
             assert_eq!(open.len(), 1);
             assert_eq!(greedy[at].text_label, labels[open[0]].0);
+            assert_eq!(generated[at], labels[open[0]].0);
         }
     }
 }
