@@ -111,6 +111,7 @@ fn ours(job: &Job) -> Result<Answer, Failure> {
             (ids.clamp_min(0), ids.ge(0), padded(&rows.labels, IGNORED))
         })
         .collect();
+    let cast = (!train).then(|| model.cast());
     let (mut losses, mut start) = (Vec::new(), Instant::now());
     for (i, (ids, mask, labels)) in batches.iter().enumerate() {
         if i == job.warm {
@@ -121,10 +122,10 @@ fn ours(job: &Job) -> Result<Answer, Failure> {
             loss.backward();
             optimizer.step(1.0, None)?;
             losses.push(loss.double_value(&[]));
-        } else {
+        } else if let Some(cast) = &cast {
             let source =
-                tch::no_grad(|| model.encoder.forward(ids, mask, None, false, &mut no_hook));
-            decoder.generate(&model.decoder, &source, mask);
+                tch::no_grad(|| cast.encoder.forward(ids, mask, None, false, &mut no_hook));
+            decoder.generate(&cast.decoder, &source, mask);
         }
     }
     let seconds = start.elapsed().as_secs_f64();

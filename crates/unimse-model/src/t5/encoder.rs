@@ -54,6 +54,21 @@ impl T5Encoder {
             kind: precision.kind(),
         }
     }
+
+    /// The same encoder with weights cast once, for repeated use without gradients.
+    pub(super) fn cast(&self) -> Self {
+        let block = |block: &Block| Block {
+            attention: block.attention.cast(self.kind),
+            feed_forward: block.feed_forward.cast(self.kind),
+        };
+        Self {
+            embedding: self.embedding.share(),
+            bias: self.bias.share(),
+            blocks: self.blocks.iter().map(block).collect(),
+            norm: self.norm.share(),
+            ..*self
+        }
+    }
 }
 
 impl TextEncoder for T5Encoder {

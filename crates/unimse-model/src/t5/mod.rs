@@ -55,6 +55,16 @@ impl T5 {
         &self.config
     }
 
+    /// The same model with its weights cast to the compute kind once instead of in every pass, for repeated use without
+    /// gradients; later steps of the optimiser do not reach it (in fp32 nothing is cast, and they do).
+    pub fn cast(&self) -> Self {
+        tch::no_grad(|| Self {
+            encoder: self.encoder.cast(),
+            decoder: self.decoder.cast(self.encoder.kind(), None),
+            config: self.config.clone(),
+        })
+    }
+
     /// Texts for `tokens` `[batch, time]` i64 under `mask` `[batch, time]` bool, by beam search with the checkpoint's start
     /// and end tokens: for each input the finished hypotheses, the best first. Works without gradients.
     ///
