@@ -1,6 +1,6 @@
 //! T5 of the t5-small shape with random weights on the MELD training texts, CPU: ours in `train.precision = "auto"` against Hugging Face
-//! transformers in fp32 with its default AdamW, and under bf16 autocast with the fused one. Same checkpoint, texts, labels and threads, in
-//! the same run; each side is a process of its own and gets its job on stdin. Quote the ratios.
+//! transformers in fp32 with its default AdamW, and under bf16 autocast with the fused one. Theirs generates without constraint as many tokens
+//! as the longest label has. Same checkpoint, texts, labels and threads, in the same run; each side is a process of its own and gets its job on stdin. Quote the ratios.
 //!
 //! `UNIMSE_DATA` holds `meld/train_sent_emo.csv`, `UNIMSE_MODELS` holds `t5-tokenizer/`, `UNIMSE_PEER_PYTHON` is a Python with transformers 4.57
 //! and torch 2.11. Arguments: `--test` (a few texts), `--threads N`, `--rounds N`, `--only step|epoch|generate|loss`.
@@ -313,6 +313,18 @@ fn main() -> Result<(), Failure> {
         "t5-small shape, batches of {BATCH} MELD training texts, {threads} threads, ours in {}",
         if half { "bf16" } else { "fp32" }
     );
+    let entries: Vec<Entry> = rows
+        .iter()
+        .map(|row| Entry {
+            corpus: 0,
+            tokens: row.0.len(),
+        })
+        .collect();
+    let plan = Plan {
+        batch: BATCH,
+        token_budget: usize::MAX,
+        temperature: 1.0,
+    };
     if wanted("step") {
         let batches = gather(&rows, &in_order[..steps + 2]);
         contest("training step, same batches", rounds, |who| {
@@ -320,22 +332,10 @@ fn main() -> Result<(), Failure> {
         })?;
     }
     if wanted("epoch") {
-        let entries: Vec<Entry> = rows
-            .iter()
-            .map(|row| Entry {
-                corpus: 0,
-                tokens: row.0.len(),
-            })
-            .collect();
         // The texts of a shuffled epoch's first batches: theirs as they come, ours in buckets.
         let texts = if quick { 2 } else { 32 } * BATCH;
         let shuffled: Vec<usize> = (0..texts).map(|i| i * 7919 % rows.len()).collect();
         let plain: Vec<_> = shuffled.chunks(BATCH).map(<[_]>::to_vec).collect();
-        let plan = Plan {
-            batch: BATCH,
-            token_budget: usize::MAX,
-            temperature: 1.0,
-        };
         let chosen: Vec<Entry> = shuffled.iter().map(|&i| entries[i]).collect();
         let bucketed: Vec<Vec<usize>> = plan
             .epoch(&chosen, 1, 0)
@@ -351,9 +351,19 @@ fn main() -> Result<(), Failure> {
         })?;
     }
     if wanted("generate") {
-        let batches = gather(&rows, &in_order[..if quick { 2 } else { 10 }]);
-        contest("constrained generation", rounds, |who| {
+        let texts = if quick { 2 } else { 10 };
+        let batches = gather(&rows, &in_order[..texts]);
+        contest("constrained generation, same batches", rounds, |who| {
             ask(who, "generate", 0.0, 1, &batches, who == 0)
+        })?;
+        // As `evaluate` does: the same texts in order of length, the first batch once more to warm.
+        let sorted = plan.by_length(&entries[..texts * BATCH]);
+        let sorted = [vec![in_order[0].clone()], sorted].concat();
+        let again = [vec![in_order[0].clone()], in_order[..texts].to_vec()].concat();
+        let (sorted, again) = (gather(&rows, &sorted), gather(&rows, &again));
+        contest("constrained generation, ours by length", rounds, |who| {
+            let batches = if who == 0 { &sorted } else { &again };
+            ask(who, "generate", 0.0, 1, batches, who == 0)
         })?;
     }
     if wanted("loss") {
