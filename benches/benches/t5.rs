@@ -25,6 +25,8 @@ use unimse_train::optimizer::{Group, Optimizer, Rule};
 use unimse_train::sampler::{Entry, Plan};
 
 type Failure = Box<dyn Error>;
+/// Token ids of a text, and of its label.
+type Row = (Vec<i64>, Vec<i64>);
 
 const BATCH: usize = 32;
 const SHAPE: &str = r#"{"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "vocab_size": 32128, "d_model": 512,
@@ -181,7 +183,7 @@ fn checkpoint(folder: &Path, tokenizer: &Path) -> Result<(), Failure> {
 }
 
 /// Token ids of every MELD training text, and of a label for each.
-fn rows(data: &Path, folder: &Path) -> Result<Vec<(Vec<i64>, Vec<i64>)>, Failure> {
+fn rows(data: &Path, folder: &Path) -> Result<Vec<Row>, Failure> {
     let tokenizer = Tokenizer::from_folder(folder)?;
     let decoder = TextDecoder::new(
         &grammar(),
@@ -200,7 +202,7 @@ fn rows(data: &Path, folder: &Path) -> Result<Vec<(Vec<i64>, Vec<i64>)>, Failure
         .enumerate()
         .map(|(i, record)| {
             let target = Target {
-                label: labels[i * 7919 % labels.len()].clone(),
+                label: labels[i * 7919 % labels.len()],
                 weights: FieldWeights::default(),
             };
             Ok((
@@ -211,7 +213,7 @@ fn rows(data: &Path, folder: &Path) -> Result<Vec<(Vec<i64>, Vec<i64>)>, Failure
         .collect()
 }
 
-fn gather(rows: &[(Vec<i64>, Vec<i64>)], batches: &[Vec<usize>]) -> Vec<Rows> {
+fn gather(rows: &[Row], batches: &[Vec<usize>]) -> Vec<Rows> {
     let batch = |batch: &Vec<usize>| Rows {
         ids: batch.iter().map(|&i| rows[i].0.clone()).collect(),
         labels: batch.iter().map(|&i| rows[i].1.clone()).collect(),
