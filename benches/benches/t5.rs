@@ -20,7 +20,7 @@ use unimse_labels::{Field, Grammar};
 use unimse_model::t5::{IGNORED, T5, T5Config};
 use unimse_model::text_decoder::TextDecoder;
 use unimse_model::weights::{self, Family};
-use unimse_model::{FieldWeights, Precision, Target, TextEncoder, Tokenizer, no_hook};
+use unimse_model::{FieldWeights, Precision, Target, Tokenizer};
 use unimse_train::optimizer::{Group, Optimizer, Rule};
 use unimse_train::sampler::{Entry, Plan};
 
@@ -125,8 +125,7 @@ fn ours(job: &Job) -> Result<Answer, Failure> {
             optimizer.step(1.0, None)?;
             losses.push(loss.double_value(&[]));
         } else if let Some(cast) = &cast {
-            let source =
-                tch::no_grad(|| cast.encoder.forward(ids, mask, None, false, &mut no_hook));
+            let source = cast.encode(ids, mask);
             decoder.generate(&cast.decoder, &source, mask);
         }
     }

@@ -485,6 +485,23 @@ fn bf16_stays_near_fp32() {
 }
 
 #[test]
+fn rows_of_like_length_together_are_the_rows_in_one_batch() {
+    for_each(Precision::Fp32, |g| {
+        let (ids, mask) = (g.tensor("input_ids"), g.mask());
+        let expected = g.source() * mask.unsqueeze(-1);
+        assert!(error(&g.model.encode(ids, &mask), &expected) < 1e-5);
+        // Enough rows for several groups, in no order of length.
+        let (rows, copies) = (ids.size()[0], 5);
+        let repeat = |x: &Tensor| x.repeat([copies, 1]);
+        let found = g.model.encode(&repeat(ids), &repeat(&mask));
+        for copy in 0..copies {
+            let part = found.narrow(0, copy * rows, rows);
+            assert!(error(&part, &expected) < 1e-5, "{}: copy {copy}", g.name);
+        }
+    });
+}
+
+#[test]
 fn padding_and_segments() {
     for_each(Precision::Fp32, |g| {
         let (ids, mask) = (g.tensor("input_ids"), g.mask());

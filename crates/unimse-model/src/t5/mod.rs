@@ -15,12 +15,16 @@ pub use decoding::Decoding;
 pub use encoder::T5Encoder;
 
 use tch::nn::Path;
-use tch::{Kind, Reduction, Tensor};
+use tch::{Device, Kind, Reduction, Tensor};
 
+use self::layers::positions;
 use crate::encoder::{TextEncoder as _, no_hook};
 use crate::error::Result;
 use crate::layers::{Embedding, Linear};
 use crate::precision::Precision;
+
+/// Rows of like length that [`T5::encode`] takes at a time.
+const TOGETHER: i64 = 8;
 
 /// What the loss ignores in labels.
 pub const IGNORED: i64 = -100;
@@ -65,6 +69,41 @@ impl T5 {
         })
     }
 
+    /// Encoder states `[batch, time, dim]` of `tokens` `[batch, time]` i64 under `mask` `[batch, time]` bool, without gradients and
+    /// without what stands under the mask, which is zero. On the CPU rows of like length go together, so that a long one does not
+    /// make all others pay for its padding.
+    pub fn encode(&self, tokens: &Tensor, mask: &Tensor) -> Tensor {
+        let encode = |tokens: &Tensor, mask: &Tensor| {
+            let states = self
+                .encoder
+                .forward(tokens, mask, None, false, &mut no_hook);
+            states * mask.unsqueeze(-1)
+        };
+        tch::no_grad(|| {
+            let (batch, time) = (tokens.size()[0], tokens.size()[1]);
+            if tokens.device() != Device::Cpu || batch <= TOGETHER || time == 0 {
+                return encode(tokens, mask);
+            }
+            let widths = (mask * positions(1, time, tokens.device())).amax(1, false);
+            let order = widths.argsort_stable(true, 0, false);
+            let groups: Vec<Tensor> = order
+                .split(TOGETHER, 0)
+                .iter()
+                .map(|rows| {
+                    let width = widths.index_select(0, rows).max().int64_value(&[]).max(1);
+                    let of_rows = |x: &Tensor| x.index_select(0, rows).narrow(1, 0, width);
+                    encode(&of_rows(tokens), &of_rows(mask)).constant_pad_nd([
+                        0,
+                        0,
+                        0,
+                        time - width,
+                    ])
+                })
+                .collect();
+            Tensor::cat(&groups, 0).index_select(0, &order.argsort(0, false))
+        })
+    }
+
     /// Texts for `tokens` `[batch, time]` i64 under `mask` `[batch, time]` bool, by beam search with the checkpoint's start
     /// and end tokens: for each input the finished hypotheses, the best first. Works without gradients.
     ///
@@ -97,9 +136,7 @@ impl T5 {
             end: self.config.eos_token_id,
         };
         tch::no_grad(|| {
-            let source = self
-                .encoder
-                .forward(tokens, mask, None, false, &mut no_hook);
+            let source = self.encode(tokens, mask);
             let decoding = Decoding::new(&self.decoder, &source, mask, 1, None);
             search.run(decoding, tokens.size()[0] as usize)
         })
