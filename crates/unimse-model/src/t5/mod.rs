@@ -24,7 +24,7 @@ use crate::layers::{Embedding, Linear};
 use crate::precision::Precision;
 
 /// Rows of like length that [`T5::encode`] takes at a time.
-const TOGETHER: i64 = 8;
+const TOGETHER: i64 = 16;
 
 /// What the loss ignores in labels.
 pub const IGNORED: i64 = -100;
