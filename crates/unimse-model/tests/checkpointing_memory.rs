@@ -5,11 +5,9 @@
 
 mod tiny;
 
-use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
-use unimse_model::t5::{T5, T5Config};
 use unimse_model::{
-    Backbone, Batch, Decoder, FeatureDims, Modality, ModalityBatch, Precision, UniModel, weights,
+    Backbone, Batch, Decoder, FeatureDims, Modality, ModalityBatch, Precision, UniModel,
 };
 
 /// Most memory that the process ever had, in bytes.
@@ -29,14 +27,7 @@ fn folder() -> tempfile::TempDir {
         "vocab_size": 100, "d_model": 64, "d_kv": 16, "d_ff": 256, "num_layers": LAYERS, "num_decoder_layers": 2, "num_heads": 4,
     });
     std::fs::write(place.path().join("config.json"), config.to_string()).unwrap();
-    let store = VarStore::new(Device::Cpu);
-    T5::new(
-        &store.root(),
-        &T5Config::from_folder(place.path()).unwrap(),
-        Precision::Fp32,
-    );
-    let tensors: Vec<_> = store.variables().into_iter().collect();
-    weights::save(&tensors, &place.path().join("model.safetensors")).unwrap();
+    tiny::save_t5(place.path());
     place
 }
 

@@ -27,6 +27,18 @@ pub(crate) fn GRAMMAR() -> Grammar {
     Grammar::new(&Field::ALL)
 }
 
+/// Random weights for the T5 that the configuration in `folder` describes.
+pub(crate) fn save_t5(folder: &std::path::Path) {
+    let store = VarStore::new(Device::Cpu);
+    T5::new(
+        &store.root(),
+        &T5Config::from_folder(folder).unwrap(),
+        Precision::Fp32,
+    );
+    let tensors: Vec<_> = store.variables().into_iter().collect();
+    weights::save(&tensors, &folder.join("model.safetensors")).unwrap();
+}
+
 pub(crate) fn config(backbone: Backbone, decoder: Decoder) -> ModelConfig {
     let mut config = ModelConfig {
         backbone,
