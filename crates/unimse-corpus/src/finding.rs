@@ -106,6 +106,17 @@ impl fmt::Display for Finding {
     }
 }
 
+fn on_one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}
+
 /// Distinct messages kept for one code and file; the rest is counted.
 const KEPT: usize = 50;
 
@@ -116,7 +127,8 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
-    /// Adds a finding; one with the same code, file and message only gains the row.
+    /// Adds a finding; one with the same code, file and message only gains the row. What a file wrote into row or message
+    /// stays one line of text: its control characters are escaped.
     pub(crate) fn add(
         &mut self,
         severity: Severity,
@@ -125,7 +137,8 @@ impl Findings {
         row: Option<String>,
         message: impl Into<String>,
     ) {
-        let message = message.into();
+        let message = on_one_line(message.into());
+        let row = row.map(on_one_line);
         let mut alike: Vec<_> = self
             .list
             .iter_mut()
@@ -200,5 +213,21 @@ impl Findings {
 
     pub(crate) fn into_list(self) -> Vec<Finding> {
         self.list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_break_in_a_file_does_not_break_a_finding() {
+        let mut findings = Findings::default();
+        let row = Some("dia\r0".to_owned());
+        findings.error("MISSING_COLUMN", "a.csv", row, "found Emo\ntion\u{1b}[2J");
+        assert_eq!(
+            findings.notes(),
+            [r"a.csv, dia\r0: found Emo\ntion\u{1b}[2J [MISSING_COLUMN]"]
+        );
     }
 }

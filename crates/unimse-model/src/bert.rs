@@ -179,6 +179,20 @@ impl Layer {
         }
     }
 
+    fn cast(&self, kind: Kind) -> Self {
+        Self {
+            query: self.query.cast(kind),
+            key: self.key.cast(kind),
+            value: self.value.cast(kind),
+            output: self.output.cast(kind),
+            attention_norm: self.attention_norm.share(),
+            up: self.up.cast(kind),
+            down: self.down.cast(kind),
+            norm: self.norm.share(),
+            ..*self
+        }
+    }
+
     fn forward(&self, hidden: &Tensor, bias: &Tensor, train: bool) -> Tensor {
         let q = split_heads(&self.query.forward(hidden), self.heads);
         let k = split_heads(&self.key.forward(hidden), self.heads);
@@ -221,6 +235,18 @@ impl BertEncoder {
                 .collect(),
             dropout: config.hidden_dropout_prob,
             kind: precision.kind(),
+        }
+    }
+
+    /// The same encoder with weights cast once, for repeated use without gradients.
+    pub(crate) fn cast(&self) -> Self {
+        Self {
+            words: self.words.share(),
+            positions: self.positions.share(),
+            types: self.types.share(),
+            norm: self.norm.share(),
+            layers: self.layers.iter().map(|l| l.cast(self.kind)).collect(),
+            ..*self
         }
     }
 }

@@ -161,6 +161,15 @@ impl LayerNorm {
         }
     }
 
+    /// A second handle on the same weight and bias.
+    pub fn share(&self) -> Self {
+        Self {
+            weight: self.weight.shallow_clone(),
+            bias: self.bias.shallow_clone(),
+            eps: self.eps,
+        }
+    }
+
     /// Computes in fp32, returns the kind of `x`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let shape = self.weight.size();

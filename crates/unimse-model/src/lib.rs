@@ -53,4 +53,4 @@ pub use hub::resolve;
 pub use precision::Precision;
 pub use sentence::SentenceEncoder;
 pub use tokenizer::{Encoded, Tokenizer};
-pub use unimodel::{ParameterGroup, UniModel};
+pub use unimodel::{Inference, ParameterGroup, UniModel};

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use unimse_corpus::Sequence;
 use unimse_labels::{IemocapEmotion, MeldEmotion, Polarity};
+use unimse_model::Inference;
 use unimse_model::batch::{Batch, ModalityBatch, Prediction, SequenceRef};
 use unimse_model::config::Modality;
 
@@ -77,13 +78,19 @@ impl Predictor {
     /// [`TrainError::Data`] naming the row (from 1) whose text is empty or whose features have another dimension than the model's.
     pub fn predict(&self, inputs: &[Input]) -> Result<Vec<Value>, TrainError> {
         let mut out = Vec::with_capacity(inputs.len());
+        let inference = self.session.model.inference();
         for (chunk, rows) in inputs.chunks(BATCH).enumerate() {
-            out.extend(self.batch(rows, chunk * BATCH)?);
+            out.extend(self.batch(&inference, rows, chunk * BATCH)?);
         }
         Ok(out)
     }
 
-    fn batch(&self, rows: &[Input], base: usize) -> Result<Vec<Value>, TrainError> {
+    fn batch(
+        &self,
+        inference: &Inference<'_>,
+        rows: &[Input],
+        base: usize,
+    ) -> Result<Vec<Value>, TrainError> {
         let device = self.session.model.device();
         let model = self.config.model();
         let mut encoded = Vec::with_capacity(rows.len());
@@ -135,7 +142,7 @@ impl Predictor {
         );
         let batch = Batch::collate(&texts, self.session.tokenizer.pad(), audio, video, device)
             .map_err(bad)?;
-        let predictions = self.session.model.predict(&batch)?;
+        let predictions = inference.predict(&batch)?;
         Ok(rows
             .iter()
             .zip(predictions)

@@ -117,9 +117,10 @@ impl Session {
     ) -> Result<Vec<Prediction>, TrainError> {
         let mut out: Vec<Option<Prediction>> = vec![None; dataset.examples.len()];
         let mut done = 0;
+        let model = self.model.inference();
         for indices in plan.by_length(&dataset.entries()) {
             let batch = dataset.batch(&indices, self.model.device())?;
-            let predictions = self.model.predict(&batch)?;
+            let predictions = model.predict(&batch)?;
             done += predictions.len();
             for (i, p) in indices.into_iter().zip(predictions) {
                 out[i] = Some(p);

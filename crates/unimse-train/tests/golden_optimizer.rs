@@ -3,10 +3,9 @@
 //!
 //! Everything is read from the golden folder: shapes, batch, groups and their rates.
 //!
-//! The steep random weights of the golden v1.1 checkpoint amplify rounding a thousandfold in ten steps: PyTorch on another day (one
-//! more thread, another release of transformers) misses its own tenth loss by 1e-3. So every quantity is allowed, on top of 1e-4, ten
-//! times what it moves when the initial weights move by one unit in the last place, and losses are compared until that is a
-//! thousandth of them: at least the first two, and all ten where the weights are tame.
+//! The steep random weights of the golden checkpoints amplify rounding: PyTorch misses its own ninth and tenth loss of Adam by
+//! up to 1e-3 on every other set of its CPU kernels (docs/model.md). So what five draws of one unit in the last place of the
+//! initial weights move by more than a third of 1e-4 is held to three times that.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;
@@ -211,24 +210,17 @@ fn golden_optimizer_ten_losses_and_final_norms() {
         let losses = &golden.losses_before_each_step;
         let expected = losses.iter().chain(golden.final_param_l2.values());
         let found = training.trace(steps);
-        let jittered = [1, 2, 3].map(|seed| {
+        let jittered = [1, 2, 3, 4, 5].map(|seed| {
             let mut training = Training::new(folder, way, &golden);
             training.jitter(seed);
             training.trace(steps)
         });
-        let mut chaotic = false;
         for (at, (name, expected)) in names.zip(expected).enumerate() {
             let moved = jittered.iter().map(|j| (j[at] - found[at]).abs());
             let moved = moved.fold(0.0, f64::max) / expected;
             let error = (found[at] - expected).abs() / expected;
-            // From where rounding alone moves a loss by a thousandth, later losses tell nothing about the optimiser.
-            chaotic |= at < steps && moved >= 1e-3;
-            if chaotic && at < steps {
-                assert!(at > 1, "{} {file}: {name} is chaotic", folder.display());
-                continue;
-            }
             assert!(
-                error < 1e-4 + 10.0 * moved,
+                error < (3.0 * moved).max(1e-4),
                 "{} {file}, {name}: expected {expected}, found {}, error {error:.1e}, rounding alone {moved:.1e}",
                 folder.display(),
                 found[at],

@@ -101,16 +101,8 @@ impl Decoding {
             .zip(&mut self.own)
             .zip(&self.cross)
         {
-            let new = block.own.own_key_values(&hidden);
-            let kept = match own.take() {
-                None => new,
-                Some(old) => KeyValues {
-                    keys: Tensor::cat(&[&old.keys, &new.keys], 2),
-                    values: Tensor::cat(&[&old.values, &new.values], 2),
-                },
-            };
-            hidden = block.own.to_source(hidden, &kept, Some(&bias), false);
-            *own = Some(kept);
+            let (attended, kept) = block.own.go_on(hidden, own.take(), &bias);
+            (hidden, *own) = (attended, Some(kept));
             // Cross-attention has no positions, so all tokens of all beams of an item are queries of one sequence.
             let dim = hidden.size()[2];
             hidden = hidden.reshape([-1, self.beams * length, dim]);

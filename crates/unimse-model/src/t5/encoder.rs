@@ -56,7 +56,7 @@ impl T5Encoder {
     }
 
     /// The same encoder with weights cast once, for repeated use without gradients.
-    pub(super) fn cast(&self) -> Self {
+    pub(crate) fn cast(&self) -> Self {
         let block = |block: &Block| Block {
             attention: block.attention.cast(self.kind),
             feed_forward: block.feed_forward.cast(self.kind),

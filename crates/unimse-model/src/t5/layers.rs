@@ -71,9 +71,24 @@ impl AttentionLayer {
         }
     }
 
-    /// Keys and values of `x` `[batch, time, dim]` before its norm.
-    pub(super) fn own_key_values(&self, x: &Tensor) -> KeyValues {
-        self.key_values(&self.norm.forward(x))
+    /// Attention of `x` `[batch, time, dim]` to itself and to what stood before it, whose keys and values are `kept`;
+    /// with those of all of it.
+    pub(super) fn go_on(
+        &self,
+        x: Tensor,
+        kept: Option<KeyValues>,
+        bias: &Tensor,
+    ) -> (Tensor, KeyValues) {
+        let normed = self.norm.forward(&x);
+        let new = self.key_values(&normed);
+        let all = match kept {
+            None => new,
+            Some(old) => KeyValues {
+                keys: Tensor::cat(&[&old.keys, &new.keys], 2),
+                values: Tensor::cat(&[&old.values, &new.values], 2),
+            },
+        };
+        (x + self.attend(&normed, &all, Some(bias), false), all)
     }
 
     fn attend(
