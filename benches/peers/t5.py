@@ -3,9 +3,9 @@
     python t5.py < job.json
 
 The job: `checkpoint` (folder), `threads`, `mode` (`train` or `generate`), `bf16` (autocast, and the fused AdamW instead of the
-default one), `dropout`, `lr`, `warm` (batches before the clock starts), `most` (new tokens of a generation) and `batches`, each with
-`ids` and `labels`, rows of token ids that are padded here to the batch. Prints {"seconds", "losses", "peak"}: the seconds of the batches after
-the warm ones, the loss of every batch, the process's largest memory in bytes.
+default one), `dropout`, `lr`, `warm` (batches before the clock starts), `steps` (batches to train on, those behind them only give a loss), `most` (new
+tokens of a generation) and `batches`, each with `ids` and `labels`, rows of token ids that are padded here to the batch. Prints {"seconds",
+"losses", "peak"}: the seconds of the batches after the warm ones, the loss of every batch, the process's largest memory in bytes.
 """
 
 import json
@@ -40,11 +40,13 @@ def main():
         if i == job["warm"]:
             start = time.perf_counter()
         if train:
-            with torch.autocast("cpu", torch.bfloat16, enabled=job["bf16"]):
+            step = i < job["steps"]
+            with torch.set_grad_enabled(step), torch.autocast("cpu", torch.bfloat16, enabled=job["bf16"]):
                 loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
-            loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
+            if step:
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad()
             losses.append(loss.item())
         else:
             with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=job["bf16"]):
