@@ -2,7 +2,7 @@
 
 use crate::{
     CorpusError, CorpusKind, Summary, adapters, demo, draft::refuse, finding::Findings,
-    folder::Folder, store,
+    folder::Folder, staging::Staging, store,
 };
 use std::{
     fs,
@@ -32,10 +32,7 @@ pub fn ingest(
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(CorpusError::io(parent))?;
-    let staging = tempfile::Builder::new()
-        .prefix(".unimse-ingest-")
-        .tempdir_in(parent)
-        .map_err(CorpusError::io(parent))?;
+    let staging = Staging::new(parent).map_err(CorpusError::io(parent))?;
     let mut summaries = Vec::new();
     for (kind, folder) in &folders {
         let name = &folder.name;
@@ -71,7 +68,7 @@ pub fn ingest(
         store::sync_folder(staging.path())?;
         readable(staging.path())?;
         fs::rename(staging.path(), out).map_err(CorpusError::io(out))?;
-        let _ = staging.keep(); // it is `out` now
+        staging.keep(); // it is `out` now
     }
     store::sync_folder(parent)?;
     Ok(summaries)

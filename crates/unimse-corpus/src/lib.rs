@@ -27,6 +27,7 @@ pub mod mel;
 mod mel_cache;
 mod row_blocks;
 mod schema;
+mod staging;
 #[cfg(feature = "statistics")]
 mod statistics;
 mod store;
