@@ -81,7 +81,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     tch::set_num_threads(threads as i32);
 
-    let model = SentenceEncoder::load(&encoder, Device::Cpu, Precision::Fp32)?;
+    let model = SentenceEncoder::load(&encoder, None, Device::Cpu, Precision::Fp32)?;
     model.encode(&texts[..texts.len().min(BATCH)], BATCH, &mut |_| {})?; // warm, as the peer does
     let mut seen = HashSet::new();
     let unique: Vec<String> = texts

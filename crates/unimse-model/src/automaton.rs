@@ -10,12 +10,12 @@ use crate::error::{ModelError, Result};
 
 /// Number of values a search keeps distributions of, in the order polarity, intensity, meld, iemocap.
 pub(crate) const FIELDS: usize = 4;
-const NONE: i16 = -1;
-const OPEN: i16 = -2;
+const NONE: i32 = -1;
+const OPEN: i32 = -2;
 
 /// What the tokens up to a node say about each field: the index of its value, [`NONE`] or [`OPEN`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Settled([i16; FIELDS]);
+struct Settled([i32; FIELDS]);
 
 #[derive(Debug)]
 struct Node {
@@ -104,12 +104,14 @@ impl Automaton {
     }
 
     fn settle(&self, label: &PlainLabel) -> Settled {
-        let intensity = label
-            .intensity
-            .and_then(|value| self.intensities.iter().position(|&v| v == value));
-        let index = |value: Option<usize>| value.map_or(NONE, |i| i as i16);
+        let intensity = label.intensity.and_then(|value| {
+            self.intensities
+                .binary_search_by(|v| v.total_cmp(&value))
+                .ok()
+        });
+        let index = |value: Option<usize>| value.map_or(NONE, |i| i as i32);
         Settled([
-            label.polarity.index() as i16,
+            label.polarity.index() as i32,
             index(intensity),
             index(label.meld.map(MeldEmotion::index)),
             index(label.iemocap.map(IemocapEmotion::index)),
@@ -276,6 +278,29 @@ mod tests {
             "ositive,"
         );
         assert!(!tree.complete(end));
+    }
+
+    #[test]
+    fn the_finest_grid_has_every_score() {
+        let mut grammar = Grammar::new(&[Field::Intensity]);
+        grammar.decimals = 4;
+        let scores = 2 * 3 * 10_000 + 1;
+        // Sign and one token a score; a token of its own for zero, whose polarity has no other.
+        let tree = Automaton::new(&grammar, |label| {
+            let score = f64::from(label.intensity.unwrap()) * 1e4;
+            Ok(vec![
+                label.polarity.index() as i64,
+                10 + score.round() as i64 + 30_000,
+            ])
+        })
+        .unwrap();
+        assert_eq!(tree.intensities().len(), scores);
+        let mut found: Vec<_> = (0..tree.nodes() as u32)
+            .filter(|&node| tree.children(node).is_empty())
+            .map(|leaf| tree.settled(leaf, 1).unwrap())
+            .collect();
+        found.sort_unstable();
+        assert!(found.into_iter().eq(0..scores));
     }
 
     #[test]

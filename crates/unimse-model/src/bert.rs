@@ -13,6 +13,7 @@ use crate::encoder::TextEncoder;
 use crate::error::{ModelError, Result};
 use crate::layers::{Embedding, LayerNorm, Linear, dropout, key_mask};
 use crate::precision::Precision;
+use crate::weights::check_size;
 
 /// The fields of `config.json` the model needs; names and defaults are the Hub's.
 #[derive(Debug, Clone, Deserialize)]
@@ -69,8 +70,7 @@ impl BertConfig {
     /// Reads `config.json` of `folder`.
     pub fn from_folder(folder: &FilePath) -> Result<Self> {
         let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path).map_err(ModelError::io(&path))?;
-        let config: Self = serde_json::from_str(&text).map_err(ModelError::json(&path))?;
+        let config: Self = ModelError::read_json(&path)?;
         for (field, value) in [
             ("vocab_size", config.vocab_size),
             ("hidden_size", config.hidden_size),
@@ -84,6 +84,7 @@ impl BertConfig {
                 return Err(ModelError::config(&path, field, "a positive number", value));
             }
         }
+        check_size(&path, |_| config.parameters())?;
         if config.hidden_size % config.num_attention_heads != 0 {
             let expected = format!("a divisor of hidden_size = {}", config.hidden_size);
             return Err(ModelError::config(
@@ -122,6 +123,20 @@ impl BertConfig {
             }
         }
         Ok(config)
+    }
+
+    /// Scalars in the tables and matrices.
+    fn parameters(&self) -> i128 {
+        let [dim, inner, layers, words, positions, types] = [
+            self.hidden_size,
+            self.intermediate_size,
+            self.num_hidden_layers as i64,
+            self.vocab_size,
+            self.max_position_embeddings,
+            self.type_vocab_size,
+        ]
+        .map(i128::from);
+        dim * (words + positions + types + layers * (4 * dim + 2 * inner))
     }
 }
 

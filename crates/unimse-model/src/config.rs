@@ -225,9 +225,9 @@ pub struct FeatureDims {
 
 /// A value of a [`ModelConfig`] that no model can be built from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("model.{key}: expected {expected}, found {found}")]
+#[error("{key}: expected {expected}, found {found}")]
 pub struct ConfigError {
-    /// Key below `model`.
+    /// Key of the configuration of a run: `model.beam`, `fusion.bottleneck`.
     pub key: &'static str,
     /// What the key must hold.
     pub expected: String,
@@ -255,14 +255,14 @@ impl ModelConfig {
         };
         if self.decoder == Decoder::T5 && self.backbone != Backbone::T5 {
             return fail(
-                "decoder",
+                "model.decoder",
                 "\"label\", for only a t5 backbone has a decoder of its own",
                 "\"t5\"".to_owned(),
             );
         }
         if !self.has(Modality::Text) {
             return fail(
-                "modalities",
+                "model.modalities",
                 "a list that contains \"text\"",
                 format!("{:?}", self.modalities),
             );
@@ -270,14 +270,14 @@ impl ModelConfig {
         let unique: BTreeSet<_> = self.modalities.iter().collect();
         if unique.len() != self.modalities.len() {
             return fail(
-                "modalities",
+                "model.modalities",
                 "each modality once",
                 format!("{:?}", self.modalities),
             );
         }
         for (key, value, least) in [
-            ("max_tokens", self.max_tokens, 8),
-            ("beam", self.beam, 1),
+            ("model.max_tokens", self.max_tokens, 8),
+            ("model.beam", self.beam, 1),
             ("fusion.bottleneck", self.fusion.bottleneck, 1),
             ("lstm.hidden", self.lstm.hidden, 1),
             ("lstm.input", self.lstm.input, 1),
@@ -297,7 +297,7 @@ impl ModelConfig {
             );
         }
         for (key, value) in [
-            ("dropout", self.dropout),
+            ("model.dropout", self.dropout),
             ("fusion.dropout", self.fusion.dropout),
             ("lstm.dropout", self.lstm.dropout),
             ("label_decoder.dropout", self.label_decoder.dropout),
@@ -317,7 +317,7 @@ impl ModelConfig {
         }
         if !self.length_penalty.is_finite() {
             return fail(
-                "length_penalty",
+                "model.length_penalty",
                 "a finite number",
                 self.length_penalty.to_string(),
             );

@@ -19,11 +19,13 @@ pub enum ModelError {
         source: std::io::Error,
     },
     /// A file is not the JSON that was expected.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}{source}", path.display(), at(field))]
     Json {
         /// The file.
         path: PathBuf,
-        /// Line, column and reason.
+        /// The key at fault; empty where the whole file is.
+        field: String,
+        /// Reason, line and column.
         #[source]
         source: serde_json::Error,
     },
@@ -87,12 +89,23 @@ impl ModelError {
         }
     }
 
-    /// A [`ModelError::Json`] of `path`, for `map_err`.
-    pub fn json(path: &Path) -> impl FnOnce(serde_json::Error) -> Self + '_ {
-        move |source| Self::Json {
+    /// `text`, the content of the JSON file `path`; what is wrong with it is a [`ModelError::Json`].
+    pub(crate) fn parse<T: serde::de::DeserializeOwned>(path: &Path, text: &[u8]) -> Result<T> {
+        let wrong = |field: String, source| Self::Json {
             path: path.to_owned(),
+            field,
             source,
-        }
+        };
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let value = serde_path_to_error::deserialize(&mut json)
+            .map_err(|e| wrong(e.path().to_string(), e.into_inner()))?;
+        json.end().map_err(|e| wrong(String::new(), e))?;
+        Ok(value)
+    }
+
+    /// [`ModelError::parse`] of the file `path`.
+    pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+        Self::parse(path, &std::fs::read(path).map_err(Self::io(path))?)
     }
 
     /// A [`ModelError::Config`].
@@ -103,5 +116,13 @@ impl ModelError {
             expected: expected.to_string(),
             found: found.to_string(),
         }
+    }
+}
+
+/// `field` as the beginning of a message.
+fn at(field: &str) -> String {
+    match field {
+        "" | "." | "?" => String::new(),
+        field => format!("{field}: "),
     }
 }

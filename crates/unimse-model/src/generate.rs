@@ -261,14 +261,9 @@ impl Found {
                 Vec::new()
             }
         });
-        let node = if best {
-            self.best.map(|(_, node)| node)
-        } else {
-            None
-        };
-        let raw = node
-            .or(self.greedy)
-            .map_or_else(String::new, |node| grammar.format(&automaton.label(node)));
+        let best = self.best.filter(|_| best).map(|(_, node)| node);
+        let label = best.or(self.greedy).map(|node| automaton.label(node));
+        let raw = label.map_or_else(String::new, |label| grammar.format(&label));
         let parsed = grammar.parse(&raw);
         Prediction {
             polarity: polarity.try_into().unwrap_or([0.0; 3]),
@@ -282,13 +277,14 @@ impl Found {
             iemocap: (!iemocap.is_empty()).then_some(iemocap),
             repairs: parsed.as_ref().map_or(0, |parsed| parsed.repairs.len()),
             parsable: parsed.is_ok(),
-            text_label: parsed.map_or(NEUTRAL, |parsed| parsed.label),
+            // Not what `raw` reads as: the triple cannot hold both emotions of a label of the closed vocabulary.
+            text_label: label.unwrap_or(NEUTRAL),
             raw,
         }
     }
 }
 
-/// What an unparsable output counts as.
+/// The answer of a tree without labels.
 const NEUTRAL: PlainLabel = PlainLabel {
     polarity: unimse_labels::Polarity::Neutral,
     intensity: None,

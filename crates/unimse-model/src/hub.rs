@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 
 use crate::error::{ModelError, Result};
+use crate::sentence::POOLING;
 use crate::weights::{replace, shards};
 
 /// The folder of the checkpoint `name`: a local folder if there is one of that name, else the Hub's checkpoint
@@ -48,13 +49,13 @@ pub fn copy_description(from: &Path, to: &Path) -> Result<()> {
         let mut bytes = std::fs::read(&source).map_err(ModelError::io(&source))?;
         if name == "config.json" {
             let mut config: serde_json::Map<String, serde_json::Value> =
-                serde_json::from_slice(&bytes).map_err(ModelError::json(&source))?;
+                ModelError::parse(&source, &bytes)?;
             for key in ["dtype", "torch_dtype"] {
                 if let Some(kind) = config.get_mut(key) {
                     *kind = "float32".into();
                 }
             }
-            bytes = serde_json::to_vec_pretty(&config).map_err(ModelError::json(&source))?;
+            bytes = format!("{:#}", serde_json::Value::from(config)).into_bytes();
         }
         replace(&target, |temporary| {
             std::fs::write(temporary, bytes).map_err(ModelError::io(temporary))
@@ -101,10 +102,13 @@ impl Hub {
             )));
         }
         let repo = self.api(name)?.model(name.to_owned());
-        let mut folder = self.fetch(&repo, name)?;
+        let cache = hf_hub::Cache::new(self.cache.clone()).model(name.to_owned());
+        // What a checkpoint may lack cannot be told from what the cache lacks: only a first download asks for it.
+        let first = cache.get("config.json").is_none();
+        let mut folder = self.fetch(&repo, name, first)?;
         if folder.is_none() {
             // The model changed on the Hub since the cache got its first file: now that the cache knows, take all anew.
-            folder = self.fetch(&repo, name)?;
+            folder = self.fetch(&repo, name, first)?;
         }
         folder.ok_or_else(|| self.refuse(name, "its files keep changing on the Hub; try again"))
     }
@@ -122,8 +126,8 @@ impl Hub {
         builder.build().map_err(|e| self.refuse(name, e))
     }
 
-    /// Gets every file the model needs; `None` if they are not of one revision.
-    fn fetch(&self, repo: &ApiRepo, name: &str) -> Result<Option<PathBuf>> {
+    /// Gets every file the model needs, and the pooling of a sentence encoder `with_pooling`; `None` if they are not of one revision.
+    fn fetch(&self, repo: &ApiRepo, name: &str, with_pooling: bool) -> Result<Option<PathBuf>> {
         let optional = |file: &str| self.optional(repo, name, file);
         let need = |file: &str| {
             optional(file)?.ok_or_else(|| self.refuse(name, format!("it has no {file}")))
@@ -151,8 +155,15 @@ impl Hub {
                 (AutoModel.from_pretrained(NAME).save_pretrained(FOLDER))",
             ));
         }
+        let pooling = match with_pooling {
+            true => optional(POOLING)?,
+            false => None,
+        };
         let folder = files.first().and_then(|f| f.parent()).map(Path::to_owned);
-        Ok(folder.filter(|folder| files.iter().all(|f| f.parent() == Some(folder))))
+        Ok(folder.filter(|folder| {
+            files.iter().all(|f| f.parent() == Some(folder))
+                && pooling.is_none_or(|pooling| pooling == folder.join(POOLING))
+        }))
     }
 
     /// `None` if the checkpoint has no such file.

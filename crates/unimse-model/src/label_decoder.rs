@@ -192,7 +192,7 @@ impl LabelDecoder {
         let heads = config.heads as i64;
         if heads < 1 || dim % heads != 0 {
             return Err(ModelError::Input(format!(
-                "model.label_decoder.heads: expected a divisor of the backbone's width {dim}, found {heads}"
+                "label_decoder.heads: expected a divisor of the backbone's width {dim}, found {heads}"
             )));
         }
         let vocabulary = Vocabulary::new(grammar);

@@ -9,7 +9,7 @@
 //!
 //! ```no_run
 //! use unimse_model::{Precision, SentenceEncoder};
-//! let encoder = SentenceEncoder::load("all-MiniLM-L6-v2".as_ref(), tch::Device::Cpu, Precision::Fp32)?;
+//! let encoder = SentenceEncoder::load("all-MiniLM-L6-v2".as_ref(), None, tch::Device::Cpu, Precision::Fp32)?;
 //! let rows = encoder.encode(&["I can't believe you did that!".to_owned()], 32, &mut |_| {})?;
 //! assert_eq!(rows.len() as i64, encoder.dim());
 //! # Ok::<(), unimse_model::ModelError>(())
@@ -51,6 +51,6 @@ pub use encoder::{Hook, TextEncoder, no_hook};
 pub use error::{ModelError, Result};
 pub use hub::resolve;
 pub use precision::Precision;
-pub use sentence::SentenceEncoder;
+pub use sentence::{Pooling, SentenceEncoder};
 pub use tokenizer::{Encoded, Tokenizer};
 pub use unimodel::{Inference, ParameterGroup, UniModel};

@@ -109,7 +109,7 @@ impl Lstm {
                 true,
                 1,
                 0.0,
-                false,
+                true, // training: without it cuDNN refuses the backward pass; with no dropout it changes no value
                 false,
                 true,
             );

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -17,42 +17,42 @@ use crate::weights::{Family, checkpoint_files, load_backbone};
 /// Most word pieces of a sentence, special tokens included; the rest is cut off.
 const MAX_TOKENS: usize = 256;
 
+/// What says how a sentence-transformers checkpoint pools.
+pub(crate) const POOLING: &str = "1_Pooling/config.json";
+
 /// How token states become one vector.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pooling {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pooling {
     /// Their mean (all-MiniLM-L6-v2).
     Mean,
-    /// The first one (`[CLS]`, SimCSE).
-    First,
+    /// The first one, that of `[CLS]` (SimCSE).
+    Cls,
 }
 
 impl Pooling {
-    /// As `1_Pooling/config.json` of a sentence-transformers folder says; the mean where there is none.
+    /// As `1_Pooling/config.json` of a sentence-transformers folder says; the mean where there is none, as there.
     fn from_folder(folder: &Path) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Config {
-            #[serde(default)]
-            pooling_mode_cls_token: bool,
-            #[serde(default)]
-            pooling_mode_mean_tokens: bool,
-        }
-        let path = folder.join("1_Pooling").join("config.json");
+        let path = folder.join(POOLING);
         if !path.exists() {
             return Ok(Self::Mean);
         }
-        let text = std::fs::read_to_string(&path).map_err(ModelError::io(&path))?;
-        let config: Config = serde_json::from_str(&text).map_err(ModelError::json(&path))?;
-        match (
-            config.pooling_mode_mean_tokens,
-            config.pooling_mode_cls_token,
-        ) {
-            (true, false) => Ok(Self::Mean),
-            (false, true) => Ok(Self::First),
+        let config: serde_json::Map<String, serde_json::Value> = ModelError::read_json(&path)?;
+        let mut modes: Vec<&str> = config
+            .iter()
+            .filter(|(_, value)| value.as_bool() == Some(true))
+            .filter_map(|(key, _)| key.strip_prefix("pooling_mode_"))
+            .collect();
+        // Later releases name the mode instead.
+        modes.extend(config.get("pooling_mode").and_then(|mode| mode.as_str()));
+        match modes.as_slice() {
+            ["mean_tokens" | "mean"] => Ok(Self::Mean),
+            ["cls_token" | "cls"] => Ok(Self::Cls),
             _ => Err(ModelError::config(
                 &path,
                 "pooling_mode_*",
                 "either mean_tokens or cls_token",
-                text.trim(),
+                format!("{modes:?}"),
             )),
         }
     }
@@ -69,8 +69,14 @@ pub struct SentenceEncoder {
 }
 
 impl SentenceEncoder {
-    /// Loads a Hub folder: `config.json`, `tokenizer.json`, `model.safetensors`, and `1_Pooling/config.json` if it is there.
-    pub fn load(folder: &Path, device: Device, precision: Precision) -> Result<Self> {
+    /// Loads a Hub folder: `config.json`, `tokenizer.json`, `model.safetensors`; without `pooling`, that of its
+    /// `1_Pooling/config.json`, and the mean where it has none.
+    pub fn load(
+        folder: &Path,
+        pooling: Option<Pooling>,
+        device: Device,
+        precision: Precision,
+    ) -> Result<Self> {
         let config = BertConfig::from_folder(folder)?;
         let tokenizer = Tokenizer::from_folder(folder)?;
         tokenizer.check_vocabulary(config.vocab_size)?;
@@ -82,21 +88,22 @@ impl SentenceEncoder {
         Ok(Self {
             encoder,
             tokenizer,
-            pooling: Pooling::from_folder(folder)?,
+            pooling: pooling.map_or_else(|| Pooling::from_folder(folder), Ok)?,
             max_tokens,
             device,
         })
     }
 
     /// SHA-256, in hexadecimal, over every file of a checkpoint folder that decides its embeddings, and how this encoder
-    /// cuts texts off. Two encoders of the same fingerprint embed a text alike.
-    pub fn fingerprint(folder: &Path) -> Result<String> {
-        let mut files = vec![folder.join("config.json"), folder.join("tokenizer.json")];
-        files.extend(
-            Some(folder.join("1_Pooling").join("config.json")).filter(|path| path.exists()),
-        );
-        files.extend(checkpoint_files(folder)?);
+    /// cuts texts off and pools. Two encoders of the same fingerprint embed a text alike.
+    pub fn fingerprint(folder: &Path, pooling: Option<Pooling>) -> Result<String> {
         let mut hash = Sha256::new();
+        let mut files = vec![folder.join("config.json"), folder.join("tokenizer.json")];
+        match pooling {
+            None => files.extend(Some(folder.join(POOLING)).filter(|path| path.exists())),
+            Some(pooling) => hash.update(format!("{pooling:?} pooling, ")),
+        }
+        files.extend(checkpoint_files(folder)?);
         hash.update(format!("sentence embeddings 1, {MAX_TOKENS} tokens"));
         for path in files {
             let mut file = std::fs::File::open(&path).map_err(ModelError::io(&path))?;
@@ -170,7 +177,7 @@ impl SentenceEncoder {
             .forward(&tokens, &mask, None, false, &mut no_hook)
             .to_kind(Kind::Float);
         let pooled = match self.pooling {
-            Pooling::First => hidden.select(1, 0),
+            Pooling::Cls => hidden.select(1, 0),
             Pooling::Mean => {
                 let weights = mask.to_kind(Kind::Float).unsqueeze(-1);
                 (hidden * &weights).sum_dim_intlist([1i64].as_slice(), false, Kind::Float)

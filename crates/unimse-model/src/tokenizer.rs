@@ -178,13 +178,12 @@ impl Tokenizer {
         self.inner.token_to_id(piece).map(i64::from)
     }
 
-    /// One more than the largest id; a model's `vocab_size` must not be smaller.
+    /// One more than the largest id, that of padding and of the template included; a model's `vocab_size` must not be smaller.
     pub fn vocabulary(&self) -> i64 {
-        self.inner
-            .get_vocab(true)
-            .values()
-            .max()
-            .map_or(0, |&id| i64::from(id) + 1)
+        let vocabulary = self.inner.get_vocab(true);
+        let special = self.prefix.iter().chain([&self.separator, &self.pad]);
+        let largest = vocabulary.values().chain(special).max();
+        largest.map_or(0, |&id| i64::from(id) + 1)
     }
 
     /// Id of padding.
@@ -293,6 +292,11 @@ mod tests {
         let (_folder, t) = letters();
         assert_eq!(t.encode_text("abcdefg", 100).unwrap().len(), 7 + 2);
         assert_eq!((t.pad(), t.end(), t.vocabulary()), (28, 27, 29));
+        let strange = Tokenizer {
+            pad: 40,
+            ..t.clone()
+        };
+        assert_eq!(strange.vocabulary(), 41);
         assert!(t.check_vocabulary(29).is_ok());
         assert!(
             t.check_vocabulary(28)

@@ -99,6 +99,7 @@ pub struct UniModel {
     fusions: Vec<Fusion>,
     contrast: Option<Contrast>,
     labels: Labels,
+    initialised: Vec<String>,
 }
 
 impl UniModel {
@@ -160,10 +161,18 @@ impl UniModel {
             }
         };
         let (dim, layers) = (text.encoder().dim(), text.encoder().layers());
+        if let Some(positions) = text.encoder().max_positions()
+            && config.max_tokens as i64 > positions
+        {
+            let (folder, found) = (folder.display(), config.max_tokens);
+            return Err(ModelError::Input(format!(
+                "model.max_tokens: expected at most the {positions} positions of {folder}, found {found}"
+            )));
+        }
         if config.fusion.layers > layers {
             let found = config.fusion.layers;
             return Err(ModelError::Input(format!(
-                "model.fusion.layers: expected at most the backbone's {layers}, found {found}"
+                "fusion.layers: expected at most the backbone's {layers}, found {found}"
             )));
         }
         let ours = &root / "unimse";
@@ -197,7 +206,7 @@ impl UniModel {
                 )
             })
             .collect();
-        let model = Self {
+        let mut model = Self {
             segments: Embedding::new(&(&ours / "segments"), 3, dim, 0.0),
             contrast: Contrast::new(&(&ours / "contrastive"), dim, layers, config),
             labels: match labels {
@@ -217,8 +226,10 @@ impl UniModel {
             video,
             fusions,
             store,
+            initialised: Vec::new(),
         };
-        weights::load_backbone(&model.store, folder, family, &|name| name.starts_with(OURS))?;
+        model.initialised =
+            weights::load_backbone(&model.store, folder, family, &|name| name.starts_with(OURS))?;
         Ok(model)
     }
 
@@ -445,6 +456,11 @@ impl UniModel {
         let mut all: Vec<_> = self.store.variables().into_iter().collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
+    }
+
+    /// Names of the parameters that the checkpoint it was built around did not have, sorted: they were drawn.
+    pub fn initialised(&self) -> &[String] {
+        &self.initialised
     }
 
     /// Group of the parameter called `name`.

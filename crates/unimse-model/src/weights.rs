@@ -159,24 +159,56 @@ pub(crate) fn checkpoint_files(folder: &Path) -> Result<Vec<PathBuf>> {
         .collect())
 }
 
-/// The names of the tensors of a checkpoint folder, as the file or the index spells them; no tensor is read.
-pub(crate) fn tensor_names(folder: &Path) -> Result<BTreeSet<String>> {
-    let index = folder.join("model.safetensors.index.json");
-    let single = folder.join("model.safetensors");
-    if !single.is_file() && index.is_file() {
-        return Ok(weight_map(&index)?.into_keys().collect());
+/// The shapes of the tensors of a checkpoint folder by name, as its files spell them; no tensor is read.
+pub(crate) fn tensor_shapes(folder: &Path) -> Result<BTreeMap<String, Vec<u64>>> {
+    #[derive(serde::Deserialize)]
+    struct Entry {
+        /// Absent in the entry that tells about the file.
+        shape: Option<Vec<u64>>,
     }
-    let mut file = std::fs::File::open(&single).map_err(ModelError::io(&single))?;
-    let mut length = [0; 8];
-    file.read_exact(&mut length)
-        .map_err(ModelError::io(&single))?;
-    let mut header = Vec::new();
-    file.take(u64::from_le_bytes(length))
-        .read_to_end(&mut header)
-        .map_err(ModelError::io(&single))?;
-    let names: BTreeMap<String, serde::de::IgnoredAny> =
-        serde_json::from_slice(&header).map_err(ModelError::json(&single))?;
-    Ok(names.into_keys().collect())
+    let mut shapes = BTreeMap::new();
+    for path in checkpoint_files(folder)? {
+        let mut file = std::fs::File::open(&path).map_err(ModelError::io(&path))?;
+        let mut length = [0; 8];
+        file.read_exact(&mut length)
+            .map_err(ModelError::io(&path))?;
+        let mut header = Vec::new();
+        file.take(u64::from_le_bytes(length))
+            .read_to_end(&mut header)
+            .map_err(ModelError::io(&path))?;
+        let entries: BTreeMap<String, Entry> = ModelError::parse(&path, &header)?;
+        let entries = entries.into_iter();
+        shapes.extend(entries.filter_map(|(name, entry)| Some((name, entry.shape?))));
+    }
+    Ok(shapes)
+}
+
+/// Refuses a `config.json` at `path` that describes more numbers than the weights beside it hold: nothing of that size shall be
+/// asked of the memory. `parameters` counts them, given whether the weights have a decoder. Weights that are not there, or that
+/// cannot be read, are refused when they are loaded.
+pub(crate) fn check_size(path: &Path, parameters: impl FnOnce(bool) -> i128) -> Result<()> {
+    let shapes = path.parent().map(tensor_shapes);
+    let Some(Ok(shapes)) = shapes else {
+        return Ok(());
+    };
+    let parameters = parameters(shapes.keys().any(|name| name.starts_with("decoder.block.")));
+    let held: i128 = shapes
+        .values()
+        .map(|shape| {
+            shape
+                .iter()
+                .fold(1, |n: i128, &m| n.saturating_mul(i128::from(m)))
+        })
+        .fold(0, i128::saturating_add);
+    if parameters <= held {
+        return Ok(());
+    }
+    Err(ModelError::config(
+        path,
+        "the sizes",
+        format!("those of the weights beside it, {held} numbers"),
+        format!("a model of {parameters}"),
+    ))
 }
 
 /// The names of the files that the index of a sharded checkpoint lists, sorted.
@@ -202,8 +234,7 @@ fn weight_map(index: &Path) -> Result<BTreeMap<String, String>> {
     struct Index {
         weight_map: BTreeMap<String, String>,
     }
-    let text = std::fs::read_to_string(index).map_err(ModelError::io(index))?;
-    let index: Index = serde_json::from_str(&text).map_err(ModelError::json(index))?;
+    let index: Index = ModelError::read_json(index)?;
     Ok(index.weight_map)
 }
 

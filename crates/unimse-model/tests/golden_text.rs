@@ -99,7 +99,7 @@ fn golden_minilm() {
     let tokenizer = Tokenizer::from_folder(&folder).unwrap();
     let beyond = |text: &String| tokenizer.pieces(text).unwrap().len() > 256;
     assert!(texts.iter().any(beyond), "one text is cut off");
-    let encoder = SentenceEncoder::load(&folder, Device::Cpu, Precision::Fp32).unwrap();
+    let encoder = SentenceEncoder::load(&folder, None, Device::Cpu, Precision::Fp32).unwrap();
     let shape = [texts.len() as i64, encoder.dim()];
     assert_eq!(expected.size(), shape);
     for batch in [1, 16] {
@@ -135,7 +135,7 @@ fn golden_minilm_bf16_points_the_same_way() {
     };
     let Some(folder) = minilm(name) else { return };
     let expected = read(&path).unwrap().remove("embeddings").unwrap();
-    let encoder = SentenceEncoder::load(&folder, Device::Cpu, Precision::Bf16).unwrap();
+    let encoder = SentenceEncoder::load(&folder, None, Device::Cpu, Precision::Bf16).unwrap();
     let rows = encoder.encode(&sentences(&texts), 16, &mut |_| {}).unwrap();
     let found = Tensor::from_slice(&rows).view_as(&expected);
     let cosines = (found * expected).sum_dim_intlist([1i64].as_slice(), false, Kind::Float);

@@ -125,6 +125,27 @@ fn a_checkpoint_is_fetched_once() {
 }
 
 #[test]
+fn a_sentence_encoder_comes_with_its_pooling() {
+    let files = [
+        ("config.json", "{}"),
+        ("tokenizer.json", "{}"),
+        ("model.safetensors", "weights"),
+        (
+            "1_Pooling/config.json",
+            "{\"pooling_mode_cls_token\": true}",
+        ),
+    ];
+    let server = serve(&files, None);
+    let cache = tempfile::tempdir().unwrap();
+    let folder = hub(&server, &cache).resolve("tiny/model").unwrap();
+    let text = std::fs::read_to_string(folder.join("1_Pooling/config.json")).unwrap();
+    assert_eq!(text, files[3].1);
+    let before = server.requests.lock().unwrap().len();
+    assert_eq!(hub(&server, &cache).resolve("tiny/model").unwrap(), folder);
+    assert_eq!(server.requests.lock().unwrap().len(), before);
+}
+
+#[test]
 fn shards_come_with_their_index() {
     let index = r#"{"weight_map": {"x": "model-00001-of-00002.safetensors", "y": "model-00002-of-00002.safetensors"}}"#;
     let server = serve(

@@ -9,7 +9,9 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use unimse_model::bert::{BertConfig, BertEncoder};
 use unimse_model::weights::{Family, load_backbone};
-use unimse_model::{Backbone, Precision, SentenceEncoder, TextEncoder as _, Tokenizer, no_hook};
+use unimse_model::{
+    Backbone, Pooling, Precision, SentenceEncoder, TextEncoder as _, Tokenizer, no_hook,
+};
 
 const TEXTS: [&str; 5] = [
     "positive,1.6,joy",
@@ -24,7 +26,7 @@ fn texts() -> Vec<String> {
 }
 
 fn load(folder: &Path) -> SentenceEncoder {
-    SentenceEncoder::load(folder, Device::Cpu, Precision::Fp32).unwrap()
+    SentenceEncoder::load(folder, None, Device::Cpu, Precision::Fp32).unwrap()
 }
 
 fn pool(folder: &Path, text: &str) {
@@ -79,25 +81,43 @@ fn a_row_is_the_mean_of_the_states_or_the_first_one_whatever_the_batch() {
             assert_row(&row(&firsts), &states.get(0));
         }
     }
-    pool(folder.path(), "{}");
-    let error = SentenceEncoder::load(folder.path(), Device::Cpu, Precision::Fp32).unwrap_err();
-    assert!(error.to_string().contains("pooling_mode"), "{error}");
+    for two in [
+        "{}",
+        r#"{"pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": true}"#,
+        r#"{"pooling_mode": "lasttoken"}"#,
+    ] {
+        pool(folder.path(), two);
+        let error = SentenceEncoder::load(folder.path(), None, Device::Cpu, Precision::Fp32);
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("pooling_mode"), "{error}");
+    }
+    // What the caller says counts, whatever the folder says.
+    let named = SentenceEncoder::load(
+        folder.path(),
+        Some(Pooling::Cls),
+        Device::Cpu,
+        Precision::Fp32,
+    );
+    let encode = |encoder: &SentenceEncoder| encoder.encode(&texts(), 64, &mut |_| {}).unwrap();
+    assert_eq!(encode(&named.unwrap()), encode(&first));
 }
 
 #[test]
 fn the_fingerprint_is_that_of_every_file_that_decides() {
     let folder = tiny::folder(Backbone::MiniLm);
-    let fingerprint = || SentenceEncoder::fingerprint(folder.path()).unwrap();
+    let fingerprint = || SentenceEncoder::fingerprint(folder.path(), None).unwrap();
     let plain = fingerprint();
     assert_eq!((plain.len(), &plain), (64, &fingerprint()));
     pool(folder.path(), r#"{"pooling_mode_cls_token": true}"#);
     let pooled = fingerprint();
     assert_ne!(plain, pooled);
+    let named = |pooling| SentenceEncoder::fingerprint(folder.path(), Some(pooling)).unwrap();
+    assert_ne!(named(Pooling::Mean), named(Pooling::Cls));
     let config = folder.path().join("config.json");
     let text = std::fs::read_to_string(&config).unwrap();
     std::fs::write(&config, format!("{text} ")).unwrap();
     assert_ne!(pooled, fingerprint());
     std::fs::remove_file(folder.path().join("tokenizer.json")).unwrap();
-    let error = SentenceEncoder::fingerprint(folder.path()).unwrap_err();
+    let error = SentenceEncoder::fingerprint(folder.path(), None).unwrap_err();
     assert!(error.to_string().contains("tokenizer.json"), "{error}");
 }

@@ -3,7 +3,7 @@
 
 mod tiny;
 
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 use tiny::{GRAMMAR, KINDS, audio, batch, config, dims, folder, model, targets};
 use unimse_model::{
     Backbone, Decoder, Modality, ModalityBatch, ParameterGroup, Precision, SequenceRef, UniModel,
@@ -100,7 +100,7 @@ fn odd_batches_train() {
             assert!(losses.total.double_value(&[]).is_finite());
             losses.backward(1.0);
         }
-        // Nothing of the label known: the loss is 0 and its gradient exists.
+        // Nothing of the label known: the loss is 0, and so is every gradient.
         let mut unknown = targets(2);
         for target in &mut unknown {
             target.weights = unimse_model::FieldWeights {
@@ -112,7 +112,17 @@ fn odd_batches_train() {
         }
         let losses = fused.loss(&batch(2, 3, true), &unknown, false).unwrap();
         assert_eq!(losses.total.double_value(&[]), 0.0);
+        let clean = model(&config(backbone, decoder), 8);
+        let losses = clean.loss(&batch(2, 3, true), &unknown, false).unwrap();
         losses.backward(1.0);
+        let gradients = clean.parameters().into_iter().map(|(_, p)| p.grad());
+        let defined: Vec<_> = gradients.filter(Tensor::defined).collect();
+        assert!(!defined.is_empty());
+        assert!(
+            defined
+                .iter()
+                .all(|g| g.count_nonzero(None::<i64>).int64_value(&[]) == 0)
+        );
     }
 }
 
@@ -293,6 +303,15 @@ fn bad_input_is_named() {
     config.fusion.layers = 9;
     assert_eq!(
         build(&config),
-        "model.fusion.layers: expected at most the backbone's 2, found 9"
+        "fusion.layers: expected at most the backbone's 2, found 9"
+    );
+    config.fusion.layers = 2;
+    config.max_tokens = 129;
+    assert_eq!(
+        build(&config),
+        format!(
+            "model.max_tokens: expected at most the 128 positions of {}, found 129",
+            place.path().display()
+        )
     );
 }

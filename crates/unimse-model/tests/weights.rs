@@ -283,12 +283,27 @@ fn configurations_are_checked() {
     for (change, field) in [
         (r#""num_heads": 0"#, "num_heads"),
         (r#""num_head": 2"#, "num_heads"),
-        (r#""num_heads": 2, "feed_forward_proj": "swish""#, "swish"),
+        (
+            r#""num_heads": 2, "feed_forward_proj": "swish""#,
+            "feed_forward_proj: unknown variant `swish`",
+        ),
+        (
+            r#""num_heads": 2, "dense_act_fn": "gelu_new""#,
+            "dense_act_fn: expected relu, which goes with feed_forward_proj, found gelu_new",
+        ),
+        (
+            r#""num_heads": 2, "feed_forward_proj": "gated-gelu", "dense_act_fn": "gelu_new", "is_gated_act": false"#,
+            "is_gated_act: expected true",
+        ),
+        (
+            r#""num_heads": 2, "pad_token_id": null"#,
+            "pad_token_id: invalid type: null",
+        ),
         (r#""num_heads": 2, "dropout_rate": 1.5"#, "dropout_rate"),
         (r#""num_heads": 2, "pad_token_id": 20"#, "pad_token_id"),
         (
             r#""num_heads": 2, "relative_attention_num_buckets": 3"#,
-            "buckets",
+            "relative_attention_num_buckets: expected a number from 4 to 2147483647, found 3",
         ),
         (
             r#""num_heads": 2, "relative_attention_max_distance": 16"#,
@@ -302,6 +317,28 @@ fn configurations_are_checked() {
             "{change}: {error}"
         );
     }
+    // Sizes that the weights beside them do not have are refused before any memory is asked for.
+    save(
+        &named(&t5_store(true)),
+        &folder.path().join("model.safetensors"),
+    )
+    .unwrap();
+    assert!(t5(r#""num_heads": 2"#).is_ok());
+    for change in [
+        r#""num_heads": 2147483647"#,
+        r#""num_heads": 2, "num_decoder_layers": 2147483647"#,
+    ] {
+        let error = t5(change).unwrap_err().to_string();
+        assert!(error.contains("the weights beside it"), "{error}");
+    }
+    let giant = r#"{"vocab_size": 2147483647, "hidden_size": 2147483646, "num_hidden_layers": 2147483647,
+        "num_attention_heads": 2, "intermediate_size": 2147483647, "max_position_embeddings": 2147483647}"#;
+    std::fs::write(&path, giant).unwrap();
+    let error = BertConfig::from_folder(folder.path()).unwrap_err();
+    assert!(
+        error.to_string().contains("the weights beside it"),
+        "{error}"
+    );
     let missing = BertConfig::from_folder(Path::new("no/such"))
         .unwrap_err()
         .to_string();

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use unimse_labels::{DonorProtocol, Form, QueryProtocol, UnifyOptions};
+use unimse_model::Pooling;
 use unimse_model::config::{
     Backbone, ContrastiveConfig, Decoder, FusionConfig, LabelDecoderConfig, LstmConfig, Modality,
     ModelConfig,
@@ -58,6 +59,9 @@ impl Default for RunConfig {
 pub struct LabelsConfig {
     /// Sentence encoder that finds donors and carries the frozen baselines: a folder or a Hub id.
     pub encoder: String,
+    /// How the encoder's token states become one vector: `mean` or `cls`; default what its `1_Pooling/config.json` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<Pooling>,
     /// `train` (default) or `all`; the latter is the official release's way and marks everything `leaky`.
     pub donors: DonorProtocol,
     /// Donors below this cosine are refused; default none.
@@ -65,7 +69,7 @@ pub struct LabelsConfig {
     pub min_similarity: Option<f32>,
     /// Text form of a label: `fields` (default) or the paper's `triple`.
     pub form: Form,
-    /// Decimals of the intensity; default 1.
+    /// Decimals of the intensity, 1 to 3; default 1.
     pub decimals: u8,
 }
 
@@ -73,6 +77,7 @@ impl Default for LabelsConfig {
     fn default() -> Self {
         Self {
             encoder: ".models/all-MiniLM-L6-v2".to_owned(),
+            pooling: None,
             donors: DonorProtocol::Train,
             min_similarity: None,
             form: Form::Fields,
@@ -155,7 +160,7 @@ pub enum PrecisionChoice {
 pub enum Unfreeze {
     /// All of it.
     All,
-    /// The last two encoder and the last two decoder blocks and the final norms (the paper's released setting for T5).
+    /// The last two encoder and the last two decoder blocks (the paper's released setting for T5); embeddings and final norms are frozen.
     LastTwo,
     /// Nothing.
     None,
@@ -385,9 +390,9 @@ impl RunConfig {
                 t.temperature
             )));
         }
-        if !(1..=4).contains(&self.labels.decimals) {
+        if !(1..=3).contains(&self.labels.decimals) {
             return Err(TrainError::Config(format!(
-                "labels.decimals: expected 1 to 4, found {}",
+                "labels.decimals: expected 1 to 3, found {}",
                 self.labels.decimals
             )));
         }
@@ -432,14 +437,25 @@ mod tests {
             ("train.epocs=3", "epocs"),
             ("train.epochs=0", "train.epochs"),
             ("train.epochs=many", "epochs"),
-            ("model.modalities=[\"audio\"]", "modalities"),
+            ("model.modalities=[\"audio\"]", "model.modalities"),
             ("train", "train"),
             ("train.epochs.x=1", "epochs"),
+            (
+                "contrastive.kernel=2",
+                "contrastive.kernel: expected an odd number, found 2",
+            ),
+            (
+                "model.max_tokens=7",
+                "model.max_tokens: expected at least 8, found 7",
+            ),
+            ("labels.decimals=4", "labels.decimals: expected 1 to 3"),
+            ("labels.pooling=max", "pooling"),
         ] {
             let error = RunConfig::merge(None, None, &[text.to_owned()])
                 .unwrap_err()
                 .to_string();
             assert!(error.contains(expect), "{text}: {error}");
+            assert!(!error.contains(&format!("model.{expect}")), "{error}");
             assert!(!error.contains('\n'), "{error}");
         }
     }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use tch::Device;
 use unimse_corpus::{Corpus, Task, context};
-use unimse_labels::{Field, Grammar, PlainLabel, Source, Split, UniversalLabel};
+use unimse_labels::{Field, Form, Grammar, PlainLabel, Source, Split, UniversalLabel};
 use unimse_model::batch::{Batch, FieldWeights, ModalityBatch, SequenceRef, Target};
-use unimse_model::config::{FeatureDims, Modality, ModelConfig};
+use unimse_model::config::{Decoder, FeatureDims, Modality, ModelConfig};
 use unimse_model::tokenizer::Tokenizer;
 
 use crate::TrainError;
@@ -156,20 +156,22 @@ impl Dataset {
     /// [`TrainError::Data`] for an utterance that the label table lacks, [`TrainError::Model`] for text that cannot be encoded.
     pub fn new(
         corpora: Vec<Corpus>,
-        labels: Option<(&[LabelTable], &TrainConfig)>,
+        labels: Option<&[LabelTable]>,
         tokenizer: &Tokenizer,
-        config: &ModelConfig,
+        config: &RunConfig,
     ) -> Result<Self, TrainError> {
+        let model = config.model();
+        let one_emotion = config.labels.form == Form::Triple && model.decoder == Decoder::T5;
         let mut examples = Vec::new();
         for (c, corpus) in corpora.iter().enumerate() {
             let windows = context(
                 &corpus.utterances,
-                config.context_before,
-                config.context_after,
+                model.context_before,
+                model.context_after,
             );
             let table = match labels {
                 None => None,
-                Some((tables, train)) => {
+                Some(tables) => {
                     let table = tables.iter().find(|t| t.corpus == corpus.name);
                     let table = table.ok_or_else(|| {
                         TrainError::Data(format!(
@@ -177,18 +179,18 @@ impl Dataset {
                             corpus.name
                         ))
                     })?;
-                    Some((table.by_id(), train))
+                    Some(table.by_id())
                 }
             };
             for (u, (utterance, window)) in corpus.utterances.iter().zip(&windows).enumerate() {
                 let target = match &table {
                     None => None,
-                    Some((rows, train)) => {
+                    Some(rows) => {
                         let row = rows.get(utterance.utterance_id.as_str()).ok_or_else(|| {
                             TrainError::Data(format!("corpus {}: utterance {} has no row in the label table; run `unimse unify` again", corpus.name, utterance.utterance_id))
                         })?;
                         let Some(label) = &row.label else { continue };
-                        Some(target(label, train))
+                        Some(target(label, &config.train, one_emotion))
                     }
                 };
                 let texts = |indices: &[usize]| -> Vec<&str> {
@@ -201,7 +203,7 @@ impl Dataset {
                     &texts(&window.before),
                     &utterance.text,
                     &texts(&window.after),
-                    config.max_tokens,
+                    model.max_tokens,
                 )?;
                 examples.push(Example {
                     corpus: c,
@@ -215,7 +217,7 @@ impl Dataset {
         Ok(Self {
             corpora,
             examples,
-            modalities: config.modalities.clone(),
+            modalities: model.modalities.clone(),
             pad: tokenizer.pad(),
         })
     }
@@ -314,19 +316,21 @@ impl Dataset {
     }
 }
 
-/// A borrowed field counts `donor_weight`, a gold intensity `intensity_weight`, any other known field 1, a missing one 0.
-fn target(label: &UniversalLabel, train: &TrainConfig) -> Target {
+/// A borrowed field counts `donor_weight`, a gold intensity `intensity_weight`, any other known field 1, a missing one 0. Where a text holds only
+/// `one_emotion` it is an utterance's own.
+fn target(label: &UniversalLabel, train: &TrainConfig, one_emotion: bool) -> Target {
     let weight = |source: Source, gold: f32| match source {
         Source::Gold => gold,
         Source::Donor => train.donor_weight,
         Source::Rule => 1.0,
         Source::Missing => 0.0,
     };
+    let lent = label.iemocap.source == Source::Gold && label.meld.source != Source::Gold;
     Target {
         label: PlainLabel {
             polarity: label.polarity,
             intensity: label.intensity.value,
-            meld: label.meld.value,
+            meld: label.meld.value.filter(|_| !(one_emotion && lent)),
             iemocap: label.iemocap.value,
         },
         weights: FieldWeights {
@@ -335,5 +339,42 @@ fn target(label: &UniversalLabel, train: &TrainConfig) -> Target {
             meld: weight(label.meld.source, 1.0),
             iemocap: weight(label.iemocap.source, 1.0),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unimse_labels::{IemocapEmotion, Labelled, MeldEmotion, Polarity};
+
+    use super::*;
+
+    #[test]
+    fn a_text_of_one_emotion_holds_the_utterances_own() {
+        fn lent<T>(value: T) -> Labelled<T> {
+            Labelled {
+                source: Source::Donor,
+                ..Labelled::gold(value)
+            }
+        }
+        let train = TrainConfig::default();
+        let (joy, excited) = (MeldEmotion::Joy, IemocapEmotion::Excited);
+        let label = |meld, iemocap| UniversalLabel {
+            polarity: Polarity::Positive,
+            intensity: lent(1.6),
+            meld,
+            iemocap,
+        };
+        let text = |label: &UniversalLabel, form| {
+            let mut grammar = Grammar::new(&Field::ALL);
+            grammar.form = form;
+            grammar.format(&target(label, &train, form == Form::Triple).label)
+        };
+        let of_iemocap = label(lent(joy), Labelled::gold(excited));
+        assert_eq!(text(&of_iemocap, Form::Triple), "positive,1.6,excited");
+        assert_eq!(text(&of_iemocap, Form::Fields), "positive,1.6,joy,excited");
+        let of_meld = label(Labelled::gold(joy), lent(excited));
+        assert_eq!(text(&of_meld, Form::Triple), "positive,1.6,joy");
+        let of_mosi = label(lent(joy), lent(excited));
+        assert_eq!(text(&of_mosi, Form::Triple), "positive,1.6,joy");
     }
 }

@@ -14,7 +14,7 @@ use parquet::file::metadata::KeyValue;
 use sha2::{Digest, Sha256};
 use unimse_corpus::Corpus;
 use unimse_model::Precision;
-use unimse_model::sentence::SentenceEncoder;
+use unimse_model::sentence::{Pooling, SentenceEncoder};
 
 use crate::TrainError;
 use crate::labels_table::{read_batches, write_batch};
@@ -54,7 +54,7 @@ pub fn default_cache() -> Option<PathBuf> {
     Some(cache?.join("unimse").join("embeddings"))
 }
 
-/// Embeds `texts` with the encoder in `folder`, in their order; equal texts once, so that their rows are equal to the bit
+/// Embeds `texts` with the encoder in `folder`, pooled as it says itself or as `pooling` does, in their order; equal texts once, so that their rows are equal to the bit
 /// and ties between donors are true ties. Always fp32: a donor must not depend on the CPU.
 ///
 /// With `cache`, texts that this encoder has embedded before are read from `<cache>/<fingerprint of the encoder>.parquet`
@@ -65,9 +65,10 @@ pub fn default_cache() -> Option<PathBuf> {
 pub fn embed(
     texts: &[&str],
     folder: &Path,
+    pooling: Option<Pooling>,
     cache: Option<&Path>,
 ) -> Result<Embeddings, TrainError> {
-    let fingerprint = SentenceEncoder::fingerprint(folder)?;
+    let fingerprint = SentenceEncoder::fingerprint(folder, pooling)?;
     let path = cache.map(|cache| cache.join(format!("{fingerprint}.parquet")));
     let keys: Vec<Key> = texts
         .iter()
@@ -87,7 +88,7 @@ pub fn embed(
         }
     }
     if !unknown.is_empty() {
-        known.add(&new, encode(&unknown, folder)?);
+        known.add(&new, encode(&unknown, folder, pooling)?);
         if let Some(path) = &path {
             known.write(path)?;
         }
@@ -102,8 +103,12 @@ pub fn embed(
     Ok(Embeddings { rows, dim })
 }
 
-fn encode(texts: &[String], folder: &Path) -> Result<Embeddings, TrainError> {
-    let model = SentenceEncoder::load(folder, device(), Precision::Fp32)?;
+fn encode(
+    texts: &[String],
+    folder: &Path,
+    pooling: Option<Pooling>,
+) -> Result<Embeddings, TrainError> {
+    let model = SentenceEncoder::load(folder, pooling, device(), Precision::Fp32)?;
     let bar = ProgressBar::new(texts.len() as u64);
     let template = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
     bar.set_style(template.unwrap_or_else(|_| ProgressStyle::default_bar()));

@@ -48,7 +48,7 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
         let mut part = normalised.clone();
         part.iter_mut()
             .for_each(|c| c.utterances.retain(|u| u.split == split));
-        Dataset::new(part, None, &session.tokenizer, &config.model())
+        Dataset::new(part, None, &session.tokenizer, config)
     };
     let (dev, test) = (of_split(Split::Dev)?, of_split(Split::Test)?);
     drop(normalised);

@@ -83,16 +83,11 @@ pub fn train(
     };
     let train = Dataset::new(
         of_split(Split::Train),
-        Some((&tables, &config.train)),
+        Some(&tables),
         &session.tokenizer,
-        &model_config,
+        config,
     )?;
-    let dev = Dataset::new(
-        of_split(Split::Dev),
-        None,
-        &session.tokenizer,
-        &model_config,
-    )?;
+    let dev = Dataset::new(of_split(Split::Dev), None, &session.tokenizer, config)?;
     drop(corpora);
     if train.examples.is_empty() || dev.examples.is_empty() {
         return Err(TrainError::Data(format!(
@@ -211,7 +206,8 @@ impl Trainer<'_> {
         let (all, trained) = self.session.model.parameter_count();
         if state.step == 0 && state.epoch == 0 && state.batch == 0 {
             events.write(&json!({"event": "start", "seed": self.seed, "examples": self.train.examples.len(), "dev": self.dev.examples.len(),
-                "updates": self.updates, "parameters": all, "trained": trained}))?;
+                "updates": self.updates, "parameters": all, "trained": trained,
+                "initialised": self.session.model.initialised()}))?;
         }
         let estimate = preflight::estimate(
             &self.session.model,

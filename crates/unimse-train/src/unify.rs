@@ -4,6 +4,7 @@ use std::path::Path;
 
 use unimse_corpus::Corpus;
 use unimse_labels::{DonorProtocol, Sample, UnifyOptions, UniversalLabel, unify};
+use unimse_model::Pooling;
 
 use crate::embeddings::write_embeddings;
 pub use crate::embeddings::{Embeddings, embed, embeddings_path, read_embeddings};
@@ -14,7 +15,7 @@ use crate::{TrainError, artefact};
 
 /// Embeds, unifies and writes `out/<corpus>.parquet`, `out/embeddings/<corpus>.parquet` and `out/summary.json`.
 ///
-/// `encoder` is a folder or a Hub id; `cache` keeps embeddings between runs ([`embed`]).
+/// `encoder` is a folder or a Hub id, `pooling` as of [`embed`], whose `cache` keeps embeddings between runs.
 ///
 /// # Errors
 /// [`TrainError`] of the part that failed.
@@ -22,6 +23,7 @@ pub fn run(
     corpus: &Path,
     out: &Path,
     encoder: &str,
+    pooling: Option<Pooling>,
     cache: Option<&Path>,
     options: &UnifyOptions,
 ) -> Result<Summary, TrainError> {
@@ -29,7 +31,7 @@ pub fn run(
     let texts: Vec<&str> = (corpora.iter().flat_map(|c| &c.utterances))
         .map(|u| u.text.as_str())
         .collect();
-    let embeddings = embed(&texts, &checkpoint_folder(encoder)?, cache)?;
+    let embeddings = embed(&texts, &checkpoint_folder(encoder)?, pooling, cache)?;
     let samples: Vec<Sample> = corpora.iter().flat_map(Corpus::samples).collect();
     let labels = unify(&samples, &embeddings.rows, embeddings.dim, options)?;
     let summary = Summary::new(&corpora, &samples, &labels, &embeddings, options)?;

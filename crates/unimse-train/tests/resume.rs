@@ -50,7 +50,15 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
     let config = RunConfig::merge(None, None, &overrides).unwrap();
     let (corpus, labels) = (at("corpus"), at("labels"));
     unimse_corpus::ingest(&at("data"), &corpus, &[], &mut |_| {}).unwrap();
-    unify::run(&corpus, &labels, encoder, None, &config.labels.options()).unwrap();
+    unify::run(
+        &corpus,
+        &labels,
+        encoder,
+        None,
+        None,
+        &config.labels.options(),
+    )
+    .unwrap();
     let paths = |name: &str| Paths {
         run: at(name),
         corpus: corpus.clone(),

@@ -152,6 +152,7 @@ fn train(edit: Edit, overrides: &[&str]) -> Result<(), TrainError> {
         &paths.labels,
         encoder,
         None,
+        None,
         &config.labels.options(),
     )
     .unwrap();

@@ -84,7 +84,7 @@ fn golden_unify_donors() {
         .map(|u| u.text.as_str())
         .collect();
     let samples: Vec<Sample> = corpora.iter().flat_map(Corpus::samples).collect();
-    let embeddings = embed(&texts, &encoder, None).unwrap();
+    let embeddings = embed(&texts, &encoder, None, None).unwrap();
     let names = samples
         .iter()
         .map(|s| (s.corpus.as_str(), s.utterance_id.as_str()));
@@ -312,13 +312,7 @@ fn without_iemocap_its_field_is_missing_masked_and_gone_from_the_grammar() {
     let grammar = dataset::grammar(&config, &dataset::fields(&tables));
     let checkpoint = tiny::folder(Backbone::MiniLm);
     let tokenizer = Tokenizer::from_folder(checkpoint.path()).unwrap();
-    let data = Dataset::new(
-        corpora,
-        Some((&tables, &config.train)),
-        &tokenizer,
-        &config.model(),
-    )
-    .unwrap();
+    let data = Dataset::new(corpora, Some(&tables), &tokenizer, &config).unwrap();
     assert!(!data.examples.is_empty());
     for example in &data.examples {
         let target = example.target.as_ref().unwrap();
@@ -340,6 +334,7 @@ fn the_stage_writes_tables_and_a_summary_and_remembers_embeddings() {
             &at("corpus"),
             &at(out),
             encoder,
+            None,
             Some(&at("cache")),
             options,
         )

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{ModelError, Result};
-use crate::weights::tensor_names;
+use crate::weights::{check_size, tensor_shapes};
 
 /// The fields of `config.json` the model needs; names and defaults are the Hub's.
 #[derive(Debug, Clone, Deserialize)]
@@ -56,6 +56,12 @@ pub struct T5Config {
     /// First input of the decoder; padding where absent.
     #[serde(default)]
     decoder_start_token_id: Option<i64>,
+    /// What transformers makes of `feed_forward_proj` and writes beside it; there it has the last word.
+    #[serde(default)]
+    dense_act_fn: Option<String>,
+    /// As `dense_act_fn`.
+    #[serde(default)]
+    is_gated_act: Option<bool>,
 }
 
 /// Feed-forward of a T5 layer.
@@ -93,8 +99,7 @@ impl T5Config {
     /// Reads `config.json` of `folder`.
     pub fn from_folder(folder: &Path) -> Result<Self> {
         let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path).map_err(ModelError::io(&path))?;
-        let mut config: Self = serde_json::from_str(&text).map_err(ModelError::json(&path))?;
+        let mut config: Self = ModelError::read_json(&path)?;
         let positive = [
             ("vocab_size", config.vocab_size),
             ("d_model", config.d_model),
@@ -103,22 +108,21 @@ impl T5Config {
             ("num_layers", config.num_layers as i64),
             ("num_decoder_layers", config.decoder_layers() as i64),
             ("num_heads", config.num_heads),
-            // Below four a direction of the encoder has no exact bucket left, and the logarithm no base.
-            (
-                "relative_attention_num_buckets",
-                config.relative_attention_num_buckets / 4,
-            ),
         ];
-        for (field, value) in positive {
-            if value < 1 || value > i64::from(i32::MAX) {
-                return Err(ModelError::config(
-                    &path,
-                    field,
-                    "a positive number (4 or more buckets)",
-                    value,
-                ));
+        // Below four a direction of the encoder has no exact bucket left, and the logarithm no base.
+        let buckets = config.relative_attention_num_buckets;
+        let least = positive.map(|(field, value)| (field, value, 1));
+        let least = least
+            .into_iter()
+            .chain([("relative_attention_num_buckets", buckets, 4)]);
+        for (field, value, least) in least {
+            if value < least || value > i64::from(i32::MAX) {
+                let expected = format!("a number from {least} to {}", i32::MAX);
+                return Err(ModelError::config(&path, field, expected, value));
             }
         }
+        config.check_activation(&path)?;
+        check_size(&path, |decoder| config.parameters(decoder))?;
         if config.relative_attention_max_distance <= config.relative_attention_num_buckets / 2 {
             return Err(ModelError::config(
                 &path,
@@ -151,7 +155,7 @@ impl T5Config {
         }
         // A checkpoint without weights is for a model that draws its own; a broken one says so when it is loaded.
         if config.scale_decoder_outputs == Some(false)
-            && tensor_names(folder).is_ok_and(|names| names.contains("lm_head.weight"))
+            && tensor_shapes(folder).is_ok_and(|shapes| shapes.contains_key("lm_head.weight"))
         {
             config.tie_word_embeddings = false;
         }
@@ -185,6 +189,51 @@ impl T5Config {
             pad_token_id: 0,
             eos_token_id: default_eos(),
             decoder_start_token_id: None,
+            dense_act_fn: None,
+            is_gated_act: None,
+        }
+    }
+
+    /// Refuses what contradicts `feed_forward_proj`.
+    fn check_activation(&self, path: &Path) -> Result<()> {
+        let (function, gated) = match self.feed_forward_proj {
+            FeedForwardKind::Relu => ("relu", false),
+            FeedForwardKind::GatedGelu => ("gelu_new", true),
+        };
+        let fail = |field, expected: &dyn std::fmt::Display, found: &dyn std::fmt::Display| {
+            let expected = format!("{expected}, which goes with feed_forward_proj");
+            Err(ModelError::config(path, field, expected, found))
+        };
+        match (&self.dense_act_fn, self.is_gated_act) {
+            (Some(found), _) if found != function => fail("dense_act_fn", &function, found),
+            (_, Some(found)) if found != gated => fail("is_gated_act", &gated, &found),
+            _ => Ok(()),
+        }
+    }
+
+    /// Scalars in the embeddings and matrices, with `decoder` in those of all blocks.
+    fn parameters(&self, decoder: bool) -> i128 {
+        let [vocabulary, dim, inner, heads, buckets] = [
+            self.vocab_size,
+            self.d_model,
+            self.d_ff,
+            self.num_heads,
+            self.relative_attention_num_buckets,
+        ]
+        .map(i128::from);
+        let projection = dim * heads * i128::from(self.d_kv);
+        let feed_forward = match self.feed_forward_proj {
+            FeedForwardKind::Relu => 2 * dim * inner,
+            FeedForwardKind::GatedGelu => 3 * dim * inner,
+        };
+        let blocks = |layers: usize, attentions: i128| {
+            (layers as i128).saturating_mul(attentions * 4 * projection + feed_forward)
+        };
+        let table = vocabulary * dim + buckets * heads;
+        let encoder = table.saturating_add(blocks(self.num_layers, 1));
+        match decoder {
+            true => encoder.saturating_add(blocks(self.decoder_layers(), 2)),
+            false => encoder,
         }
     }
 

@@ -27,8 +27,9 @@ pub(crate) fn GRAMMAR() -> Grammar {
     Grammar::new(&Field::ALL)
 }
 
-/// Random weights for the T5 that the configuration in `folder` describes.
+/// Random weights for the T5 that the configuration in `folder` describes, in place of those there.
 pub(crate) fn save_t5(folder: &std::path::Path) {
+    let _ = std::fs::remove_file(folder.join("model.safetensors"));
     let store = VarStore::new(Device::Cpu);
     T5::new(
         &store.root(),
@@ -91,7 +92,7 @@ pub(crate) fn folder_with(backbone: Backbone, merges: usize, seed: u64) -> tempf
     let config = match backbone {
         Backbone::MiniLm => serde_json::json!({
             "vocab_size": 100, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
-            "intermediate_size": 24, "max_position_embeddings": 40,
+            "intermediate_size": 24, "max_position_embeddings": 128,
         }),
         Backbone::T5 => serde_json::json!({
             "vocab_size": 100, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 4, "num_decoder_layers": 3, "num_heads": 2,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use unimse_labels::{DonorProtocol, QueryProtocol};
+use unimse_model::Pooling;
 use unimse_train::config::RunConfig;
 use unimse_train::{embeddings, unify};
 
@@ -27,9 +28,20 @@ pub(crate) struct Args {
     /// Sentence encoder: a folder or a Hub id.
     #[arg(long, value_name = "DIR")]
     encoder: Option<String>,
+    /// How it pools: the mean of its states, or that of `[CLS]`; default what its `1_Pooling/config.json` says.
+    #[arg(long, value_name = "mean|cls", value_parser = pooling)]
+    pooling: Option<Pooling>,
     /// Donors below this cosine are refused.
     #[arg(long, value_name = "S")]
     min_similarity: Option<f32>,
+}
+
+fn pooling(text: &str) -> Result<Pooling, String> {
+    match text {
+        "mean" => Ok(Pooling::Mean),
+        "cls" => Ok(Pooling::Cls),
+        _ => Err("expected mean or cls".to_owned()),
+    }
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
@@ -42,8 +54,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     options.queries = args.queries.unwrap_or(options.queries);
     options.min_similarity = args.min_similarity.or(options.min_similarity);
     let encoder = args.encoder.as_deref().unwrap_or(&config.labels.encoder);
+    let pooling = args.pooling.or(config.labels.pooling);
     let cache = embeddings::default_cache();
-    let summary = unify::run(&args.corpus, &args.out, encoder, cache.as_deref(), &options)?;
+    let summary = unify::run(
+        &args.corpus,
+        &args.out,
+        encoder,
+        pooling,
+        cache.as_deref(),
+        &options,
+    )?;
     for line in summary.lines() {
         super::print(&format!("{line}\n"))?;
     }
