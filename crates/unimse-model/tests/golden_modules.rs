@@ -1,8 +1,9 @@
 //! LSTM and fusion against PyTorch: values 1e-5, gradients 1e-4.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod tiny;
+
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -11,11 +12,7 @@ use unimse_model::layers::Linear;
 use unimse_model::lstm::Lstm;
 
 fn cases() -> Option<HashMap<String, Tensor>> {
-    let root = std::env::var_os("UNIMSE_GOLDEN").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/golden")),
-        PathBuf::from,
-    );
-    let file = root.join("modules/cases.safetensors");
+    let file = tiny::golden().join("modules/cases.safetensors");
     if !file.is_file() {
         eprintln!("skipped: golden_modules needs {}", file.display());
         return None;

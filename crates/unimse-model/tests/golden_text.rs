@@ -1,6 +1,8 @@
 //! Tokenizers and sentence embeddings against the values of tokenizers and sentence-transformers.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod tiny;
+
 use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
@@ -8,11 +10,7 @@ use unimse_model::weights::read;
 use unimse_model::{Precision, SentenceEncoder, Tokenizer};
 
 fn golden(test: &str, file: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("UNIMSE_GOLDEN").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../data/golden"),
-        PathBuf::from,
-    );
-    let path = root.join("text").join(file);
+    let path = tiny::golden().join("text").join(file);
     if !path.is_file() {
         eprintln!("skipped: {test} needs {}", path.display());
         return None;
