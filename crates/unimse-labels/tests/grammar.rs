@@ -173,11 +173,15 @@ fn repairs_are_listed() {
             found: found("nan")
         }
     );
+    let reordered = |word| Repair::Reordered { found: found(word) };
+    assert_eq!(repairs("1.6,positive,joy,excited"), [reordered("positive")]);
     assert_eq!(
-        repairs("1.6,positive,joy,excited"),
-        [Repair::Reordered {
-            found: found("positive")
-        }]
+        repairs("1.6,POSITIVE,joy,excited"),
+        [reordered("POSITIVE"), rewritten("POSITIVE", "positive")]
+    );
+    assert_eq!(
+        repairs("positive,joy,7,excited"),
+        [reordered("7"), rewritten("7", "3.0")]
     );
     assert_eq!(repairs("positive,unknown,joy,unknown"), []);
 }
