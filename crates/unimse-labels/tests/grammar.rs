@@ -218,6 +218,19 @@ fn the_intensity_wins_over_the_polarity() {
 }
 
 #[test]
+fn a_label_is_text_and_back_and_ordered_by_its_fields() {
+    let labels: Vec<PlainLabel> = Grammar::new(&Field::ALL).labels().collect();
+    for label in &labels {
+        assert_eq!(label.to_string().parse::<PlainLabel>().unwrap(), *label);
+    }
+    assert!(labels.is_sorted()); // listed in canonical order
+    let unknown = "positive,unknown,unknown,unknown";
+    assert_eq!(unknown.parse::<PlainLabel>().unwrap().to_string(), unknown);
+    assert!(unknown.parse::<PlainLabel>().unwrap() < "positive,0.1".parse().unwrap());
+    assert_eq!("".parse::<PlainLabel>(), Err(ParseError::Empty));
+}
+
+#[test]
 fn a_text_without_polarity_is_an_error() {
     let grammar = Grammar::new(&Field::ALL);
     assert_eq!(grammar.parse(" , ;"), Err(ParseError::Empty));
