@@ -1,7 +1,9 @@
 //! The one row type every data set becomes, and the corpus that holds the rows.
 
 use serde::{Deserialize, Serialize};
-use unimse_labels::{IemocapEmotion, MeldEmotion, Polarity, Sample, Split, Taxonomy};
+use unimse_labels::{
+    CustomTaxonomy, IemocapEmotion, MeldEmotion, Polarity, Sample, Split, Taxonomy,
+};
 
 /// A sequence of feature vectors of one modality, `[steps, dim]` row-major; every step is valid (no padding).
 #[derive(Clone, Debug, PartialEq)]
@@ -214,6 +216,8 @@ pub struct Corpus {
     pub kind: CorpusKind,
     /// Its name: that of the folder it came from.
     pub name: String,
+    /// The user's own emotions, where `emotion_raw` holds such: their classes are gold in both taxonomies.
+    pub taxonomy: Option<CustomTaxonomy>,
     /// All utterances, sorted by (split, dialogue_id, turn).
     pub utterances: Vec<Utterance>,
     /// Files the utterances came from.
@@ -232,8 +236,19 @@ impl Corpus {
     /// The utterances as the label unifier takes them, in order.
     #[must_use]
     pub fn samples(&self) -> Vec<Sample> {
-        let task = self.task();
-        self.utterances.iter().map(|u| u.sample(task)).collect()
+        let sample = |u: &Utterance| {
+            let sample = u.sample(self.task());
+            let own = self.taxonomy.as_ref().zip(u.emotion_raw.as_deref());
+            match own.and_then(|(own, word)| own.class(word).ok()) {
+                Some(class) => Sample {
+                    meld: class.meld,
+                    iemocap: class.iemocap,
+                    ..sample
+                },
+                None => sample,
+            }
+        };
+        self.utterances.iter().map(sample).collect()
     }
 
     /// What the corpus is annotated for.

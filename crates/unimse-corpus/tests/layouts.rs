@@ -442,6 +442,14 @@ fn everything() -> (Data, Vec<&'static str>) {
             "utterance_id,split,text,score,audio\na,train,Great,2,a.npy\nb,dev,\"So, so\",0,\n",
         ),
         (
+            "chats/utterances.csv",
+            "utterance_id,split,text,emotion,taxonomy\na,train,Great,delight,mine\n",
+        ),
+        (
+            "chats/taxonomy.toml",
+            "name = \"mine\"\n[[classes]]\nname = \"delight\"\npolarity = \"positive\"\n",
+        ),
+        (
             "reviews/utterances.jsonl",
             "{\"utterance_id\": \"a\", \"split\": \"dev\", \"text\": \"x\", \"score\": 1}\n",
         ),
