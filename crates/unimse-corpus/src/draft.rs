@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
-use unimse_labels::Split;
+use unimse_labels::{CustomTaxonomy, Split};
 
 /// An utterance without its features, and where they are.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct Draft {
     /// Name of its folder.
     pub(crate) name: String,
     pub(crate) rows: Vec<Row>,
+    /// The user's own emotions, where the rows have such.
+    pub(crate) taxonomy: Option<CustomTaxonomy>,
     /// Files used: name in messages and tables, and path on disk.
     pub(crate) sources: BTreeMap<String, PathBuf>,
 }
@@ -71,6 +73,7 @@ impl Draft {
             kind,
             name: name.to_owned(),
             rows: Vec::new(),
+            taxonomy: None,
             sources: BTreeMap::new(),
         }
     }

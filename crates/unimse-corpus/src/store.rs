@@ -47,6 +47,7 @@ mod key {
     pub(super) const SOURCES: &str = "unimse.sources";
     pub(super) const LICENCE: &str = "unimse.licence";
     pub(super) const TASK: &str = "unimse.task";
+    pub(super) const TAXONOMY: &str = "unimse.taxonomy";
     pub(super) const SYNTHETIC: &str = "unimse.synthetic";
     pub(super) const AUDIO_DIM: &str = "unimse.audio_dim";
     pub(super) const VIDEO_DIM: &str = "unimse.video_dim";
@@ -146,9 +147,7 @@ pub(crate) fn write(
                     .join()
                     .unwrap_or_else(|panic| resume_unwind(panic))?;
             }
-            finish(
-                &path, writer, draft.kind, dims, &sources, synthetic, findings,
-            )?;
+            finish(&path, writer, draft, dims, &sources, synthetic, findings)?;
             summaries.push(summary(draft, split, &rows, dims, synthetic, findings));
         }
         Ok(summaries)
@@ -194,7 +193,7 @@ fn summary(
 fn finish(
     path: &Path,
     mut writer: SerializedFileWriter<File>,
-    kind: CorpusKind,
+    draft: &Draft,
     dims: Dims,
     sources: &[SourceFile],
     synthetic: bool,
@@ -203,10 +202,13 @@ fn finish(
     let mut metadata = vec![
         (key::SCHEMA, VERSION.to_owned()),
         (key::SOURCES, json(path, sources)?),
-        (key::LICENCE, licence(kind, synthetic).to_owned()),
-        (key::TASK, kind.task().name().to_owned()),
+        (key::LICENCE, licence(draft.kind, synthetic).to_owned()),
+        (key::TASK, draft.kind.task().name().to_owned()),
         (key::SYNTHETIC, synthetic.to_string()),
     ];
+    if let Some(taxonomy) = &draft.taxonomy {
+        metadata.push((key::TAXONOMY, json(path, taxonomy)?));
+    }
     for (name, dim) in [(key::AUDIO_DIM, dims.audio), (key::VIDEO_DIM, dims.video)] {
         metadata.extend(dim.map(|dim| (name, dim.to_string())));
     }
@@ -366,6 +368,7 @@ pub fn read_tables(dir: &Path) -> Result<Vec<Corpus>, CorpusError> {
         let mut corpus = Corpus {
             kind: CorpusKind::from_name(&name).unwrap_or(CorpusKind::Own(Task::Sentiment)),
             name: name.clone(),
+            taxonomy: None,
             utterances: Vec::new(),
             sources: Vec::new(),
             audio_dim: None,
@@ -477,6 +480,11 @@ fn read_table(path: &Path, corpus: &mut Corpus) -> Result<(), CorpusError> {
         let task = Task::from_name(task)
             .ok_or_else(|| wrong(format!("metadata {}: unknown task {task}", key::TASK)))?;
         corpus.kind = CorpusKind::Own(task);
+    }
+    if let Some(text) = metadata.get(key::TAXONOMY) {
+        let taxonomy = serde_json::from_str(text);
+        corpus.taxonomy =
+            taxonomy.map_err(|e| wrong(format!("metadata {}: {e}", key::TAXONOMY)))?;
     }
     corpus.synthetic |= metadata
         .get(key::SYNTHETIC)

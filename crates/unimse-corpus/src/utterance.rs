@@ -1,7 +1,9 @@
 //! The one row type every data set becomes, and the corpus that holds the rows.
 
 use serde::{Deserialize, Serialize};
-use unimse_labels::{IemocapEmotion, MeldEmotion, Polarity, Sample, Split, Taxonomy};
+use unimse_labels::{
+    BasicEmotion, CustomTaxonomy, IemocapEmotion, MeldEmotion, Polarity, Sample, Split, Taxonomy,
+};
 
 /// A sequence of feature vectors of one modality, `[steps, dim]` row-major; every step is valid (no padding).
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +80,19 @@ impl Utterance {
             name @ ("joy" | "sadness" | "neutral" | "anger") => Some(name),
             _ => None,
         }
+    }
+
+    /// The emotion that MOSEI's annotators rated highest, among equals the first of [`INTENSITIES`]; `None` where all are 0.
+    /// It judges donors (`agreement`) and is never a gold label: MOSEI has no emotion classes.
+    #[must_use]
+    pub fn strongest_emotion(&self) -> Option<BasicEmotion> {
+        let mut best = (None, 0.0);
+        for (name, rating) in INTENSITIES.into_iter().zip(self.intensities?) {
+            if rating > best.1 {
+                best = (Some(name), rating);
+            }
+        }
+        best.0?.parse().ok()
     }
 
     /// What the label unifier needs to know of this utterance of a corpus of this task.
@@ -214,6 +229,8 @@ pub struct Corpus {
     pub kind: CorpusKind,
     /// Its name: that of the folder it came from.
     pub name: String,
+    /// The user's own emotions, where `emotion_raw` holds such: their classes are gold in both taxonomies.
+    pub taxonomy: Option<CustomTaxonomy>,
     /// All utterances, sorted by (split, dialogue_id, turn).
     pub utterances: Vec<Utterance>,
     /// Files the utterances came from.
@@ -232,8 +249,19 @@ impl Corpus {
     /// The utterances as the label unifier takes them, in order.
     #[must_use]
     pub fn samples(&self) -> Vec<Sample> {
-        let task = self.task();
-        self.utterances.iter().map(|u| u.sample(task)).collect()
+        let sample = |u: &Utterance| {
+            let sample = u.sample(self.task());
+            let own = self.taxonomy.as_ref().zip(u.emotion_raw.as_deref());
+            match own.and_then(|(own, word)| own.class(word).ok()) {
+                Some(class) => Sample {
+                    meld: class.meld,
+                    iemocap: class.iemocap,
+                    ..sample
+                },
+                None => sample,
+            }
+        };
+        self.utterances.iter().map(sample).collect()
     }
 
     /// What the corpus is annotated for.
@@ -246,5 +274,47 @@ impl Corpus {
     pub fn of_split(&self, split: Split) -> impl Iterator<Item = usize> + '_ {
         (self.utterances.iter().enumerate())
             .filter_map(move |(i, u)| (u.split == split).then_some(i))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strongest_emotion_is_the_first_of_the_highest() {
+        let mut u = Utterance {
+            corpus: "mosei".to_owned(),
+            split: Split::Train,
+            utterance_id: "v_0".to_owned(),
+            dialogue_id: "v".to_owned(),
+            turn: 0,
+            speaker: None,
+            text: String::new(),
+            start_s: None,
+            end_s: None,
+            score: Some(-1.0),
+            polarity: Some(Polarity::Negative),
+            emotion: None,
+            emotion_raw: None,
+            audio: None,
+            video: None,
+            vad: None,
+            intensities: None,
+        };
+        for (ratings, expected) in [
+            ([0.0; 6], None),
+            ([1.0 / 3.0; 6], Some(BasicEmotion::Joy)),
+            (
+                [0.0, 2.0 / 3.0, 1.0, 1.0, 0.0, 1.0 / 3.0],
+                Some(BasicEmotion::Anger),
+            ),
+            ([0.0, 0.0, 0.0, 1.0, 2.0, 3.0], Some(BasicEmotion::Fear)),
+        ] {
+            u.intensities = Some(ratings);
+            assert_eq!(u.strongest_emotion(), expected, "{ratings:?}");
+        }
+        u.intensities = None;
+        assert_eq!(u.strongest_emotion(), None);
     }
 }

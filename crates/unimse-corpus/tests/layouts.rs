@@ -7,6 +7,7 @@ use unimse_corpus::{
     Corpus, CorpusKind, Finding, Polarity, Severity, Split, Task, Taxonomy, Utterance, doctor,
     ingest, read_tables,
 };
+use unimse_labels::BasicEmotion;
 
 /// A data folder that a test fills.
 struct Data(tempfile::TempDir);
@@ -112,6 +113,12 @@ fn sequences_are_cut_by_segments_in_order_of_start_and_scores_must_agree() {
     assert_eq!(two.audio.as_ref().unwrap().values, expected);
     // happiness, sadness, anger, surprise, disgust, fear
     assert_eq!(two.intensities, Some([1.0, 0.0, 0.5, 0.0, 0.0, 2.0]));
+    assert_eq!(two.strongest_emotion(), Some(BasicEmotion::Fear));
+    // for comparison only: neither the tables nor the unifier take it for a label
+    let labels = |u: &Utterance| u.emotion.is_some() || u.emotion_raw.is_some();
+    assert!(!corpus.utterances.iter().any(labels));
+    let samples = corpus.samples();
+    assert!((samples.iter()).all(|sample| sample.meld.is_none() && sample.iemocap.is_none()));
     // v2: clips 1 and 2 were numbered against time
     for (id, known) in [
         ("v2_0", true),
@@ -440,6 +447,14 @@ fn everything() -> (Data, Vec<&'static str>) {
         (
             "calls/utterances.csv",
             "utterance_id,split,text,score,audio\na,train,Great,2,a.npy\nb,dev,\"So, so\",0,\n",
+        ),
+        (
+            "chats/utterances.csv",
+            "utterance_id,split,text,emotion,taxonomy\na,train,Great,delight,mine\n",
+        ),
+        (
+            "chats/taxonomy.toml",
+            "name = \"mine\"\n[[classes]]\nname = \"delight\"\npolarity = \"positive\"\n",
         ),
         (
             "reviews/utterances.jsonl",

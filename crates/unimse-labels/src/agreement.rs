@@ -1,5 +1,6 @@
 //! How well donors predict labels that are known: the measure of what a lent label is worth.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use rayon::prelude::*;
@@ -49,12 +50,12 @@ pub struct Judged {
     pub donor: f64,
     /// A donor drawn at random: the exact mean over all admissible ones.
     pub random: f64,
-    /// The most frequent class among the donors; for an intensity their median.
+    /// The most frequent class among all admissible donors; for an intensity their median, the lower of two.
     pub majority: f64,
 }
 
-/// A label as it is compared.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// A label as it is compared; those of one question are of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 enum Value {
     Class(usize),
     Number(f32),
@@ -210,9 +211,11 @@ fn judge(
     embeddings: &[f32],
     dim: usize,
 ) -> Result<Vec<(usize, Judged)>, UnifyError> {
-    let Some(majority) = majority(donors) else {
+    if donors.is_empty() {
         return Ok(Vec::new());
-    };
+    }
+    let mut ranked = donors.to_vec();
+    ranked.sort_by(|(_, a), (_, b)| a.partial_cmp(b).unwrap_or(Ordering::Equal));
     let class = |members: &[(usize, Value)], asks: bool| Class {
         rows: members.iter().map(|&(at, _)| at).collect(),
         keys: (0..)
@@ -231,12 +234,15 @@ fn judge(
     })?;
     let predictions = |(place, &(at, truth)): (usize, &(usize, Value))| {
         let nearest = donors[found.of(place).first()?.rank as usize].1;
-        let others = donors
+        let other =
+            |(donor, value): &(usize, Value)| (groups[*donor] != groups[at]).then_some(*value);
+        let (sum, count) = donors
             .iter()
-            .filter(|&&(donor, _)| groups[donor] != groups[at]);
-        let (sum, count) = others.fold((0.0, 0_usize), |(sum, count), &(_, value)| {
-            (sum + value.judge(truth), count + 1)
-        });
+            .filter_map(other)
+            .fold((0.0, 0_usize), |(sum, count), value| {
+                (sum + value.judge(truth), count + 1)
+            });
+        let majority = majority(ranked.iter().filter_map(other), count)?;
         Some((
             at,
             Judged {
@@ -254,27 +260,22 @@ fn judge(
         .collect())
 }
 
-/// The most frequent class, the first in canonical order among equals; the median of numbers, the lower of two.
-fn majority(donors: &[(usize, Value)]) -> Option<Value> {
-    let mut numbers: Vec<f32> = Vec::new();
-    let mut counts: Vec<usize> = Vec::new();
-    for &(_, value) in donors {
-        match value {
-            Value::Number(number) => numbers.push(number),
-            Value::Class(class) => {
-                counts.resize(counts.len().max(class + 1), 0);
-                counts[class] += 1;
-            }
+/// The most frequent class of `count` values in their order, the first among equals; the median of numbers, the lower of
+/// two.
+fn majority(ranked: impl Iterator<Item = Value>, count: usize) -> Option<Value> {
+    let mut ranked = ranked.peekable();
+    if let Some(Value::Number(_)) = ranked.peek() {
+        return ranked.nth(count.saturating_sub(1) / 2);
+    }
+    let (mut best, mut most, mut run) = (None, 0, 0);
+    while let Some(value) = ranked.next() {
+        run += 1;
+        if run > most {
+            (best, most) = (Some(value), run);
+        }
+        if ranked.peek() != Some(&value) {
+            run = 0;
         }
     }
-    numbers.sort_unstable_by(f32::total_cmp);
-    let median = numbers.get(numbers.len().saturating_sub(1) / 2);
-    let mode = counts
-        .iter()
-        .copied()
-        .enumerate()
-        .rev()
-        .max_by_key(|&(_, count)| count);
-    let median = median.map(|&number| Value::Number(number));
-    median.or(mode.map(|(class, _)| Value::Class(class)))
+    best
 }

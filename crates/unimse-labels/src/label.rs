@@ -1,8 +1,11 @@
 //! Labels: the universal label with its provenance, and the plain values alone.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{IemocapEmotion, MeldEmotion, Polarity, Source};
+use crate::{Field, Grammar, IemocapEmotion, MeldEmotion, ParseError, Polarity, Source};
 
 /// The utterance that lent a label.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,8 +92,20 @@ impl UniversalLabel {
     }
 }
 
-/// The values of a universal label: what [`Grammar`](crate::Grammar) writes and reads.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// The values of a universal label: what [`Grammar`] writes and reads.
+///
+/// Text and back by the default grammar, all fields and one decimal; reading repairs in silence what
+/// [`Grammar::parse`] would list. Labels are ordered by their fields in turn, an unknown value before every known one.
+///
+/// ```
+/// use unimse_labels::PlainLabel;
+///
+/// let label: PlainLabel = "Positive,1.6,joy".parse()?;
+/// assert_eq!(label.to_string(), "positive,1.6,joy,unknown");
+/// assert!(label > "negative,-3.0,anger,anger".parse()?);
+/// # Ok::<(), unimse_labels::ParseError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub struct PlainLabel {
     /// Direction of the sentiment.
     pub polarity: Polarity,
@@ -100,4 +115,19 @@ pub struct PlainLabel {
     pub meld: Option<MeldEmotion>,
     /// Emotion in the taxonomy of IEMOCAP.
     pub iemocap: Option<IemocapEmotion>,
+}
+
+impl fmt::Display for PlainLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&Grammar::new(&Field::ALL).format(self))
+    }
+}
+
+impl FromStr for PlainLabel {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let parsed = Grammar::new(&Field::ALL).parse(text)?;
+        Ok(parsed.label)
+    }
 }

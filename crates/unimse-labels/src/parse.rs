@@ -113,18 +113,21 @@ pub(crate) fn parse(grammar: &Grammar, text: &str) -> Result<Parsed, ParseError>
     let mut draft = Draft::default();
     for piece in pieces {
         let found = || piece.to_owned();
-        if let Some((at, read)) = understand(grammar, &open, piece, &mut draft) {
+        let read = if let Some((at, read)) = understand(grammar, &open, piece, &mut draft) {
             skipped.extend(open.drain(..=at).take(at));
-            repairs.extend((read != piece).then(|| Repair::Rewritten {
-                found: found(),
-                read,
-            }));
-        } else if let Some((at, _)) = understand(grammar, &skipped, piece, &mut draft) {
+            read
+        } else if let Some((at, read)) = understand(grammar, &skipped, piece, &mut draft) {
             skipped.remove(at);
             repairs.push(Repair::Reordered { found: found() });
+            read
         } else {
             repairs.push(Repair::Ignored { found: found() });
-        }
+            continue;
+        };
+        repairs.extend((read != piece).then(|| Repair::Rewritten {
+            found: found(),
+            read,
+        }));
     }
     skipped.append(&mut open);
     let absent = skipped.into_iter().filter(|&slot| slot != Slot::Polarity);

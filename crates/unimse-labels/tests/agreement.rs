@@ -48,12 +48,12 @@ fn intensities_within_the_corpus_and_polarity_but_never_the_video() {
     let degrees = [0.0, 1.0, 40.0, 2.0, 39.0, 0.5];
     let all = ask(&samples, &degrees, &UnifyOptions::default());
     let found = of(&all, Question::Intensity, "mosi");
-    // donors: a_1 (1), a_2 (3), b_1 (2), median 2; c_1 asks without giving, d_1 does neither
+    // donors: a_1 (1), a_2 (3), b_1 (2), each for other videos alone; c_1 asks without giving, d_1 does neither
     let expected = [
-        [1.0, 1.0, 1.0],                     // a_1: b_1 alone is of another video
-        [1.0, 1.0, 1.0],                     // a_2: likewise
-        [1.0, (1.0 + 1.0) / 2.0, 0.0],       // b_1: a_2 is nearer than a_1
-        [1.5, (0.5 + 1.5 + 0.5) / 3.0, 0.5], // c_1: a_2
+        [1.0, 1.0, 1.0],                           // a_1: b_1 alone is of another video
+        [1.0, 1.0, 1.0],                           // a_2: likewise
+        [1.0, (1.0 + 1.0) / 2.0, 2.0 - 1.0], // b_1: a_2 is nearer than a_1, which is the lower median
+        [1.5, (0.5 + 1.5 + 0.5) / 3.0, 2.0 - 1.5], // c_1: a_2; the median is b_1
     ];
     assert_eq!(found.iter().map(judged).collect::<Vec<_>>(), expected);
     assert_eq!(found[0].group, found[1].group);
@@ -136,6 +136,36 @@ fn polarity_without_the_filter_and_emotions_within_it() {
         of(&all, Question::MeldAcross, "mosi").is_empty(),
         "mosi knows no emotion to judge by"
     );
+}
+
+#[test]
+fn the_majority_leaves_the_own_dialogue_out() {
+    use MeldEmotion::{Anger, Fear, Sadness};
+    let meld = |id: &str, dialogue: &str, emotion| {
+        let (split, polarity) = (Split::Train, Polarity::Negative);
+        Sample::meld("meld", id, dialogue, split, polarity, emotion)
+    };
+    let samples = [
+        meld("0", "a", Anger),
+        meld("1", "a", Anger),
+        meld("2", "a", Fear),
+        meld("3", "b", Fear),
+        meld("4", "b", Sadness),
+        meld("5", "c", Sadness),
+    ];
+    let degrees = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
+    let all = ask(&samples, &degrees, &UnifyOptions::default());
+    let majority = of(&all, Question::Meld, "meld").iter();
+    let majority: Vec<f64> = majority.map(|row| row.majority).collect();
+    // b and c hold sadness twice; a and c anger twice; a and b fear and anger twice, and fear is the first of them
+    assert_eq!(majority, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+    let mut samples = samples;
+    samples[5].meld = Some(Fear);
+    let all = ask(&samples, &degrees, &UnifyOptions::default());
+    let majority = of(&all, Question::Meld, "meld").iter();
+    let majority: Vec<f64> = majority.map(|row| row.majority).collect();
+    // b and c hold fear twice; a and c too, beside two of anger; a and b too
+    assert_eq!(majority, [0.0, 0.0, 1.0, 1.0, 0.0, 1.0]);
 }
 
 #[test]

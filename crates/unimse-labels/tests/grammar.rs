@@ -173,11 +173,15 @@ fn repairs_are_listed() {
             found: found("nan")
         }
     );
+    let reordered = |word| Repair::Reordered { found: found(word) };
+    assert_eq!(repairs("1.6,positive,joy,excited"), [reordered("positive")]);
     assert_eq!(
-        repairs("1.6,positive,joy,excited"),
-        [Repair::Reordered {
-            found: found("positive")
-        }]
+        repairs("1.6,POSITIVE,joy,excited"),
+        [reordered("POSITIVE"), rewritten("POSITIVE", "positive")]
+    );
+    assert_eq!(
+        repairs("positive,joy,7,excited"),
+        [reordered("7"), rewritten("7", "3.0")]
     );
     assert_eq!(repairs("positive,unknown,joy,unknown"), []);
 }
@@ -211,6 +215,19 @@ fn the_intensity_wins_over_the_polarity() {
         grammar.format(&label(Polarity::Negative, 0.4)),
         "positive,0.4,joy,excited"
     );
+}
+
+#[test]
+fn a_label_is_text_and_back_and_ordered_by_its_fields() {
+    let labels: Vec<PlainLabel> = Grammar::new(&Field::ALL).labels().collect();
+    for label in &labels {
+        assert_eq!(label.to_string().parse::<PlainLabel>().unwrap(), *label);
+    }
+    assert!(labels.is_sorted()); // listed in canonical order
+    let unknown = "positive,unknown,unknown,unknown";
+    assert_eq!(unknown.parse::<PlainLabel>().unwrap().to_string(), unknown);
+    assert!(unknown.parse::<PlainLabel>().unwrap() < "positive,0.1".parse().unwrap());
+    assert_eq!("".parse::<PlainLabel>(), Err(ParseError::Empty));
 }
 
 #[test]

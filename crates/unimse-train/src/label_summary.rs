@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use unimse_corpus::Corpus;
 use unimse_eval::{Interval, bootstrap};
 use unimse_labels::{
-    Agreement, BasicEmotion, Donor, DonorProtocol, Field, IemocapEmotion, Judged, Labelled,
-    MeldEmotion, QueryProtocol, Question, Sample, Source, Split, UnifyOptions, UniversalLabel,
-    agreement, unify,
+    Agreement, Donor, DonorProtocol, Field, IemocapEmotion, Judged, Labelled, MeldEmotion,
+    QueryProtocol, Question, Sample, Source, Split, UnifyOptions, UniversalLabel, agreement, unify,
 };
 
 use crate::TrainError;
@@ -199,17 +198,8 @@ impl Summary {
         let utterances: Vec<_> = corpora.iter().flat_map(|c| &c.utterances).collect();
         // MOSEI's own emotions, where its tables hold them
         let basic = |at: usize| {
-            let raw = || {
-                utterances[at]
-                    .emotion_raw
-                    .as_deref()?
-                    .to_lowercase()
-                    .parse::<BasicEmotion>()
-                    .ok()
-            };
-            samples[at].basic().or_else(|| {
-                raw().filter(|_| !samples[at].has(Field::Meld) && !samples[at].has(Field::Iemocap))
-            })
+            let sample: &Sample = &samples[at];
+            (sample.basic()).or_else(|| utterances[at].strongest_emotion())
         };
         let answers = agreement(samples, &embeddings.rows, embeddings.dim, options, basic)?;
         let leak = match options.donors {

@@ -17,7 +17,7 @@ use unimse_labels::{
 
 use crate::{TrainError, artefact};
 
-/// One row: an utterance and its label; `None` where the utterance has no polarity or is a test row whose gold is not a full label.
+/// One row: an utterance and its label; `None` where the utterance has no polarity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Utterance id, unique within its corpus.

@@ -223,6 +223,7 @@ mod tests {
         Corpus {
             kind: CorpusKind::Mosi,
             name: "mosi".to_owned(),
+            taxonomy: None,
             utterances: utterances.collect(),
             sources: Vec::new(),
             audio_dim: Some(2),

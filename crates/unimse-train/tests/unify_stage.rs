@@ -322,11 +322,37 @@ fn without_iemocap_its_field_is_missing_masked_and_gone_from_the_grammar() {
     }
 }
 
+/// Ingests again with the emotions that MOSEI's annotators rated, which the demo does without: joy or sadness by the score.
+fn rate(data: &Path, corpus: &Path) {
+    let file = data.join("mosei/label.csv");
+    let table = std::fs::read_to_string(&file).unwrap();
+    let mut lines = table.lines();
+    let header = lines.next().unwrap();
+    let mut rated = format!("{header},happiness,sadness,anger,surprise,disgust,fear\n");
+    for line in lines {
+        let ratings = if line.contains("Positive") {
+            "2,0,1,0,0,0"
+        } else {
+            "0,1,0,1,0,0"
+        };
+        rated.push_str(&format!("{line},{ratings}\n"));
+    }
+    std::fs::write(&file, rated).unwrap();
+    ingest(data, corpus, &[], &mut |_| {}).unwrap();
+    let corpora = read_tables(corpus).unwrap();
+    let mosei = corpora
+        .iter()
+        .find(|c| c.kind == CorpusKind::Mosei)
+        .unwrap();
+    assert!(mosei.utterances.iter().all(|u| u.intensities.is_some()));
+}
+
 #[test]
 fn the_stage_writes_tables_and_a_summary_and_remembers_embeddings() {
     let work = tempfile::tempdir().unwrap();
     let at = |name: &str| work.path().join(name);
     demo(work.path(), &[]);
+    rate(&at("data"), &at("corpus"));
     let checkpoint = tiny::folder(Backbone::MiniLm);
     let encoder = checkpoint.path().to_str().unwrap();
     let run = |out: &str, options: &UnifyOptions| {
@@ -380,6 +406,8 @@ fn the_stage_writes_tables_and_a_summary_and_remembers_embeddings() {
         ("iemocap", "iemocap"),
         ("iemocap across corpora", "meld"),
         ("meld across corpora", "iemocap"),
+        ("meld across corpora", "mosei"),
+        ("iemocap across corpora", "mosei"),
     ] {
         assert!(
             questions.contains(&expected),

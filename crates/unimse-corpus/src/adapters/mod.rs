@@ -10,6 +10,7 @@ mod mmsa;
 mod own;
 mod segments;
 mod sentiment;
+mod taxonomy;
 
 use crate::{CorpusError, CorpusKind, draft::Draft, finding::Findings, folder::Folder};
 use std::path::PathBuf;

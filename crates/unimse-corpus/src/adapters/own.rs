@@ -1,11 +1,15 @@
 //! A table of the user's own, `utterances.csv`, `.jsonl` or `.parquet`: any corpus can join, and one of the four can lie like this too.
 //!
 //! Columns (`docs/datasets.md`): `utterance_id, split, text` and `score` or `emotion`; optionally `dialogue_id, turn, speaker, start_s,
-//! end_s, polarity`, `taxonomy` (`meld` or `iemocap`), `audio` and `video` (paths of `.npy` or `.wav` files, relative to the folder).
+//! end_s, polarity`, `taxonomy` (`meld`, `iemocap` or the name in `taxonomy.toml`), `audio` and `video` (paths of `.npy` or `.wav` files,
+//! relative to the folder).
 
-use super::media::detail;
+use super::{
+    media::detail,
+    taxonomy::{self, Emotions},
+};
 use crate::{
-    CorpusError, CorpusKind, Polarity, Task, Taxonomy, Utterance,
+    CorpusError, CorpusKind, Polarity, Task, Utterance,
     draft::{Draft, Modality},
     feature::Feature,
     finding::Findings,
@@ -22,7 +26,7 @@ use std::{
     fs::File,
     path::{Path, PathBuf},
 };
-use unimse_labels::{IemocapEmotion, MeldEmotion, Split};
+use unimse_labels::{CustomTaxonomy, Split};
 
 /// Names of such a table.
 pub(crate) const FILES: [&str; 3] = ["utterances.csv", "utterances.jsonl", "utterances.parquet"];
@@ -58,11 +62,20 @@ pub(super) fn read(
         _ => parquet(path, file)?,
     };
     draft.add_source(&table.path, &table.file);
-    let Some(places) = Places::find(&table, known, findings) else {
+    let described = taxonomy::read(folder, findings)?;
+    let Some(places) = Places::find(&table, known, described, findings) else {
         return Ok(draft);
     };
+    let emotions = places.emotions.as_ref();
     if known.is_none() {
-        draft.kind = CorpusKind::Own(places.task);
+        let scored = emotions.map(|emotions| Task::Emotion(emotions.scored));
+        draft.kind = CorpusKind::Own(scored.unwrap_or(Task::Sentiment));
+    }
+    draft.taxonomy = emotions.and_then(|emotions| emotions.own.clone());
+    taxonomy::tell(folder, emotions, findings);
+    if draft.taxonomy.is_some() {
+        let path = folder.root().join(taxonomy::FILE);
+        draft.add_source(&path, &folder.relative(&path));
     }
     let mut turns = HashMap::new();
     for (line, row) in &table.rows {
@@ -105,7 +118,8 @@ fn feature(path: &Path, modality: Modality) -> Result<Option<Feature>, String> {
 
 /// Where the columns are, and what they say of the corpus.
 struct Places {
-    task: Task,
+    /// `None`: the label is a score.
+    emotions: Option<Emotions>,
     id: usize,
     split: usize,
     text: usize,
@@ -119,7 +133,12 @@ struct Places {
 }
 
 impl Places {
-    fn find(table: &Table, known: Option<CorpusKind>, findings: &mut Findings) -> Option<Self> {
+    fn find(
+        table: &Table,
+        known: Option<CorpusKind>,
+        described: Option<CustomTaxonomy>,
+        findings: &mut Findings,
+    ) -> Option<Self> {
         let wanted = match known.map(CorpusKind::task) {
             Some(Task::Sentiment) => "score",
             Some(Task::Emotion(_)) => "emotion",
@@ -127,13 +146,14 @@ impl Places {
         };
         let [id, split, text, label] =
             table.require(["utterance_id", "split", "text", wanted], findings)?;
-        let task = match known.map(CorpusKind::task) {
-            Some(task) => task,
-            None if table.find(&["score"]).is_some() => Task::Sentiment,
-            None => Task::Emotion(taxonomy(table, findings)?),
+        let emotions = match known.map(CorpusKind::task) {
+            Some(Task::Sentiment) => None,
+            Some(Task::Emotion(scored)) => Some(Emotions { scored, own: None }),
+            None if table.find(&["score"]).is_some() => None,
+            None => Some(Emotions::find(table, described, findings)?),
         };
         Some(Self {
-            task,
+            emotions,
             id,
             split,
             text,
@@ -244,7 +264,7 @@ impl Places {
             score,
             polarity,
             emotion: emotion.map(str::to_owned),
-            emotion_raw: emotion.map(|_| row[self.label].trim().to_owned()),
+            emotion_raw: cell(self.emotions.as_ref().map(|_| self.label)).map(str::to_owned),
             audio: None,
             video: None,
             vad: None,
@@ -265,62 +285,21 @@ impl Places {
         if cell.is_empty() {
             return Ok((None, None, None));
         }
-        let unknown = |error: unimse_labels::UnknownName| {
-            ("UNKNOWN_EMOTION", format!("column emotion: {error}"))
-        };
-        match self.task {
-            Task::Sentiment => match cell.parse::<f32>() {
-                Ok(score) if (-3.0..=3.0).contains(&score) => {
-                    Ok((Some(score), None, Some(Polarity::from_score(score))))
-                }
-                _ => Err((
-                    "LABEL_RANGE",
-                    format!("column score: expected a score in [-3, 3], found {cell:?}"),
-                )),
-            },
-            Task::Emotion(Taxonomy::Meld) => {
-                let emotion: MeldEmotion = cell.to_lowercase().parse().map_err(unknown)?;
-                Ok((None, Some(emotion.name()), meld_polarity(emotion)))
-            }
-            Task::Emotion(Taxonomy::Iemocap) => {
-                let emotion: IemocapEmotion = cell.to_lowercase().parse().map_err(unknown)?;
-                Ok((None, Some(emotion.name()), Some(emotion.polarity())))
-            }
+        if let Some(emotions) = &self.emotions {
+            return match emotions.class(cell) {
+                Ok((emotion, polarity)) => Ok((None, emotion, polarity)),
+                Err(error) => Err(("UNKNOWN_EMOTION", format!("column emotion: {error}"))),
+            };
         }
-    }
-}
-
-/// What a MELD emotion says of polarity where no column does: surprise may be either.
-fn meld_polarity(emotion: MeldEmotion) -> Option<Polarity> {
-    match emotion.name() {
-        "neutral" => Some(Polarity::Neutral),
-        "joy" => Some(Polarity::Positive),
-        "surprise" => None,
-        _ => Some(Polarity::Negative),
-    }
-}
-
-/// The one taxonomy that the column of this name holds.
-fn taxonomy(table: &Table, findings: &mut Findings) -> Option<Taxonomy> {
-    let [column] = table.require(["taxonomy"], findings)?;
-    let mut found = None;
-    for (line, row) in &table.rows {
-        let name = row[column].trim().to_lowercase();
-        let task = Task::from_name(&name).filter(|task| found.is_none_or(|other| other == *task));
-        match task {
-            Some(task @ Task::Emotion(_)) => found = Some(task),
-            _ => {
-                let message = format!(
-                    "column taxonomy: expected meld or iemocap, the same in every row, found {name:?}"
-                );
-                findings.error("TAXONOMY", &table.file, at(*line), message);
-                return None;
+        match cell.parse::<f32>() {
+            Ok(score) if (-3.0..=3.0).contains(&score) => {
+                Ok((Some(score), None, Some(Polarity::from_score(score))))
             }
+            _ => Err((
+                "LABEL_RANGE",
+                format!("column score: expected a score in [-3, 3], found {cell:?}"),
+            )),
         }
-    }
-    match found? {
-        Task::Emotion(taxonomy) => Some(taxonomy),
-        Task::Sentiment => None,
     }
 }
 
