@@ -5,13 +5,15 @@ use crate::stage::{Record, Source};
 use crate::tree;
 use anyhow::{Result, bail};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The folders of a data folder that are read, and the mark of synthetic data.
+/// The data sets' folders, and the mark of synthetic data.
 const DATA: [&str; 5] = ["mosi", "mosei", "meld", "iemocap", "SYNTHETIC"];
+/// What makes any other folder of a data folder a corpus.
+const OWN: [&str; 3] = ["utterances.csv", "utterances.jsonl", "utterances.parquet"];
 
 /// The whole of `provenance.json`.
 #[derive(Serialize)]
@@ -139,17 +141,27 @@ impl Host {
     }
 }
 
-/// Every file of the data sets in the data folder.
+/// Every file of the corpora in the data folder.
 pub(crate) fn sources(data: &Path) -> Result<BTreeMap<String, Source>> {
     if !data.is_dir() {
         bail!("--data {} is not a folder", data.display());
     }
+    let mut names: BTreeSet<String> = DATA.map(str::to_owned).into();
+    for entry in fs::read_dir(data)? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().into_string()
+            && !name.starts_with('.')
+            && OWN.iter().any(|table| entry.path().join(table).is_file())
+        {
+            names.insert(name);
+        }
+    }
     let mut sources = BTreeMap::new();
-    for name in DATA {
-        let path = data.join(name);
+    for name in names {
+        let path = data.join(&name);
         if path.is_file() {
             sources.insert(
-                name.to_owned(),
+                name,
                 Source {
                     bytes: fs::metadata(&path)?.len(),
                     sha256: tree::sha256_file(&path)?,
@@ -176,4 +188,32 @@ fn said(command: &mut Command) -> Option<String> {
         .status
         .success()
         .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corpus_of_ones_own_is_a_source_and_another_folder_is_not() -> Result<()> {
+        let data = tempfile::tempdir()?;
+        for file in [
+            "meld/a.csv",
+            "chats/utterances.csv",
+            "chats/taxonomy.toml",
+            "notes/read.me",
+            ".old/utterances.csv",
+        ] {
+            let path = data.path().join(file);
+            fs::create_dir_all(path.parent().unwrap_or(&path))?;
+            fs::write(path, file)?;
+        }
+        let found = sources(data.path())?;
+        let found: Vec<&str> = found.keys().map(String::as_str).collect();
+        assert_eq!(
+            found,
+            ["chats/taxonomy.toml", "chats/utterances.csv", "meld/a.csv"]
+        );
+        Ok(())
+    }
 }

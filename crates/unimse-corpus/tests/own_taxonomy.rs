@@ -162,3 +162,25 @@ fn what_is_wrong_is_told_in_one_line_with_its_file() {
     let message = unused.message(Severity::Warning, "UNUSED_FILE");
     assert!(message.contains("chats/taxonomy.toml"), "{message}");
 }
+
+#[test]
+fn a_description_that_nobody_names_may_be_anything() {
+    let table = TABLE.replace("moods", "meld").replace("delighted", "joy");
+    let table = table.replace("boredom", "anger").replace("calm", "neutral");
+    let data = Data::new(&table, "[tags]\nx = 1\n");
+    assert_eq!(data.ingest().unwrap().taxonomy, None);
+    let message = data.message(Severity::Warning, "UNUSED_FILE");
+    assert!(message.contains("taxonomy.toml"), "{message}");
+}
+
+#[test]
+fn a_polarity_column_cannot_contradict_the_class() {
+    let table = "utterance_id,split,text,emotion,taxonomy,polarity\n\
+        a,train,Great,delighted,moods,negative\nb,dev,Hm,calm,moods,neutral\n";
+    let error = Data::new(table, MOODS).ingest().unwrap_err();
+    let expected = "column polarity: expected that of the emotion, positive, found negative";
+    assert!(
+        error.contains("line 2") && error.contains(expected),
+        "{error}"
+    );
+}

@@ -17,6 +17,11 @@ pub fn resolve(name: &str, cache: &Path) -> Result<PathBuf> {
     Hub::from_env(cache).resolve(name)
 }
 
+/// As [`resolve`], for a sentence encoder whose own `1_Pooling/config.json` shall say how it pools.
+pub fn resolve_encoder(name: &str, cache: &Path) -> Result<PathBuf> {
+    Hub::from_env(cache).resolve_encoder(name)
+}
+
 /// The cache the Hub's own tools use: `hub` in `HF_HOME`, or below the user's cache.
 pub fn default_cache() -> PathBuf {
     hf_hub::Cache::from_env().path().clone()
@@ -102,13 +107,10 @@ impl Hub {
             )));
         }
         let repo = self.api(name)?.model(name.to_owned());
-        let cache = hf_hub::Cache::new(self.cache.clone()).model(name.to_owned());
-        // What a checkpoint may lack cannot be told from what the cache lacks: only a first download asks for it.
-        let first = cache.get("config.json").is_none();
-        let mut folder = self.fetch(&repo, name, first)?;
+        let mut folder = self.fetch(&repo, name)?;
         if folder.is_none() {
             // The model changed on the Hub since the cache got its first file: now that the cache knows, take all anew.
-            folder = self.fetch(&repo, name, first)?;
+            folder = self.fetch(&repo, name)?;
         }
         folder.ok_or_else(|| self.refuse(name, "its files keep changing on the Hub; try again"))
     }
@@ -126,8 +128,8 @@ impl Hub {
         builder.build().map_err(|e| self.refuse(name, e))
     }
 
-    /// Gets every file the model needs, and the pooling of a sentence encoder `with_pooling`; `None` if they are not of one revision.
-    fn fetch(&self, repo: &ApiRepo, name: &str, with_pooling: bool) -> Result<Option<PathBuf>> {
+    /// Gets every file the model needs; `None` if they are not of one revision.
+    fn fetch(&self, repo: &ApiRepo, name: &str) -> Result<Option<PathBuf>> {
         let optional = |file: &str| self.optional(repo, name, file);
         let need = |file: &str| {
             optional(file)?.ok_or_else(|| self.refuse(name, format!("it has no {file}")))
@@ -155,15 +157,43 @@ impl Hub {
                 (AutoModel.from_pretrained(NAME).save_pretrained(FOLDER))",
             ));
         }
-        let pooling = match with_pooling {
-            true => optional(POOLING)?,
-            false => None,
-        };
         let folder = files.first().and_then(|f| f.parent()).map(Path::to_owned);
-        Ok(folder.filter(|folder| {
-            files.iter().all(|f| f.parent() == Some(folder))
-                && pooling.is_none_or(|pooling| pooling == folder.join(POOLING))
-        }))
+        Ok(folder.filter(|folder| files.iter().all(|f| f.parent() == Some(folder))))
+    }
+
+    /// As [`Hub::resolve`], with the file that says how a sentence encoder pools: it is in the folder, or the Hub has none.
+    ///
+    /// # Errors
+    /// As there, and where the cache does not have that file and the Hub cannot be asked.
+    pub fn resolve_encoder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.resolve(name)?;
+        if Path::new(name).is_dir() || folder.join(POOLING).is_file() {
+            return Ok(folder);
+        }
+        // Where the Hub's own tools note that a revision lacks a file.
+        let (revision, root) = (folder.file_name(), folder.ancestors().nth(2));
+        let note = root
+            .zip(revision)
+            .map(|(root, revision)| root.join(".no_exist").join(revision).join(POOLING));
+        if note.as_ref().is_some_and(|note| note.is_file()) {
+            return Ok(folder);
+        }
+        let repo = self.api(name)?.model(name.to_owned());
+        let asked = self.optional(&repo, name, POOLING);
+        let asked =
+            asked.map_err(|e| ModelError::Hub(format!("{e}. Or say how it pools: mean or cls")))?;
+        match (asked, note) {
+            (Some(pooling), _) if pooling != folder.join(POOLING) => {
+                Err(self.refuse(name, "it has just changed on the Hub; try again"))
+            }
+            (None, Some(note)) => {
+                let parent = note.parent().unwrap_or(&folder);
+                std::fs::create_dir_all(parent).map_err(ModelError::io(parent))?;
+                std::fs::write(&note, "").map_err(ModelError::io(&note))?;
+                Ok(folder)
+            }
+            _ => Ok(folder),
+        }
     }
 
     /// `None` if the checkpoint has no such file.

@@ -100,7 +100,10 @@ impl SentenceEncoder {
         let mut hash = Sha256::new();
         let mut files = vec![folder.join("config.json"), folder.join("tokenizer.json")];
         match pooling {
-            None => files.extend(Some(folder.join(POOLING)).filter(|path| path.exists())),
+            None => {
+                Pooling::from_folder(folder)?;
+                files.extend(Some(folder.join(POOLING)).filter(|path| path.exists()));
+            }
             Some(pooling) => hash.update(format!("{pooling:?} pooling, ")),
         }
         files.extend(checkpoint_files(folder)?);

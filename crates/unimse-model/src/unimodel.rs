@@ -12,10 +12,10 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use unimse_labels::Grammar;
 
-use crate::batch::{Batch, Losses, ModalityBatch, Prediction, Target};
-use crate::bert::{BertConfig, BertEncoder};
+use crate::batch::{Batch, Losses, ModalityBatch, Target};
+use crate::bert::BertEncoder;
 use crate::checkpointing::Tape;
-use crate::config::{Backbone, Decoder, FeatureDims, Modality, ModelConfig};
+use crate::config::{Modality, ModelConfig};
 use crate::contrast::Contrast;
 use crate::encoder::TextEncoder;
 use crate::error::{ModelError, Result};
@@ -23,13 +23,16 @@ use crate::fusion::{Absent, Fusion, fusion_ratio};
 use crate::label_decoder::LabelDecoder;
 use crate::layers::Embedding;
 use crate::lstm::{ModalityEncoder, ModalityStates};
-use crate::parameters::{OURS, outside_last_blocks};
+use crate::parameters::outside_last_blocks;
 use crate::precision::Precision;
-use crate::t5::{T5, T5Config, T5Encoder};
+use crate::t5::{T5, T5Encoder};
 use crate::text_decoder::TextDecoder;
-use crate::tokenizer::Tokenizer;
-use crate::weights::{self, Family};
+use crate::weights;
 
+mod build;
+mod inference;
+
+pub use self::inference::Inference;
 pub use crate::parameters::ParameterGroup;
 
 /// Segment of the current utterance.
@@ -103,136 +106,6 @@ pub struct UniModel {
 }
 
 impl UniModel {
-    /// Builds the model around the checkpoint in `folder` (Hub layout) with one input projection for each of `feature_dims`;
-    /// our own parameters are drawn from LibTorch's generator (`tch::manual_seed`).
-    ///
-    /// # Errors
-    /// A configuration that no model can be built from, a broken or incomplete checkpoint.
-    pub fn new(
-        config: &ModelConfig,
-        grammar: &Grammar,
-        folder: &Path,
-        feature_dims: &FeatureDims,
-        device: Device,
-        precision: Precision,
-    ) -> Result<Self> {
-        config
-            .validate()
-            .map_err(|e| ModelError::Input(e.to_string()))?;
-        let store = VarStore::new(device);
-        let root = store.root();
-        let (text, labels, family) = match (config.backbone, config.decoder) {
-            (Backbone::MiniLm, _) => {
-                let mut shape = BertConfig::from_folder(folder)?;
-                shape.hidden_dropout_prob = config.dropout;
-                shape.attention_probs_dropout_prob = config.dropout;
-                (
-                    Text::Bert(BertEncoder::new(&root, &shape, precision)),
-                    None,
-                    Family::Bert,
-                )
-            }
-            (Backbone::T5, decoder) => {
-                let mut shape = T5Config::from_folder(folder)?;
-                shape.dropout_rate = config.dropout;
-                if decoder == Decoder::T5 {
-                    let tokenizer = Tokenizer::from_folder(folder)?;
-                    tokenizer.check_vocabulary(shape.vocab_size)?;
-                    let labels = TextDecoder::new(grammar, tokenizer, &shape)?;
-                    (
-                        Text::T5(Box::new(T5::new(&root, &shape, precision))),
-                        Some(Labels::Text(Box::new(labels))),
-                        Family::T5,
-                    )
-                } else {
-                    let shared =
-                        Embedding::new(&(&root / "shared"), shape.vocab_size, shape.d_model, 1.0);
-                    (
-                        Text::T5Encoder(T5Encoder::new(
-                            &(&root / "encoder"),
-                            &shape,
-                            shared,
-                            precision,
-                        )),
-                        None,
-                        Family::T5,
-                    )
-                }
-            }
-        };
-        let (dim, layers) = (text.encoder().dim(), text.encoder().layers());
-        if let Some(positions) = text.encoder().max_positions()
-            && config.max_tokens as i64 > positions
-        {
-            let (folder, found) = (folder.display(), config.max_tokens);
-            return Err(ModelError::Input(format!(
-                "model.max_tokens: expected at most the {positions} positions of {folder}, found {found}"
-            )));
-        }
-        if config.fusion.layers > layers {
-            let found = config.fusion.layers;
-            return Err(ModelError::Input(format!(
-                "fusion.layers: expected at most the backbone's {layers}, found {found}"
-            )));
-        }
-        let ours = &root / "unimse";
-        let fusion = &ours / "fusion";
-        let branch = |modality: Modality, dims: &BTreeSet<i64>| {
-            config.has(modality).then(|| Branch {
-                encoder: ModalityEncoder::new(&(&ours / modality.name()), dims, &config.lstm),
-                absent: Absent::new(
-                    &fusion,
-                    &format!("absent_{}", modality.name()),
-                    config.lstm.hidden as i64,
-                ),
-            })
-        };
-        let (audio, video) = (
-            branch(Modality::Audio, &feature_dims.audio),
-            branch(Modality::Video, &feature_dims.video),
-        );
-        let others =
-            (usize::from(audio.is_some()) + usize::from(video.is_some())) * config.lstm.hidden;
-        let fusions = (layers - config.fusion.layers..layers)
-            .map(|layer| {
-                let f = &config.fusion;
-                Fusion::new(
-                    &(&fusion / layer),
-                    dim,
-                    others as i64,
-                    f.bottleneck as i64,
-                    f.skip,
-                    f.dropout,
-                )
-            })
-            .collect();
-        let mut model = Self {
-            segments: Embedding::new(&(&ours / "segments"), 3, dim, 0.0),
-            contrast: Contrast::new(&(&ours / "contrastive"), dim, layers, config),
-            labels: match labels {
-                Some(labels) => labels,
-                None => Labels::Closed(Box::new(LabelDecoder::new(
-                    &(&ours / "label"),
-                    grammar,
-                    dim,
-                    &config.label_decoder,
-                )?)),
-            },
-            config: config.clone(),
-            grammar: grammar.clone(),
-            precision,
-            text,
-            audio,
-            video,
-            fusions,
-            store,
-            initialised: Vec::new(),
-        };
-        model.initialised =
-            weights::load_backbone(&model.store, folder, family, &|name| name.starts_with(OURS))?;
-        Ok(model)
-    }
-
     /// Loss of a batch, `targets` one per row; with `train` dropout is on and the contrastive part is added.
     ///
     /// # Errors
@@ -331,22 +204,6 @@ impl UniModel {
             losses.checkpoints = Some((std::mem::replace(&mut losses.total, plain), tape));
         }
         Ok(losses)
-    }
-
-    /// The model as it stands now, for predicting many batches: see [`Inference`].
-    pub fn inference(&self) -> Inference<'_> {
-        Inference {
-            model: self,
-            text: tch::no_grad(|| self.text.cast()),
-        }
-    }
-
-    /// [`Inference::predict`] of one batch.
-    ///
-    /// # Errors
-    /// A batch that does not fit the model.
-    pub fn predict(&self, batch: &Batch) -> Result<Vec<Prediction>> {
-        self.inference().predict(batch)
     }
 
     /// Mean over tokens of |fusion term| / |hidden state| for each fused layer, first to last.
@@ -528,43 +385,5 @@ impl UniModel {
     /// The labels it speaks.
     pub fn grammar(&self) -> &Grammar {
         &self.grammar
-    }
-}
-
-/// A model without gradients whose backbone is cast to the compute kind once, where a pass of [`UniModel::loss`] casts it anew
-/// (t5-small in bf16: a third of the time of a batch). In fp32 nothing is cast.
-#[derive(Debug)]
-pub struct Inference<'m> {
-    model: &'m UniModel,
-    text: Text,
-}
-
-impl Inference<'_> {
-    /// Constrained decoding of a batch; one prediction per row.
-    ///
-    /// # Errors
-    /// A batch that does not fit the model.
-    pub fn predict(&self, batch: &Batch) -> Result<Vec<Prediction>> {
-        tch::no_grad(|| {
-            let model = self.model;
-            let source = model
-                .encode(&self.text, batch, false, &Tape::plain(), &mut |_| {})?
-                .states;
-            let (beams, penalty) = (model.config.beam, model.config.length_penalty);
-            match (&model.labels, &self.text) {
-                (Labels::Text(labels), Text::T5(t5)) => {
-                    Ok(labels.predict(&t5.decoder, &source, &batch.mask, beams, penalty))
-                }
-                (Labels::Closed(labels), _) => labels.predict(
-                    &source,
-                    &batch.mask,
-                    &batch.segments.eq(CURRENT).logical_and(&batch.mask),
-                    beams,
-                ),
-                (Labels::Text(_), _) => Err(ModelError::Input(
-                    "the t5 decoder needs a t5 backbone".to_owned(),
-                )),
-            }
-        })
     }
 }

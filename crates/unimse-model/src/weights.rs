@@ -183,8 +183,8 @@ pub(crate) fn tensor_shapes(folder: &Path) -> Result<BTreeMap<String, Vec<u64>>>
     Ok(shapes)
 }
 
-/// Refuses a `config.json` at `path` that describes more numbers than the weights beside it hold: nothing of that size shall be
-/// asked of the memory. `parameters` counts them, given whether the weights have a decoder. Weights that are not there, or that
+/// Refuses a `config.json` at `path` that describes a model out of all proportion to the weights beside it: no such memory shall be
+/// asked for, while a tensor that is missing is for loading to name. `parameters` counts the numbers described, given whether the weights have a decoder. Weights that are not there, or that
 /// cannot be read, are refused when they are loaded.
 pub(crate) fn check_size(path: &Path, parameters: impl FnOnce(bool) -> i128) -> Result<()> {
     let shapes = path.parent().map(tensor_shapes);
@@ -200,7 +200,7 @@ pub(crate) fn check_size(path: &Path, parameters: impl FnOnce(bool) -> i128) -> 
                 .fold(1, |n: i128, &m| n.saturating_mul(i128::from(m)))
         })
         .fold(0, i128::saturating_add);
-    if parameters <= held {
+    if parameters <= 4 * held.clamp(1 << 24, i128::MAX / 4) {
         return Ok(());
     }
     Err(ModelError::config(

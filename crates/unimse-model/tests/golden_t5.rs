@@ -3,7 +3,7 @@
 //!
 //! The random weights of the golden values are steep, and with some shapes and seeds rounding alone moves a result by more: PyTorch's
 //! own logits of the long input are up to 1e-3 from those in f64, and two sets of its kernels 3e-4 apart. There an error may be
-//! three times what five draws of one unit in the last place of the weights do.
+//! three times what five draws of one unit in the last place of the weights do, and at most thirty times the bound.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod tiny;
@@ -63,8 +63,8 @@ impl Golden {
     fn check(&self, tolerance: f64, compute: impl Fn() -> Vec<Compared>) {
         let all = compute();
         assert!(!all.is_empty());
-        let wrong = |(_, found, expected): &&Compared| error(found, expected) >= tolerance;
-        if !all.iter().any(|one| wrong(&one)) {
+        let near = |(_, found, expected): &Compared| error(found, expected) < tolerance;
+        if all.iter().all(near) {
             return;
         }
         let mut moved = vec![0f64; all.len()];
@@ -77,7 +77,10 @@ impl Golden {
             tiny::restore(weights);
         }
         for ((what, found, expected), moved) in all.iter().zip(moved) {
-            let (error, most) = (error(found, expected), tolerance.max(3.0 * moved));
+            let (error, most) = (
+                error(found, expected),
+                tolerance.max(3.0 * moved).min(30.0 * tolerance),
+            );
             assert!(
                 error < most,
                 "{}: {what}: error {error:e}, tolerance {most:e}",

@@ -137,12 +137,28 @@ fn a_sentence_encoder_comes_with_its_pooling() {
     ];
     let server = serve(&files, None);
     let cache = tempfile::tempdir().unwrap();
-    let folder = hub(&server, &cache).resolve("tiny/model").unwrap();
+    // A cache that another tool filled lacks the file; it is asked for all the same.
+    let plain = hub(&server, &cache).resolve("tiny/model").unwrap();
+    assert!(!plain.join("1_Pooling").exists());
+    let folder = hub(&server, &cache).resolve_encoder("tiny/model").unwrap();
+    assert_eq!(folder, plain);
     let text = std::fs::read_to_string(folder.join("1_Pooling/config.json")).unwrap();
     assert_eq!(text, files[3].1);
     let before = server.requests.lock().unwrap().len();
-    assert_eq!(hub(&server, &cache).resolve("tiny/model").unwrap(), folder);
+    hub(&server, &cache).resolve_encoder("tiny/model").unwrap();
     assert_eq!(server.requests.lock().unwrap().len(), before);
+
+    // That there is none is asked once, too; unasked it is an error, not a guess.
+    let server = serve(&files[..3], None);
+    let cache = tempfile::tempdir().unwrap();
+    let folder = hub(&server, &cache).resolve("tiny/model").unwrap();
+    let mut offline = hub(&server, &cache);
+    offline.endpoint = Some("http://127.0.0.1:9".to_owned());
+    let error = offline.resolve_encoder("tiny/model").unwrap_err();
+    assert!(error.to_string().contains("mean or cls"), "{error}");
+    let found = hub(&server, &cache).resolve_encoder("tiny/model").unwrap();
+    assert_eq!((&found, found.join("1_Pooling").exists()), (&folder, false));
+    assert_eq!(offline.resolve_encoder("tiny/model").unwrap(), folder);
 }
 
 #[test]

@@ -69,7 +69,7 @@ pub struct LabelsConfig {
     pub min_similarity: Option<f32>,
     /// Text form of a label: `fields` (default) or the paper's `triple`.
     pub form: Form,
-    /// Decimals of the intensity, 1 to 3; default 1.
+    /// Decimals of the intensity, 1 to 4; default 1.
     pub decimals: u8,
 }
 
@@ -390,9 +390,9 @@ impl RunConfig {
                 t.temperature
             )));
         }
-        if !(1..=3).contains(&self.labels.decimals) {
+        if !(1..=4).contains(&self.labels.decimals) {
             return Err(TrainError::Config(format!(
-                "labels.decimals: expected 1 to 3, found {}",
+                "labels.decimals: expected 1 to 4, found {}",
                 self.labels.decimals
             )));
         }
@@ -448,7 +448,7 @@ mod tests {
                 "model.max_tokens=7",
                 "model.max_tokens: expected at least 8, found 7",
             ),
-            ("labels.decimals=4", "labels.decimals: expected 1 to 3"),
+            ("labels.decimals=5", "labels.decimals: expected 1 to 4"),
             ("labels.pooling=max", "pooling"),
         ] {
             let error = RunConfig::merge(None, None, &[text.to_owned()])

@@ -5,6 +5,7 @@ use std::path::Path;
 use unimse_corpus::Corpus;
 use unimse_labels::{DonorProtocol, Sample, UnifyOptions, UniversalLabel, unify};
 use unimse_model::Pooling;
+use unimse_model::hub::{default_cache, resolve_encoder};
 
 use crate::embeddings::write_embeddings;
 pub use crate::embeddings::{Embeddings, embed, embeddings_path, read_embeddings};
@@ -31,7 +32,11 @@ pub fn run(
     let texts: Vec<&str> = (corpora.iter().flat_map(|c| &c.utterances))
         .map(|u| u.text.as_str())
         .collect();
-    let embeddings = embed(&texts, &checkpoint_folder(encoder)?, pooling, cache)?;
+    let folder = match pooling {
+        Some(_) => checkpoint_folder(encoder)?,
+        None => resolve_encoder(encoder, &default_cache())?,
+    };
+    let embeddings = embed(&texts, &folder, pooling, cache)?;
     let samples: Vec<Sample> = corpora.iter().flat_map(Corpus::samples).collect();
     let labels = unify(&samples, &embeddings.rows, embeddings.dim, options)?;
     let summary = Summary::new(&corpora, &samples, &labels, &embeddings, options)?;

@@ -5,7 +5,7 @@
 //!
 //! The steep random weights of the golden checkpoints amplify rounding: PyTorch misses its own ninth and tenth loss of Adam by
 //! up to 1e-3 on every other set of its CPU kernels (docs/model.md). So what five draws of one unit in the last place of the
-//! initial weights move by more than a third of 1e-4 is held to three times that.
+//! initial weights move by more than a third of 1e-4 is held to three times that, and to 1e-2 at the most.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 #[path = "../../unimse-model/tests/tiny/mod.rs"]
@@ -218,7 +218,7 @@ fn golden_optimizer_ten_losses_and_final_norms() {
         };
         for (at, (name, expected)) in names.zip(expected).enumerate() {
             let error = (found[at] - expected).abs() / expected;
-            let most = (3.0 * moved(at)).max(1e-4);
+            let most = (3.0 * moved(at)).clamp(1e-4, 1e-2);
             assert!(
                 error < most,
                 "{} {file}, {name}: expected {expected}, found {}, error {error:.1e}, tolerance {most:.1e}",

@@ -1,4 +1,4 @@
-//! Label tables: the first byte says whose, the rest is the file. The doctor must report and never panic.
+//! Label tables and what describes them: the first byte says whose, the rest is the file. The doctor must report and never panic.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,7 +7,7 @@ use std::{cell::RefCell, fs, path::Path};
 const MELD: &str = "Utterance,Emotion,Sentiment,Dialogue_ID,Utterance_ID,StartTime,EndTime\nHi,joy,positive,0,0,\"0:00:01,5\",\"0:00:02,000\"\n";
 
 /// The file that the bytes become, and the files it needs beside it.
-const PLACES: [(&str, &[(&str, &str)]); 8] = [
+const PLACES: [(&str, &[(&str, &str)]); 9] = [
     ("mosi/label.csv", &[]),
     ("mosei/label.csv", &[]),
     ("meld/train_sent_emo.csv", &[("meld/dev_sent_emo.csv", MELD), ("meld/test_sent_emo.csv", MELD)]),
@@ -19,6 +19,7 @@ const PLACES: [(&str, &[(&str, &str)]); 8] = [
     ),
     ("own/utterances.csv", &[]),
     ("own/utterances.jsonl", &[]),
+    ("own/taxonomy.toml", &[("own/utterances.csv", "utterance_id,split,text,emotion,taxonomy\na,train,Great,delight,moods\n")]),
 ];
 
 thread_local! {

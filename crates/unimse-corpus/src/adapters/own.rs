@@ -62,7 +62,12 @@ pub(super) fn read(
         _ => parquet(path, file)?,
     };
     draft.add_source(&table.path, &table.file);
-    let described = taxonomy::read(folder, findings)?;
+    let described = match known {
+        None if table.find(&["score"]).is_none() && taxonomy::asked_for(&table) => {
+            taxonomy::read(folder, findings)?
+        }
+        _ => None,
+    };
     let Some(places) = Places::find(&table, known, described, findings) else {
         return Ok(draft);
     };
@@ -249,6 +254,15 @@ impl Places {
             return wrong(
                 "POLARITY_SIGN",
                 format!("column polarity: expected the sign of the score {score}, found {word}"),
+            );
+        }
+        let own = self.emotions.as_ref().is_some_and(|e| e.own.is_some());
+        if let (true, Some(class), Some(word)) = (own, implied, polarity)
+            && word != class
+        {
+            return wrong(
+                "POLARITY_SIGN",
+                format!("column polarity: expected that of the emotion, {class}, found {word}"),
             );
         }
         Some(Utterance {

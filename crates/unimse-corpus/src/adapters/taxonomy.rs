@@ -10,6 +10,12 @@ use unimse_labels::{CustomTaxonomy, IemocapEmotion, MeldEmotion, UnknownName};
 /// Name of the description, beside the table.
 pub(super) const FILE: &str = "taxonomy.toml";
 
+/// Whether the column `taxonomy` begins with a name that only a description can explain.
+pub(super) fn asked_for(table: &Table) -> bool {
+    let first = table.find(&["taxonomy"]).zip(table.rows.first());
+    first.is_some_and(|(column, (_, row))| builtin(&row[column]).is_none())
+}
+
 /// The taxonomy that the folder describes; `None` where it describes none, or a broken one.
 pub(super) fn read(
     folder: &Folder,

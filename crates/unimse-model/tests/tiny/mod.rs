@@ -60,9 +60,8 @@ pub(crate) fn restore(weights: Vec<(Tensor, Tensor)>) {
     }
 }
 
-/// Random weights for the T5 that the configuration in `folder` describes, in place of those there.
+/// Random weights for the T5 that the configuration in `folder` describes.
 pub(crate) fn save_t5(folder: &std::path::Path) {
-    let _ = std::fs::remove_file(folder.join("model.safetensors"));
     let store = VarStore::new(Device::Cpu);
     T5::new(
         &store.root(),

@@ -54,7 +54,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     options.queries = args.queries.unwrap_or(options.queries);
     options.min_similarity = args.min_similarity.or(options.min_similarity);
     let encoder = args.encoder.as_deref().unwrap_or(&config.labels.encoder);
-    let pooling = args.pooling.or(config.labels.pooling);
+    // The pooling of the configuration is that of its encoder.
+    let configured = config.labels.pooling.filter(|_| args.encoder.is_none());
+    let pooling = args.pooling.or(configured);
     let cache = embeddings::default_cache();
     let summary = unify::run(
         &args.corpus,
