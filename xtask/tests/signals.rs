@@ -61,6 +61,18 @@ fn wait_for<T>(mut ready: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// States of the processes of a group, as `ps` shows them.
+fn states(group: Pid) -> Vec<char> {
+    let group = group.as_raw_nonzero().to_string();
+    let state = |entry: std::io::Result<fs::DirEntry>| {
+        let stat = fs::read_to_string(entry.ok()?.path().join("stat")).ok()?;
+        let mut fields = stat.rsplit(')').next()?.split_whitespace();
+        let (state, its) = (fields.next()?.chars().next()?, fields.nth(1)?);
+        (its == group).then_some(state)
+    };
+    fs::read_dir("/proc").unwrap().filter_map(state).collect()
+}
+
 fn pid(child: &Child) -> Pid {
     Pid::from_child(child)
 }
@@ -112,15 +124,13 @@ fn sigterm_reaches_the_child_and_exits_143() {
 fn stopping_and_continuing_take_the_child_along() {
     let dir = tempfile::tempdir().unwrap();
     let (mut xtask, child) = start(dir.path());
-    let stopped = |pid: Pid| {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
-        stat.contains(") T ")
-    };
+    // Of the child's group one is enough: a shell that has just forked a `sleep` waits for it to start and is not stopped itself.
     let both = |expected| {
         wait_for(|| {
+            let stopped = |group: Pid| states(group).contains(&'T');
             [pid(&xtask), child]
                 .iter()
-                .all(|pid| stopped(*pid) == expected)
+                .all(|group| stopped(*group) == expected)
                 .then_some(())
         });
     };
