@@ -23,8 +23,8 @@ impl UniModel {
     }
 }
 
-/// A model without gradients whose backbone is cast to the compute kind once, where a pass of [`UniModel::loss`] casts it anew
-/// (t5-small in bf16: a third of the time of a batch). In fp32 nothing is cast.
+/// A model without gradients whose backbone is cast to the compute kind once, where a pass of [`UniModel::loss`] casts it
+/// anew. In fp32 nothing is cast.
 #[derive(Debug)]
 pub struct Inference<'m> {
     model: &'m UniModel,
