@@ -113,6 +113,7 @@ fn light_crates_reach_no_heavy_library() {
             &["tch", "torch-sys", "polars", "arrow", "parquet"][..],
         ),
         ("unimse-formats", &["tch", "torch-sys"]),
+        ("unimse-run", &["tch", "torch-sys", "arrow", "polars"]),
         ("unimse-eval", &["tch", "torch-sys"]),
         ("unimse-corpus", &["tch", "torch-sys"]),
         ("unimse-report", &["tch", "torch-sys"]),

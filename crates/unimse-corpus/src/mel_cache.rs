@@ -7,6 +7,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
 };
+use unimse_run::artefact;
 
 /// Changes whenever the features of the same file would: entries of another version are never read.
 const VERSION: &str = "mel64-1";
@@ -55,12 +56,11 @@ fn read(entry: &Path, dim: usize) -> Option<Vec<f32>> {
 
 fn write(entry: &Path, values: &[f32]) -> std::io::Result<()> {
     let folder = entry.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
     let data: Vec<u8> = values
         .iter()
         .flat_map(|value| value.to_le_bytes())
         .collect();
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = artefact::temporary(folder).map_err(|error| error.source)?;
     file.write_all(&Sha256::digest(&data))?;
     file.write_all(&data)?;
     file.persist(entry).map(drop).map_err(|error| error.error)

@@ -10,7 +10,8 @@ use safetensors::{SafeTensors, serialize_to_file};
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
-use crate::{TrainError, artefact};
+use crate::TrainError;
+use unimse_run::artefact;
 
 /// Where the loop stands: everything but tensors.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -77,10 +78,9 @@ pub fn save(
     }
     let text = serde_json::to_string(state).map_err(|e| TrainError::artefact(path, e))?;
     let metadata = Some(HashMap::from([(KEY.to_owned(), text)]));
-    let file = tempfile::NamedTempFile::new_in(folder)
-        .map_err(TrainError::io(folder, "creating a temporary file"))?;
+    let file = artefact::temporary(folder)?;
     serialize_to_file(views, metadata, file.path()).map_err(|e| TrainError::artefact(path, e))?;
-    artefact::persist(file, path)
+    Ok(artefact::persist(file, path)?)
 }
 
 /// Reads the state and, unless `state_only`, the tensors.

@@ -65,6 +65,16 @@ pub enum TrainError {
     Torch(#[from] tch::TchError),
 }
 
+impl From<unimse_run::FileError> for TrainError {
+    fn from(error: unimse_run::FileError) -> Self {
+        Self::Io {
+            path: error.path,
+            action: error.action,
+            source: error.source,
+        }
+    }
+}
+
 impl TrainError {
     /// For `map_err` on file operations.
     pub(crate) fn io(

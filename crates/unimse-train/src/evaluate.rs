@@ -21,7 +21,8 @@ use crate::sampler::Plan;
 use crate::scoring::{self, Pairs, Values};
 use crate::session::Session;
 use crate::unify::read_embeddings;
-use crate::{TrainError, artefact, predictions, receipts};
+use crate::{TrainError, predictions, receipts};
+use unimse_run::artefact;
 
 /// Scores the run's selected checkpoint on dev and test; writes `predictions.parquet` and `results.json`.
 ///

@@ -15,7 +15,8 @@ use unimse_labels::{
     Donor, IemocapEmotion, Labelled, MeldEmotion, Polarity, Source, Split, UniversalLabel,
 };
 
-use crate::{TrainError, artefact};
+use crate::TrainError;
+use unimse_run::artefact;
 
 /// One row: an utterance and its label; `None` where the utterance has no polarity.
 #[derive(Debug, Clone, PartialEq)]
@@ -294,9 +295,7 @@ pub(crate) fn write_batch(
     metadata: Vec<KeyValue>,
 ) -> Result<(), TrainError> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    std::fs::create_dir_all(folder).map_err(TrainError::io(folder, "creating the folder"))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)
-        .map_err(TrainError::io(folder, "creating a temporary file"))?;
+    let mut file = artefact::temporary(folder)?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_key_value_metadata(Some(metadata))
@@ -308,7 +307,7 @@ pub(crate) fn write_batch(
         .write(batch)
         .map_err(|e| TrainError::artefact(path, e))?;
     writer.close().map_err(|e| TrainError::artefact(path, e))?;
-    artefact::persist(file, path)
+    Ok(artefact::persist(file, path)?)
 }
 
 /// Reads all batches of a Parquet file and its key-value metadata.

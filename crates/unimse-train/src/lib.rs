@@ -17,7 +17,6 @@
 //! # Ok::<(), unimse_train::TrainError>(())
 //! ```
 
-pub mod artefact;
 pub mod baselines;
 pub mod checkpoint;
 mod comparison;

@@ -12,7 +12,8 @@ use unimse_corpus::{Corpus, Sequence};
 use unimse_labels::Split;
 use unimse_model::config::Modality;
 
-use crate::{TrainError, artefact};
+use crate::TrainError;
+use unimse_run::artefact;
 
 /// Standardised values beyond this many deviations are clipped.
 const LIMIT: f32 = 10.0;
@@ -134,7 +135,7 @@ impl Normaliser {
                 )
             })
             .collect();
-        artefact::write_json(path, &plain)
+        Ok(artefact::write_json(path, &plain)?)
     }
 
     /// Reads what [`Normaliser::save`] wrote.

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use unimse_labels::Split;
 
+use crate::TrainError;
 use crate::dataset::Dataset;
-use crate::{TrainError, artefact};
+use unimse_run::artefact;
 
 /// One opening of the test split.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,7 +21,8 @@ use crate::readout::Readout;
 use crate::run_folder::{Card, Paths};
 use crate::sampler::{Entry, Plan};
 use crate::session::Session;
-use crate::{TrainError, artefact, preflight, scoring};
+use crate::{TrainError, preflight, scoring};
+use unimse_run::artefact;
 
 /// The fixed parts of a training.
 struct Trainer<'a> {

@@ -7,12 +7,13 @@ use unimse_labels::{DonorProtocol, Sample, UnifyOptions, UniversalLabel, unify};
 use unimse_model::Pooling;
 use unimse_model::hub::{default_cache, resolve_encoder};
 
+use crate::TrainError;
 use crate::embeddings::write_embeddings;
 pub use crate::embeddings::{Embeddings, embed, embeddings_path, read_embeddings};
 use crate::label_summary::{Summary, summary_path};
 use crate::labels_table::{LabelTable, Row};
 use crate::session::checkpoint_folder;
-use crate::{TrainError, artefact};
+use unimse_run::artefact;
 
 /// Embeds, unifies and writes `out/<corpus>.parquet`, `out/embeddings/<corpus>.parquet` and `out/summary.json`.
 ///

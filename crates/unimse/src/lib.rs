@@ -22,4 +22,5 @@ pub use unimse_formats as formats;
 pub use unimse_labels as labels;
 pub use unimse_model as model;
 pub use unimse_report as report;
+pub use unimse_run as run;
 pub use unimse_train as train;

@@ -23,8 +23,8 @@ mod tests;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use unimse_run::artefact;
 
 /// Version of the generator: raise it when its output changes.
 pub const VERSION: u32 = 1;
@@ -194,17 +194,7 @@ fn write_folder(dir: &Path, files: &[File]) -> Result<(), DemoError> {
 
 /// Writes `bytes` under a temporary name, synced, then renames it to `path`.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), DemoError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(io(folder))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io(folder))?;
-    file.write_all(bytes)
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(io(path))?;
-    file.persist(path).map_err(|error| DemoError::Io {
-        path: path.to_owned(),
-        source: error.error,
-    })?;
-    Ok(())
+    artefact::write(path, bytes).map_err(|error| io(&error.path)(error.source))
 }
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> DemoError {

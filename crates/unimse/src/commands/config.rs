@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use unimse_train::artefact;
+use unimse_run::artefact;
 use unimse_train::config::RunConfig;
 
 #[derive(clap::Args)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use unimse::aggregate;
-use unimse_train::artefact;
+use unimse_run::artefact;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use unimse_train::artefact;
+use unimse_run::artefact;
 use unimse_train::run_folder::Paths;
 use unimse_train::trainer;
 

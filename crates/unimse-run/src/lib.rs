@@ -1,0 +1,22 @@
+//! What crosses the stages of a run, as plain types, and the one way in which its files are written.
+//!
+//! It must not know a tensor, a table or a data set's layout: it builds in seconds, and every stage may use it.
+//!
+//! One module, one idea: [`artefact`] (files that appear whole or not at all), [`card`] (how features were made).
+//!
+//! # Example
+//! ```
+//! use unimse_run::{artefact, card::FeatureCard};
+//! let folder = tempfile::tempdir()?;
+//! let path = folder.path().join("audio.json");
+//! let card = FeatureCard::new("opensmile", 73);
+//! artefact::write_json(&path, &card)?;
+//! assert_eq!(serde_json::from_slice::<FeatureCard>(&std::fs::read(&path)?)?, card);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod artefact;
+pub mod card;
+
+pub use artefact::FileError;
+pub use card::FeatureCard;
