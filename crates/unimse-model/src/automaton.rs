@@ -152,24 +152,15 @@ impl Automaton {
         usize::try_from(self.nodes[node as usize].settled.0[field]).ok()
     }
 
-    /// Whether labels below `node` differ in `field`.
-    pub(crate) fn open(&self, node: u32, field: usize) -> bool {
-        self.nodes[node as usize].settled.0[field] == OPEN
+    /// What every label below `node` has in `field`, which may be no value; `None` where they differ.
+    pub(crate) fn known(&self, node: u32, field: usize) -> Option<Option<usize>> {
+        let settled = self.nodes[node as usize].settled.0[field];
+        (settled != OPEN).then(|| usize::try_from(settled).ok())
     }
 
     /// Whether no token after `node` can change the label.
     pub(crate) fn complete(&self, node: u32) -> bool {
         !self.nodes[node as usize].settled.0.contains(&OPEN)
-    }
-
-    /// Number of values of `field`.
-    pub(crate) fn values(&self, field: usize) -> usize {
-        match field {
-            0 => Polarity::ALL.len(),
-            1 => self.intensities.len(),
-            2 => MeldEmotion::ALL.len(),
-            _ => IemocapEmotion::ALL.len(),
-        }
     }
 
     /// The label of a complete node.

@@ -390,6 +390,9 @@ pub struct Prediction {
     pub meld: Option<Vec<f64>>,
     /// Probability of each IEMOCAP emotion in canonical order; `None` where the grammar lacks the field.
     pub iemocap: Option<Vec<f64>>,
+    /// Probability of the beginnings of labels that were not followed, the largest over the fields: the probabilities of no field are
+    /// further off than this in total variation. 0 where every label was followed.
+    pub unexplored: f64,
     /// The label that `raw` reads as.
     pub text_label: PlainLabel,
     /// Repairs the parser made while reading `raw`.

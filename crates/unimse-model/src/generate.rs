@@ -1,21 +1,18 @@
 //! Constrained generation: a search along the [`Automaton`] of a grammar that gives the best label and, from the same
 //! steps, the probabilities of its fields: logits `[rows, vocabulary]` a step (ours; the paper generates freely, section 3.2).
+//!
+//! A label is many tokens here, so not every beginning of one can be followed; what was not bounds the error ([`Marginals`]).
 
 use tch::{Kind, Tensor};
-use unimse_labels::{Grammar, PlainLabel};
+use unimse_labels::Grammar;
 
-use crate::automaton::{Automaton, FIELDS};
+use crate::automaton::Automaton;
 use crate::batch::Prediction;
+use crate::marginals::{Column, Follow, Marginals};
 use crate::t5::{Decoding, score};
 
-/// [`Beam::prefixes`] where probabilities are asked for: prefixes kept for each utterance, the greedy one among them. Polarity and intensity are settled before the tree is wider
-/// than that (with one decimal), so their probabilities are exact; those of emotions are the mean over the kept prefixes,
-/// weighted by their mass.
-pub(crate) const PREFIXES: usize = 16;
-/// Prefixes with less mass than this are not followed once their intensity is settled.
-const LEAST_MASS: f64 = 1e-3;
-/// Index of the intensity among the fields.
-const INTENSITY: usize = 1;
+/// Index of the polarity among the fields of the automaton; the columns follow it.
+const POLARITY: usize = 0;
 
 /// One way to begin a label.
 #[derive(Debug, Clone, Copy)]
@@ -23,24 +20,27 @@ struct Prefix {
     /// Always a branch of the tree.
     node: u32,
     /// Log-probability under the constrained distribution.
-    mass: f64,
+    log: f64,
     /// Tokens so far, forced ones among them, without the start token.
     length: usize,
     /// Row of the decoder it continues.
     parent: usize,
+    /// Whether it took the most probable token at every branch.
+    greedy: bool,
 }
 
 /// What a search found out about one utterance.
 #[derive(Debug, Clone)]
 struct Found {
-    /// Mass of each value of each field, over all prefixes that settled it.
-    mass: [Vec<f64>; FIELDS],
+    marginals: Marginals,
     greedy: Option<u32>,
     /// Of the complete labels met, the one with the highest score.
     best: Option<(f64, u32)>,
+    /// Probability that may still be left out.
+    left: f64,
 }
 
-/// Which of the labels that a search meets is its answer.
+/// Which of the labels that a search meets is its answer, and how many beginnings it follows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Beam {
     /// 1 takes the greedy label. More take the label with the best [`score`] of those met while at least so many prefixes
@@ -48,39 +48,66 @@ pub(crate) struct Beam {
     pub(crate) beams: usize,
     /// Exponent of the length in [`score`]. Forced tokens have probability 1 and count in the length.
     pub(crate) length_penalty: f64,
-    /// Prefixes that are followed for the sake of the probabilities; 1 follows the greedy one alone.
-    pub(crate) prefixes: usize,
+    follow: Follow,
+}
+
+impl Beam {
+    /// Beginnings that are followed for the sake of the probabilities.
+    const MOST: usize = 64;
+
+    /// For probabilities: what is left out holds no more than a ten-thousandth, as long as [`Beam::MOST`] beginnings hold the rest.
+    pub(crate) fn probabilities(beams: usize, length_penalty: f64) -> Self {
+        let follow = Follow {
+            tolerance: 1e-4,
+            least: beams,
+            most: beams.max(Self::MOST),
+        };
+        Self {
+            beams,
+            length_penalty,
+            follow,
+        }
+    }
+
+    /// For the greedy label alone.
+    pub(crate) fn greedy() -> Self {
+        Self {
+            beams: 1,
+            length_penalty: 0.0,
+            follow: Follow {
+                tolerance: 1.0,
+                least: 1,
+                most: 1,
+            },
+        }
+    }
 }
 
 /// Searches for the labels of a batch.
 ///
 /// `decoding` stands at no token read with one hypothesis per utterance and gives logits of `automaton.vocabulary()`, in that
-/// order; `bias` `[batch, vocabulary]` fp32, if any, is added to them. `start` is the first token read.
+/// order. `start` is the first token read.
 pub(crate) fn search(
     automaton: &Automaton,
     grammar: &Grammar,
     mut decoding: Decoding,
     batch: usize,
-    bias: Option<&Tensor>,
     start: i64,
     beam: Beam,
 ) -> Vec<Prediction> {
     let width = automaton.vocabulary().len();
-    let bias: Option<Vec<f32>> = bias.map(values);
-    let keep = beam.prefixes.max(beam.beams);
-    // One beam is the greedy path, which is followed anyhow.
-    let sure = if beam.beams > 1 { beam.beams } else { 0 };
-    let mut found = vec![Found::new(automaton); batch];
     let mut first = vec![start];
     let node = automaton.forced(0, &mut first);
     let root = Prefix {
         node,
-        mass: 0.0,
+        log: 0.0,
         length: first.len() - 1,
         parent: 0,
+        greedy: true,
     };
+    let mut found = vec![Found::new(automaton, grammar, beam.follow); batch];
     for found in &mut found {
-        found.settle(automaton, None, &root, true, beam.length_penalty);
+        found.settle(automaton, None, &root, beam.length_penalty);
     }
     let open = !automaton.children(root.node).is_empty();
     let mut alive = vec![if open { vec![root] } else { Vec::new() }; batch];
@@ -88,78 +115,59 @@ pub(crate) fn search(
     while alive.iter().any(|prefixes| !prefixes.is_empty()) {
         let (each, logits) = advance(&mut decoding, &alive, &runs, width);
         for (item, (prefixes, runs)) in alive.iter_mut().zip(&mut runs).enumerate() {
-            // Prefix, its new tokens, whether it is the greedy one, whether its mass makes it count.
-            let mut next: Vec<(Prefix, Vec<i64>, bool, bool)> = Vec::new();
+            let mut next = Vec::new();
             for (slot, prefix) in prefixes.iter().enumerate() {
-                let row = item * each + slot;
-                let logits = &logits[row * width..(row + 1) * width];
-                let children = automaton.children(prefix.node);
-                let logit = |piece: u32| {
-                    let shift = bias
-                        .as_ref()
-                        .map_or(0.0, |b| b[item * width + piece as usize]);
-                    f64::from(logits[piece as usize] + shift)
-                };
-                let top = children
-                    .iter()
-                    .map(|&(piece, _)| logit(piece))
-                    .fold(f64::NEG_INFINITY, f64::max);
-                let total: f64 = children
-                    .iter()
-                    .map(|&(piece, _)| (logit(piece) - top).exp())
-                    .sum();
-                let follows_greedy = slot == 0 && found[item].greedy.is_none();
-                let mut greedy_child = usize::MAX;
-                if follows_greedy {
-                    // The first of equals, so that ties do not depend on the order of floating-point comparisons.
-                    greedy_child = children
-                        .iter()
-                        .position(|&(piece, _)| logit(piece) >= top)
-                        .unwrap_or(0);
-                }
-                for (at, &(piece, child)) in children.iter().enumerate() {
-                    let mass = prefix.mass + logit(piece) - top - total.ln();
-                    let mut run = vec![automaton.vocabulary()[piece as usize]];
-                    let node = automaton.forced(child, &mut run);
-                    let greedy = at == greedy_child;
-                    let longer = Prefix {
-                        node,
-                        mass,
-                        length: prefix.length + run.len(),
-                        parent: slot,
-                    };
-                    found[item].settle(
-                        automaton,
-                        Some(prefix.node),
-                        &longer,
-                        greedy,
-                        beam.length_penalty,
-                    );
-                    let counts =
-                        greedy || mass.exp() >= LEAST_MASS || automaton.open(node, INTENSITY);
-                    if (counts || sure > 0) && !automaton.complete(node) {
-                        next.push((longer, run, greedy, counts));
+                let logits = &logits[(item * each + slot) * width..][..width];
+                for (longer, run) in extend(automaton, prefix, slot, logits) {
+                    found[item].settle(automaton, Some(prefix.node), &longer, beam.length_penalty);
+                    if !automaton.complete(longer.node) {
+                        next.push((longer, run));
                     }
                 }
             }
-            next.sort_by(|(a, _, first, _), (b, _, second, _)| {
-                second.cmp(first).then(b.mass.total_cmp(&a.mass))
-            });
-            next.truncate(keep);
-            runs.clear();
-            prefixes.clear();
-            for (at, (prefix, run, _, counts)) in next.into_iter().enumerate() {
-                if counts || at < sure {
-                    prefixes.push(prefix);
-                    runs.push(run);
-                }
-            }
+            next.sort_by(|(a, _), (b, _)| b.greedy.cmp(&a.greedy).then(b.log.total_cmp(&a.log)));
+            let masses: Vec<f64> = next.iter().map(|(prefix, _)| prefix.log.exp()).collect();
+            next.truncate(beam.follow.count(&masses, &mut found[item].left));
+            (*prefixes, *runs) = next.into_iter().unzip();
         }
     }
     found
         .into_iter()
         .map(|found| found.prediction(automaton, grammar, beam.beams > 1))
         .collect()
+}
+
+/// `prefix`, row `slot` of its utterance, with every token that may follow and those that are forced then; and these tokens.
+fn extend(
+    automaton: &Automaton,
+    prefix: &Prefix,
+    slot: usize,
+    logits: &[f32],
+) -> impl Iterator<Item = (Prefix, Vec<i64>)> {
+    let children = automaton.children(prefix.node);
+    let logit = |piece: u32| f64::from(logits[piece as usize]);
+    let logits = children.iter().map(|&(piece, _)| logit(piece));
+    let top = logits.clone().fold(f64::NEG_INFINITY, f64::max);
+    let total: f64 = logits.clone().map(|logit| (logit - top).exp()).sum();
+    // The first of equals, so that ties do not depend on the order of floating-point comparisons.
+    let greedy = logits.clone().position(|logit| logit >= top);
+    let logs: Vec<f64> = logits.map(|l| prefix.log + l - top - total.ln()).collect();
+    children
+        .iter()
+        .zip(logs)
+        .enumerate()
+        .map(move |(at, (&(piece, child), log))| {
+            let mut run = vec![automaton.vocabulary()[piece as usize]];
+            let node = automaton.forced(child, &mut run);
+            let longer = Prefix {
+                node,
+                log,
+                length: prefix.length + run.len(),
+                parent: slot,
+                greedy: prefix.greedy && Some(at) == greedy,
+            };
+            (longer, run)
+        })
 }
 
 /// Feeds every prefix the tokens it has gained; gives the number of rows per utterance and the logits after each prefix's last token.
@@ -216,11 +224,12 @@ fn values(x: &Tensor) -> Vec<f32> {
 }
 
 impl Found {
-    fn new(automaton: &Automaton) -> Self {
+    fn new(automaton: &Automaton, grammar: &Grammar, follow: Follow) -> Self {
         Self {
-            mass: std::array::from_fn(|field| vec![0.0; automaton.values(field)]),
+            marginals: Marginals::new(grammar, automaton.intensities()),
             greedy: None,
             best: None,
+            left: follow.tolerance,
         }
     }
 
@@ -230,64 +239,43 @@ impl Found {
         automaton: &Automaton,
         before: Option<u32>,
         prefix: &Prefix,
-        greedy: bool,
         length_penalty: f64,
     ) {
-        let node = prefix.node;
-        for (field, values) in self.mass.iter_mut().enumerate() {
-            if let Some(value) = automaton.settled(node, field)
-                && before.is_none_or(|before| automaton.settled(before, field).is_none())
-            {
-                values[value] += prefix.mass.exp();
+        let mass = prefix.log.exp();
+        // The value of a field beside its polarity, once both are known.
+        let known = |node: u32, field: usize| {
+            Some((
+                automaton.settled(node, POLARITY)?,
+                automaton.known(node, field)?,
+            ))
+        };
+        let new = |field: usize| {
+            known(prefix.node, field)
+                .filter(|_| before.is_none_or(|node| known(node, field).is_none()))
+        };
+        if let Some((polarity, _)) = new(POLARITY) {
+            self.marginals.add_polarity(polarity, mass);
+        }
+        for column in Column::ALL {
+            if let Some((polarity, value)) = new(column as usize + 1) {
+                self.marginals.add(column, polarity, value, mass);
             }
         }
-        if automaton.complete(node) {
-            if greedy {
-                self.greedy = Some(node);
+        if automaton.complete(prefix.node) {
+            if prefix.greedy {
+                self.greedy = Some(prefix.node);
             }
-            let score = score(prefix.mass, prefix.length.max(1), length_penalty);
+            let score = score(prefix.log, prefix.length.max(1), length_penalty);
             if self.best.is_none_or(|(best, _)| score > best) {
-                self.best = Some((score, node));
+                self.best = Some((score, prefix.node));
             }
         }
     }
 
     fn prediction(self, automaton: &Automaton, grammar: &Grammar, best: bool) -> Prediction {
-        let [polarity, intensity, meld, iemocap] = self.mass.map(|values| {
-            let total: f64 = values.iter().sum();
-            if total > 0.0 {
-                values.into_iter().map(|v| v / total).collect()
-            } else {
-                Vec::new()
-            }
-        });
         let best = self.best.filter(|_| best).map(|(_, node)| node);
         let label = best.or(self.greedy).map(|node| automaton.label(node));
-        let raw = label.map_or_else(String::new, |label| grammar.format(&label));
-        let parsed = grammar.parse(&raw);
-        Prediction {
-            polarity: polarity.try_into().unwrap_or([0.0; 3]),
-            intensity: automaton
-                .intensities()
-                .iter()
-                .copied()
-                .zip(intensity)
-                .collect(),
-            meld: (!meld.is_empty()).then_some(meld),
-            iemocap: (!iemocap.is_empty()).then_some(iemocap),
-            repairs: parsed.as_ref().map_or(0, |parsed| parsed.repairs.len()),
-            parsable: parsed.is_ok(),
-            // Not what `raw` reads as: the triple cannot hold both emotions of a label of the closed vocabulary.
-            text_label: label.unwrap_or(NEUTRAL),
-            raw,
-        }
+        self.marginals
+            .prediction(grammar, automaton.intensities(), label)
     }
 }
-
-/// The answer of a tree without labels.
-const NEUTRAL: PlainLabel = PlainLabel {
-    polarity: unimse_labels::Polarity::Neutral,
-    intensity: None,
-    meld: None,
-    iemocap: None,
-};

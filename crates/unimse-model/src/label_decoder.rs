@@ -15,16 +15,17 @@
 use tch::nn::Path;
 use tch::{Device, Kind, Tensor};
 use unimse_contrastive::masked_mean;
-use unimse_labels::{Field, Form, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
+use unimse_labels::{Field, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
 
-use crate::automaton::Automaton;
 use crate::batch::{Prediction, Target};
 use crate::checkpointing::Tape;
 use crate::config::LabelDecoderConfig;
 use crate::error::{ModelError, Result};
-use crate::generate::{Beam, PREFIXES, search};
 use crate::layers::{Embedding, Linear};
-use crate::t5::{Decoding, T5Config, T5Decoder};
+use crate::marginals;
+use crate::t5::{Branching, T5Config, T5Decoder};
+
+mod search;
 
 const START: i64 = 0;
 const UNKNOWN: i64 = 1;
@@ -109,13 +110,7 @@ impl Vocabulary {
 
     /// Indices of the scores with the sign of `polarity`.
     fn scores(&self, polarity: Polarity) -> std::ops::Range<usize> {
-        let begin = self
-            .intensities
-            .partition_point(|&v| Polarity::from_score(v) < polarity);
-        begin
-            ..self
-                .intensities
-                .partition_point(|&v| Polarity::from_score(v) <= polarity)
+        marginals::scores(&self.intensities, polarity)
     }
 
     fn nearest(&self, score: f32, polarity: Polarity) -> usize {
@@ -170,9 +165,6 @@ struct Teacher {
 pub struct LabelDecoder {
     vocabulary: Vocabulary,
     grammar: Grammar,
-    automaton: Automaton,
-    /// The automaton's vocabulary, i64.
-    pieces: Tensor,
     decoder: T5Decoder,
     readout: Linear,
     sigma: f64,
@@ -196,11 +188,6 @@ impl LabelDecoder {
             )));
         }
         let vocabulary = Vocabulary::new(grammar);
-        let full = Grammar {
-            form: Form::Fields,
-            ..grammar.clone()
-        };
-        let automaton = Automaton::new(&full, |label| Ok(vocabulary.tokens(label)))?;
         let shape = T5Config::label_decoder(
             vocabulary.size,
             dim,
@@ -212,13 +199,11 @@ impl LabelDecoder {
         let embedding = Embedding::new(&(p / "embedding"), vocabulary.size, dim, 1.0);
         let head = Linear::without_bias(&(p / "head"), dim, vocabulary.size, 0.02);
         Ok(Self {
-            pieces: Tensor::from_slice(automaton.vocabulary()).to_device(p.device()),
             decoder: T5Decoder::new(&(p / "decoder"), &shape, embedding, Some(head)),
             readout: Linear::normal(&(p / "readout"), dim, vocabulary.size, 0.02),
             sigma: config.sigma,
             grammar: grammar.clone(),
             vocabulary,
-            automaton,
         })
     }
 
@@ -250,7 +235,8 @@ impl LabelDecoder {
         Ok((chances * teacher.targets).sum(Kind::Float) / -(targets.len().max(1) as f64))
     }
 
-    /// Constrained decoding with the probabilities of every field; arguments as in [`LabelDecoder::loss`], `beams` as in the configuration.
+    /// Constrained decoding with the probabilities of every field, exact but for a millionth of all probability with one decimal; arguments as in
+    /// [`LabelDecoder::loss`]. `beams` is that of the configuration: 1 gives the greedy label, more the most probable one of all.
     ///
     /// # Errors
     /// Shapes that do not fit each other.
@@ -261,25 +247,14 @@ impl LabelDecoder {
         current: &Tensor,
         beams: usize,
     ) -> Result<Vec<Prediction>> {
-        let readout = self
-            .readout
-            .forward(&pool(source, current)?)
-            .index_select(1, &self.pieces);
-        let decoding = Decoding::new(&self.decoder, source, mask, 1, Some(&self.pieces));
-        let batch = source.size()[0] as usize;
-        Ok(search(
-            &self.automaton,
+        let readout = self.readout.forward(&pool(source, current)?);
+        let decoding = Branching::new(&self.decoder, source, mask);
+        Ok(search::search(
+            &self.vocabulary,
             &self.grammar,
             decoding,
-            batch,
-            Some(&readout),
-            START,
-            // Every label has as many tokens as every other.
-            Beam {
-                beams,
-                length_penalty: 0.0,
-                prefixes: PREFIXES,
-            },
+            &readout,
+            beams > 1,
         ))
     }
 

@@ -34,6 +34,7 @@ pub mod hub;
 pub mod label_decoder;
 pub mod layers;
 pub mod lstm;
+mod marginals;
 pub mod precision;
 pub mod sentence;
 pub mod t5;

@@ -8,7 +8,7 @@ use crate::automaton::Automaton;
 use crate::batch::{Prediction, Target};
 use crate::checkpointing::Tape;
 use crate::error::Result;
-use crate::generate::{Beam, PREFIXES, search};
+use crate::generate::{Beam, search};
 use crate::t5::{Decoding, IGNORED, T5Config, T5Decoder, shift_right};
 use crate::tokenizer::Tokenizer;
 
@@ -167,23 +167,18 @@ impl TextDecoder {
         beams: usize,
         length_penalty: f64,
     ) -> Vec<Prediction> {
-        let beam = Beam {
-            beams,
-            length_penalty,
-            prefixes: PREFIXES,
-        };
-        self.search(decoder, source, mask, beam)
+        self.search(
+            decoder,
+            source,
+            mask,
+            Beam::probabilities(beams, length_penalty),
+        )
     }
 
     /// The greedy labels alone: one row of the decoder for each utterance, where [`TextDecoder::predict`] follows many for the
     /// probabilities. The labels are those of `predict` with one beam, up to rounding. Arguments as in [`TextDecoder::loss`].
     pub fn generate(&self, decoder: &T5Decoder, source: &Tensor, mask: &Tensor) -> Vec<PlainLabel> {
-        let beam = Beam {
-            beams: 1,
-            length_penalty: 0.0,
-            prefixes: 1,
-        };
-        let found = self.search(decoder, source, mask, beam);
+        let found = self.search(decoder, source, mask, Beam::greedy());
         found.into_iter().map(|found| found.text_label).collect()
     }
 
@@ -201,7 +196,6 @@ impl TextDecoder {
             &self.grammar,
             decoding,
             source.size()[0] as usize,
-            None,
             self.start,
             beam,
         )

@@ -133,6 +133,7 @@ mod tests {
     fn prediction() -> Prediction {
         Prediction {
             raw: "positive,1.0,joy".into(),
+            unexplored: 0.0,
             polarity: [0.2, 0.3, 0.5],
             intensity: vec![(-1.0, 0.2), (0.0, 0.3), (1.0, 0.3), (3.0, 0.2)],
             meld: Some(vec![0.4, 0.0, 0.0, 0.0, 0.35, 0.0, 0.25]),

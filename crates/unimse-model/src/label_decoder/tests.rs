@@ -75,85 +75,192 @@ fn the_intensity_target_is_a_gaussian_of_its_sign() {
     );
 }
 
-/// The search along the tree, with kept keys and branches, against teacher forcing of every prefix.
-#[test]
-fn probabilities_equal_teacher_forcing_of_every_prefix() {
-    let _generator = seeded(4);
-    let (_store, decoder) = decoder(&[Field::Intensity, Field::Meld], 0.3);
-    let source = Tensor::randn([3, 5, 8], FLOAT);
-    let mask = Tensor::from_slice(&[5i64, 3, 1])
-        .unsqueeze(1)
-        .gt_tensor(&Tensor::arange(5, (Kind::Int64, Device::Cpu)));
-    let predictions = tch::no_grad(|| decoder.predict(&source, &mask, &mask, 1)).unwrap();
-    let readout = decoder.readout.forward(&pool(&source, &mask).unwrap());
-    // Distribution over tokens first..first + count after `inputs`.
-    let after = |row: i64, inputs: &[i64], first: i64, count: i64| -> Vec<f64> {
-        let (source, mask) = (source.narrow(0, row, 1), mask.narrow(0, row, 1));
-        let logits = decoder.decoder.forward(
-            &Tensor::from_slice(inputs).unsqueeze(0),
-            &source,
-            &mask,
-            false,
-        );
-        let logits = logits.get(0).get(inputs.len() as i64 - 1) + readout.get(row);
-        Vec::try_from(logits.narrow(0, first, count).softmax(-1, Kind::Double)).unwrap()
+/// Every complete label of the decoder's grammar with its log-probability for input `row`, by teacher forcing.
+fn every_label(
+    decoder: &LabelDecoder,
+    source: &Tensor,
+    mask: &Tensor,
+    row: i64,
+) -> Vec<(PlainLabel, f64)> {
+    let (source, mask) = (source.narrow(0, row, 1), mask.narrow(0, row, 1));
+    let labels: Vec<PlainLabel> = decoder.grammar.labels().collect();
+    let slots = decoder.vocabulary.slots.len();
+    let tokens: Vec<Vec<i64>> = labels
+        .iter()
+        .map(|label| decoder.vocabulary.tokens(label))
+        .collect();
+    let inputs: Vec<i64> = tokens
+        .iter()
+        .flat_map(|t| [START].into_iter().chain(t[..slots - 1].iter().copied()))
+        .collect();
+    let count = labels.len() as i64;
+    let logits = decoder.decoder.forward(
+        &Tensor::from_slice(&inputs).view([count, slots as i64]),
+        &source.expand([count, -1, -1], false),
+        &mask.expand([count, -1], false),
+        false,
+    ) + decoder
+        .readout
+        .forward(&pool(&source, &mask).unwrap())
+        .unsqueeze(1);
+    let of_label = |(at, label): (usize, &PlainLabel)| {
+        let slots = decoder.vocabulary.slots.iter().zip(&tokens[at]).enumerate();
+        slots
+            .map(|(place, (slot, &token))| {
+                let allowed = decoder.vocabulary.allowed(slot, label.polarity);
+                logits
+                    .get(at as i64)
+                    .get(place as i64)
+                    .narrow(0, allowed.start, allowed.end - allowed.start)
+                    .log_softmax(-1, Kind::Double)
+                    .double_value(&[token - allowed.start])
+            })
+            .sum()
     };
-    for (row, prediction) in predictions.iter().enumerate() {
-        let row = row as i64;
-        let polarity = after(row, &[START], 2, 3);
-        let mut emotion = vec![0.0; 7];
-        for (p, share) in polarity.iter().enumerate() {
-            assert!((prediction.polarity[p] - share).abs() < 1e-5);
-            let scores = decoder.vocabulary.scores(Polarity::ALL[p]);
-            let token = 2 + p as i64;
-            let intensity = after(
-                row,
-                &[START, token],
-                5 + scores.start as i64,
-                scores.len() as i64,
-            );
-            for (index, within) in scores.zip(intensity) {
-                let mass = share * within;
-                assert!((prediction.intensity[index].1 - mass).abs() < 1e-5);
-                for (sum, share) in
-                    emotion
-                        .iter_mut()
-                        .zip(after(row, &[START, token, 5 + index as i64], 5 + 61, 7))
-                {
-                    *sum += mass * share;
-                }
+    let logs: Vec<f64> = labels.iter().enumerate().map(of_label).collect();
+    labels.into_iter().zip(logs).collect()
+}
+
+/// Half the sum of the differences between `found` and the mass of the labels whose value is 0, 1, ...
+fn variation(
+    found: &[f64],
+    labels: &[(PlainLabel, f64)],
+    of: impl Fn(&PlainLabel) -> usize,
+) -> f64 {
+    let mut exact = vec![0.0; found.len()];
+    for (label, log) in labels {
+        exact[of(label)] += log.exp();
+    }
+    let differences = found.iter().zip(exact).map(|(a, b)| (a - b).abs());
+    differences.sum::<f64>() / 2.0
+}
+
+/// All 2562 labels against the search, for weights that make the labels alike, unlike, and one of them all but sure.
+#[test]
+fn probabilities_equal_brute_force_over_all_labels() {
+    for (seed, steepness) in [(4, 1.0), (5, 8.0), (6, 40.0)] {
+        let _generator = seeded(seed);
+        let (store, decoder) = decoder(&Field::ALL, 0.3);
+        tch::no_grad(|| {
+            for name in ["head.weight", "readout.weight"] {
+                let _ = store.variables()[name]
+                    .shallow_clone()
+                    .g_mul_scalar_(steepness);
             }
+        });
+        let source = Tensor::randn([3, 5, 8], FLOAT);
+        let mask = Tensor::from_slice(&[5i64, 3, 1])
+            .unsqueeze(1)
+            .gt_tensor(&Tensor::arange(5, (Kind::Int64, Device::Cpu)));
+        let predict =
+            |beams| tch::no_grad(|| decoder.predict(&source, &mask, &mask, beams)).unwrap();
+        let (greedy, best) = (predict(1), predict(2));
+        for row in 0..3 {
+            let labels = tch::no_grad(|| every_label(&decoder, &source, &mask, row as i64));
+            assert_eq!(labels.len(), 61 * 7 * 6);
+            assert!((labels.iter().map(|(_, log)| log.exp()).sum::<f64>() - 1.0).abs() < 1e-5);
+            let found = &greedy[row];
+            let intensity: Vec<f64> = found.intensity.iter().map(|&(_, p)| p).collect();
+            let scores = &decoder.vocabulary.intensities;
+            let score = |l: &PlainLabel| {
+                scores
+                    .binary_search_by(|v| v.total_cmp(&l.intensity.unwrap()))
+                    .unwrap()
+            };
+            let (meld, iemocap) = (
+                found.meld.as_ref().unwrap(),
+                found.iemocap.as_ref().unwrap(),
+            );
+            for off in [
+                variation(&found.polarity, &labels, |l| l.polarity.index()),
+                variation(&intensity, &labels, score),
+                variation(meld, &labels, |l| l.meld.unwrap().index()),
+                variation(iemocap, &labels, |l| l.iemocap.unwrap().index()),
+            ] {
+                assert!(off < 1e-5, "steepness {steepness}: {off}");
+            }
+            assert!(found.unexplored <= 1e-6 + 1e-9, "{}", found.unexplored);
+            let most = labels
+                .iter()
+                .max_by(|(_, a), (_, b)| a.total_cmp(b))
+                .unwrap();
+            assert_eq!(best[row].text_label, most.0, "steepness {steepness}");
+            assert_eq!(greedy[row].text_label, greedy_label(&labels));
         }
-        // Emotions are averaged over the prefixes with the most mass only.
-        for (found, exact) in prediction.meld.as_ref().unwrap().iter().zip(emotion) {
-            assert!((found - exact).abs() < 0.1, "{found} {exact}");
+    }
+}
+
+/// The most probable value of every field in turn, after those before it.
+fn greedy_label(labels: &[(PlainLabel, f64)]) -> PlainLabel {
+    let mut open: Vec<&(PlainLabel, f64)> = labels.iter().collect();
+    let fields: [fn(&PlainLabel) -> String; 4] = [
+        |l| format!("{:?}", l.polarity),
+        |l| format!("{:?}", l.intensity),
+        |l| format!("{:?}", l.meld),
+        |l| format!("{:?}", l.iemocap),
+    ];
+    for field in fields {
+        let mut mass = std::collections::BTreeMap::<String, f64>::new();
+        for (label, log) in &open {
+            *mass.entry(field(label)).or_default() += log.exp();
         }
-        let greedy = |values: &[f64]| {
-            (0..values.len())
-                .max_by(|&a, &b| values[a].total_cmp(&values[b]))
-                .unwrap()
+        let best = mass.iter().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0;
+        open.retain(|(label, _)| field(label) == *best);
+    }
+    open[0].0
+}
+
+/// Smooth intensities beside emotions that the polarity decides: the thirty beginnings of negative and of positive must not lose
+/// against the one of neutral.
+#[test]
+fn neutral_gains_nothing_from_having_one_intensity() {
+    let _generator = seeded(7);
+    let (store, decoder) = decoder(&Field::ALL, 0.3);
+    let shares = [0.4, 0.4, 0.2];
+    let emotions = [MeldEmotion::Sadness, MeldEmotion::Neutral, MeldEmotion::Joy];
+    tch::no_grad(|| {
+        let mut variables = store.variables();
+        variables
+            .values_mut()
+            .for_each(|tensor| drop(tensor.zero_()));
+        let vocabulary = &decoder.vocabulary;
+        let [intensity, meld] = [1, 2].map(|slot: usize| vocabulary.slots[slot].first);
+        // Nothing is attended to, so the state is the token just read: of an intensity, the direction of its polarity.
+        let set = |name: &str, place: &[i64], value: f64| {
+            let whole = variables[name].shallow_clone();
+            let mut part = place.iter().fold(whole, |tensor, &at| tensor.get(at));
+            let _ = part.fill_(value);
         };
-        let p = greedy(&polarity);
-        let scores = decoder.vocabulary.scores(Polarity::ALL[p]);
-        let index = scores.start
-            + greedy(&after(
-                row,
-                &[START, 2 + p as i64],
-                5 + scores.start as i64,
-                scores.len() as i64,
-            ));
-        let meld = greedy(&after(
-            row,
-            &[START, 2 + p as i64, 5 + index as i64],
-            5 + 61,
-            7,
-        ));
-        assert_eq!(prediction.text_label.polarity, Polarity::ALL[p]);
-        assert_eq!(
-            prediction.text_label.intensity,
-            Some(decoder.vocabulary.intensities[index])
+        set("decoder.final_layer_norm.weight", &[], 1.0);
+        for (at, polarity) in Polarity::ALL.into_iter().enumerate() {
+            let direction = at as i64;
+            for score in vocabulary.scores(polarity) {
+                set(
+                    "embedding.weight",
+                    &[intensity + score as i64, direction],
+                    1.0,
+                );
+            }
+            let emotion = meld + emotions[at].index() as i64;
+            set("head.weight", &[emotion, direction], 20.0);
+            set("readout.bias", &[FIRST + direction], f64::ln(shares[at]));
+        }
+    });
+    let source = Tensor::randn([1, 2, 8], FLOAT);
+    let mask = Tensor::ones([1, 2], (Kind::Bool, Device::Cpu));
+    let found = &tch::no_grad(|| decoder.predict(&source, &mask, &mask, 1)).unwrap()[0];
+    for (at, share) in shares.into_iter().enumerate() {
+        assert!((found.polarity[at] - share).abs() < 1e-6);
+        let emotion = found.meld.as_ref().unwrap()[emotions[at].index()];
+        assert!(
+            (emotion - share).abs() < 1e-5,
+            "{emotion}, expected {share}"
         );
-        assert_eq!(prediction.text_label.meld, Some(MeldEmotion::ALL[meld]));
+    }
+    for &(score, chance) in &found.intensity {
+        let polarity = Polarity::from_score(score).index();
+        let expected = shares[polarity] / [30.0, 1.0, 30.0][polarity];
+        assert!((chance - expected).abs() < 1e-6);
     }
 }
 

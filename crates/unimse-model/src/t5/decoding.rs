@@ -101,8 +101,11 @@ impl Decoding {
             .zip(&mut self.own)
             .zip(&self.cross)
         {
-            let (attended, kept) = block.own.go_on(hidden, own.take(), &bias);
-            (hidden, *own) = (attended, Some(kept));
+            hidden = block.own.go_on(hidden, &bias, |new| {
+                let all = new.after(own.take());
+                *own = Some(all.share());
+                all
+            });
             // Cross-attention has no positions, so all tokens of all beams of an item are queries of one sequence.
             let dim = hidden.size()[2];
             hidden = hidden.reshape([-1, self.beams * length, dim]);

@@ -27,6 +27,27 @@ pub(super) struct KeyValues {
     pub(super) values: Tensor,
 }
 
+impl KeyValues {
+    /// These behind those of earlier steps.
+    pub(super) fn after(self, old: Option<Self>) -> Self {
+        match old {
+            None => self,
+            Some(old) => Self {
+                keys: Tensor::cat(&[&old.keys, &self.keys], 2),
+                values: Tensor::cat(&[&old.values, &self.values], 2),
+            },
+        }
+    }
+
+    /// The same tensors under another name.
+    pub(super) fn share(&self) -> Self {
+        Self {
+            keys: self.keys.shallow_clone(),
+            values: self.values.shallow_clone(),
+        }
+    }
+}
+
 impl AttentionLayer {
     pub(super) fn new(layer: &Path<'_>, name: &str, config: &T5Config) -> Self {
         let p = layer / name;
@@ -71,24 +92,17 @@ impl AttentionLayer {
         }
     }
 
-    /// Attention of `x` `[batch, time, dim]` to itself and to what stood before it, whose keys and values are `kept`;
-    /// with those of all of it.
+    /// Attention of `x` `[batch, time, dim]` to itself and to what stood before it: `join` makes the keys and values of all of it from
+    /// those of `x`.
     pub(super) fn go_on(
         &self,
         x: Tensor,
-        kept: Option<KeyValues>,
         bias: &Tensor,
-    ) -> (Tensor, KeyValues) {
+        join: impl FnOnce(KeyValues) -> KeyValues,
+    ) -> Tensor {
         let normed = self.norm.forward(&x);
-        let new = self.key_values(&normed);
-        let all = match kept {
-            None => new,
-            Some(old) => KeyValues {
-                keys: Tensor::cat(&[&old.keys, &new.keys], 2),
-                values: Tensor::cat(&[&old.values, &new.values], 2),
-            },
-        };
-        (x + self.attend(&normed, &all, Some(bias), false), all)
+        let all = join(self.key_values(&normed));
+        x + self.attend(&normed, &all, Some(bias), false)
     }
 
     fn attend(

@@ -2,11 +2,14 @@
 //! embeddings and scaled) and v1.1 (gated gelu, head of its own). Parameters carry the names of the Hub's checkpoints.
 
 mod beam;
+mod branching;
 mod config;
 mod decoder;
 mod decoding;
 mod encoder;
 mod layers;
+
+pub(crate) use branching::Branching;
 
 pub use beam::{BeamSearch, Hypothesis, padded, score};
 pub use config::{FeedForwardKind, T5Config};
