@@ -15,7 +15,7 @@
 //! std::fs::write(run.path().join("events.jsonl"), "{\"event\":\"step\",\"step\":1,\"epoch\":1,\"loss\":2.5}\n")?;
 //! std::fs::write(
 //!     run.path().join("results.json"),
-//!     r#"{"schema": 1, "synthetic": true, "seeds": [1], "corpora": {
+//!     r#"{"schema": 2, "synthetic": true, "seeds": [1], "corpora": {
 //!          "mosi": {"task": "sentiment", "test": {"n": 3, "metrics": {"mae": 0.75}}}}}"#,
 //! )?;
 //! let written = unimse_report::write(run.path(), &unimse_report::paper_tables()?)?;
