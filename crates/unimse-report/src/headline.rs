@@ -115,12 +115,20 @@ fn verdict(run: &Run) -> Line {
          emotion)",
         if of == 1 { "corpus" } else { "corpora" }
     ));
-    match lost {
+    let line = match lost {
         0 => line.text("; on none is it worse than a baseline."),
         n => line
             .text("; on ")
             .strong(format!("{n} of {of}"))
             .text(" it is worse than at least one of them."),
+    };
+    let without = |all: &&Vec<Comparison<'_>>| all.iter().any(|c| c.outcome.is_none());
+    match judged.iter().filter(without).count() {
+        0 => line,
+        n => line
+            .text(" On ")
+            .strong(format!("{n} of {of}"))
+            .text(" an interval is undefined, so nothing is said."),
     }
 }
 

@@ -335,3 +335,63 @@ pub fn choose_readout(dataset: &Dataset, dev: &[Prediction]) -> Result<Readout, 
     }
     Ok(best)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    fn pair(corpus: &str, values: Values) -> Pairs {
+        Pairs {
+            corpus: corpus.to_owned(),
+            examples: Vec::new(),
+            values,
+        }
+    }
+
+    fn mosi(prediction: [f32; 3]) -> Pairs {
+        let values = Values::Sentiment {
+            prediction: prediction.to_vec(),
+            truth: vec![-1.0, 0.0, 1.0],
+        };
+        pair("mosi", values)
+    }
+
+    fn meld(right: bool) -> Pairs {
+        let values = Values::Emotion {
+            prediction: vec![usize::from(!right)],
+            truth: vec![0],
+            labels: vec!["joy".to_owned(), "anger".to_owned()],
+        };
+        pair("meld", values)
+    }
+
+    #[test]
+    fn dev_is_the_mean_over_the_corpora_that_have_a_value() {
+        let both = selection(&[mosi([-2.0, 0.0, 2.0]), meld(false)]).unwrap();
+        assert!((both.score.unwrap() - (1.0 + 0.0) / 2.0).abs() < 1e-12);
+        assert_eq!((both.defined, both.undefined.len()), (2, 0));
+        let one = selection(&[mosi([0.5; 3]), meld(true)]).unwrap();
+        assert_eq!((one.score, one.defined), (Some(1.0), 1));
+        let said = (
+            "mosi".to_owned(),
+            "corr: the predictions are constant".to_owned(),
+        );
+        assert_eq!(one.undefined, [said]);
+        assert_eq!(one.corpora.len(), 2);
+        let none = selection(&[mosi([0.5; 3])]).unwrap();
+        assert_eq!((none.score, none.defined), (None, 0));
+        assert!(selection(&[]).is_err());
+    }
+
+    #[test]
+    fn a_model_that_says_the_same_of_every_video_does_not_win_by_hiding_them() {
+        let whole = selection(&[mosi([-2.0, 0.0, 2.0]), meld(false)]).unwrap();
+        let part = selection(&[mosi([0.5; 3]), meld(true)]).unwrap();
+        let none = selection(&[mosi([0.5; 3])]).unwrap();
+        // 0.5 over two corpora against 1.0 over one
+        assert!(whole.beats(Some((1, 1.0))) && !part.beats(Some((2, 0.5))));
+        assert!(whole.beats(Some((2, 0.4))) && !whole.beats(Some((2, 0.5))));
+        assert!(part.beats(None) && !none.beats(None));
+    }
+}
