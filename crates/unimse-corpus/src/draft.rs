@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use unimse_labels::{CustomTaxonomy, Split};
+use unimse_run::FeatureCards;
 
 /// An utterance without its features, and where they are.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(crate) struct Draft {
     pub(crate) rows: Vec<Row>,
     /// The user's own emotions, where the rows have such.
     pub(crate) taxonomy: Option<CustomTaxonomy>,
+    /// How the features were made, as far as somebody says.
+    pub(crate) cards: FeatureCards,
     /// Files used: name in messages and tables, and path on disk.
     pub(crate) sources: BTreeMap<String, PathBuf>,
 }
@@ -74,6 +77,7 @@ impl Draft {
             name: name.to_owned(),
             rows: Vec::new(),
             taxonomy: None,
+            cards: FeatureCards::default(),
             sources: BTreeMap::new(),
         }
     }

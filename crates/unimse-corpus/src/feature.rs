@@ -10,6 +10,7 @@ use unimse_formats::{
     Array, ArrayId, Csd, CsdFeatures, CsdVideo, FormatError, Pickle, npy_shape, read_npy,
     wav_header,
 };
+use unimse_run::FeatureCard;
 
 /// One modality of one utterance, `[steps, dim]`.
 #[derive(Clone, Debug)]
@@ -154,6 +155,18 @@ impl Feature {
         }
     }
 
+    /// How these features were made, as far as their file says.
+    pub(crate) fn card(&self) -> FeatureCard {
+        let tool = match &self.source {
+            Source::Wave(_) => return mel::card(),
+            Source::Cut { sequence, .. } if names_a_tool(sequence.csd.name()) => {
+                sequence.csd.name()
+            }
+            _ => FeatureCard::UNKNOWN,
+        };
+        FeatureCard::new(tool, self.dim)
+    }
+
     /// Only the first `steps` steps; what lies behind them is remembered as residue.
     pub(crate) fn truncated(mut self, steps: usize) -> Self {
         if let Source::Pickle { residue, .. } = &mut self.source {
@@ -272,6 +285,14 @@ impl Feature {
             non_finite,
         })
     }
+}
+
+/// Whether a computational sequence is called after an extractor of the CMU SDK (`COVAREP`, `FACET_4.2`), not `audio` or the like.
+fn names_a_tool(sequence: &str) -> bool {
+    let name = sequence.to_lowercase();
+    ["covarep", "opensmile", "facet", "openface"]
+        .iter()
+        .any(|tool| name.contains(tool))
 }
 
 /// Steps and features of a matrix, or of a vector as one step.

@@ -52,6 +52,7 @@ fn advice(code: &str) -> &'static str {
         "DUPLICATE_ID" => "keep one of them",
         "UNREADABLE" => "fetch or export the file again; nothing in it was executed",
         "LAYOUT" | "FIELD" => "compare with the layouts in docs/datasets.md",
+        "FEATURE_CARD" => "compare with features.toml in docs/datasets.md",
         "DIMENSION" => "extract the features of all splits with the same settings",
         "SPLIT_MISMATCH" => {
             "use features of this split; those learned on other videos must not be reported on it"

@@ -14,6 +14,7 @@
 //! ```
 
 mod adapters;
+mod cards;
 mod context;
 pub mod demo;
 mod doctor;

@@ -9,8 +9,9 @@ use rubato::{
     Fft, FixedSync, Resampler, WindowFunction, audioadapter_buffers::direct::InterleavedSlice,
 };
 use unimse_formats::read_wav;
+use unimse_run::FeatureCard;
 
-use crate::{CorpusError, Sequence};
+use crate::{CorpusError, Sequence, mel_cache};
 
 /// Frame and band settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,31 @@ impl Default for MelSettings {
             hop: 160,
             bands: 64,
         }
+    }
+}
+
+/// The tool of [`card`].
+pub const TOOL: &str = "mel-spectrogram";
+
+/// What other runs must share with features of [`from_wav`].
+#[must_use]
+pub fn card() -> FeatureCard {
+    let s = MelSettings::default();
+    let settings = [
+        ("conventions", "librosa 0.11".to_owned()),
+        ("sample_rate", s.sample_rate.to_string()),
+        ("n_fft", s.n_fft.to_string()),
+        ("hop", s.hop.to_string()),
+        ("n_mels", s.bands.to_string()),
+        ("scale", "decibel".to_owned()),
+    ];
+    FeatureCard {
+        version: Some(format!("unimse {}", mel_cache::VERSION)),
+        settings: settings
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+        rate_hz: Some(f64::from(s.sample_rate) / s.hop as f64),
+        ..FeatureCard::new(TOOL, s.bands)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 use unimse_run::artefact;
 
 /// Changes whenever the features of the same file would: entries of another version are never read.
-const VERSION: &str = "mel64-1";
+pub(crate) const VERSION: &str = "mel64-1";
 
 /// The features of a wave file, from the cache where it holds them. A cache that cannot be read or written costs time, never an error.
 pub(crate) fn features(path: &Path) -> Result<Sequence, CorpusError> {

@@ -15,7 +15,7 @@ use arrow::{
 use std::sync::Arc;
 
 /// Version of the table's columns and metadata.
-pub(crate) const VERSION: &str = "2";
+pub(crate) const VERSION: &str = "3";
 
 /// Features a step of each modality; `None` when the corpus lacks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

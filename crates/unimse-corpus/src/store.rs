@@ -33,6 +33,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use unimse_run::FeatureCards;
 
 /// Most utterances of a row group.
 const GROUP: usize = 512;
@@ -49,8 +50,7 @@ mod key {
     pub(super) const TASK: &str = "unimse.task";
     pub(super) const TAXONOMY: &str = "unimse.taxonomy";
     pub(super) const SYNTHETIC: &str = "unimse.synthetic";
-    pub(super) const AUDIO_DIM: &str = "unimse.audio_dim";
-    pub(super) const VIDEO_DIM: &str = "unimse.video_dim";
+    pub(super) const FEATURES: &str = "unimse.features";
     pub(super) const NOTES: &str = "unimse.notes";
 }
 
@@ -147,7 +147,7 @@ pub(crate) fn write(
                     .join()
                     .unwrap_or_else(|panic| resume_unwind(panic))?;
             }
-            finish(&path, writer, draft, dims, &sources, synthetic, findings)?;
+            finish(&path, writer, draft, &sources, synthetic, findings)?;
             summaries.push(summary(draft, split, &rows, dims, synthetic, findings));
         }
         Ok(summaries)
@@ -194,7 +194,6 @@ fn finish(
     path: &Path,
     mut writer: SerializedFileWriter<File>,
     draft: &Draft,
-    dims: Dims,
     sources: &[SourceFile],
     synthetic: bool,
     findings: &Findings,
@@ -209,9 +208,7 @@ fn finish(
     if let Some(taxonomy) = &draft.taxonomy {
         metadata.push((key::TAXONOMY, json(path, taxonomy)?));
     }
-    for (name, dim) in [(key::AUDIO_DIM, dims.audio), (key::VIDEO_DIM, dims.video)] {
-        metadata.extend(dim.map(|dim| (name, dim.to_string())));
-    }
+    metadata.push((key::FEATURES, json(path, &draft.cards)?));
     metadata.push((key::NOTES, json(path, &findings.notes())?));
     for (name, value) in metadata {
         writer.append_key_value_metadata(KeyValue::new(name.to_owned(), value));
@@ -373,11 +370,13 @@ pub fn read_tables(dir: &Path) -> Result<Vec<Corpus>, CorpusError> {
             sources: Vec::new(),
             audio_dim: None,
             video_dim: None,
+            features: FeatureCards::default(),
             notes: Vec::new(),
             synthetic: false,
         };
         for path in Split::ALL.map(|split| dir.join(file_name(&name, split))) {
-            if path.exists() {
+            // a link to nowhere is there, and an error
+            if path.symlink_metadata().is_ok() {
                 read_table(&path, &mut corpus)?;
             }
         }
@@ -462,19 +461,17 @@ fn read_table(path: &Path, corpus: &mut Corpus) -> Result<(), CorpusError> {
         message,
     };
     let (builder, metadata) = open(path)?;
-    let dim = |name| {
-        metadata
-            .get(name)
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(|_| wrong(format!("bad {name}")))
-    };
-    let dims = Dims {
-        audio: dim(key::AUDIO_DIM)?,
-        video: dim(key::VIDEO_DIM)?,
-    };
-    corpus.audio_dim = corpus.audio_dim.or(dims.audio);
-    corpus.video_dim = corpus.video_dim.or(dims.video);
+    let cards = metadata.get(key::FEATURES).map_or("{}", String::as_str);
+    let cards: FeatureCards = serde_json::from_str(cards)
+        .map_err(|e| wrong(format!("metadata {}: {e}", key::FEATURES)))?;
+    if !corpus.utterances.is_empty() && cards != corpus.features {
+        return Err(wrong(
+            "expected features made as in the corpus' other tables, found others; run `unimse ingest` again".to_owned(),
+        ));
+    }
+    corpus.audio_dim = cards.audio.as_ref().map(|card| card.dimension);
+    corpus.video_dim = cards.video.as_ref().map(|card| card.dimension);
+    corpus.features = cards;
     if let CorpusKind::Own(_) = corpus.kind {
         let task = metadata.get(key::TASK).map_or("none", String::as_str);
         let task = Task::from_name(task)

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use unimse_labels::{
     BasicEmotion, CustomTaxonomy, IemocapEmotion, MeldEmotion, Polarity, Sample, Split, Taxonomy,
 };
+use unimse_run::FeatureCards;
 
 /// A sequence of feature vectors of one modality, `[steps, dim]` row-major; every step is valid (no padding).
 #[derive(Clone, Debug, PartialEq)]
@@ -233,6 +234,8 @@ pub struct Corpus {
     pub audio_dim: Option<usize>,
     /// Video features a step; `None` when no utterance has video.
     pub video_dim: Option<usize>,
+    /// How the features were made.
+    pub features: FeatureCards,
     /// What the adapter repaired or left out, one line each.
     pub notes: Vec<String>,
     /// True for generated demo data, whose numbers never stand beside published ones.

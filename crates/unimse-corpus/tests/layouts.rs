@@ -104,6 +104,8 @@ fn sequences_are_cut_by_segments_in_order_of_start_and_scores_must_agree() {
     let corpora = data.ingest().unwrap();
     let corpus = &corpora[0];
     assert_eq!((corpus.audio_dim, corpus.video_dim), (Some(2), None));
+    let audio = corpus.features.audio.as_ref().unwrap();
+    assert_eq!((audio.tool.as_str(), audio.dimension), ("COVAREP", 2));
     // v1 in order of start: 1, -2, 3; rows whose middle lies in [2, 4) are 8 to 15
     let two = row(corpus, "v1_1");
     assert_eq!((two.start_s, two.end_s), (Some(2.0), Some(4.0)));

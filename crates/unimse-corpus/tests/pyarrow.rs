@@ -17,7 +17,7 @@ import pyarrow as pa, pyarrow.parquet as pq
 out, own = sys.argv[1:]
 for name in ["mosi-dev", "iemocap-test"]:
     table = pq.read_table(f"{out}/{name}.parquet")
-    assert pq.read_metadata(f"{out}/{name}.parquet").metadata[b"unimse.schema"] == b"2"
+    assert pq.read_metadata(f"{out}/{name}.parquet").metadata[b"unimse.schema"] == b"3"
     assert pa.types.is_dictionary(table.schema.field("polarity").type)
     for row in table.to_pylist():
         sums = []

@@ -1,85 +1,127 @@
-//! Percentile bootstrap over rows (Efron and Tibshirani 1993, chapter 13), reproducible for any number of threads.
+//! Percentile bootstrap over clusters of rows (Davison and Hinkley 1997, section 3.8), reproducible for any number of threads.
+//!
+//! Utterances of one video or dialogue share a speaker, a topic and a recording, so their errors are alike. An interval from
+//! resampled rows takes them for independent and is too narrow; here whole clusters are drawn. Where every row is a cluster of
+//! its own this is the bootstrap over rows.
+
+use std::collections::HashMap;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// An estimate with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// An estimate with its 95 % interval, or the reason why it has none. Every number is finite.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Interval {
-    /// The value on the rows as they are.
-    pub estimate: f64,
+    /// The value on the rows as they are; `None` where it is undefined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<f64>,
     /// The 2.5 % quantile over the resamples.
-    pub low: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
     /// The 97.5 % quantile.
-    pub high: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+    /// Why there are no bounds; `None` where there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undefined: Option<String>,
 }
 
 impl Interval {
     /// Whether the interval lies wholly above zero: for a paired difference, better beyond chance.
     pub fn above_zero(&self) -> bool {
-        self.low > 0.0
+        self.low.is_some_and(|low| low > 0.0)
     }
 
     /// Whether the interval lies wholly below zero.
     pub fn below_zero(&self) -> bool {
-        self.high < 0.0
+        self.high.is_some_and(|high| high < 0.0)
     }
 }
 
-/// The interval of a metric over `n` rows from `resamples` draws of `n` rows with replacement.
+/// The interval of a metric from `resamples` draws of as many clusters as there are, with replacement.
 ///
-/// `metric` maps row numbers below `n` to a value, NaN where it has none; such resamples are left out. Where the rows
-/// as they are have no value all three numbers are NaN, where no resample has one the interval is the estimate.
-/// Resample r draws from stream r of a ChaCha8 generator, so the result depends on the arguments alone.
+/// `clusters` holds the cluster of each row, any numbers. `metric` maps row numbers below `clusters.len()` to a value, NaN where
+/// it has none; such resamples are left out. There are no bounds where the rows as they are have no value, where all are of one
+/// cluster, and where no resample has a value. Resample r draws from stream r of a ChaCha8 generator, so the result depends on the
+/// arguments alone.
 pub fn bootstrap(
-    n: usize,
+    clusters: &[usize],
     resamples: usize,
     seed: u64,
     metric: impl Fn(&[usize]) -> f64 + Sync,
 ) -> Interval {
-    let rows: Vec<usize> = (0..n).collect();
-    let estimate = metric(&rows);
-    let draw = |rows: &mut Vec<usize>, resample: usize| {
+    let rows: Vec<usize> = (0..clusters.len()).collect();
+    let estimate = Some(metric(&rows)).filter(|value| value.is_finite());
+    let without = |reason: String| Interval {
+        estimate,
+        undefined: Some(reason),
+        ..Interval::default()
+    };
+    if estimate.is_none() {
+        return without("the metric has no value on these rows".to_owned());
+    }
+    let members = members(clusters);
+    let n = members.len();
+    if n < 2 {
+        return without(
+            "all rows are of one cluster, at least 2 are needed to resample".to_owned(),
+        );
+    }
+    let draw = |drawn: &mut Vec<usize>, resample: usize| {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(resample as u64);
-        rows.iter_mut()
-            .for_each(|row| *row = below(n, random.next_u32()));
-        metric(rows)
+        drawn.clear();
+        for _ in 0..n {
+            drawn.extend_from_slice(&members[below(n, random.next_u32())]);
+        }
+        metric(drawn)
     };
     let mut values: Vec<f64> = (0..resamples)
         .into_par_iter()
-        .map_init(|| rows.clone(), draw)
+        .map_init(|| Vec::with_capacity(rows.len()), draw)
         .collect();
-    values.retain(|value| !value.is_nan());
+    values.retain(|value| value.is_finite());
     values.sort_unstable_by(f64::total_cmp);
-    if estimate.is_nan() || values.is_empty() {
-        return Interval {
-            estimate,
-            low: estimate,
-            high: estimate,
-        };
+    if values.is_empty() {
+        return without(format!("none of {resamples} resamples has a value"));
     }
     Interval {
         estimate,
-        low: quantile(&values, 0.025),
-        high: quantile(&values, 0.975),
+        low: Some(quantile(&values, 0.025)),
+        high: Some(quantile(&values, 0.975)),
+        undefined: None,
     }
 }
 
 /// The interval of the difference `a - b` of two metrics on the same rows, every resample drawn for both at once.
 pub fn paired_bootstrap(
-    n: usize,
+    clusters: &[usize],
     resamples: usize,
     seed: u64,
     a: impl Fn(&[usize]) -> f64 + Sync,
     b: impl Fn(&[usize]) -> f64 + Sync,
 ) -> Interval {
-    bootstrap(n, resamples, seed, |rows| a(rows) - b(rows))
+    bootstrap(clusters, resamples, seed, |rows| a(rows) - b(rows))
 }
 
-/// Maps 32 random bits to a row below `n` by a multiplication: the bias is under n / 2^32.
+/// The rows of every cluster, clusters in the order of their first row.
+fn members(clusters: &[usize]) -> Vec<Vec<usize>> {
+    let mut places = HashMap::new();
+    let mut members: Vec<Vec<usize>> = Vec::new();
+    for (row, &cluster) in clusters.iter().enumerate() {
+        let place = *places.entry(cluster).or_insert(members.len());
+        if place == members.len() {
+            members.push(Vec::new());
+        }
+        members[place].push(row);
+    }
+    members
+}
+
+/// Maps 32 random bits to a number below `n` by a multiplication: the bias is under n / 2^32.
 fn below(n: usize, random: u32) -> usize {
     ((u64::from(random) * n as u64) >> 32) as usize
 }

@@ -7,13 +7,14 @@
 //! let scores = sentiment(&prediction, &truth, Convention::Mmsa)?;
 //! assert_eq!(scores.get("acc2_non0"), Some(1.0));
 //! let mae = sentiment_metric(&prediction, &truth, Convention::Mmsa, "mae")?;
-//! let interval = bootstrap(truth.len(), 1000, 1, mae);
+//! let video_of_row = [0, 0, 1, 1];
+//! let interval = bootstrap(&video_of_row, 1000, 1, mae);
 //! assert!(interval.low < interval.estimate && interval.estimate < interval.high);
 //! # Ok::<(), unimse_eval::EvalError>(())
 //! ```
 //!
 //! In one file each: what every metric shares (`scores`), regression metrics for sentiment analysis (`sentiment`),
-//! classification metrics for emotion recognition (`emotion`), resampling (`bootstrap`), the paper's numbers (`paper`).
+//! classification metrics for emotion recognition (`emotion`), resampling of clusters (`bootstrap`), the paper's numbers (`paper`).
 //!
 //! The crate reads no files and knows no run folder; it must stay free of LibTorch, arrow and polars.
 
@@ -25,6 +26,6 @@ mod sentiment;
 
 pub use bootstrap::{Interval, bootstrap, paired_bootstrap};
 pub use emotion::{ClassScores, EmotionScores, class_indices, emotion, emotion_metric};
-pub use paper::{Cell, Context, Features, PaperError, PaperTable, Verdict};
+pub use paper::{Cell, Context, Extraction, Features, PaperError, PaperTable, Verdict};
 pub use scores::{EvalError, Scores, higher_is_better};
 pub use sentiment::{Convention, sentiment, sentiment_metric};

@@ -1,6 +1,6 @@
 //! Published numbers as data, and what a run may say about them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,8 @@ use crate::Convention;
 use crate::scores::higher_is_better;
 
 /// The results of one publication and how they were obtained (`data/paper/*.toml`).
+///
+/// What the publication does not say (`None`) is not compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaperTable {
@@ -17,25 +19,50 @@ pub struct PaperTable {
     pub citation: String,
     /// Pretrained text model, as the Hub names it.
     pub backbone: String,
+    /// What writes the label: `t5` for the checkpoint's own decoder, `label` for a closed vocabulary.
+    pub decoder: Option<String>,
+    /// Whether fusion adds the hidden state to the fused one.
+    pub fusion_skip: Option<bool>,
+    /// Text form of a label: `triple` or `fields`.
+    pub label_form: Option<String>,
+    /// Whether rows of the test splits donated labels.
+    pub leaky: Option<bool>,
     /// The corpora that were trained on together.
     pub corpora: Vec<String>,
     /// Convention of the sentiment metrics.
     pub convention: Convention,
-    /// Inputs beside the text.
+    /// Inputs beside the text, of every corpus.
     pub features: Features,
     /// The numbers.
     #[serde(rename = "cell")]
     pub cells: Vec<Cell>,
 }
 
-/// Names of the features of each modality; `None` where the modality is not used.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The features of each modality; `None` where the modality is not used.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Features {
-    /// Audio, such as `mel-spectrogram`.
-    pub audio: Option<String>,
-    /// Video, such as `efficientnet`.
-    pub video: Option<String>,
+    /// Audio.
+    pub audio: Option<Extraction>,
+    /// Video.
+    pub video: Option<Extraction>,
+}
+
+/// How the features of one modality were made, as far as somebody says.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Extraction {
+    /// The extractor, such as `mel-spectrogram` or `efficientnet`; letter case does not matter.
+    pub tool: String,
+    /// Version of the tool or of its weights.
+    pub version: Option<String>,
+    /// Settings by name. Those of a publication must be a run's too; a run may say more.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
+    /// Features a step.
+    pub dimension: Option<usize>,
+    /// Steps a second.
+    pub rate_hz: Option<f64>,
 }
 
 /// One published number.
@@ -84,13 +111,21 @@ pub enum PaperError {
     },
 }
 
-/// How a run obtained its value.
+/// How a run obtained its value. What the run did not record (`None`) equals nothing that was published.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Context {
     /// Whether any corpus of the run is synthetic.
     pub synthetic: bool,
     /// Pretrained text model.
-    pub backbone: String,
+    pub backbone: Option<String>,
+    /// `t5` or `label`.
+    pub decoder: Option<String>,
+    /// Whether fusion adds the hidden state.
+    pub fusion_skip: Option<bool>,
+    /// `triple` or `fields`.
+    pub label_form: Option<String>,
+    /// Whether rows of the test splits donated labels.
+    pub leaky: Option<bool>,
     /// Features of the corpus of the cell.
     pub features: Features,
     /// The corpora that were trained on together.
@@ -168,54 +203,26 @@ impl PaperTable {
         if context.synthetic {
             reasons.push("synthetic corpora".to_owned());
         }
-        if context.backbone != self.backbone {
-            reasons.push(format!(
-                "other backbone: {}, the paper has {}",
-                context.backbone, self.backbone
-            ));
-        }
-        let (ours, theirs) = (&context.features, &self.features);
-        for (modality, ours, theirs) in [
-            ("audio", &ours.audio, &theirs.audio),
-            ("video", &ours.video, &theirs.video),
-        ] {
-            if ours != theirs {
-                let name = |features: &Option<String>| {
-                    features.clone().unwrap_or_else(|| "none".to_owned())
-                };
-                reasons.push(format!(
-                    "other {modality} features: {}, the paper has {}",
-                    name(ours),
-                    name(theirs)
-                ));
-            }
-        }
-        let missing: Vec<_> = self
-            .corpora
-            .iter()
-            .filter(|corpus| !context.corpora.contains(corpus))
-            .cloned()
-            .collect();
-        let added: Vec<_> = context
-            .corpora
-            .iter()
-            .filter(|corpus| !self.corpora.contains(corpus))
-            .cloned()
-            .collect();
-        if !missing.is_empty() {
-            reasons.push(format!("subset of corpora: without {}", missing.join(", ")));
-        }
-        if !added.is_empty() {
-            reasons.push(format!("further corpora: {}", added.join(", ")));
-        }
+        self.compare_model(context, &mut reasons);
+        compare_features(
+            "audio",
+            &context.features.audio,
+            &self.features.audio,
+            &mut reasons,
+        );
+        compare_features(
+            "video",
+            &context.features.video,
+            &self.features.video,
+            &mut reasons,
+        );
+        self.compare_corpora(&context.corpora, &mut reasons);
         let sentiment = Convention::ALL
             .into_iter()
             .any(|convention| convention.has(&cell.metric));
-        if sentiment && context.convention != self.convention {
-            reasons.push(format!(
-                "other convention: {}, the paper has {}",
-                context.convention, self.convention
-            ));
+        if sentiment {
+            let (ours, theirs) = (Some(context.convention), Some(self.convention));
+            differ("convention", ours, theirs, &mut reasons);
         }
         if value.is_nan() {
             reasons.push("the value is undefined".to_owned());
@@ -232,5 +239,107 @@ impl PaperTable {
             (true, true) => Verdict::Reached,
             (true, false) => Verdict::Below,
         }
+    }
+
+    fn compare_model(&self, ours: &Context, reasons: &mut Vec<String>) {
+        let backbone = Some(self.backbone.as_str());
+        differ("backbone", ours.backbone.as_deref(), backbone, reasons);
+        differ(
+            "decoder",
+            ours.decoder.as_ref(),
+            self.decoder.as_ref(),
+            reasons,
+        );
+        let skip = |skip: bool| {
+            if skip {
+                "with the hidden state added"
+            } else {
+                "without it"
+            }
+        };
+        differ(
+            "fusion",
+            ours.fusion_skip.map(skip),
+            self.fusion_skip.map(skip),
+            reasons,
+        );
+        differ(
+            "label form",
+            ours.label_form.as_ref(),
+            self.label_form.as_ref(),
+            reasons,
+        );
+        let donors = |leaky: bool| {
+            if leaky {
+                "test rows too (leaky)"
+            } else {
+                "train rows only"
+            }
+        };
+        differ(
+            "donors of labels",
+            ours.leaky.map(donors),
+            self.leaky.map(donors),
+            reasons,
+        );
+    }
+
+    fn compare_corpora(&self, ours: &[String], reasons: &mut Vec<String>) {
+        let without = |all: &[String], some: &[String]| {
+            let rest = all.iter().filter(|corpus| !some.contains(corpus));
+            rest.cloned().collect::<Vec<_>>().join(", ")
+        };
+        let missing = without(&self.corpora, ours);
+        if !missing.is_empty() {
+            reasons.push(format!("subset of corpora: without {missing}"));
+        }
+        let added = without(ours, &self.corpora);
+        if !added.is_empty() {
+            reasons.push(format!("further corpora: {added}"));
+        }
+    }
+}
+
+/// Adds a reason unless the publication is silent or the run says the same.
+fn differ<T: PartialEq + fmt::Display>(
+    what: &str,
+    ours: Option<T>,
+    theirs: Option<T>,
+    reasons: &mut Vec<String>,
+) {
+    if let Some(theirs) = theirs.filter(|theirs| ours.as_ref() != Some(theirs)) {
+        let ours = ours.map_or_else(|| "not recorded".to_owned(), |ours| ours.to_string());
+        reasons.push(format!("other {what}: {ours}, the paper has {theirs}"));
+    }
+}
+
+fn compare_features(
+    modality: &str,
+    ours: &Option<Extraction>,
+    theirs: &Option<Extraction>,
+    reasons: &mut Vec<String>,
+) {
+    let tool = |of: &Option<Extraction>| {
+        of.as_ref()
+            .map_or("none".to_owned(), |e| e.tool.to_lowercase())
+    };
+    if tool(ours) != tool(theirs) {
+        let what = format!("{modality} features");
+        return differ(&what, Some(tool(ours)), Some(tool(theirs)), reasons);
+    }
+    let (Some(ours), Some(theirs)) = (ours, theirs) else {
+        return;
+    };
+    let of = |attribute: &str| format!("{attribute} of {modality} features");
+    differ(
+        &of("version"),
+        ours.version.as_ref(),
+        theirs.version.as_ref(),
+        reasons,
+    );
+    differ(&of("dimension"), ours.dimension, theirs.dimension, reasons);
+    differ(&of("rate"), ours.rate_hz, theirs.rate_hz, reasons);
+    for (name, value) in &theirs.settings {
+        differ(&of(name), ours.settings.get(name), Some(value), reasons);
     }
 }

@@ -1,41 +1,137 @@
-//! The bootstrap: known answers, the same for any number of threads, and cheap.
+//! The bootstrap: known answers, clusters against rows, the same for any number of threads, and cheap.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::time::{Duration, Instant};
 
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use unimse_eval::{Interval, bootstrap, emotion_metric, paired_bootstrap};
 
 fn mean<'a>(values: &'a [f64]) -> impl Fn(&[usize]) -> f64 + Sync + 'a {
     |rows: &[usize]| rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len() as f64
 }
 
+/// Every row is a cluster of its own.
+fn alone(n: usize) -> Vec<usize> {
+    (0..n).collect()
+}
+
+/// Low and high.
+fn bounds(interval: &Interval) -> (f64, f64) {
+    (interval.low.unwrap(), interval.high.unwrap())
+}
+
 #[test]
 fn the_interval_of_a_mean_is_that_of_the_normal_approximation() {
     let n = 400;
     let values: Vec<f64> = (0..n).map(|at| f64::from(at % 20)).collect();
-    let interval = bootstrap(n as usize, 4000, 1, mean(&values));
+    let interval = bootstrap(&alone(values.len()), 4000, 1, mean(&values));
     let variance = (20.0_f64.powi(2) - 1.0) / 12.0; // of 0..20, uniformly
     let half = 1.96 * (variance / f64::from(n)).sqrt();
-    assert_eq!(interval.estimate, 9.5);
+    assert_eq!(interval.estimate, Some(9.5));
+    let (low, high) = bounds(&interval);
+    assert!((low - (9.5 - half)).abs() < 0.05 * half, "{interval:?}");
+    assert!((high - (9.5 + half)).abs() < 0.05 * half, "{interval:?}");
+}
+
+/// 400 videos of 25 utterances, all of a video with one value: the mean is that of 400 independent values, so its standard error is
+/// sqrt(var / 400), and rows taken for independent would make it five times too small.
+#[test]
+fn equal_utterances_of_a_video_count_once() {
+    let (videos, each) = (400, 25);
+    let clusters: Vec<usize> = (0..videos * each).map(|row| row / each).collect();
+    let values: Vec<f64> = clusters.iter().map(|video| (video % 20) as f64).collect();
+    let variance = (20.0_f64.powi(2) - 1.0) / 12.0;
+    let half = 1.96 * (variance / videos as f64).sqrt();
+    let width = |clusters: &[usize]| {
+        let (low, high) = bounds(&bootstrap(clusters, 2000, 1, mean(&values)));
+        (high - low) / 2.0
+    };
+    let (by_video, by_row) = (width(&clusters), width(&alone(values.len())));
+    assert!((by_video - half).abs() < 0.06 * half, "{by_video} {half}");
+    let row_half = half / (each as f64).sqrt();
     assert!(
-        (interval.low - (9.5 - half)).abs() < 0.05 * half,
-        "{interval:?}, half width {half}"
+        (by_row - row_half).abs() < 0.06 * row_half,
+        "{by_row} {row_half}"
     );
+}
+
+/// A standard normal number, nearly: the sum of twelve uniform ones less six.
+fn normal(random: &mut ChaCha8Rng) -> f64 {
+    (0..12)
+        .map(|_| f64::from(random.next_u32()) / 4_294_967_296.0)
+        .sum::<f64>()
+        - 6.0
+}
+
+/// 300 data sets of 50 videos with 3 to 17 utterances, half of the variance between videos, true mean 0: how often the interval
+/// holds it.
+#[test]
+fn an_interval_over_videos_holds_the_truth_and_one_over_utterances_does_not() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let sets = 300;
+    let (mut by_video, mut by_row) = (0, 0);
+    for _ in 0..sets {
+        let (mut clusters, mut values) = (Vec::new(), Vec::new());
+        for video in 0..50 {
+            let effect = normal(&mut random);
+            for _ in 0..3 + random.next_u32() % 15 {
+                clusters.push(video);
+                values.push(effect + normal(&mut random));
+            }
+        }
+        let holds = |clusters: &[usize]| {
+            let (low, high) = bounds(&bootstrap(clusters, 300, 1, mean(&values)));
+            u32::from(low <= 0.0 && 0.0 <= high)
+        };
+        by_video += holds(&clusters);
+        by_row += holds(&alone(values.len()));
+    }
+    let share = |held: u32| f64::from(held) / f64::from(sets);
     assert!(
-        (interval.high - (9.5 + half)).abs() < 0.05 * half,
-        "{interval:?}, half width {half}"
+        (0.90..=0.98).contains(&share(by_video)),
+        "{}",
+        share(by_video)
+    );
+    assert!(share(by_row) < 0.70, "{}", share(by_row));
+}
+
+/// The bootstrap over rows, as textbooks have it: n draws below n for every resample.
+#[test]
+fn rows_that_are_their_own_clusters_give_the_bootstrap_over_rows() {
+    let values: Vec<f64> = (0..83_u32).map(|at| f64::from(at * at % 29)).collect();
+    let (n, resamples, seed) = (values.len(), 41, 5);
+    let metric = mean(&values);
+    let mut expected: Vec<f64> = (0..resamples)
+        .map(|resample| {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(resample);
+            let draw = |_| ((u64::from(random.next_u32()) * n as u64) >> 32) as usize;
+            metric(&(0..n).map(draw).collect::<Vec<_>>())
+        })
+        .collect();
+    expected.sort_unstable_by(f64::total_cmp);
+    // 2.5 % of 40 steps is one, so both quantiles are values
+    let expected = (expected[1], expected[39]);
+    let interval = bootstrap(&alone(n), resamples as usize, seed, &metric);
+    assert_eq!(bounds(&interval), expected);
+    let named: Vec<usize> = alone(n).iter().map(|row| 1000 - 7 * row).collect();
+    assert_eq!(
+        bootstrap(&named, resamples as usize, seed, &metric),
+        interval
     );
 }
 
 #[test]
 fn threads_change_nothing_and_the_seed_does() {
     let values: Vec<f64> = (0..97).map(|at| f64::from(at * at % 31)).collect();
+    let clusters: Vec<usize> = (0..97).map(|row| row % 13).collect();
     let with = |threads, seed| {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| bootstrap(values.len(), 500, seed, mean(&values)))
+        pool.install(|| bootstrap(&clusters, 500, seed, mean(&values)))
     };
     assert_eq!(with(1, 7), with(4, 7));
     assert_ne!(with(1, 7), with(1, 8));
@@ -45,41 +141,83 @@ fn threads_change_nothing_and_the_seed_does() {
 fn a_paired_difference_cancels_what_the_rows_share() {
     let a: Vec<f64> = (0..50).map(|at| f64::from(at * 37 % 50)).collect();
     let b: Vec<f64> = a.iter().map(|value| value - 0.25).collect();
-    let difference = paired_bootstrap(a.len(), 200, 1, mean(&a), mean(&b));
-    assert!((difference.low - 0.25).abs() < 1e-9 && (difference.high - 0.25).abs() < 1e-9);
+    let clusters: Vec<usize> = (0..50).map(|row| row / 4).collect();
+    let difference = paired_bootstrap(&clusters, 200, 1, mean(&a), mean(&b));
+    let (low, high) = bounds(&difference);
+    assert!((low - 0.25).abs() < 1e-9 && (high - 0.25).abs() < 1e-9);
     assert!(difference.above_zero() && !difference.below_zero());
 }
 
 #[test]
 fn resamples_without_a_value_are_left_out() {
     let defined_for_row_0 = |rows: &[usize]| if rows.contains(&0) { 1.0 } else { f64::NAN };
+    let interval = bootstrap(&alone(3), 100, 1, defined_for_row_0);
     assert_eq!(
-        bootstrap(3, 100, 1, defined_for_row_0),
-        Interval {
-            estimate: 1.0,
-            low: 1.0,
-            high: 1.0
-        }
+        (interval.estimate, bounds(&interval)),
+        (Some(1.0), (1.0, 1.0))
     );
-    let nowhere = bootstrap(3, 100, 1, |_| f64::NAN);
-    assert!(nowhere.estimate.is_nan() && nowhere.low.is_nan() && nowhere.high.is_nan());
-    assert_eq!(
-        bootstrap(3, 0, 1, |_| 2.0),
-        Interval {
-            estimate: 2.0,
-            low: 2.0,
-            high: 2.0
-        }
+}
+
+#[test]
+fn without_an_interval_there_is_a_reason_and_the_estimate_does_not_pose_as_one() {
+    let check = |interval: Interval, estimate, reason: &str| {
+        assert_eq!(interval.estimate, estimate);
+        assert_eq!((interval.low, interval.high), (None, None));
+        assert!(!interval.above_zero() && !interval.below_zero());
+        let said = interval.undefined.unwrap();
+        assert!(said.contains(reason), "{said}");
+    };
+    check(
+        bootstrap(&alone(3), 100, 1, |_| f64::NAN),
+        None,
+        "no value on these rows",
     );
-    assert!(
-        bootstrap(0, 10, 1, |rows| if rows.is_empty() {
-            f64::NAN
+    check(
+        bootstrap(&alone(3), 100, 1, |_| f64::INFINITY),
+        None,
+        "no value on these rows",
+    );
+    check(
+        bootstrap(&[], 10, 1, |_| f64::NAN),
+        None,
+        "no value on these rows",
+    );
+    check(
+        bootstrap(&[7, 7, 7], 100, 1, |_| 2.0),
+        Some(2.0),
+        "one cluster",
+    );
+    check(
+        bootstrap(&alone(3), 0, 1, |_| 2.0),
+        Some(2.0),
+        "none of 0 resamples",
+    );
+    let all_rows_only = |rows: &[usize]| {
+        if rows == [0, 1, 2, 3, 4, 5, 6, 7] {
+            2.0
         } else {
-            0.0
-        })
-        .estimate
-        .is_nan()
+            f64::NAN
+        }
+    };
+    check(
+        bootstrap(&alone(8), 50, 1, all_rows_only),
+        Some(2.0),
+        "none of 50 resamples",
     );
+}
+
+#[test]
+fn as_json_an_interval_has_numbers_or_a_reason() {
+    let json = |interval: &Interval| serde_json::to_string(interval).unwrap();
+    let one = bootstrap(&[0, 0], 10, 1, |_| 2.0);
+    let text = json(&one);
+    assert!(
+        text.starts_with(r#"{"estimate":2.0,"undefined":""#),
+        "{text}"
+    );
+    assert_eq!(serde_json::from_str::<Interval>(&text).unwrap(), one);
+    let two = bootstrap(&[0, 1], 10, 1, |_| 2.0);
+    assert_eq!(json(&two), r#"{"estimate":2.0,"low":2.0,"high":2.0}"#);
 }
 
 #[test]
@@ -91,8 +229,9 @@ fn two_thousand_resamples_of_the_meld_test_split_take_no_time() {
     let labels: Vec<String> = (0..7).map(|class| class.to_string()).collect();
     let metric = || emotion_metric(&prediction, &truth, &labels, "weighted_f1").unwrap();
     let start = Instant::now();
-    let interval = bootstrap(truth.len(), 2000, 1, metric());
+    let interval = bootstrap(&alone(truth.len()), 2000, 1, metric());
     let took = start.elapsed();
-    assert!(interval.low < interval.estimate && interval.estimate < interval.high);
+    let (low, high) = bounds(&interval);
+    assert!(low < interval.estimate.unwrap() && interval.estimate.unwrap() < high);
     assert!(took < Duration::from_secs(1), "{took:?}"); // about 30 ms on two idle cores
 }

@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use unimse_eval::{Cell, Context, Convention, Features, PaperTable, Verdict};
+use unimse_eval::{Cell, Context, Convention, Extraction, Features, PaperTable, Verdict};
 
 const PATH: &str = "data/paper/unimse.toml";
 const TEXT: &str = include_str!("../../../data/paper/unimse.toml");
@@ -16,7 +16,11 @@ fn table() -> PaperTable {
 fn same(table: &PaperTable) -> Context {
     Context {
         synthetic: false,
-        backbone: table.backbone.clone(),
+        backbone: Some(table.backbone.clone()),
+        decoder: table.decoder.clone(),
+        fusion_skip: table.fusion_skip,
+        label_form: table.label_form.clone(),
+        leaky: table.leaky,
         features: table.features.clone(),
         corpora: table.corpora.clone(),
         convention: table.convention,
@@ -91,16 +95,37 @@ fn any_other_setting_is_not_comparable_and_says_why() {
         reason("mosi", "acc7", |context| context.synthetic = true),
         "synthetic corpora"
     );
-    let backbone = reason("mosi", "acc7", |context| {
-        context.backbone = "minilm".to_owned()
-    });
-    assert_eq!(backbone, "other backbone: minilm, the paper has t5-base");
-    let features = reason("meld", "accuracy", |context| {
-        context.features = Features::default()
-    });
-    assert_eq!(
-        features,
-        "other audio features: none, the paper has mel-spectrogram; other video features: none, the paper has efficientnet"
+    let check = |change: fn(&mut Context), expected: &str| {
+        assert_eq!(reason("meld", "accuracy", change), expected);
+    };
+    check(
+        |context| context.backbone = Some("minilm".to_owned()),
+        "other backbone: minilm, the paper has t5-base",
+    );
+    check(
+        |context| context.decoder = Some("label".to_owned()),
+        "other decoder: label, the paper has t5",
+    );
+    check(
+        |context| context.fusion_skip = Some(true),
+        "other fusion: with the hidden state added, the paper has without it",
+    );
+    check(
+        |context| context.label_form = Some("fields".to_owned()),
+        "other label form: fields, the paper has triple",
+    );
+    check(
+        |context| context.leaky = Some(false),
+        "other donors of labels: train rows only, the paper has test rows too (leaky)",
+    );
+    check(
+        |context| (context.decoder, context.leaky) = (None, None),
+        "other decoder: not recorded, the paper has t5; \
+         other donors of labels: not recorded, the paper has test rows too (leaky)",
+    );
+    check(
+        |context| context.features = Features::default(),
+        "other audio features: none, the paper has mel-spectrogram; other video features: none, the paper has efficientnet",
     );
     let subset = reason("meld", "accuracy", |context| {
         context.corpora.retain(|corpus| corpus.starts_with('m'))
@@ -116,6 +141,86 @@ fn any_other_setting_is_not_comparable_and_says_why() {
         "other convention: mult, the paper has mmsa"
     );
     assert_eq!(reason("meld", "accuracy", mult), "reached");
+}
+
+/// A publication that says everything about its audio.
+fn particular() -> PaperTable {
+    let mut table = table();
+    table.features.audio = Some(Extraction {
+        tool: "mel-spectrogram".to_owned(),
+        version: Some("librosa 0.9".to_owned()),
+        settings: [("n_mels".to_owned(), "64".to_owned())].into(),
+        dimension: Some(64),
+        rate_hz: Some(100.0),
+    });
+    table
+}
+
+#[test]
+fn every_attribute_that_the_paper_gives_its_features_is_compared() {
+    let table = particular();
+    let cell = table.cell("meld", "accuracy").unwrap();
+    let check = |change: fn(&mut Extraction), expected: &str| {
+        let mut context = same(&table);
+        change(context.features.audio.as_mut().unwrap());
+        let verdict = table.verdict(cell, 1.0, &context).to_string();
+        assert_eq!(verdict.trim_start_matches("not comparable: "), expected);
+    };
+    check(|_| (), "reached");
+    check(|audio| audio.tool = "Mel-Spectrogram".to_owned(), "reached");
+    check(
+        |audio| drop(audio.settings.insert("hop".to_owned(), "160".to_owned())),
+        "reached",
+    );
+    check(
+        |audio| audio.tool = "covarep".to_owned(),
+        "other audio features: covarep, the paper has mel-spectrogram",
+    );
+    check(
+        |audio| audio.version = Some("librosa 0.11".to_owned()),
+        "other version of audio features: librosa 0.11, the paper has librosa 0.9",
+    );
+    check(
+        |audio| audio.dimension = Some(73),
+        "other dimension of audio features: 73, the paper has 64",
+    );
+    check(
+        |audio| audio.rate_hz = Some(50.0),
+        "other rate of audio features: 50, the paper has 100",
+    );
+    check(
+        |audio| drop(audio.settings.insert("n_mels".to_owned(), "80".to_owned())),
+        "other n_mels of audio features: 80, the paper has 64",
+    );
+    check(
+        |audio| {
+            *audio = Extraction {
+                tool: audio.tool.clone(),
+                ..Extraction::default()
+            }
+        },
+        "other version of audio features: not recorded, the paper has librosa 0.9; \
+         other dimension of audio features: not recorded, the paper has 64; \
+         other rate of audio features: not recorded, the paper has 100; \
+         other n_mels of audio features: not recorded, the paper has 64",
+    );
+}
+
+#[test]
+fn what_the_paper_does_not_say_is_not_compared() {
+    let mut table = table();
+    (table.decoder, table.fusion_skip) = (None, None);
+    (table.label_form, table.leaky) = (None, None);
+    let context = Context {
+        decoder: Some("label".to_owned()),
+        fusion_skip: Some(true),
+        label_form: Some("fields".to_owned()),
+        leaky: Some(false),
+        features: particular().features,
+        ..same(&table)
+    };
+    let verdict = table.verdict(table.cell("mosi", "mae").unwrap(), 0.7, &context);
+    assert_eq!(verdict, Verdict::Below);
 }
 
 #[test]

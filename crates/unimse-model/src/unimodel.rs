@@ -206,11 +206,12 @@ impl UniModel {
         Ok(losses)
     }
 
-    /// Mean over tokens of |fusion term| / |hidden state| for each fused layer, first to last.
+    /// Mean over tokens of |fusion term| / |hidden state| for each fused layer, first to last, with the encoder layer it follows
+    /// (from 0).
     ///
     /// # Errors
     /// A batch that does not fit the model.
-    pub fn fusion_ratios(&self, batch: &Batch) -> Result<Vec<f64>> {
+    pub fn fusion_ratios(&self, batch: &Batch) -> Result<Vec<(usize, f64)>> {
         tch::no_grad(|| {
             let (_, _, others) = self.listen(batch, false)?;
             let encoder = self.text.encoder();
@@ -225,7 +226,7 @@ impl UniModel {
                     let fusion = layer.checked_sub(first).and_then(|at| self.fusions.get(at));
                     let Some(fusion) = fusion else { return hidden };
                     let term = fusion.term(&hidden, &others);
-                    ratios.push(fusion_ratio(&term, &hidden, &batch.mask));
+                    ratios.push((layer, fusion_ratio(&term, &hidden, &batch.mask)));
                     fusion.forward(&hidden, &others, false)
                 },
             );

@@ -76,7 +76,7 @@ fn differences<'a>(
             seed,
             baseline,
             metric,
-            interval: *interval,
+            interval: interval.clone(),
             outcome: Outcome::of(metric, interval),
         })
 }
@@ -109,6 +109,7 @@ mod tests {
             estimate: Some((low + high) / 2.0),
             low: Some(low),
             high: Some(high),
+            undefined: None,
         }
     }
 

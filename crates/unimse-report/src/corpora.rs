@@ -1,6 +1,6 @@
 //! The results of each corpus: metrics, baselines and differences, conventions, classes, confusion matrix.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::compare;
 use crate::doc::{Column, Document, Line, Table, numbers, words};
@@ -15,15 +15,17 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
     doc.heading(2, "Results");
     doc.paragraph(
         "MAE and Corr are in the unit of the score; accuracies, F1 and recall are percentages. ↓ marks metrics where lower is better, ↑ \
-         those where higher is better. Intervals are 95 % bootstrap intervals over test utterances. A difference is “beyond the \
-         interval” when the paired-bootstrap 95 % interval of ours minus the baseline, drawn on the same utterances for both, does not \
-         contain zero.",
+         those where higher is better. Intervals are 95 % bootstrap intervals that resample whole videos (sentiment) or dialogues \
+         (emotion) of the test split, never single utterances: those of one video or dialogue are alike. A difference is “beyond the \
+         interval” when the paired-bootstrap 95 % interval of ours minus the baseline, the same videos or dialogues drawn for both, does \
+         not contain zero.",
     );
     for (name, corpus) in run.results.corpora.iter() {
         doc.heading(3, format!("{name} ({})", corpus.task.name()));
         doc.paragraph(outline(run, corpus));
         metrics(doc, run, name, corpus);
         undefined(doc, &corpus.test);
+        not_fitted(doc, &corpus.test);
         differences(doc, run, name);
         conventions(doc, name, corpus);
         classes(doc, name, corpus);
@@ -48,23 +50,22 @@ fn outline(run: &Run, corpus: &Corpus) -> String {
         count(test.repaired),
         count(test.generated_zeros),
     );
-    if let Some(features) = &corpus.features {
-        let pairs = flatten(features).into_iter();
-        let features: Vec<_> = pairs
-            .map(|(k, v)| {
-                if k.is_empty() {
-                    v
-                } else {
-                    format!("{k} = {v}")
-                }
-            })
-            .collect();
-        text.push_str(&format!(" Features: {}.", features.join(", ")));
+    if let (Some(what), Some(n)) = (&test.resampled, test.clusters) {
+        text.push_str(&format!(" Intervals resample {} {what}.", metric::count(n)));
+    }
+    for (modality, card) in [
+        ("Audio", &corpus.features.audio),
+        ("Video", &corpus.features.video),
+    ] {
+        let card = card
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), ToString::to_string);
+        text.push_str(&format!(" {modality} features: {card}."));
     }
     let chosen: Vec<_> = test
         .baselines
         .iter()
-        .filter_map(|(name, b)| Some((name, b.chosen.as_ref()?)))
+        .filter_map(|(name, b)| Some((name, b.chosen.as_ref().filter(|v| **v != json!({}))?)))
         .flat_map(|(name, chosen)| {
             flatten(chosen)
                 .into_iter()
@@ -188,6 +189,12 @@ fn undefined(doc: &mut Document, test: &Part) {
     doc.paragraph(format!("Undefined: {}.", reasons.join("; ")));
 }
 
+fn not_fitted(doc: &mut Document, test: &Part) {
+    for (name, reason) in test.not_fitted.iter() {
+        doc.paragraph(format!("Baseline {name} could not be fitted: {reason}."));
+    }
+}
+
 fn differences(doc: &mut Document, run: &Run, name: &str) {
     let comparisons = compare::comparisons(run, name);
     let by_seed = comparisons.iter().any(|c| !c.seed.is_empty());
@@ -216,10 +223,14 @@ fn differences(doc: &mut Document, run: &Run, name: &str) {
             c.baseline.into(),
             metric::with_arrow(c.metric).into(),
             signed(c.interval.estimate).into(),
-            format!("[{low}, {high}]").into(),
-            match c.outcome {
-                Some(outcome) => Line::default().strong(outcome.name()),
-                None => "undefined".into(),
+            match c.interval.low {
+                Some(_) => format!("[{low}, {high}]").into(),
+                None => "—".into(),
+            },
+            match (c.outcome, &c.interval.undefined) {
+                (Some(outcome), _) => Line::default().strong(outcome.name()),
+                (None, Some(reason)) => format!("undefined: {reason}").into(),
+                (None, None) => "undefined".into(),
             },
         ]);
         row

@@ -23,9 +23,10 @@ pub(crate) fn section(doc: &mut Document, run: &Run, against_paper: Option<Line>
         .collect();
     let by_seed = run.seeds.len() > 1;
     let difference = if by_seed {
-        "is ours minus the baseline, mean over seeds; the verdict counts seeds by the paired-bootstrap 95 % interval of each."
+        "is ours minus the baseline, mean over seeds; the verdict counts seeds by the paired-bootstrap 95 % interval of each, which \
+         resamples videos or dialogues."
     } else {
-        "is ours minus the baseline, with its paired-bootstrap 95 % interval."
+        "is ours minus the baseline, with its paired-bootstrap 95 % interval, which resamples videos or dialogues."
     };
     let caption = format!(
         "The main metric of every test split beside the strongest baseline of the same run. The difference {difference}"
@@ -114,12 +115,20 @@ fn verdict(run: &Run) -> Line {
          emotion)",
         if of == 1 { "corpus" } else { "corpora" }
     ));
-    match lost {
+    let line = match lost {
         0 => line.text("; on none is it worse than a baseline."),
         n => line
             .text("; on ")
             .strong(format!("{n} of {of}"))
             .text(" it is worse than at least one of them."),
+    };
+    let without = |all: &&Vec<Comparison<'_>>| all.iter().any(|c| c.outcome.is_none());
+    match judged.iter().filter(without).count() {
+        0 => line,
+        n => line
+            .text(" On ")
+            .strong(format!("{n} of {of}"))
+            .text(" an interval is undefined, so nothing is said."),
     }
 }
 
@@ -172,7 +181,7 @@ fn difference(main: &str, against: &[&Comparison<'_>]) -> String {
 
 /// "−0.250 [−0.300, −0.200]".
 fn interval(main: &str, comparison: &Comparison<'_>) -> String {
-    let i = comparison.interval;
+    let i = &comparison.interval;
     match (i.estimate, i.low, i.high) {
         (Some(estimate), Some(low), Some(high)) => format!(
             "{} [{}, {}]",
@@ -180,6 +189,7 @@ fn interval(main: &str, comparison: &Comparison<'_>) -> String {
             metric::show_difference(main, low),
             metric::show_difference(main, high)
         ),
+        (Some(estimate), ..) => metric::show_difference(main, estimate),
         _ => "undefined".to_owned(),
     }
 }

@@ -15,7 +15,7 @@
 //! std::fs::write(run.path().join("events.jsonl"), "{\"event\":\"step\",\"step\":1,\"epoch\":1,\"loss\":2.5}\n")?;
 //! std::fs::write(
 //!     run.path().join("results.json"),
-//!     r#"{"schema": 1, "synthetic": true, "seeds": [1], "corpora": {
+//!     r#"{"schema": 2, "synthetic": true, "seeds": [1], "corpora": {
 //!          "mosi": {"task": "sentiment", "test": {"n": 3, "metrics": {"mae": 0.75}}}}}"#,
 //! )?;
 //! let written = unimse_report::write(run.path(), &unimse_report::paper_tables()?)?;
@@ -42,11 +42,10 @@ mod schema;
 mod svg;
 mod training;
 
-use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use unimse_eval::PaperTable;
+use unimse_run::artefact;
 
 use crate::doc::Document;
 pub use crate::error::ReportError;
@@ -107,23 +106,9 @@ fn document(run: &load::Run, paper_tables: &[PaperTable]) -> Document {
     doc
 }
 
-/// Writes a file beside its final name, syncs it and renames it: a reader sees the old file or the new one.
 fn replace(path: &Path, text: &str) -> Result<(), ReportError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    let temporary = PathBuf::from(name);
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().map_err(|source| {
-        // Best effort: the error that matters is the one reported.
-        let _ = fs::remove_file(&temporary);
-        ReportError::Write {
-            path: path.to_owned(),
-            source,
-        }
+    artefact::write(path, text.as_bytes()).map_err(|error| ReportError::Write {
+        path: path.to_owned(),
+        source: error.source,
     })
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::ReportError;
 use crate::events::{self, Curves};
-use crate::schema::{Confusion, Results, SCHEMA};
+use crate::schema::{Confusion, Results};
+use unimse_run::RESULTS_SCHEMA;
 
 /// A confusion matrix with more classes than this is not drawn but refused.
 const MAX_CLASSES: usize = 64;
@@ -148,14 +149,16 @@ fn results(path: &Path) -> Result<Results, ReportError> {
         field,
         message,
     };
-    let results: Results = serde_path_to_error::deserialize(json(path)?)
-        .map_err(|e| field(e.path().to_string(), e.inner().to_string()))?;
-    if results.schema != SCHEMA {
-        return Err(field(
-            "schema".to_owned(),
-            format!("expected {SCHEMA}, found {}", results.schema),
-        ));
+    let json = json(path)?;
+    let found = json.get("schema");
+    if found.and_then(Value::as_u64) != Some(RESULTS_SCHEMA) {
+        let found = found.map_or_else(|| "none".to_owned(), Value::to_string);
+        let message =
+            format!("expected {RESULTS_SCHEMA}, found {found}; run `unimse evaluate` again");
+        return Err(field("schema".to_owned(), message));
     }
+    let results: Results = serde_path_to_error::deserialize(json)
+        .map_err(|e| field(e.path().to_string(), e.inner().to_string()))?;
     for (name, corpus) in results.corpora.iter() {
         if let Some(confusion) = &corpus.test.confusion {
             check_square(confusion)

@@ -1,7 +1,7 @@
 //! The run beside published numbers, as far as the settings allow it.
 
-use serde_json::Value;
-use unimse_eval::{Context, Convention, Features, PaperTable, Verdict};
+use unimse_eval::{Context, Convention, Extraction, Features, PaperTable, Verdict};
+use unimse_run::FeatureCard;
 
 use crate::ReportError;
 use crate::doc::{Document, Line, numbers, words};
@@ -120,11 +120,6 @@ pub(crate) fn summary(run: &Run, tables: &[PaperTable]) -> Option<Line> {
 
 fn rows<'a>(run: &'a Run, table: &'a PaperTable) -> Vec<Row<'a>> {
     let results = &run.results;
-    let corpora: Vec<String> = results
-        .corpora
-        .iter()
-        .map(|(name, _)| name.to_owned())
-        .collect();
     let cells = table
         .cells
         .iter()
@@ -134,12 +129,13 @@ fn rows<'a>(run: &'a Run, table: &'a PaperTable) -> Vec<Row<'a>> {
             let ours = corpus.test.metrics.get(&cell.metric).copied();
             let context = Context {
                 synthetic: run.synthetic(),
-                backbone: results
-                    .backbone
-                    .clone()
-                    .unwrap_or_else(|| "not recorded".to_owned()),
+                backbone: results.backbone.clone(),
+                decoder: results.decoder.clone(),
+                fusion_skip: results.fusion.skip,
+                label_form: results.label_form.clone(),
+                leaky: run.leaky(),
                 features: features(corpus, &results.modalities),
-                corpora: corpora.clone(),
+                corpora: results.trained_on.clone(),
                 // `test.metrics` are those of the default convention; others stand under `test.conventions`.
                 convention: Convention::Mmsa,
             };
@@ -155,26 +151,23 @@ fn rows<'a>(run: &'a Run, table: &'a PaperTable) -> Vec<Row<'a>> {
         .collect()
 }
 
-/// The features of a corpus: `{"audio": name, "video": name}`, or words such as "audio covarep, video facet".
-/// Words that name no modality stand for both; a modality that the model does not have has none.
+/// What a run says of the features of a corpus; a modality that the model does not use has none.
 fn features(corpus: &Corpus, modalities: &[String]) -> Features {
-    let of = |modality: &str| {
-        if !modalities.is_empty() && !modalities.iter().any(|m| m == modality) {
-            return None;
-        }
-        let name = match corpus.features.as_ref()? {
-            Value::String(words) if !words.contains("audio") && !words.contains("video") => words,
-            Value::String(words) => words
-                .split([',', ';'])
-                .find_map(|w| w.trim().strip_prefix(modality))?,
-            other => other.get(modality)?.as_str()?,
-        };
-        let name = name.trim_matches([' ', ':', '=']);
-        (!matches!(name, "" | "absent" | "none")).then(|| name.to_owned())
+    let of = |modality: &str, card: &Option<FeatureCard>| {
+        let card = card
+            .as_ref()
+            .filter(|_| modalities.iter().any(|m| m == modality))?;
+        Some(Extraction {
+            tool: card.tool.clone(),
+            version: card.version.clone(),
+            settings: card.settings.clone(),
+            dimension: Some(card.dimension),
+            rate_hz: card.rate_hz,
+        })
     };
     Features {
-        audio: of("audio"),
-        video: of("video"),
+        audio: of("audio", &corpus.features.audio),
+        video: of("video", &corpus.features.video),
     }
 }
 
@@ -192,31 +185,21 @@ mod tests {
 
     #[test]
     fn features_are_read_by_modality() {
-        let of = |features: Value, modalities: &[&str]| {
-            let corpus = json!({"task": "emotion", "features": features});
+        let cards = json!({"audio": {"tool": "covarep", "dimension": 74, "rate_hz": 100.0}, "video": {"tool": "facet", "dimension": 35}});
+        let corpus: Corpus =
+            serde_json::from_value(json!({"task": "emotion", "features": cards})).unwrap();
+        let of = |modalities: &[&str]| {
             let modalities: Vec<_> = modalities.iter().map(|m| (*m).to_owned()).collect();
-            let found = super::features(&serde_json::from_value(corpus).unwrap(), &modalities);
-            (found.audio, found.video)
+            super::features(&corpus, &modalities)
         };
-        let some = |s: &str| Some(s.to_owned());
+        let both = of(&["text", "audio", "video"]);
+        let audio = both.audio.unwrap();
         assert_eq!(
-            of(json!("audio: covarep; video = facet"), &[]),
-            (some("covarep"), some("facet"))
+            (audio.tool.as_str(), audio.dimension, audio.rate_hz),
+            ("covarep", Some(74), Some(100.0))
         );
-        assert_eq!(
-            of(
-                json!("audio mel, video absent"),
-                &["text", "audio", "video"]
-            ),
-            (some("mel"), None)
-        );
-        assert_eq!(
-            of(json!({"audio": "mel", "video": "x"}), &["text", "video"]),
-            (None, some("x"))
-        );
-        assert_eq!(
-            of(json!("other"), &["text", "audio"]),
-            (some("other"), None)
-        );
+        assert_eq!(both.video.unwrap().tool, "facet");
+        assert_eq!(of(&["text", "video"]).audio, None);
+        assert_eq!(of(&["text"]), Features::default());
     }
 }

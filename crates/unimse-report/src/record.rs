@@ -61,12 +61,17 @@ pub(crate) fn protocol(doc: &mut Document, run: &Run) {
         ("Preset", &r.preset),
         ("Backbone", &r.backbone),
         ("Decoder", &r.decoder),
+        ("Label form", &r.label_form),
     ] {
         if value.is_some() {
             row(name, value.clone());
         }
     }
+    if let Some(skip) = r.fusion.skip {
+        row("Fusion adds the hidden state", Some(skip.to_string()));
+    }
     row("Modalities", Some(r.modalities.join(", ")));
+    row("Trained on", Some(r.trained_on.join(", ")));
     row("Intensity readout", r.readout.as_ref().map(in_words));
     for (key, value) in r.timing.iter().flat_map(flatten) {
         match (key.strip_suffix("_s"), value.parse()) {

@@ -1,4 +1,4 @@
-//! The shape of `results.json`, read leniently: only `schema`, `synthetic` and `corpora` must be there.
+//! The shape of `results.json`, read leniently: only `schema`, `synthetic` and `corpora` must be there (`load` checks the first).
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,11 +6,10 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
+pub(crate) use unimse_eval::Interval;
+use unimse_run::FeatureCards;
 
 use crate::agreement::{Agreed, Leak};
-
-/// The version of `results.json` that this crate understands.
-pub(crate) const SCHEMA: u64 = 1;
 
 /// A JSON object in the order of the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +56,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Ordered<T> {
 /// One `results.json`: of one seed, or the aggregate of several.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Results {
-    pub(crate) schema: u64,
     pub(crate) synthetic: bool,
     pub(crate) leaky: Option<bool>,
     #[serde(default)]
@@ -69,6 +67,10 @@ pub(crate) struct Results {
     pub(crate) preset: Option<String>,
     pub(crate) backbone: Option<String>,
     pub(crate) decoder: Option<String>,
+    pub(crate) label_form: Option<String>,
+    /// Corpora with train rows.
+    #[serde(default)]
+    pub(crate) trained_on: Vec<String>,
     #[serde(default)]
     pub(crate) modalities: Vec<String>,
     #[serde(default)]
@@ -96,10 +98,12 @@ pub(crate) struct Protocol {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Fusion {
+    /// Whether the hidden state is added; absent without fused layers.
+    pub(crate) skip: Option<bool>,
     pub(crate) layers: Vec<FusedLayer>,
 }
 
-/// `ratio` is the mean of |fusion term| / |h| of one fused encoder layer.
+/// `ratio` is the mean of |fusion term| / |h| of one fused encoder layer; layers count from 0.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct FusedLayer {
     pub(crate) layer: u64,
@@ -132,7 +136,8 @@ impl Task {
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Corpus {
     pub(crate) task: Task,
-    pub(crate) features: Option<Value>,
+    #[serde(default)]
+    pub(crate) features: FeatureCards,
     #[serde(default)]
     pub(crate) dev: Part,
     #[serde(default)]
@@ -154,8 +159,14 @@ pub(crate) struct Part {
     pub(crate) conventions: Ordered<Value>,
     pub(crate) per_class: Vec<ClassScores>,
     pub(crate) confusion: Option<Confusion>,
+    /// What intervals resample: `videos` or `dialogues`.
+    pub(crate) resampled: Option<String>,
+    /// How many of them there are.
+    pub(crate) clusters: Option<f64>,
     pub(crate) intervals: Ordered<Interval>,
     pub(crate) baselines: Ordered<Baseline>,
+    /// Baselines that could not be fitted, with the reason.
+    pub(crate) not_fitted: Ordered<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -179,15 +190,6 @@ pub(crate) struct ClassScores {
 pub(crate) struct Confusion {
     pub(crate) labels: Vec<String>,
     pub(crate) rows_truth: Vec<Vec<f64>>,
-}
-
-/// A 95 % interval; a bound is absent where the metric was undefined.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub(crate) struct Interval {
-    pub(crate) estimate: Option<f64>,
-    pub(crate) low: Option<f64>,
-    pub(crate) high: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
 use unimse_report::{ReportError, paper_tables, write};
 
 /// A copy of a fixture in a folder of its own that may be written to.
@@ -155,9 +156,13 @@ fn a_wrong_field_is_named_with_what_was_expected() {
         }
     };
     check(
-        "\"schema\": 1",
         "\"schema\": 2",
-        &["results.json", "`schema`", "expected 1, found 2"],
+        "\"schema\": 1",
+        &[
+            "results.json",
+            "`schema`",
+            "expected 2, found 1; run `unimse evaluate` again",
+        ],
     );
     check(
         "\"n\": 40",
@@ -246,4 +251,139 @@ fn damaged_files_give_an_error_or_a_report_but_never_a_panic() {
         fs::write(&path, &sound).unwrap();
     }
     assert!(write(&run, &[]).is_ok());
+}
+
+/// The report of a run of MOSI and MELD in the paper's own setting (invented numbers), changed by `change`.
+fn in_the_papers_setting(change: impl Fn(&mut Value)) -> String {
+    let (_folder, run) = copy("single");
+    let path = run.join("results.json");
+    let mut results: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let cards = json!({
+        "audio": {"tool": "mel-spectrogram", "version": "librosa 0.9", "settings": {"n_mels": "64"}, "dimension": 64, "rate_hz": 50.0},
+        "video": {"tool": "efficientnet", "settings": {"pretrained": "VGGface, AFEW"}, "dimension": 64},
+    });
+    for corpus in ["mosi", "meld"] {
+        results["corpora"][corpus]["features"] = cards.clone();
+    }
+    results["backbone"] = json!("t5-base");
+    results["decoder"] = json!("t5");
+    results["label_form"] = json!("triple");
+    results["fusion"]["skip"] = json!(false);
+    results["leaky"] = json!(true);
+    results["modalities"] = json!(["text", "audio", "video"]);
+    results["trained_on"] = json!(["mosi", "mosei", "meld", "iemocap"]);
+    results["corpora"]["mosi"]["test"]["metrics"]["corr"] = json!(0.809);
+    change(&mut results);
+    fs::write(&path, results.to_string()).unwrap();
+    report(&run).0
+}
+
+#[test]
+fn a_run_in_the_papers_setting_reaches_its_cells() {
+    let report = in_the_papers_setting(|_| ());
+    // MOSI Corr 0.809 is the paper's; six other cells of MOSI and two of MELD are worse in the fixture
+    assert!(
+        report.contains("**1 reached, 8 below**, 0 not comparable"),
+        "{report}"
+    );
+    assert!(report.contains("| mosi | Corr ↑ | 0.809 | 0.809 | **reached** |"));
+    assert!(report.contains("| mosi | MAE ↓ | 0.780 | 0.691 | **below** |"));
+}
+
+#[test]
+fn one_difference_of_the_setting_is_enough_and_named() {
+    let check = |change: fn(&mut Value), cells: usize, reason: &str| {
+        let report = in_the_papers_setting(change);
+        let counted = format!("{cells} not comparable.");
+        let noted = format!("Not comparable: {reason}.");
+        assert!(report.contains(&counted), "{counted} not in {report}");
+        assert!(report.contains(&noted), "{noted} not in {report}");
+    };
+    check(
+        |r| r["backbone"] = json!("t5-small"),
+        9,
+        "other backbone: t5-small, the paper has t5-base",
+    );
+    check(
+        |r| r["decoder"] = json!("label"),
+        9,
+        "other decoder: label, the paper has t5",
+    );
+    check(
+        |r| r["fusion"]["skip"] = json!(true),
+        9,
+        "other fusion: with the hidden state added, the paper has without it",
+    );
+    check(
+        |r| r["fusion"]["skip"] = Value::Null,
+        9,
+        "other fusion: not recorded, the paper has without it",
+    );
+    check(
+        |r| r["label_form"] = json!("fields"),
+        9,
+        "other label form: fields, the paper has triple",
+    );
+    check(
+        |r| r["leaky"] = json!(false),
+        9,
+        "other donors of labels: train rows only, the paper has test rows too (leaky)",
+    );
+    check(
+        |r| r["trained_on"] = json!(["mosi", "meld"]),
+        9,
+        "subset of corpora: without mosei, iemocap",
+    );
+    check(
+        |r| r["modalities"] = json!(["text", "video"]),
+        9,
+        "other audio features: none, the paper has mel-spectrogram",
+    );
+    check(
+        |r| r["corpora"]["mosi"]["features"]["audio"]["tool"] = json!("unknown"),
+        7,
+        "other audio features: unknown, the paper has mel-spectrogram",
+    );
+    check(
+        |r| r["corpora"]["meld"]["features"]["video"]["settings"] = json!({}),
+        2,
+        "other pretrained of video features: not recorded, the paper has VGGface, AFEW",
+    );
+}
+
+#[test]
+fn what_has_no_interval_and_what_could_not_be_fitted_says_why() {
+    let reason = "all rows are of one cluster, at least 2 are needed to resample";
+    let report = in_the_papers_setting(|r| {
+        let test = &mut r["corpora"]["mosi"]["test"];
+        test["clusters"] = json!(1);
+        test["not_fitted"] = json!({"ridge": "expected at least 2 train rows with gold, found 1"});
+        test["baselines"]
+            .as_object_mut()
+            .unwrap()
+            .shift_remove("ridge");
+        test["baselines"]["mean"]["chosen"] = json!({});
+        test["intervals"]["mae"] = json!({"estimate": 0.78, "undefined": reason});
+        test["baselines"]["mean"]["difference"]["mae"] =
+            json!({"estimate": -0.68, "undefined": reason});
+    });
+    for expected in [
+        "On **1 of 2** an interval is undefined, so nothing is said.",
+        "Intervals resample 1 videos.",
+        "Intervals resample 280 dialogues.",
+        "resample whole videos (sentiment) or dialogues (emotion)",
+        "Baseline ridge could not be fitted: expected at least 2 train rows with gold, found 1.",
+        "| mean | MAE ↓ | −0.680 | — | undefined: all rows are of one cluster",
+        "Audio features: mel-spectrogram (librosa 0.9), 64 features a step, 50 steps a second, n_mels = 64.",
+    ] {
+        assert!(report.contains(expected), "{expected:?} not in {report}");
+    }
+    assert!(
+        !report.contains("mean = {}") && !report.contains("mean  = "),
+        "{report}"
+    );
+    let metric = report
+        .lines()
+        .find(|line| line.starts_with("| MAE ↓ | 0.790 |"));
+    assert!(metric.unwrap().contains("| **0.780** | — |"), "{metric:?}");
 }

@@ -15,8 +15,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+/// Version of `results.json`: whoever reads another refuses it.
+pub const RESULTS_SCHEMA: u64 = 2;
+
 pub mod artefact;
 pub mod card;
 
 pub use artefact::FileError;
-pub use card::FeatureCard;
+pub use card::{FeatureCard, FeatureCards};

@@ -26,6 +26,9 @@ pub struct LoopState {
     pub loss_sum: f64,
     /// Best dev score so far.
     pub best: Option<f64>,
+    /// How many corpora it is the mean of.
+    #[serde(default)]
+    pub best_corpora: usize,
     /// Epoch of it.
     pub best_epoch: usize,
     /// Epochs since.

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::time::Instant;
 
 use indicatif::ProgressBar;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
-use unimse_corpus::{Corpus, Task};
+use unimse_corpus::Corpus;
 use unimse_eval::{Convention, emotion, sentiment};
 use unimse_labels::{Source, Split};
 use unimse_model::batch::Prediction;
 
-use crate::comparison::compare;
+use crate::comparison::{Fitted, compare, fit};
 use crate::config::RunConfig;
 use crate::dataset::{self, Dataset};
 use crate::label_summary::read_summary;
@@ -22,9 +23,11 @@ use crate::scoring::{self, Pairs, Values};
 use crate::session::Session;
 use crate::unify::read_embeddings;
 use crate::{TrainError, predictions, receipts};
-use unimse_run::artefact;
+use unimse_run::{FeatureCards, RESULTS_SCHEMA, artefact};
 
 /// Scores the run's selected checkpoint on dev and test; writes `predictions.parquet` and `results.json`.
+///
+/// Whatever can be checked and fitted without a test label is, before the receipt of the test split is written.
 ///
 /// # Errors
 /// [`TrainError`] of the part that failed; `results.json` is then as it was.
@@ -53,6 +56,9 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
     };
     let (dev, test) = (of_split(Split::Dev)?, of_split(Split::Test)?);
     drop(normalised);
+    check(&dev, &test, &card, &paths.corpus)?;
+    let fitted = fit_baselines(&all, paths)?;
+    let labels = read_summary(&paths.labels)?;
     let t = &config.train;
     let plan = Plan {
         batch: t.batch.max(64),
@@ -67,73 +73,48 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
         })
     };
     let dev_predictions = predict(&dev, 0)?;
+    scoring::check_answers(&dev, &dev_predictions)?;
     let readout = scoring::choose_readout(&dev, &dev_predictions)?;
+    let first = &plan.by_length(&test.entries())[0];
+    let fusion = session
+        .model
+        .fusion_ratios(&test.batch(first, session.model.device())?)?;
+
+    // from here on nothing may fail that can be foreseen: the test split counts as opened
     let receipt = receipts::open(&paths.run, &test, &best)?;
     let test_predictions = predict(&test, dev.examples.len())?;
     bar.finish_and_clear();
-    let ratios = session
-        .model
-        .fusion_ratios(&test.batch(&plan.by_length(&test.entries())[0], session.model.device())?)?;
-
-    let dev_pairs = scoring::pairs(&dev, &dev_predictions, readout);
-    let test_pairs = scoring::pairs(&test, &test_predictions, readout);
-    let mut corpora = Map::new();
-    for pair in &test_pairs {
-        let Some(corpus) = all.iter().find(|c| c.name == pair.corpus) else {
-            continue;
-        };
-        let embeddings = read_embeddings(&paths.labels, corpus)?;
-        let mut entry = Map::new();
-        entry.insert(
-            "task".into(),
-            json!(if matches!(pair.values, Values::Sentiment { .. }) {
-                "sentiment"
-            } else {
-                "emotion"
-            }),
-        );
-        entry.insert("features".into(), json!(features(corpus)));
-        if let Some(dev) = dev_pairs.iter().find(|p| p.corpus == pair.corpus) {
-            entry.insert("dev".into(), summary(dev)?);
-        }
-        let mut scored = summary(pair)?;
-        outputs(&mut scored, pair, &test_predictions);
-        compare(
-            &mut scored,
-            pair,
-            corpus,
-            &test,
-            &embeddings,
-            &config.evaluate,
-        )?;
-        entry.insert("test".into(), scored);
-        corpora.insert(corpus.name.clone(), Value::Object(entry));
-    }
     predictions::write(
         &paths.run.join("predictions.parquet"),
         &[(&dev, &dev_predictions), (&test, &test_predictions)],
         readout,
     )?;
-
-    let layers = ratios
+    scoring::check_answers(&test, &test_predictions)?;
+    let corpora = score_corpora(
+        &fitted,
+        &scoring::pairs(&dev, &dev_predictions, readout),
+        &scoring::pairs(&test, &test_predictions, readout),
+        &(&test, &test_predictions),
+        config,
+    )?;
+    let trained_on = all
         .iter()
-        .enumerate()
-        .map(|(j, r)| json!({"layer": j, "ratio": r}))
-        .collect::<Vec<_>>();
-    let labels = read_summary(&paths.labels)?;
+        .filter(|c| c.of_split(Split::Train).next().is_some());
     let results = json!({
-        "schema": 1,
+        "schema": RESULTS_SCHEMA,
         "synthetic": all.iter().any(|c| c.synthetic),
         "leaky": tables.iter().any(|t| t.leaky),
         "protocol": {"name": "clean", "selection": "dev", "test_openings": receipt.openings, "receipt": receipt.json()},
         "seeds": [card.seed],
         "fields": card.fields,
+        "trained_on": trained_on.map(|c| &c.name).collect::<Vec<_>>(),
         "preset": config.preset,
         "backbone": checkpoint_name(&config.model.checkpoint),
         "decoder": config.model.decoder,
+        "label_form": config.labels.form,
         "modalities": config.model.modalities,
         "readout": readout.to_string(),
-        "fusion": {"layers": layers},
+        "fusion": FusionResults::new(config, &fusion),
         "labels": tables.iter().map(|t| (t.corpus.clone(), label_sources(t))).collect::<Map<_, _>>(),
         "agreement": labels.as_ref().map(|l| &l.agreement).into_iter().flatten().collect::<Vec<_>>(),
         "leak": labels.as_ref().and_then(|l| l.leak.as_ref()),
@@ -142,6 +123,129 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
     });
     artefact::write_json(&paths.run.join("results.json"), &results)?;
     Ok(results)
+}
+
+/// One corpus in `results.json`.
+#[derive(Serialize)]
+struct CorpusResults<'a> {
+    task: &'static str,
+    features: &'a FeatureCards,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dev: Option<Value>,
+    test: Value,
+}
+
+/// Fusion in `results.json`.
+#[derive(Serialize)]
+struct FusionResults {
+    /// Whether the hidden state is added; `None` without fused layers.
+    skip: Option<bool>,
+    layers: Vec<FusedLayer>,
+}
+
+/// Mean over tokens of |fused term| / |hidden state| after one encoder layer, which counts from 0.
+#[derive(Serialize)]
+struct FusedLayer {
+    layer: usize,
+    ratio: f64,
+}
+
+impl FusionResults {
+    fn new(config: &RunConfig, ratios: &[(usize, f64)]) -> Self {
+        let layers = ratios.iter();
+        Self {
+            skip: (!ratios.is_empty()).then_some(config.fusion.skip),
+            layers: layers
+                .map(|&(layer, ratio)| FusedLayer { layer, ratio })
+                .collect(),
+        }
+    }
+}
+
+/// Checks before the test split is opened what scoring it would stumble over.
+fn check(dev: &Dataset, test: &Dataset, card: &Card, tables: &Path) -> Result<(), TrainError> {
+    let nothing = |what: &str| {
+        Err(TrainError::Data(format!(
+            "{}: expected {what}, found none; nothing can be scored, and the test split was not opened",
+            tables.display()
+        )))
+    };
+    if test.examples.is_empty() {
+        return nothing("a table <corpus>-test.parquet with rows");
+    }
+    scoring::check_gold(dev)?;
+    if scoring::check_gold(test)? == 0 {
+        return nothing("a gold score or emotion in some row of the test split");
+    }
+    for corpus in [dev, test].into_iter().flat_map(|d| &d.corpora) {
+        for u in &corpus.utterances {
+            for (name, features, known) in [
+                ("audio", &u.audio, &card.dims.audio),
+                ("video", &u.video, &card.dims.video),
+            ] {
+                let found = features.as_ref().map(|s| s.dim);
+                // without any dimension the model does not use the modality
+                if let Some(dim) =
+                    found.filter(|&d| !known.is_empty() && !known.contains(&(d as i64)))
+                {
+                    return Err(TrainError::Data(format!(
+                        "corpus {}: utterance {}: {name}: expected {known:?} features a step as in training, found {dim}",
+                        corpus.name, u.utterance_id
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The corpora with scored test rows; `test` holds the answers behind `test_pairs`.
+fn score_corpora(
+    fitted: &[(&Corpus, Fitted)],
+    dev_pairs: &[Pairs],
+    test_pairs: &[Pairs],
+    test: &(&Dataset, &[Prediction]),
+    config: &RunConfig,
+) -> Result<Map<String, Value>, TrainError> {
+    let mut corpora = Map::new();
+    for pair in test_pairs {
+        let Some((corpus, fitted)) = fitted.iter().find(|(c, _)| c.name == pair.corpus) else {
+            continue;
+        };
+        let mut scored = summary(pair)?;
+        outputs(&mut scored, pair, test.1);
+        let comparison = json!(compare(pair, fitted, test.0, &config.evaluate)?);
+        if let (Value::Object(scored), Value::Object(more)) = (&mut scored, comparison) {
+            scored.extend(more);
+        }
+        let dev = dev_pairs.iter().find(|p| p.corpus == pair.corpus);
+        let entry = CorpusResults {
+            task: pair.task(),
+            features: &corpus.features,
+            dev: dev.map(summary).transpose()?,
+            test: scored,
+        };
+        corpora.insert(corpus.name.clone(), json!(entry));
+    }
+    Ok(corpora)
+}
+
+/// The baselines of every corpus that has test rows.
+fn fit_baselines<'a>(
+    all: &'a [Corpus],
+    paths: &Paths,
+) -> Result<Vec<(&'a Corpus, Fitted)>, TrainError> {
+    let tested = all
+        .iter()
+        .filter(|c| c.of_split(Split::Test).next().is_some());
+    tested
+        .map(|corpus| {
+            Ok((
+                corpus,
+                fit(corpus, &read_embeddings(&paths.labels, corpus)?),
+            ))
+        })
+        .collect()
 }
 
 /// n, metrics and what is undefined; conventions (MSA) or classes and confusion (ERC).
@@ -192,23 +296,6 @@ fn checkpoint_name(checkpoint: &str) -> &str {
         .rsplit('/')
         .next()
         .unwrap_or(checkpoint)
-}
-
-/// What the corpus gave as input, in words.
-fn features(c: &Corpus) -> String {
-    let part = |name: &str, dim: Option<usize>| {
-        dim.map_or_else(|| format!("no {name}"), |d| format!("{name} {d}"))
-    };
-    let context = if matches!(c.task(), Task::Sentiment) {
-        "video"
-    } else {
-        "dialogue"
-    };
-    format!(
-        "text with {context} context, {}, {}",
-        part("audio", c.audio_dim),
-        part("video", c.video_dim)
-    )
 }
 
 fn label_sources(t: &LabelTable) -> Value {

@@ -378,23 +378,13 @@ impl FieldSummary {
 
 impl Agreed {
     fn new(answers: &Agreement) -> Self {
-        let mut groups: BTreeMap<u32, Vec<&Judged>> = BTreeMap::new();
-        for row in &answers.rows {
-            groups.entry(row.group).or_default().push(row);
-        }
-        let groups: Vec<Vec<&Judged>> = groups.into_values().collect();
+        let groups: Vec<usize> = answers.rows.iter().map(|row| row.group as usize).collect();
         let interval = |of: &(dyn Fn(&Judged) -> f64 + Sync)| {
-            let sums: Vec<(f64, f64)> = groups
-                .iter()
-                .map(|g| (g.iter().map(|row| of(row)).sum(), g.len() as f64))
-                .collect();
-            let mean = |drawn: &[usize]| {
-                let (sum, n) = drawn
-                    .iter()
-                    .fold((0.0, 0.0), |(s, n), &g| (s + sums[g].0, n + sums[g].1));
-                sum / n
+            let values: Vec<f64> = answers.rows.iter().map(of).collect();
+            let mean = |rows: &[usize]| {
+                rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len() as f64
             };
-            bootstrap(groups.len(), RESAMPLES, SEED, mean)
+            bootstrap(&groups, RESAMPLES, SEED, mean)
         };
         let error = answers.question == Question::Intensity;
         Self {
@@ -407,7 +397,7 @@ impl Agreed {
             }
             .to_owned(),
             n: answers.rows.len(),
-            groups: groups.len(),
+            groups: groups.iter().collect::<HashSet<_>>().len(),
             donor: interval(&|row| row.donor),
             random: interval(&|row| row.random),
             majority: interval(&|row| row.majority),
@@ -417,16 +407,28 @@ impl Agreed {
     }
 
     fn line(&self) -> String {
-        let show = |i: &Interval| format!("{:+.3} [{:+.3}, {:+.3}]", i.estimate, i.low, i.high);
+        let value = |i: &Interval| {
+            i.estimate
+                .map_or_else(|| "undefined".to_owned(), |x| format!("{x:.3}"))
+        };
+        let show = |i: &Interval| match (i.estimate, i.low, i.high) {
+            (Some(x), Some(low), Some(high)) => format!("{x:+.3} [{low:+.3}, {high:+.3}]"),
+            _ => format!(
+                "{} (no interval: {})",
+                value(i),
+                i.undefined.as_deref().unwrap_or("undefined")
+            ),
+        };
         format!(
-            "agreement, {} of {} ({} of n = {}): donor {:.3}, random {:.3}, majority {:.3}; donor minus random {}, minus majority {}",
+            "agreement, {} of {} ({} of n = {} in {} dialogues or videos): donor {}, random {}, majority {}; donor minus random {}, minus majority {}",
             self.question,
             self.corpus,
             self.measure,
             self.n,
-            self.donor.estimate,
-            self.random.estimate,
-            self.majority.estimate,
+            self.groups,
+            value(&self.donor),
+            value(&self.random),
+            value(&self.majority),
             show(&self.over_random),
             show(&self.over_majority),
         )
@@ -527,5 +529,41 @@ impl Mean {
     /// 0 where nothing was added.
     fn value(&self) -> f64 {
         self.sum / self.n.max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agreement_within_one_dialogue_has_no_interval_and_says_why() {
+        let judged = |group, donor| Judged {
+            group,
+            donor,
+            random: 0.5,
+            majority: 0.0,
+        };
+        let of = |groups: [u32; 4]| {
+            let rows = groups.into_iter().zip([1.0, 0.0, 1.0, 1.0]);
+            Agreed::new(&Agreement {
+                question: Question::Meld,
+                corpus: "meld".to_owned(),
+                rows: rows.map(|(group, donor)| judged(group, donor)).collect(),
+            })
+        };
+        let one = of([3; 4]);
+        assert_eq!((one.groups, one.donor.estimate), (1, Some(3.0 / 4.0)));
+        assert_eq!((one.donor.low, one.donor.high), (None, None));
+        let line = one.line();
+        assert!(
+            line.contains("donor 0.750")
+                && line.contains("0.250 (no interval: all rows are of one cluster"),
+            "{line}"
+        );
+        let two = of([3, 3, 4, 4]);
+        assert_eq!(two.groups, 2);
+        // both of one dialogue, or both of the other
+        assert_eq!((two.donor.low, two.donor.high), (Some(0.5), Some(1.0)));
     }
 }

@@ -229,6 +229,7 @@ mod tests {
             sources: Vec::new(),
             audio_dim: Some(2),
             video_dim: None,
+            features: Default::default(),
             notes: Vec::new(),
             synthetic: true,
         }

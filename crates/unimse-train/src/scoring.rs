@@ -121,6 +121,15 @@ pub fn pairs(dataset: &Dataset, predictions: &[Prediction], readout: Readout) ->
 }
 
 impl Pairs {
+    /// `sentiment` or `emotion`, as results call it.
+    #[must_use]
+    pub fn task(&self) -> &'static str {
+        match self.values {
+            Values::Sentiment { .. } => "sentiment",
+            Values::Emotion { .. } => "emotion",
+        }
+    }
+
     /// Metrics in the default convention.
     ///
     /// # Errors
@@ -139,29 +148,159 @@ impl Pairs {
     }
 }
 
-/// The dev score: mean over corpora of Corr (MSA) and weighted F1 (ERC); an undefined value counts 0.
+/// What dev says of a model: the mean over corpora of Corr (MSA) and weighted F1 (ERC).
+///
+/// Corr of constant predictions has no value. Such a corpus is left out of the mean, and a model that has a value on more corpora is
+/// the better one, whatever the means: else a model that says the same of every video would win by hiding that corpus.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// The mean over the corpora that have a value; `None` where none has.
+    pub score: Option<f64>,
+    /// How many corpora have one.
+    pub defined: usize,
+    /// The corpora without one, with the reason.
+    pub undefined: Vec<(String, String)>,
+    /// The metrics of every corpus.
+    pub corpora: Vec<(String, CorpusScores)>,
+}
+
+impl Selection {
+    /// Whether this model is selected over the best so far, given as (corpora with a value, mean over them). A tie keeps the
+    /// earlier; a model without a score is never selected.
+    #[must_use]
+    pub fn beats(&self, best: Option<(usize, f64)>) -> bool {
+        let Some(score) = self.score else {
+            return false;
+        };
+        best.is_none_or(|(defined, mean)| {
+            self.defined > defined || (self.defined == defined && score > mean)
+        })
+    }
+}
+
+/// Scores dev for [`Selection`].
 ///
 /// # Errors
 /// [`TrainError::Eval`]; [`TrainError::Data`] where no row has gold.
-pub fn selection(pairs: &[Pairs]) -> Result<(f64, Vec<(String, CorpusScores)>), TrainError> {
+pub fn selection(pairs: &[Pairs]) -> Result<Selection, TrainError> {
     if pairs.is_empty() {
         return Err(TrainError::Data(
             "the dev split has no gold label: no checkpoint can be selected".to_owned(),
         ));
     }
-    let mut scores = Vec::with_capacity(pairs.len());
-    let mut sum = 0.0;
+    let (mut values, mut undefined, mut corpora) = (Vec::new(), Vec::new(), Vec::new());
     for p in pairs {
-        let s = p.score()?;
+        let scores = p.score()?;
         let key = if matches!(p.values, Values::Sentiment { .. }) {
             "corr"
         } else {
             "weighted_f1"
         };
-        sum += s.scores().get(key).unwrap_or(0.0);
-        scores.push((p.corpus.clone(), s));
+        let s = scores.scores();
+        match s.get(key) {
+            Some(value) => values.push(value),
+            None => {
+                let reason = s.undefined.iter().find(|(name, _)| name == key);
+                let reason = reason.map_or("no value", |(_, reason)| reason);
+                undefined.push((p.corpus.clone(), format!("{key}: {reason}")));
+            }
+        }
+        corpora.push((p.corpus.clone(), scores));
     }
-    Ok((sum / pairs.len() as f64, scores))
+    let defined = values.len();
+    Ok(Selection {
+        score: (defined > 0).then(|| values.iter().sum::<f64>() / defined as f64),
+        defined,
+        undefined,
+        corpora,
+    })
+}
+
+/// Checks before training that some corpus of `dev` can select a checkpoint: a sentiment corpus with two different gold scores, or
+/// an emotion corpus with a gold class.
+///
+/// # Errors
+/// [`TrainError::Data`] that says of every corpus why it cannot.
+pub fn check_selectable(dev: &Dataset) -> Result<(), TrainError> {
+    let mut reasons = Vec::new();
+    for corpus in &dev.corpora {
+        let utterances = || corpus.utterances.iter();
+        let problem = match corpus.task() {
+            Task::Sentiment => {
+                let mut scores = utterances().filter_map(|u| u.score);
+                match scores.next() {
+                    None => "no gold score".to_owned(),
+                    Some(first) if scores.all(|score| score == first) => {
+                        format!("every gold score is {first}, so no correlation is defined")
+                    }
+                    Some(_) => return Ok(()),
+                }
+            }
+            Task::Emotion(_) => match utterances().any(|u| u.emotion.is_some()) {
+                false => "no gold emotion".to_owned(),
+                true => return Ok(()),
+            },
+        };
+        reasons.push(format!("{}: {problem}", corpus.name));
+    }
+    Err(TrainError::Data(format!(
+        "the dev split cannot select a checkpoint: {}",
+        reasons.join("; ")
+    )))
+}
+
+/// Checks what scoring reads of the gold labels, with a name instead of a row number, and counts the rows that have some.
+///
+/// # Errors
+/// [`TrainError::Data`] with corpus and utterance for a score outside [-3, 3] or an emotion outside the taxonomy.
+pub fn check_gold(dataset: &Dataset) -> Result<usize, TrainError> {
+    let mut count = 0;
+    for corpus in &dataset.corpora {
+        for u in &corpus.utterances {
+            let wrong = |expected: String, found: String| {
+                Err(TrainError::Data(format!(
+                    "corpus {}: utterance {}: expected {expected}, found {found}; run `unimse ingest` again",
+                    corpus.name, u.utterance_id
+                )))
+            };
+            match (corpus.task(), u.score, u.emotion.as_deref()) {
+                (Task::Sentiment, Some(score), _) => {
+                    if !(-3.0..=3.0).contains(&score) {
+                        return wrong("a gold score in [-3, 3]".to_owned(), score.to_string());
+                    }
+                    count += 1;
+                }
+                (Task::Emotion(taxonomy), _, Some(emotion)) => {
+                    if !taxonomy.labels().contains(&emotion) {
+                        let labels = taxonomy.labels().join(", ");
+                        return wrong(format!("an emotion of {labels}"), format!("{emotion:?}"));
+                    }
+                    count += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Checks that every answer of a model is made of numbers and not of nothing.
+///
+/// # Errors
+/// [`TrainError::Data`] with corpus and utterance of the first that is not.
+pub fn check_answers(dataset: &Dataset, predictions: &[Prediction]) -> Result<(), TrainError> {
+    for (i, p) in predictions.iter().enumerate() {
+        let scores = p.intensity.iter().map(|&(_, q)| q);
+        let classes = p.meld.iter().chain(&p.iemocap).flatten().copied();
+        let mut all = p.polarity.iter().copied().chain(scores).chain(classes);
+        if !all.all(f64::is_finite) || p.polarity.iter().sum::<f64>() <= 0.0 {
+            return Err(TrainError::Data(format!(
+                "{}: the model's answer has no probabilities; its weights or these features are out of range",
+                dataset.name(i)
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The readouts that dev likes best: intensity by mean MAE over corpora, emotion by mean weighted F1; ties go to the published one.
@@ -195,4 +334,64 @@ pub fn choose_readout(dataset: &Dataset, dev: &[Prediction]) -> Result<Readout, 
         }
     }
     Ok(best)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    fn pair(corpus: &str, values: Values) -> Pairs {
+        Pairs {
+            corpus: corpus.to_owned(),
+            examples: Vec::new(),
+            values,
+        }
+    }
+
+    fn mosi(prediction: [f32; 3]) -> Pairs {
+        let values = Values::Sentiment {
+            prediction: prediction.to_vec(),
+            truth: vec![-1.0, 0.0, 1.0],
+        };
+        pair("mosi", values)
+    }
+
+    fn meld(right: bool) -> Pairs {
+        let values = Values::Emotion {
+            prediction: vec![usize::from(!right)],
+            truth: vec![0],
+            labels: vec!["joy".to_owned(), "anger".to_owned()],
+        };
+        pair("meld", values)
+    }
+
+    #[test]
+    fn dev_is_the_mean_over_the_corpora_that_have_a_value() {
+        let both = selection(&[mosi([-2.0, 0.0, 2.0]), meld(false)]).unwrap();
+        assert!((both.score.unwrap() - (1.0 + 0.0) / 2.0).abs() < 1e-12);
+        assert_eq!((both.defined, both.undefined.len()), (2, 0));
+        let one = selection(&[mosi([0.5; 3]), meld(true)]).unwrap();
+        assert_eq!((one.score, one.defined), (Some(1.0), 1));
+        let said = (
+            "mosi".to_owned(),
+            "corr: the predictions are constant".to_owned(),
+        );
+        assert_eq!(one.undefined, [said]);
+        assert_eq!(one.corpora.len(), 2);
+        let none = selection(&[mosi([0.5; 3])]).unwrap();
+        assert_eq!((none.score, none.defined), (None, 0));
+        assert!(selection(&[]).is_err());
+    }
+
+    #[test]
+    fn a_model_that_says_the_same_of_every_video_does_not_win_by_hiding_them() {
+        let whole = selection(&[mosi([-2.0, 0.0, 2.0]), meld(false)]).unwrap();
+        let part = selection(&[mosi([0.5; 3]), meld(true)]).unwrap();
+        let none = selection(&[mosi([0.5; 3])]).unwrap();
+        // 0.5 over two corpora against 1.0 over one
+        assert!(whole.beats(Some((1, 1.0))) && !part.beats(Some((2, 0.5))));
+        assert!(whole.beats(Some((2, 0.4))) && !whole.beats(Some((2, 0.5))));
+        assert!(part.beats(None) && !none.beats(None));
+    }
 }

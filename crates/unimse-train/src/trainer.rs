@@ -89,6 +89,7 @@ pub fn train(
         config,
     )?;
     let dev = Dataset::new(of_split(Split::Dev), None, &session.tokenizer, config)?;
+    scoring::check_selectable(&dev)?;
     drop(corpora);
     if train.examples.is_empty() || dev.examples.is_empty() {
         return Err(TrainError::Data(format!(
@@ -226,6 +227,12 @@ impl Trainer<'_> {
             && !(state.best.is_some() && state.stale > self.config.patience)
         {
             self.epoch(&mut optimizer, &mut state, &mut events)?;
+        }
+        if state.best.is_none() {
+            return Err(TrainError::Data(format!(
+                "no epoch had a defined dev score, so no checkpoint was selected; {} says why",
+                self.paths.events().display()
+            )));
         }
         events.write(&json!({"event": "end", "step": state.step, "best_epoch": state.best_epoch, "score": state.best}))?;
         state.finished = true;
@@ -367,12 +374,12 @@ impl Trainer<'_> {
             other => other?,
         };
         let pairs = scoring::pairs(&self.dev, &predictions, Readout::TRAINING);
-        let (score, corpora) = scoring::selection(&pairs)?;
-        let best = state.best.is_none_or(|b| score > b);
+        let selection = scoring::selection(&pairs)?;
+        let best = selection.beats(state.best.map(|mean| (state.best_corpora, mean)));
         if best {
             self.session.model.save(&self.paths.best())?;
-            (state.best, state.best_epoch, state.stale, state.plateau) =
-                (Some(score), state.epoch, 0, 0);
+            (state.best, state.best_corpora) = (selection.score, selection.defined);
+            (state.best_epoch, state.stale, state.plateau) = (state.epoch, 0, 0);
         } else {
             state.stale += 1;
             state.plateau += 1;
@@ -384,7 +391,8 @@ impl Trainer<'_> {
             }
         }
         let train_loss = state.loss_sum / batches as f64;
-        let metrics: serde_json::Map<String, serde_json::Value> = corpora
+        let metrics: serde_json::Map<String, serde_json::Value> = selection
+            .corpora
             .iter()
             .map(|(name, s)| {
                 (
@@ -397,11 +405,20 @@ impl Trainer<'_> {
                 )
             })
             .collect();
+        let mut dev = json!({"score": selection.score, "corpora": metrics});
+        if !selection.undefined.is_empty() {
+            dev["undefined"] = selection.undefined.iter().cloned().collect();
+        }
         events.write(&json!({"event": "epoch", "epoch": state.epoch, "step": state.step, "train_loss": train_loss,
-            "dev": {"score": score, "corpora": metrics}, "best": best, "seconds": started.elapsed().as_secs_f64()}))?;
-        let line: Vec<String> = corpora.iter().map(|(name, s)| headline(name, s)).collect();
+            "dev": dev, "best": best, "seconds": started.elapsed().as_secs_f64()}))?;
+        let line: Vec<String> = (selection.corpora.iter())
+            .map(|(name, s)| headline(name, s))
+            .collect();
+        let score = selection
+            .score
+            .map_or_else(|| "undefined".to_owned(), |s| format!("{s:.4}"));
         eprintln!(
-            "epoch {}/{}: loss {train_loss:.4}, dev {score:.4}{} ({}), {:.0} s",
+            "epoch {}/{}: loss {train_loss:.4}, dev {score}{} ({}), {:.0} s",
             state.epoch + 1,
             self.config.epochs,
             if best { " best" } else { "" },

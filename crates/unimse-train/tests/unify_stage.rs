@@ -415,14 +415,14 @@ fn the_stage_writes_tables_and_a_summary_and_remembers_embeddings() {
         );
     }
     for agreed in &clean.agreement {
-        assert!(
-            agreed.over_random.low <= agreed.over_random.estimate
-                && agreed.over_random.estimate <= agreed.over_random.high
+        let value = |bound: Option<f64>| bound.unwrap();
+        let (low, over) = (
+            value(agreed.over_random.low),
+            value(agreed.over_random.estimate),
         );
-        assert!(
-            (agreed.donor.estimate - agreed.random.estimate - agreed.over_random.estimate).abs()
-                < 1e-9
-        );
+        assert!(low <= over && over <= value(agreed.over_random.high));
+        let difference = value(agreed.donor.estimate) - value(agreed.random.estimate);
+        assert!((difference - over).abs() < 1e-9);
     }
 
     // again without the encoder's weights: every text is known, every byte the same

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
+use unimse_run::RESULTS_SCHEMA;
 
 /// The `seed-<n>` folders of a run, by seed.
 ///
@@ -37,16 +38,29 @@ pub fn aggregate(run: &Path) -> Result<Value> {
         let path = folder.join("results.json");
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("{}: run `unimse evaluate` first", path.display()))?;
-        seeds.push((
-            seed,
-            serde_json::from_str::<Value>(&text).with_context(|| path.display().to_string())?,
-        ));
+        let results: Value =
+            serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+        let schema = &results["schema"];
+        if schema.as_u64() != Some(RESULTS_SCHEMA) {
+            bail!(
+                "{}: field `schema`: expected {RESULTS_SCHEMA}, found {schema}; run `unimse evaluate` again",
+                path.display()
+            );
+        }
+        seeds.push((seed, results));
     }
     let Some((_, first)) = seeds.first() else {
         bail!("{}: expected seed-<n> folders, found none", run.display())
     };
     let same = |key: &str| seeds.iter().all(|(_, r)| r[key] == first[key]);
-    for key in ["schema", "fields", "modalities", "backbone", "decoder"] {
+    for key in [
+        "fields",
+        "modalities",
+        "backbone",
+        "decoder",
+        "label_form",
+        "trained_on",
+    ] {
         if !same(key) {
             bail!(
                 "{}: the seeds differ in {key}: not one configuration",
@@ -64,6 +78,15 @@ pub fn aggregate(run: &Path) -> Result<Value> {
             .filter_map(|(_, r)| r["protocol"]["test_openings"].as_u64())
             .max()
     );
+    if seeds
+        .iter()
+        .any(|(_, r)| r["fusion"]["skip"] != first["fusion"]["skip"])
+    {
+        bail!(
+            "{}: the seeds differ in fusion.skip: not one configuration",
+            run.display()
+        );
+    }
     let readouts: Vec<&Value> = seeds.iter().map(|(_, r)| &r["readout"]).collect();
     if readouts.iter().any(|r| *r != readouts[0]) {
         out["readout"] = json!("differs by seed");
@@ -73,6 +96,13 @@ pub fn aggregate(run: &Path) -> Result<Value> {
         .map(|m| m.keys().cloned().collect())
         .unwrap_or_default();
     for name in &names {
+        let features = |r: &Value| r["corpora"][name]["features"].clone();
+        if seeds.iter().any(|(_, r)| features(r) != features(first)) {
+            bail!(
+                "{}: the seeds differ in the features of {name}: not one data folder",
+                run.display()
+            );
+        }
         for split in ["dev", "test"] {
             let parts: Vec<(u64, &Value)> = seeds
                 .iter()
@@ -175,7 +205,7 @@ mod tests {
             let folder = run.path().join(format!("seed-{seed}"));
             std::fs::create_dir(&folder).unwrap();
             let part = json!({"n": 3, "metrics": {"mae": mae}, "unparsable": seed, "intervals": {"mae": null}});
-            let results = json!({"schema": 1, "corpora": {"mosi": {"dev": {"metrics": {"mae": mae}}, "test": part}}, "timing": {"train_s": 2.0}});
+            let results = json!({"schema": 2, "corpora": {"mosi": {"dev": {"metrics": {"mae": mae}}, "test": part}}, "timing": {"train_s": 2.0}});
             std::fs::write(folder.join("results.json"), results.to_string()).unwrap();
         }
         let a = aggregate(run.path()).unwrap();
@@ -188,5 +218,48 @@ mod tests {
         assert_eq!(test["unparsable"], json!(1 + 2));
         assert!(test.get("intervals").is_none());
         assert_eq!(a["timing"]["train_s"], json!(4.0));
+    }
+
+    #[test]
+    fn results_of_another_schema_or_of_other_features_are_refused_in_one_line() {
+        let error = |second: Value| {
+            let run = tempfile::tempdir().unwrap();
+            let part = json!({"metrics": {"mae": 1.0}});
+            let corpus = json!({"dev": part, "test": part, "features": {"audio": {"tool": "covarep", "dimension": 74}}});
+            let first = json!({"schema": 2, "corpora": {"mosi": corpus}, "fusion": {"skip": true}});
+            let mut merged = first.clone();
+            for (key, value) in second.as_object().unwrap() {
+                merged[key] = value.clone();
+            }
+            for (seed, results) in [(1, &first), (2, &merged)] {
+                let folder = run.path().join(format!("seed-{seed}"));
+                std::fs::create_dir(&folder).unwrap();
+                std::fs::write(folder.join("results.json"), results.to_string()).unwrap();
+            }
+            aggregate(run.path()).map_err(|e| format!("{e:#}"))
+        };
+        assert!(error(json!({})).is_ok());
+        for (second, words) in [
+            (
+                json!({"schema": 1}),
+                "seed-2/results.json: field `schema`: expected 2, found 1; run `unimse evaluate` again",
+            ),
+            (json!({"schema": null}), "expected 2, found null"),
+            (
+                json!({"label_form": "triple"}),
+                "the seeds differ in label_form",
+            ),
+            (
+                json!({"fusion": {"skip": false}}),
+                "the seeds differ in fusion.skip",
+            ),
+            (
+                json!({"corpora": {"mosi": {"features": {}}}}),
+                "the seeds differ in the features of mosi",
+            ),
+        ] {
+            let found = error(second).unwrap_err();
+            assert!(found.contains(words) && !found.contains('\n'), "{found}");
+        }
     }
 }

@@ -12,13 +12,24 @@ mod segments;
 mod sentiment;
 mod taxonomy;
 
-use crate::{CorpusError, CorpusKind, draft::Draft, finding::Findings, folder::Folder};
+use crate::{CorpusError, CorpusKind, cards, draft::Draft, finding::Findings, folder::Folder};
 use std::path::PathBuf;
 
 pub(crate) use own::FILES as OWN_FILES;
 
 /// Reads one corpus folder, `kind` by its name; `features` replaces the search for feature files when it is not empty.
 pub(crate) fn read(
+    kind: Option<CorpusKind>,
+    folder: &Folder,
+    features: &[PathBuf],
+    findings: &mut Findings,
+) -> Result<Draft, CorpusError> {
+    let mut draft = read_layout(kind, folder, features, findings)?;
+    cards::describe(folder, &mut draft, findings)?;
+    Ok(draft)
+}
+
+fn read_layout(
     kind: Option<CorpusKind>,
     folder: &Folder,
     features: &[PathBuf],

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line a corpus.
+/// One line a corpus, and one a baseline that could not be fitted.
 fn lines(results: &Value) -> String {
     let corpora = results["corpora"].as_object();
     let line = |(name, c): (&String, &Value)| {
@@ -45,8 +45,14 @@ fn lines(results: &Value) -> String {
                     .collect()
             })
             .unwrap_or_default();
+        let reasons = c["test"]["not_fitted"].as_object();
+        let not_fitted = |(baseline, reason): (&String, &Value)| {
+            let reason = reason.as_str().unwrap_or_default();
+            format!("{name}: baseline {baseline} could not be fitted: {reason}\n")
+        };
+        let not_fitted: String = reasons.into_iter().flatten().map(not_fitted).collect();
         format!(
-            "{name} test (n {}): {}\n",
+            "{name} test (n {}): {}\n{not_fitted}",
             c["test"]["n"],
             metrics.join(", ")
         )
