@@ -147,7 +147,7 @@ fn label_from_pickle(
         let (video, clip) = entry.id.rsplit_once('_').unwrap_or((&entry.id, ""));
         let turn = clip.parse().unwrap_or(number);
         let utterance = utterance(kind, split, video, entry.id.clone(), turn, text, score);
-        draft.push(utterance, &file.name, number.unsigned_abs().into());
+        draft.push_row(utterance, &file.name, format!("utterance {number}"));
     }
 }
 
