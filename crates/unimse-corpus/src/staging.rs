@@ -61,11 +61,9 @@ impl Staging {
             return Self::new(out).map_err(CorpusError::io(out));
         }
         fs::create_dir_all(beside).map_err(CorpusError::io(beside))?;
-        let staging = Self::new(beside).map_err(CorpusError::io(beside))?;
-        Ok(Self {
-            beside: Some(beside.to_owned()),
-            ..staging
-        })
+        let mut staging = Self::new(beside).map_err(CorpusError::io(beside))?;
+        staging.beside = Some(beside.to_owned());
+        Ok(staging)
     }
 
     fn new(parent: &Path) -> io::Result<Self> {

@@ -112,7 +112,7 @@ impl Places {
             }
             Err(error) => return wrong("SPLIT", format!("column split: {error}")),
         };
-        let number = |column, name: &str| match cell(column).map(str::parse::<f64>) {
+        let seconds = |column, name: &str| match cell(column).map(str::parse::<f64>) {
             None => Ok(None),
             Some(Ok(x)) if x.is_finite() => Ok(Some(x)),
             Some(_) => Err(format!(
@@ -120,8 +120,8 @@ impl Places {
                 cell(column).unwrap_or("")
             )),
         };
-        let times = number(self.times[0], "start_s")
-            .and_then(|start| Ok([start, number(self.times[1], "end_s")?]));
+        let times = seconds(self.times[0], "start_s")
+            .and_then(|start| Ok([start, seconds(self.times[1], "end_s")?]));
         let [start_s, end_s] = match times {
             Ok([Some(start), Some(end)]) if start >= end => {
                 return wrong(

@@ -223,7 +223,7 @@ fn in_words(error: &serde_json::Error) -> String {
 fn parquet(path: &Path, file: String, findings: &mut Findings) -> Result<Rows, CorpusError> {
     let wrong = CorpusError::table(path);
     let reader = ParquetRecordBatchReaderBuilder::try_new(open_file(path)?).map_err(&wrong)?;
-    check_codec(reader.metadata()).map_err(&wrong)?;
+    check_codec(reader.metadata()).map_err(CorpusError::table(path))?;
     let fields = reader.schema().fields().clone();
     let header: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     for field in &fields {
@@ -243,11 +243,11 @@ fn parquet(path: &Path, file: String, findings: &mut Findings) -> Result<Rows, C
     let mut rows: Vec<(u64, csv::StringRecord)> = Vec::new();
     let mut given = BTreeMap::new();
     for batch in reader.build().map_err(&wrong)? {
-        let batch = batch.map_err(&wrong)?;
+        let batch = batch.map_err(CorpusError::table(path))?;
         let columns: Vec<Option<ArrayRef>> = (fields.iter().zip(batch.columns()))
             .map(|(field, column)| as_text(field.name(), column))
             .collect::<Result<_, _>>()
-            .map_err(&wrong)?;
+            .map_err(CorpusError::table(path))?;
         for i in 0..batch.num_rows() {
             let number = rows.len() as u64 + 1;
             let cells = columns.iter().map(|column| {
