@@ -132,7 +132,7 @@ impl Table {
         for record in reader.into_records() {
             match record {
                 Ok(record) => {
-                    let line = record.position().map_or(0, csv::Position::line);
+                    let line = record.position().map_or(1, |p| line_of(p, text.as_bytes()));
                     if record.len() == table.header.len() {
                         table.rows.push((line, record));
                     } else {
@@ -145,7 +145,7 @@ impl Table {
                     }
                 }
                 Err(error) => {
-                    let line = error.position().map(csv::Position::line);
+                    let line = error.position().map(|p| line_of(p, text.as_bytes()));
                     findings.error("CSV", &table.file, line.and_then(at), error.to_string());
                 }
             }
@@ -279,6 +279,14 @@ impl Table {
 /// Columns, alternatives joined by `|`, for messages.
 pub(crate) fn in_words(columns: &[&str]) -> String {
     columns.join(", ").replace('|', " or ")
+}
+
+/// The line that a record begins on: its own position is that of the empty lines before it.
+fn line_of(position: &csv::Position, text: &[u8]) -> u64 {
+    let from = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = text.get(from..).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| b"\r\n".contains(byte));
+    position.line() + blank.filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// A line as findings name it.

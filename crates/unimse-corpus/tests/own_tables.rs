@@ -128,6 +128,12 @@ fn a_row_without_a_split_is_an_error_and_a_split_without_a_row_is_told() {
         "SPLIT",
         &["line 3: column split: expected train, dev or test, found nothing"],
     );
+    // empty lines are lines
+    let data = Data::new(&[(
+        "reviews/utterances.csv",
+        &REVIEWS.replace("b,dev", "\n\r\nb,"),
+    )]);
+    data.check_refused("SPLIT", &["line 5: column split"]);
     let object = "{\"utterance_id\": \"a\", \"text\": \"x\", \"score\": 1}\n{\"utterance_id\": \"b\", \"split\": \"dev\", \"text\": \"x\", \"score\": 1}\n";
     let data = Data::new(&[("reviews/utterances.jsonl", object)]);
     data.check_refused(

@@ -1,5 +1,6 @@
 //! Tables that a user hands in: CSV, JSON lines or Parquet, cell by cell as text or JSON.
 
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -40,8 +41,11 @@ fn extension(path: &Path) -> String {
 }
 
 fn csv_pairs(path: &Path) -> Result<Vec<Pair>> {
-    let wrong = |error: csv::Error| anyhow!("{}: {}", path.display(), csv_in_words(&error));
-    let mut reader = csv::Reader::from_reader(unimse_formats::open_file(path)?);
+    let mut text = Vec::new();
+    let mut file = unimse_formats::open_file(path)?;
+    (file.read_to_end(&mut text)).with_context(|| path.display().to_string())?;
+    let wrong = |error: csv::Error| anyhow!("{}: {}", path.display(), csv_in_words(&error, &text));
+    let mut reader = csv::Reader::from_reader(&text[..]);
     let headers = reader.headers().map_err(wrong)?.clone();
     let names: Vec<&str> = headers.iter().map(str::trim).collect();
     let (truth, prediction) = (
@@ -51,7 +55,7 @@ fn csv_pairs(path: &Path) -> Result<Vec<Pair>> {
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(wrong)?;
-        let line = record.position().map_or(1, csv::Position::line);
+        let line = record.position().map_or(1, |p| line_of(p, &text));
         let cell = |c: usize| record.get(c).unwrap_or_default().to_owned();
         rows.push(Pair {
             place: format!("line {line}"),
@@ -75,9 +79,17 @@ fn position(path: &Path, names: &[&str], wanted: &str) -> Result<usize> {
     }
 }
 
+/// The line that a record begins on: its own position is that of the empty lines before it.
+fn line_of(position: &csv::Position, text: &[u8]) -> u64 {
+    let from = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = text.get(from..).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| b"\r\n".contains(byte));
+    position.line() + blank.filter(|byte| **byte == b'\n').count() as u64
+}
+
 /// What is wrong with a CSV file, by the line it stands in.
-fn csv_in_words(error: &csv::Error) -> String {
-    let line = error.position().map_or(1, csv::Position::line);
+fn csv_in_words(error: &csv::Error, text: &[u8]) -> String {
+    let line = error.position().map_or(1, |p| line_of(p, text));
     match error.kind() {
         csv::ErrorKind::UnequalLengths {
             expected_len, len, ..
