@@ -1,11 +1,11 @@
 //! What is there, what is wrong, what is missing: every finding of a data folder.
 
 use crate::{
-    CorpusError, CorpusKind, Finding, Split, Utterance, adapters, demo,
+    CorpusError, CorpusKind, Finding, Split, Utterance, adapters,
     draft::{Draft, Modality, Row},
     feature::Feature,
     finding::{Findings, Severity},
-    ingest::open_folders,
+    ingest::{Opened, is_synthetic, open_folders},
     store,
 };
 use std::{collections::BTreeSet, path::Path};
@@ -17,32 +17,41 @@ use std::{collections::BTreeSet, path::Path};
 /// # Errors
 /// Only where the operating system refuses to read the folder.
 pub fn doctor(dir: &Path) -> Result<Vec<Finding>, CorpusError> {
+    let mut findings = Findings::default();
+    let synthetic = is_synthetic(dir)?;
     let mut list = Vec::new();
-    let synthetic = dir.join(demo::MARKER).exists();
-    match open_folders(dir) {
-        Ok(folders) => {
-            for (kind, folder) in folders {
-                let mut findings = Findings::default();
-                let mut draft = adapters::read(kind, &folder, &[], &mut findings)?;
-                draft.finish(synthetic, &mut findings);
-                count(&draft, &mut findings);
-                compare_speakers(&draft, &mut findings);
-                examine_features(&draft, &mut findings);
-                list.extend(findings.into_list());
-            }
-        }
+    match open_folders(dir, &mut findings) {
+        Ok(folders) => list.extend(
+            folders
+                .into_iter()
+                .flat_map(|opened| examine_corpus(opened, synthetic)),
+        ),
         Err(CorpusError::NoCorpus { found, .. }) => {
-            let mut findings = Findings::default();
             let message = format!(
                 "expected at least one folder mosi, mosei, meld or iemocap, or one with a table utterances.csv, found {found}"
             );
             findings.error("NO_CORPUS", ".", None, message);
-            list = findings.into_list();
         }
         Err(error) => return Err(error),
     }
+    list.extend(findings.into_list());
     list.sort_by_key(|finding| finding.severity);
     Ok(list)
+}
+
+/// Every finding of one corpus folder. What ingest would stop at is an error among them.
+fn examine_corpus(opened: Opened, synthetic: bool) -> Vec<Finding> {
+    let (folder, mut findings) = (opened.folder, opened.findings);
+    match adapters::read(opened.kind, &folder, &[], &mut findings) {
+        Ok(mut draft) => {
+            draft.finish(synthetic, &mut findings);
+            count(&draft, &mut findings);
+            compare_speakers(&draft, &mut findings);
+            examine_features(&draft, &mut findings);
+        }
+        Err(error) => findings.error("UNREADABLE", &folder.name, None, error.to_string()),
+    }
+    findings.into_list()
 }
 
 /// How many utterances each split has, and how many of them the four-way view of IEMOCAP keeps.
@@ -97,12 +106,13 @@ fn examine_features(draft: &Draft, findings: &mut Findings) {
     let name = &draft.name;
     for rows in draft.rows.chunks(256) {
         let rows: Vec<&Row> = rows.iter().collect();
-        match store::load(&rows) {
-            Ok((utterances, non_finite)) => {
-                store::tell(&rows, &non_finite, name, findings);
-                utterances.iter().for_each(|u| examine(u, name, findings));
+        if examine_rows(&rows, draft, findings).is_err() {
+            // what cannot be read must not hide the others
+            for row in rows.chunks(1) {
+                if let Err(error) = examine_rows(row, draft, findings) {
+                    findings.error("UNREADABLE", name, None, error.to_string());
+                }
             }
-            Err(error) => findings.error("UNREADABLE", name, None, error.to_string()),
         }
         for row in rows {
             for modality in Modality::ALL {
@@ -118,6 +128,15 @@ fn examine_features(draft: &Draft, findings: &mut Findings) {
             }
         }
     }
+}
+
+fn examine_rows(rows: &[&Row], draft: &Draft, findings: &mut Findings) -> Result<(), CorpusError> {
+    let (utterances, non_finite) = store::load(rows)?;
+    store::tell(rows, &non_finite, draft, findings);
+    for u in &utterances {
+        examine(u, &draft.name, findings);
+    }
+    Ok(())
 }
 
 fn examine(utterance: &Utterance, name: &str, findings: &mut Findings) {

@@ -1,8 +1,6 @@
 //! A corpus as an adapter leaves it: labels read, features still in their files.
 
-use crate::{
-    CorpusKind, Finding, SourceFile, Utterance, feature::Feature, finding::Findings, folder::at,
-};
+use crate::{CorpusKind, Finding, SourceFile, Utterance, feature::Feature, finding::Findings};
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -17,8 +15,8 @@ pub(crate) struct Row {
     pub(crate) utterance: Utterance,
     pub(crate) audio: Option<Feature>,
     pub(crate) video: Option<Feature>,
-    /// File and line of its labels.
-    origin: (String, u64),
+    /// File and row of its labels.
+    origin: (String, String),
 }
 
 /// What an adapter made of a folder.
@@ -33,7 +31,8 @@ pub(crate) struct Draft {
     /// How the features were made, as far as somebody says.
     pub(crate) cards: FeatureCards,
     /// Files used: name in messages and tables, and path on disk.
-    pub(crate) sources: BTreeMap<String, PathBuf>,
+    sources: BTreeMap<String, PathBuf>,
+    source_names: HashMap<PathBuf, String>,
 }
 
 /// The two feature modalities.
@@ -79,22 +78,44 @@ impl Draft {
             taxonomy: None,
             cards: FeatureCards::default(),
             sources: BTreeMap::new(),
+            source_names: HashMap::new(),
         }
     }
 
     /// Adds an utterance whose labels stand in this line of this file.
     pub(crate) fn push(&mut self, utterance: Utterance, file: &str, line: u64) {
-        let origin = (file.to_owned(), line);
+        self.push_row(utterance, file, format!("line {line}"));
+    }
+
+    /// Adds an utterance whose labels stand in this row (`line 17`, `row 17`) of this file.
+    pub(crate) fn push_row(&mut self, utterance: Utterance, file: &str, row: String) {
         self.rows.push(Row {
             utterance,
             audio: None,
             video: None,
-            origin,
+            origin: (file.to_owned(), row),
         });
     }
 
+    /// A file that was read; another file of the same name gets a number behind it.
     pub(crate) fn add_source(&mut self, path: &Path, name: &str) {
-        self.sources.insert(name.to_owned(), path.to_owned());
+        let names = (2..).map(|n| format!("{name} ({n})"));
+        for name in std::iter::once(name.to_owned()).chain(names) {
+            match self.sources.get(&name) {
+                Some(known) if known != path => {}
+                Some(_) => return,
+                None => {
+                    self.source_names.insert(path.to_owned(), name.clone());
+                    self.sources.insert(name, path.to_owned());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Name of a file that was read, as messages and tables give it.
+    pub(crate) fn name_of(&self, path: &Path) -> Option<&str> {
+        self.source_names.get(path).map(String::as_str)
     }
 
     /// Features a step of a modality; `None` when no utterance has it.
@@ -118,16 +139,17 @@ impl Draft {
         });
         let mut seen: HashMap<&str, &Row> = HashMap::new();
         for row in &self.rows {
-            let (id, (file, line)) = (&row.utterance.utterance_id, &row.origin);
+            let (id, (file, place)) = (&row.utterance.utterance_id, &row.origin);
+            let place = || Some(place.clone());
             if let Some(other) = seen.insert(id, row) {
-                let (other_file, other_line) = &other.origin;
+                let (other_file, other_row) = &other.origin;
                 let message = format!(
-                    "utterance {id}: expected once, found in {other_file}, line {other_line} too"
+                    "utterance {id}: expected once, found in {other_file}, {other_row} too"
                 );
-                findings.error("DUPLICATE_ID", file, at(*line), message);
+                findings.error("DUPLICATE_ID", file, place(), message);
             }
             if row.utterance.text.trim().is_empty() {
-                findings.warn("EMPTY_TEXT", file, at(*line), "utterance without text");
+                findings.warn("EMPTY_TEXT", file, place(), "utterance without text");
             }
         }
         self.check_dialogues(findings);

@@ -1,6 +1,6 @@
 //! Features that stay in their file until a table is written.
 
-use crate::{CorpusError, Sequence, mel, mel_cache};
+use crate::{CorpusError, Sequence, mel, mel_cache, zero_non_finite};
 use std::{
     collections::VecDeque,
     path::Path,
@@ -38,6 +38,8 @@ enum Source {
     Npy(Arc<Path>),
     /// A wave file: its log-mel features.
     Wave(Arc<Path>),
+    /// Values that the user's own table holds.
+    Given(Arc<[f32]>),
     /// Rows of a video's sequence.
     Cut {
         sequence: Arc<Recent>,
@@ -130,6 +132,25 @@ impl Feature {
         Ok(Self { source, steps, dim })
     }
 
+    /// Values that a table holds, `[steps, dim]` row-major.
+    pub(crate) fn given(values: Vec<f32>, dim: usize) -> Self {
+        Self {
+            steps: values.len().checked_div(dim).unwrap_or(0),
+            dim,
+            source: Source::Given(values.into()),
+        }
+    }
+
+    /// The file that the values are in; `None` where it is the table itself.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Pickle { pickle, .. } => Some(pickle.path()),
+            Source::Npy(path) | Source::Wave(path) => Some(path),
+            Source::Cut { sequence, .. } => Some(sequence.csd.path()),
+            Source::Given(_) => None,
+        }
+    }
+
     /// The log-mel features of a wave file; only its header is read.
     pub(crate) fn wave(path: &Path) -> Result<Self, CorpusError> {
         let (rate, frames) = wav_header(path)?;
@@ -195,7 +216,7 @@ impl Feature {
 
     /// Without the steps of zeros at one end, which pad sequences in layouts that carry no lengths.
     pub(crate) fn without_padding(mut self, left: bool) -> Result<Self, CorpusError> {
-        let values = self.raw()?;
+        let (values, _) = self.raw()?;
         let filled = |step: &[f32]| step.iter().any(|&x| x != 0.0);
         let mut steps = values.chunks_exact(self.dim.max(1));
         if left {
@@ -210,30 +231,33 @@ impl Feature {
         Ok(self)
     }
 
-    fn raw(&self) -> Result<Vec<f32>, CorpusError> {
-        let values = match &self.source {
+    /// The values as they stand in the file, and how many of a wave file's samples are not finite.
+    fn raw(&self) -> Result<(Vec<f32>, usize), CorpusError> {
+        let (values, path, non_finite) = match &self.source {
             Source::Pickle {
                 pickle,
                 array,
                 start,
                 ..
             } => {
-                return Ok(pickle
-                    .array(*array)?
-                    .read_f32(*start, self.steps * self.dim)?);
+                let array = pickle.array(*array)?;
+                return Ok((array.read_f32(*start, self.steps * self.dim)?, 0));
             }
-            Source::Npy(path) => (read_npy(path)?.values, path),
-            Source::Wave(path) => (mel_cache::features(path)?.values, path),
+            Source::Given(values) => return Ok((values.to_vec(), 0)),
             Source::Cut {
                 sequence,
                 video,
                 rows,
-            } => return self.rows_of(sequence, video, rows),
+            } => return Ok((self.rows_of(sequence, video, rows)?, 0)),
+            Source::Npy(path) => (read_npy(path)?.values, path, 0),
+            Source::Wave(path) => {
+                let (sequence, non_finite) = mel_cache::features(path)?;
+                (sequence.values, path, non_finite)
+            }
         };
-        let (values, path) = values;
         let (expected, found) = (self.steps * self.dim, values.len());
         if expected == found {
-            Ok(values)
+            Ok((values, non_finite))
         } else {
             let message =
                 format!("changed while it was read: expected {expected} values, found {found}");
@@ -269,14 +293,8 @@ impl Feature {
 
     /// Reads the values; those that are not finite become zero and are counted.
     pub(crate) fn load(&self) -> Result<Loaded, CorpusError> {
-        let mut values = self.raw()?;
-        let mut non_finite = 0;
-        for value in &mut values {
-            if !value.is_finite() {
-                *value = 0.0;
-                non_finite += 1;
-            }
-        }
+        let (mut values, samples) = self.raw()?;
+        let non_finite = samples + zero_non_finite(&mut values);
         Ok(Loaded {
             sequence: Sequence {
                 dim: self.dim,

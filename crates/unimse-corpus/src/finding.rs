@@ -42,13 +42,27 @@ impl Finding {
 fn advice(code: &str) -> &'static str {
     match code {
         "NO_CORPUS" => "point at the folder above mosi, mosei, meld, iemocap",
-        "NO_LABELS" | "MISSING_SPLIT" => "put the label file of the release into the folder",
+        "NO_LABELS" => "put the label file of the release into the folder",
+        "MISSING_SPLIT" => "add the missing split",
         "MISSING_COLUMN" | "EMPTY_CSV" => "compare the header with the columns in docs/datasets.md",
         "CSV" | "CSV_FIELDS" | "JSON" => "repair the line, a quote is often missing before it",
+        "NO_ACCESS" => {
+            "give yourself the permission, restore the link, or move it out of the data folder"
+        }
+        "NOT_A_FILE" => "put a regular file there, or remove it",
+        "LINK_LOOP" => "nothing, or remove the link",
+        "TOO_DEEP" => "move the folder up, if it holds data",
+        "FOLDER_NAME" => "rename the folder",
+        "UNKNOWN_COLUMN" => "rename the column as docs/datasets.md has it, or remove it",
+        "DUPLICATE_COLUMN" => "keep one of the columns",
+        "TWO_LABELS" => "drop the column that is not the corpus' label, if that is not meant",
+        "EMOTION_SIGN" => "look at the labels of these utterances",
         "AMBIGUOUS_LABELS" => "keep one label file in the folder",
         "AMBIGUOUS_FEATURES" => "choose one with --features CORPUS=FILE",
         "EMPTY_ID" | "SPLIT" | "TURN" | "TIME_FORMAT" | "LABEL_RANGE" | "UNKNOWN_EMOTION"
-        | "UNKNOWN_SENTIMENT" | "TAXONOMY" | "POLARITY_SIGN" => "correct the field in the file",
+        | "UNKNOWN_SENTIMENT" | "TAXONOMY" | "POLARITY_SIGN" | "RATING_FORMAT" => {
+            "correct the field in the file"
+        }
         "DUPLICATE_ID" => "keep one of them",
         "UNREADABLE" => "fetch or export the file again; nothing in it was executed",
         "LAYOUT" | "FIELD" => "compare with the layouts in docs/datasets.md",

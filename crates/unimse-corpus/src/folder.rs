@@ -1,13 +1,11 @@
 //! The files of one corpus folder, and its CSV tables with lines and columns by name.
 
-use crate::{CorpusError, finding::Findings};
+use crate::{CorpusError, finding::Findings, walk};
 use std::{
-    fs,
+    io::Read,
     path::{Path, PathBuf},
 };
-
-/// Folders deeper than this below a corpus folder are not searched.
-const DEPTH: usize = 6;
+use unimse_formats::open_file;
 
 /// A corpus folder and everything in it.
 #[derive(Debug)]
@@ -21,20 +19,14 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Lists `data/<name>`; `None` when there is no such folder.
-    pub(crate) fn open(data: &Path, name: &str) -> Result<Option<Self>, CorpusError> {
-        let root = data.join(name);
-        if !root.is_dir() {
-            return Ok(None);
-        }
-        let mut files = Vec::new();
-        list(&root, DEPTH, &mut files)?;
-        files.sort();
-        Ok(Some(Self {
+    /// Lists `data/<name>`, telling what cannot be read.
+    pub(crate) fn open(data: &Path, name: &str, findings: &mut Findings) -> Self {
+        let relative = |path: &Path| relative(data, path);
+        Self {
             data: data.to_owned(),
             name: name.to_owned(),
-            files,
-        }))
+            files: walk::files(&data.join(name), &relative, findings),
+        }
     }
 
     /// The folder itself.
@@ -44,18 +36,7 @@ impl Folder {
 
     /// Path of a file for people and tables: relative to the data folder, with `/`.
     pub(crate) fn relative(&self, path: &Path) -> String {
-        match path.strip_prefix(&self.data) {
-            Ok(inside) => inside
-                .components()
-                .map(|c| c.as_os_str().to_string_lossy())
-                .collect::<Vec<_>>()
-                .join("/"),
-            Err(_) => path
-                .file_name()
-                .unwrap_or(path.as_os_str())
-                .to_string_lossy()
-                .into_owned(),
-        }
+        relative(&self.data, path)
     }
 
     /// Files with one of these endings (lower case).
@@ -77,22 +58,19 @@ impl Folder {
     }
 }
 
-fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), CorpusError> {
-    for entry in fs::read_dir(folder).map_err(CorpusError::io(folder))? {
-        let path = entry.map_err(CorpusError::io(folder))?.path();
-        let hidden = path
+fn relative(data: &Path, path: &Path) -> String {
+    match path.strip_prefix(data) {
+        Ok(inside) => inside
+            .components()
+            .map(|c| c.as_os_str().to_string_lossy())
+            .collect::<Vec<_>>()
+            .join("/"),
+        Err(_) => path
             .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
-        } else if path.is_dir() {
-            if depth > 0 {
-                list(&path, depth - 1, files)?;
-            }
-        } else {
-            files.push(path);
-        }
+            .unwrap_or(path.as_os_str())
+            .to_string_lossy()
+            .into_owned(),
     }
-    Ok(())
 }
 
 /// Text of a file: UTF-8, or Windows-1252 with a remark.
@@ -101,7 +79,8 @@ pub(crate) fn read_text(
     file: &str,
     findings: &mut Findings,
 ) -> Result<String, CorpusError> {
-    let bytes = fs::read(path).map_err(CorpusError::io(path))?;
+    let mut bytes = Vec::new();
+    (open_file(path)?.read_to_end(&mut bytes)).map_err(CorpusError::io(path))?;
     Ok(match String::from_utf8(bytes) {
         Ok(text) => text
             .strip_prefix('\u{feff}')
@@ -125,6 +104,8 @@ pub(crate) struct Table {
     header: Vec<String>,
     /// Rows with the line they start on; rows of another length are left out with an error.
     pub(crate) rows: Vec<(u64, csv::StringRecord)>,
+    /// What the rows are counted in: lines of the file from 1, the header among them, or rows from 1.
+    unit: &'static str,
 }
 
 impl Table {
@@ -146,11 +127,12 @@ impl Table {
             file,
             header,
             rows: Vec::new(),
+            unit: "line",
         };
         for record in reader.into_records() {
             match record {
                 Ok(record) => {
-                    let line = record.position().map_or(0, csv::Position::line);
+                    let line = record.position().map_or(1, |p| line_of(p, text.as_bytes()));
                     if record.len() == table.header.len() {
                         table.rows.push((line, record));
                     } else {
@@ -162,25 +144,61 @@ impl Table {
                         findings.error("CSV_FIELDS", &table.file, at(line), message);
                     }
                 }
-                Err(error) => findings.error("CSV", &table.file, None, error.to_string()),
+                Err(error) => {
+                    let line = error.position().map(|p| line_of(p, text.as_bytes()));
+                    findings.error("CSV", &table.file, line.and_then(at), error.to_string());
+                }
             }
         }
         Ok(table)
     }
 
-    /// A table that another format held.
+    /// A table that another format held, whose rows are counted in `unit`.
     pub(crate) fn new(
         path: &Path,
         file: String,
         header: Vec<String>,
         rows: Vec<(u64, csv::StringRecord)>,
+        unit: &'static str,
     ) -> Self {
         Self {
             path: path.to_owned(),
             file,
             header,
             rows,
+            unit,
         }
+    }
+
+    /// A row as findings name it: `line 17`, or `row 17`.
+    pub(crate) fn at(&self, number: u64) -> Option<String> {
+        Some(format!("{} {number}", self.unit))
+    }
+
+    /// Column names as written.
+    pub(crate) fn header(&self) -> &[String] {
+        &self.header
+    }
+
+    /// Whether a column is there and some row has something in it.
+    pub(crate) fn has(&self, column: Option<usize>) -> bool {
+        let filled = |column: usize| {
+            self.rows
+                .iter()
+                .any(|(_, row)| !row[column].trim().is_empty())
+        };
+        column.is_some_and(filled)
+    }
+
+    /// Tells if a column of this name is there twice, whatever its letter case: nobody could say which is meant.
+    pub(crate) fn check_once(&self, name: &str, findings: &mut Findings) -> bool {
+        let named = (self.header.iter()).filter(|column| column.eq_ignore_ascii_case(name));
+        let named: Vec<&str> = named.map(String::as_str).collect();
+        if named.len() > 1 {
+            let message = format!("column {name}: expected once, found {}", named.join(", "));
+            findings.error("DUPLICATE_COLUMN", &self.file, None, message);
+        }
+        named.len() <= 1
     }
 
     /// Position of the first of these columns that exists; letter case does not matter.
@@ -220,6 +238,7 @@ impl Table {
         for (place, names) in places.iter_mut().zip(columns) {
             if let Some(found) = self.find(&names.split('|').collect::<Vec<_>>()) {
                 *place = found;
+                complete &= self.check_once(&self.header[found], findings);
             } else {
                 let expected = names.replace('|', " or ");
                 let message = format!(
@@ -260,6 +279,14 @@ impl Table {
 /// Columns, alternatives joined by `|`, for messages.
 pub(crate) fn in_words(columns: &[&str]) -> String {
     columns.join(", ").replace('|', " or ")
+}
+
+/// The line that a record begins on: its own position is that of the empty lines before it.
+fn line_of(position: &csv::Position, text: &[u8]) -> u64 {
+    let from = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = text.get(from..).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| b"\r\n".contains(byte));
+    position.line() + blank.filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// A line as findings name it.

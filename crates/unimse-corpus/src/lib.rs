@@ -22,6 +22,7 @@ mod draft;
 mod error;
 mod feature;
 mod finding;
+mod finite;
 mod folder;
 mod ingest;
 pub mod mel;
@@ -33,14 +34,17 @@ mod staging;
 mod statistics;
 mod store;
 mod utterance;
+mod walk;
 
 pub use context::{Context, context};
 pub use doctor::doctor;
 pub use error::CorpusError;
 pub use finding::{Finding, Severity};
+pub use finite::zero_non_finite;
 pub use ingest::ingest;
 pub use row_blocks::RowBlocks;
 pub use schema::{Steps, StepsRef};
+pub use staging::abandon_ingest;
 #[cfg(feature = "statistics")]
 pub use statistics::statistics;
 pub use store::{Summary, open_table, read_tables};

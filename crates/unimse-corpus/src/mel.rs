@@ -11,7 +11,7 @@ use rubato::{
 use unimse_formats::read_wav;
 use unimse_run::FeatureCard;
 
-use crate::{CorpusError, Sequence, mel_cache};
+use crate::{CorpusError, Sequence, mel_cache, zero_non_finite};
 
 /// Frame and band settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,22 +70,30 @@ const RATES: RangeInclusive<u32> = 1_000..=768_000;
 /// are larger, and their result can be half a sample late.
 const BLOCK: usize = 1280;
 
-/// Log-mel features `[frames, 64]` of a wave file of any common sample rate, in decibels.
+/// Log-mel features `[frames, 64]` of a wave file of any common sample rate, in decibels: those of [`from_wav_counting`].
+///
+/// # Errors
+/// As [`from_wav_counting`].
+pub fn from_wav(path: &Path) -> Result<Sequence, CorpusError> {
+    Ok(from_wav_counting(path)?.0)
+}
+
+/// Log-mel features `[frames, 64]` of a wave file of any common sample rate, in decibels, all finite; and how many of its samples, or of
+/// the powers made of them, were not finite as `f32` and count as 0.
 ///
 /// # Errors
 /// [`CorpusError::Format`] where the file is no wave file; [`CorpusError::Table`] for a sample rate outside 1 to
 /// 768 kHz.
-pub fn from_wav(path: &Path) -> Result<Sequence, CorpusError> {
+pub fn from_wav_counting(path: &Path) -> Result<(Sequence, usize), CorpusError> {
     let wave = read_wav(path)?;
     let settings = MelSettings::default();
     let samples = resample(wave.samples, wave.rate, settings.sample_rate)
         .map_err(CorpusError::table(path))?;
     let mut values = mel_power(&samples, settings);
+    let non_finite = wave.non_finite + zero_non_finite(&mut values);
     power_to_db(&mut values);
-    Ok(Sequence {
-        dim: settings.bands,
-        values,
-    })
+    let dim = settings.bands;
+    Ok((Sequence { dim, values }, non_finite))
 }
 
 /// Frames that [`from_wav`] makes of a file with so many samples a channel.

@@ -215,7 +215,10 @@ pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<Utterance>, String> 
     );
     let (polarity, emotion) = (names(column("polarity")?)?, names(column("emotion")?)?);
     let emotion_raw = strings!("emotion_raw");
-    let (audio, video) = (Steps::of(column("audio")?)?, Steps::of(column("video")?)?);
+    let steps = |name: &'static str| {
+        Steps::of(column(name)?).map_err(|message| format!("column {name}: {message}"))
+    };
+    let (audio, video) = (steps("audio")?, steps("video")?);
     let (vad, intensities) = (column("vad")?, column("intensities")?);
     let maybe =
         |array: &StringArray, i: usize| array.is_valid(i).then(|| array.value(i).to_owned());
@@ -304,7 +307,7 @@ impl<'a> Steps<'a> {
         let values = steps
             .values()
             .as_primitive_opt::<Float32Type>()
-            .ok_or("expected f32 features")?;
+            .ok_or("expected features of 32-bit floats")?;
         let dim = usize::try_from(steps.value_length()).unwrap_or_default();
         let from = steps.offset() * dim;
         let values = (values.values().get(from..from + steps.len() * dim))
@@ -339,7 +342,7 @@ fn ratings_at<const N: usize>(column: &ArrayRef, row: usize) -> Result<Option<[f
     let values = list.value(row);
     let values = values
         .as_primitive_opt::<Float32Type>()
-        .ok_or("expected f32 ratings")?;
+        .ok_or("expected ratings of 32-bit floats")?;
     let found = values.len();
     <[f32; N]>::try_from(&values.values()[..])
         .map(Some)

@@ -3,6 +3,7 @@
 use crate::{
     Corpus, CorpusError, CorpusKind, SourceFile, Split, Task, Utterance,
     draft::{Draft, Modality, Row},
+    feature::Feature,
     finding::Findings,
     schema::{self, Dims, VERSION},
 };
@@ -33,6 +34,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use unimse_formats::open_file;
 use unimse_run::FeatureCards;
 
 /// Most utterances of a row group.
@@ -61,7 +63,7 @@ pub(crate) fn file_name(corpus: &str, split: Split) -> String {
 
 /// SHA-256 of a file, hexadecimal.
 pub(crate) fn sha256(path: &Path) -> Result<String, CorpusError> {
-    let file = File::open(path).map_err(CorpusError::io(path))?;
+    let file = open_file(path)?;
     let mut file = io::BufReader::with_capacity(1 << 18, file);
     let mut hash = Sha256::new();
     io::copy(&mut file, &mut hash).map_err(CorpusError::io(path))?;
@@ -275,7 +277,7 @@ fn write_rows(
                 chunk.append_to_row_group(&mut row_group).map_err(&wrong)?;
             }
             row_group.close().map_err(&wrong)?;
-            tell(group, &non_finite, &draft.name, findings);
+            tell(group, &non_finite, draft, findings);
             done += group.len();
         }
         if told.elapsed() > PROGRESS {
@@ -318,10 +320,7 @@ pub(crate) fn load(rows: &[&Row]) -> Result<(Vec<Utterance>, Vec<[usize; 2]>), C
         let mut utterance = row.utterance.clone();
         let mut non_finite = [0; 2];
         for (modality, count) in Modality::ALL.into_iter().zip(&mut non_finite) {
-            let loaded = row
-                .feature(modality)
-                .map(crate::feature::Feature::load)
-                .transpose()?;
+            let loaded = row.feature(modality).map(Feature::load).transpose()?;
             *count = loaded.as_ref().map_or(0, |loaded| loaded.non_finite);
             let sequence = loaded.map(|loaded| loaded.sequence);
             match modality {
@@ -338,17 +337,21 @@ pub(crate) fn load(rows: &[&Row]) -> Result<(Vec<Utterance>, Vec<[usize; 2]>), C
     Ok(loaded.into_iter().unzip())
 }
 
-/// Reports what [`load`] had to set to zero.
-pub(crate) fn tell(rows: &[&Row], non_finite: &[[usize; 2]], name: &str, findings: &mut Findings) {
+/// Reports what [`load`] had to set to zero: in which utterance, how many values, of which file.
+pub(crate) fn tell(
+    rows: &[&Row],
+    non_finite: &[[usize; 2]],
+    draft: &Draft,
+    findings: &mut Findings,
+) {
     for (row, counts) in rows.iter().zip(non_finite) {
         for (modality, count) in Modality::ALL.into_iter().zip(counts) {
             if *count > 0 {
-                let message = format!(
-                    "{} values that are not finite: set to zero",
-                    modality.name()
-                );
-                let row = format!("{} ({count})", row.utterance.utterance_id);
-                findings.warn("NON_FINITE", name, Some(row), message);
+                let file = row.feature(modality).and_then(Feature::file);
+                let file = file.and_then(|path| draft.name_of(path));
+                let file = file.map_or(String::new(), |name| format!(" in {name}"));
+                let row = format!("{} ({count}{file})", row.utterance.utterance_id);
+                findings.warn("NON_FINITE", &draft.name, Some(row), not_finite(modality));
             }
         }
     }
@@ -375,8 +378,8 @@ pub fn read_tables(dir: &Path) -> Result<Vec<Corpus>, CorpusError> {
             synthetic: false,
         };
         for path in Split::ALL.map(|split| dir.join(file_name(&name, split))) {
-            // a link to nowhere is there, and an error
-            if path.symlink_metadata().is_ok() {
+            // whatever lies there: a broken link is an error, not a split without rows
+            if fs::symlink_metadata(&path).is_ok() {
                 read_table(&path, &mut corpus)?;
             }
         }
@@ -436,7 +439,7 @@ type Builder = ParquetRecordBatchReaderBuilder<File>;
 
 /// Opens a table of our schema version, with its metadata.
 fn open(path: &Path) -> Result<(Builder, BTreeMap<String, String>), CorpusError> {
-    let file = File::open(path).map_err(CorpusError::io(path))?;
+    let file = open_file(path)?;
     let builder = Builder::try_new(file).map_err(CorpusError::table(path))?;
     let file_metadata = builder.metadata().file_metadata();
     let entries = file_metadata.key_value_metadata().into_iter().flatten();
@@ -500,11 +503,32 @@ fn read_table(path: &Path, corpus: &mut Corpus) -> Result<(), CorpusError> {
     }
     for batch in builder.build().map_err(CorpusError::table(path))? {
         let batch = batch.map_err(CorpusError::table(path))?;
-        corpus
-            .utterances
-            .extend(schema::from_batch(&batch).map_err(wrong)?);
+        let mut rows = schema::from_batch(&batch).map_err(wrong)?;
+        zero(&mut rows, path, corpus);
+        corpus.utterances.extend(rows);
     }
     Ok(())
+}
+
+/// Sets to zero what is not finite in a table, which ingest did not write so, and keeps a note of it.
+fn zero(rows: &mut [Utterance], path: &Path, corpus: &mut Corpus) {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    for u in rows {
+        for (modality, sequence) in Modality::ALL.into_iter().zip([&mut u.audio, &mut u.video]) {
+            let count = (sequence.as_mut()).map_or(0, |s| crate::zero_non_finite(&mut s.values));
+            if count > 0 {
+                let what = format!("{} ({count}): {}", u.utterance_id, not_finite(modality));
+                corpus.notes.push(format!("{file}, {what} [NON_FINITE]"));
+            }
+        }
+    }
+}
+
+fn not_finite(modality: Modality) -> String {
+    format!(
+        "{} values that are not finite: set to zero",
+        modality.name()
+    )
 }
 
 /// Removes the tables of earlier runs that `written` does not replace, and moves the new ones from `staging` over.

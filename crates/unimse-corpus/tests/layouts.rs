@@ -142,6 +142,51 @@ fn sequences_are_cut_by_segments_in_order_of_start_and_scores_must_agree() {
 }
 
 #[test]
+fn ratings_that_are_no_numbers_are_null_and_told() {
+    let data = Data::new(&[("mosei/label.csv", MOSEI)]);
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut labels = fs::read(fixtures.join("labels.csd")).unwrap();
+    let known = [1.0_f32, 0.0, 0.5, 0.0, 0.0, 2.0]
+        .map(f32::to_le_bytes)
+        .concat();
+    let at = (labels.windows(known.len())).position(|bytes| bytes == known);
+    let at = at.unwrap() + 8; // the third, anger
+    labels[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    data.put("mosei/CMU_MOSEI_Labels.csd", &labels);
+    let corpora = data.ingest().unwrap();
+    let rated = |u: &&Utterance| u.start_s.is_some() && u.intensities.is_none();
+    assert_eq!(corpora[0].utterances.iter().filter(rated).count(), 1);
+    let told = |data: &Data| {
+        let mut findings = data.doctor().into_iter();
+        findings
+            .find(|f| f.code == "RATING_FORMAT")
+            .unwrap()
+            .to_string()
+    };
+    let told = told(&data);
+    assert!(
+        told.starts_with("mosei/CMU_MOSEI_Labels.csd, video "),
+        "{told}"
+    );
+
+    let table = "video_id,clip_id,text,label,mode,happiness,sadness,anger,surprise,disgust,fear\n\
+        v,0,x,1,train,1,0,nan,0,0,0\nv,1,x,1,train,1,0,0,0,0,0\nv,2,x,1,train,,,,,,\n";
+    let data = Data::new(&[("mosei/label.csv", table)]);
+    let corpora = data.ingest().unwrap();
+    let intensities = ["v_0", "v_1", "v_2"].map(|id| row(&corpora[0], id).intensities);
+    assert_eq!(
+        intensities,
+        [None, Some([1.0, 0.0, 0.0, 0.0, 0.0, 0.0]), None]
+    );
+    let findings = data.doctor();
+    let told = findings.iter().find(|f| f.code == "RATING_FORMAT").unwrap();
+    assert_eq!(
+        (&told.file[..], &told.rows[..]),
+        ("mosei/label.csv", &["line 2".to_owned()][..])
+    );
+}
+
+#[test]
 fn sequences_without_segments_are_not_used() {
     let data = Data::new(&[("mosei/label.csv", MOSEI)]);
     data.fixture("covarep.csd", "mosei/CMU_MOSEI_COVAREP.csd");

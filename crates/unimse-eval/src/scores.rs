@@ -43,7 +43,7 @@ impl Scores {
     }
 }
 
-/// Input on which no metric can be computed. Rows count from 0.
+/// Input on which no metric can be computed. Fields count rows from 0 as slices do, messages from 1.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum EvalError {
@@ -59,7 +59,7 @@ pub enum EvalError {
         truths: usize,
     },
     /// A number is NaN or infinite.
-    #[error("{column} in row {row} (from 0): {found}, expected a finite number")]
+    #[error("{column} in row {}: {found}, expected a finite number", row + 1)]
     NotFinite {
         /// `prediction` or `truth`.
         column: &'static str,
@@ -69,7 +69,7 @@ pub enum EvalError {
         found: f32,
     },
     /// A class is not in the list.
-    #[error("{column} in row {row} (from 0): class `{found}`, expected one of: {expected}")]
+    #[error("{column} in row {}: class `{found}`, expected one of: {expected}", row + 1)]
     UnknownClass {
         /// `prediction` or `truth`.
         column: &'static str,

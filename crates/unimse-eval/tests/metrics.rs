@@ -31,10 +31,7 @@ fn sentiment_refuses_what_it_cannot_compare() {
     };
     assert_eq!(error(&[0.0, 0.0], &[0.0, f32::INFINITY]), infinite);
     let text = error(&[0.0, f32::NAN], &[0.0, 1.0]).to_string();
-    assert_eq!(
-        text,
-        "prediction in row 1 (from 0): NaN, expected a finite number"
-    );
+    assert_eq!(text, "prediction in row 2: NaN, expected a finite number");
     let unknown = sentiment_metric(&[1.0], &[1.0], Convention::Mag, "acc7")
         .err()
         .unwrap();
@@ -59,7 +56,7 @@ fn emotion_refuses_what_it_cannot_compare() {
     );
     assert_eq!(
         error(&[0, 2], &[0, 1]).to_string(),
-        "prediction in row 1 (from 0): class `2`, expected one of: c0, c1"
+        "prediction in row 2: class `2`, expected one of: c0, c1"
     );
     assert!(matches!(
         emotion(&[0], &[0], &[]),
@@ -76,7 +73,7 @@ fn emotion_refuses_what_it_cannot_compare() {
     let named = class_indices("truth", &["c1", "joy"], &classes(2)).unwrap_err();
     assert_eq!(
         named.to_string(),
-        "truth in row 1 (from 0): class `joy`, expected one of: c0, c1"
+        "truth in row 2: class `joy`, expected one of: c0, c1"
     );
     assert_eq!(
         class_indices("truth", &["c1", "c0"], &classes(2)),

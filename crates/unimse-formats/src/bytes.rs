@@ -1,7 +1,7 @@
 //! Bytes of a file, mapped or owned.
 
-use crate::FormatError;
-use std::{fs::File, path::Path, sync::Arc};
+use crate::{FormatError, file::open_file};
+use std::{path::Path, sync::Arc};
 
 /// Bytes that outlive the reader which borrows them; clones share them.
 #[derive(Clone, Debug)]
@@ -11,9 +11,9 @@ pub(crate) enum Bytes {
 }
 
 impl Bytes {
-    /// Maps a file read-only.
+    /// Maps a regular file read-only.
     pub(crate) fn open(path: &Path) -> Result<Self, FormatError> {
-        let file = File::open(path).map_err(FormatError::io(path))?;
+        let file = open_file(path)?;
         let length = file.metadata().map_err(FormatError::io(path))?.len();
         if length == 0 {
             return Ok(Self::owned(Vec::new())); // an empty map is an error on some systems

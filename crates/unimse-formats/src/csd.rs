@@ -308,11 +308,13 @@ impl Csd {
     }
 
     fn unsupported(&self, video: &str, array: &Dataset, expected: &str) -> FormatError {
-        let (name, found) = (array.name(), array.dtype());
-        self.wrong(
-            video,
-            format!("{name}: expected {expected}, found {found:?}"),
-        )
+        let found = match element(array) {
+            Element::Number(dtype) => format!("numbers of type {dtype}"),
+            Element::FixedText(..) | Element::HeapText(_) => "text".to_owned(),
+            Element::Other => "elements of another kind".to_owned(),
+        };
+        let name = array.name();
+        self.wrong(video, format!("{name}: expected {expected}, found {found}"))
     }
 
     fn wrong(&self, video: &str, message: String) -> FormatError {

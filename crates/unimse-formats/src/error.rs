@@ -14,6 +14,14 @@ pub enum FormatError {
         /// Why.
         source: std::io::Error,
     },
+    /// A folder, FIFO, socket or device lies where a file is wanted; it was not opened.
+    #[error("{}: expected a regular file, found {found}", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What lies there, such as `a FIFO`.
+        found: &'static str,
+    },
     /// A pickle is broken, hostile, or holds what is not supported.
     #[error("{}: pickle, byte {offset}: {kind}", path.display())]
     Pickle {
@@ -41,12 +49,12 @@ pub enum FormatError {
         message: String,
     },
     /// A wave file is broken or has an unsupported encoding.
-    #[error("{}: wav: {source}", path.display())]
+    #[error("{}: wav: {message}", path.display())]
     Wav {
         /// The file.
         path: PathBuf,
-        /// What the decoder says.
-        source: hound::Error,
+        /// What was expected and found.
+        message: String,
     },
 }
 
@@ -59,7 +67,8 @@ impl FormatError {
             Self::Pickle { offset, kind, .. } => format!("pickle, byte {offset}: {kind}"),
             Self::Npy { message, .. } => format!("npy: {message}"),
             Self::Csd { message, .. } => format!("csd: {message}"),
-            Self::Wav { source, .. } => format!("wav: {source}"),
+            Self::Wav { message, .. } => format!("wav: {message}"),
+            Self::NotAFile { found, .. } => format!("expected a regular file, found {found}"),
         }
     }
 
@@ -70,10 +79,10 @@ impl FormatError {
         }
     }
 
-    pub(crate) fn wav(path: &Path, source: hound::Error) -> Self {
+    pub(crate) fn wav(path: &Path, message: String) -> Self {
         Self::Wav {
             path: path.to_owned(),
-            source,
+            message,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Three epochs on data with holes: losses, weights and dev scores stay numbers, or one error names corpus and utterance.
+//! Three epochs on data with holes: losses, weights and dev scores stay numbers, or one error says why not.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 #[path = "../../unimse-model/tests/tiny/mod.rs"]
@@ -9,9 +9,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{
-    ArrayRef, FixedSizeListArray, Float32Array, ListArray, RecordBatch, StringArray,
-};
+use arrow::array::{ArrayRef, FixedSizeListArray, Float32Array, ListArray, RecordBatch};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::concat_batches;
 use arrow::datatypes::DataType;
@@ -187,41 +185,18 @@ fn train(edit: Edit, overrides: &[&str]) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Id of a row of a table as [`rewrite`] leaves it.
-fn id(corpus: &str, split: &str, row: usize) -> String {
-    let table = format!("corpus/{corpus}-{split}.parquet");
-    let mut batches = unimse_corpus::open_table(&TABLES.path().join(table)).unwrap();
-    let batch = batches.next().unwrap().unwrap();
-    let ids = batch.column_by_name("utterance_id").unwrap().clone();
-    let ids = ids.as_any().downcast_ref::<StringArray>().unwrap();
-    ids.value(row).to_owned()
-}
-
 #[test]
 fn whole_features_train() {
     train(|_, features| features, &[]).unwrap();
 }
 
 #[test]
-fn a_feature_that_is_no_number_is_an_error_that_names_its_utterance() {
-    for (split, bad) in [
-        (
-            "train",
-            (|cell, features| poison(cell, features, "train", f32::NAN)) as Edit,
-        ),
-        ("dev", |cell, features| {
-            poison(cell, features, "dev", f32::INFINITY)
-        }),
+fn features_that_are_no_numbers_are_read_as_0() {
+    for bad in [
+        (|cell, features| poison(cell, features, "train", f32::NAN)) as Edit,
+        |cell, features| poison(cell, features, "dev", f32::INFINITY),
     ] {
-        let error = train(bad, &[]).unwrap_err().to_string();
-        let expected = format!(
-            "corpus mosi: utterance {}: audio step 0, feature 2: ",
-            id("mosi", split, 3)
-        );
-        assert!(
-            error.starts_with(&expected) && error.contains("finite"),
-            "{error}"
-        );
+        train(bad, &[]).unwrap();
     }
 }
 

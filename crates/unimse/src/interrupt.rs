@@ -7,12 +7,20 @@ pub(crate) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// True while somebody polls [`INTERRUPTED`].
 pub(crate) static POLLED: AtomicBool = AtomicBool::new(false);
 
+/// Waits for the handler to end the process where a signal has come: what it removes makes the main thread fail.
+pub(crate) fn wait_if_interrupted() {
+    while INTERRUPTED.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
+
 /// Installs the handler.
 pub(crate) fn install() {
     let handler = || {
         let again = INTERRUPTED.swap(true, Ordering::SeqCst);
         if again || !POLLED.load(Ordering::SeqCst) {
             eprintln!("interrupted");
+            unimse_corpus::abandon_ingest();
             // LibTorch's threads may be at work: no destructors.
             #[allow(clippy::exit, reason = "a signal ends the process")]
             std::process::exit(130);

@@ -214,7 +214,7 @@ fn score_refuses_what_it_cannot_read() {
     check(
         "truth,prediction\n1.0,NaN\n",
         "sentiment",
-        &["pairs.csv", "row 1", "prediction", "NaN"],
+        &["pairs.csv: line 2, column prediction", "NaN"],
     );
     check("truth,prediction\n", "sentiment", &["pairs.csv", "row"]);
     check("", "sentiment", &["pairs.csv", "truth"]);
@@ -222,7 +222,7 @@ fn score_refuses_what_it_cannot_read() {
     check(
         "truth,prediction\njoy,glee\n",
         "emotion",
-        &["row 1", "glee", "joy"],
+        &["pairs.csv: line 2, column prediction", "glee", "joy"],
     );
 }
 

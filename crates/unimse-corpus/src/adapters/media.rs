@@ -158,6 +158,7 @@ fn give(
                 continue;
             }
         };
+        sources.push((path.clone(), name.clone()));
         if feature.steps == 0 {
             findings.warn(
                 "EMPTY_MEDIA",
@@ -167,7 +168,6 @@ fn give(
             );
             continue;
         }
-        sources.push((path, name));
         *row.slot(modality) = Some(feature);
     }
     for (path, name) in sources {

@@ -35,7 +35,7 @@ fn read_layout(
     features: &[PathBuf],
     findings: &mut Findings,
 ) -> Result<Draft, CorpusError> {
-    if !own::tables(folder).is_empty() {
+    if has_own_table(folder) {
         return own::read(kind, folder, findings);
     }
     match kind {
@@ -46,6 +46,11 @@ fn read_layout(
         Some(CorpusKind::Iemocap) => iemocap::read(folder, features, findings),
         Some(CorpusKind::Own(_)) | None => own::read(kind, folder, findings),
     }
+}
+
+/// Whether a table of the user's own lies directly in the folder: then nothing else there is searched.
+pub(crate) fn has_own_table(folder: &Folder) -> bool {
+    !own::tables(folder).is_empty()
 }
 
 /// Endings of pickles.

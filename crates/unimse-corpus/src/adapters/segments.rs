@@ -213,7 +213,20 @@ fn segments(
                 intensities: row.get(1..7).and_then(|row| row.try_into().ok()),
             })
             .collect();
+        let rated = here.iter_mut().filter_map(|s| {
+            let broken = s.intensities?.iter().any(|x| !x.is_finite());
+            broken.then(|| s.intensities = None)
+        });
+        if rated.count() > 0 {
+            let message = "intensities that are not finite: null";
+            findings.warn("RATING_FORMAT", &labels.name, row(), message);
+        }
+        let all = here.len();
         here.retain(|s| s.interval[0] < s.interval[1] && s.interval.iter().all(|x| x.is_finite()));
+        if here.len() < all {
+            let message = "segments that do not end after they start: left out";
+            findings.warn("TIME_ORDER", &labels.name, row(), message);
+        }
         here.sort_by(|a, b| a.interval[0].total_cmp(&b.interval[0]));
         assign(&clips, &here, draft, &labels.name, &mut found, findings);
     }

@@ -147,7 +147,7 @@ fn label_from_pickle(
         let (video, clip) = entry.id.rsplit_once('_').unwrap_or((&entry.id, ""));
         let turn = clip.parse().unwrap_or(number);
         let utterance = utterance(kind, split, video, entry.id.clone(), turn, text, score);
-        draft.push(utterance, &file.name, number.unsigned_abs().into());
+        draft.push_row(utterance, &file.name, format!("utterance {number}"));
     }
 }
 
@@ -273,18 +273,34 @@ fn read_labels(kind: CorpusKind, table: &Table, draft: &mut Draft, findings: &mu
         *next = turn.saturating_add(1);
         let id = format!("{video}_{clip}");
         let mut utterance = utterance(kind, split, video, id, turn, &row[text], score);
-        let ratings: Option<Vec<f32>> = (rated.iter())
-            .map(|column| {
-                row[(*column)?]
-                    .trim()
-                    .parse()
-                    .ok()
-                    .filter(|x: &f32| x.is_finite())
-            })
-            .collect();
-        utterance.intensities = ratings.and_then(|ratings| ratings.try_into().ok());
+        utterance.intensities = ratings(&rated, table, *line, row, findings);
         draft.push(utterance, &table.file, *line);
     }
+}
+
+/// The six emotion intensities of a row, where it has them all.
+fn ratings(
+    columns: &[Option<usize>; 6],
+    table: &Table,
+    line: u64,
+    row: &csv::StringRecord,
+    findings: &mut Findings,
+) -> Option<[f32; 6]> {
+    let mut ratings = [0.0; 6];
+    for (rating, column) in ratings.iter_mut().zip(columns) {
+        let cell = row[(*column)?].trim();
+        if cell.is_empty() {
+            return None;
+        }
+        let number = cell.parse().ok().filter(|x: &f32| x.is_finite());
+        let Some(number) = number else {
+            let message = format!("expected an emotion's intensity, found {cell:?}: null");
+            findings.warn("RATING_FORMAT", &table.file, at(line), message);
+            return None;
+        };
+        *rating = number;
+    }
+    Some(ratings)
 }
 
 fn compare_with_manifest(draft: &Draft, file: &str, findings: &mut Findings) {

@@ -78,7 +78,7 @@ impl Emotions {
                     "column taxonomy: expected meld or iemocap{}, the same in every row, found {name:?}",
                     own.unwrap_or_default()
                 );
-                findings.error("TAXONOMY", &table.file, at(*line), message);
+                findings.error("TAXONOMY", &table.file, table.at(*line), message);
                 return None;
             }
         }

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::anyhow;
-
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Folder with mosi/, mosei/, meld/, iemocap/ below it, or some of them.
@@ -26,17 +24,13 @@ fn pair(text: &str) -> Result<(String, PathBuf), String> {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    for (corpus, file) in &args.features {
-        if !file.is_file() {
-            return Err(anyhow!(
-                "--features {corpus}={}: there is no such file",
-                file.display()
-            ));
-        }
-    }
-    let summaries = unimse_corpus::ingest(&args.data, &args.out, &args.features, &mut |line| {
+    let read = unimse_corpus::ingest(&args.data, &args.out, &args.features, &mut |line| {
         eprintln!("ingest: {line}")
-    })?;
+    });
+    if read.is_err() {
+        crate::interrupt::wait_if_interrupted();
+    }
+    let summaries = read?;
     // a note is of a corpus: every split carries it
     let notes = summaries.iter().flat_map(|s| &s.notes);
     let mut said = std::collections::HashSet::new();

@@ -1,5 +1,6 @@
 //! Tables that a user hands in: CSV, JSON lines or Parquet, cell by cell as text or JSON.
 
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -8,8 +9,16 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Map, Value};
 
-/// The two columns of `unimse score`, row by row, as text.
-pub(crate) fn truths_and_predictions(path: &Path) -> Result<Vec<(String, String)>> {
+/// A truth and its prediction, as text.
+pub(crate) struct Pair {
+    /// Where they stand: `line 2` of a CSV file, whose header is line 1, or `row 1` of a Parquet file.
+    pub(crate) place: String,
+    pub(crate) truth: String,
+    pub(crate) prediction: String,
+}
+
+/// The two columns of `unimse score`, row by row.
+pub(crate) fn truths_and_predictions(path: &Path) -> Result<Vec<Pair>> {
     let rows = match extension(path).as_str() {
         "csv" => csv_pairs(path)?,
         "parquet" => parquet_pairs(path)?,
@@ -31,57 +40,91 @@ fn extension(path: &Path) -> String {
         .to_ascii_lowercase()
 }
 
-fn csv_pairs(path: &Path) -> Result<Vec<(String, String)>> {
-    let mut reader = csv::Reader::from_path(path).with_context(|| path.display().to_string())?;
-    let headers = reader
-        .headers()
-        .with_context(|| path.display().to_string())?
-        .clone();
-    let at = |name: &str| {
-        let found = headers.iter().collect::<Vec<_>>().join(", ");
-        headers
-            .iter()
-            .position(|h| h.trim() == name)
-            .ok_or_else(|| {
-                anyhow!(
-                    "{}: column {name} is missing (found: {found})",
-                    path.display()
-                )
-            })
-    };
-    let (truth, prediction) = (at("truth")?, at("prediction")?);
+fn csv_pairs(path: &Path) -> Result<Vec<Pair>> {
+    let mut text = Vec::new();
+    let mut file = unimse_formats::open_file(path)?;
+    (file.read_to_end(&mut text)).with_context(|| path.display().to_string())?;
+    let wrong = |error: csv::Error| anyhow!("{}: {}", path.display(), csv_in_words(&error, &text));
+    let mut reader = csv::Reader::from_reader(&text[..]);
+    let headers = reader.headers().map_err(wrong)?.clone();
+    let names: Vec<&str> = headers.iter().map(str::trim).collect();
+    let (truth, prediction) = (
+        position(path, &names, "truth")?,
+        position(path, &names, "prediction")?,
+    );
     let mut rows = Vec::new();
-    for (i, record) in reader.records().enumerate() {
-        let record = record.with_context(|| format!("{}: row {}", path.display(), i + 1))?;
+    for record in reader.records() {
+        let record = record.map_err(wrong)?;
+        let line = record.position().map_or(1, |p| line_of(p, &text));
         let cell = |c: usize| record.get(c).unwrap_or_default().to_owned();
-        rows.push((cell(truth), cell(prediction)));
+        rows.push(Pair {
+            place: format!("line {line}"),
+            truth: cell(truth),
+            prediction: cell(prediction),
+        });
     }
     Ok(rows)
 }
 
-fn parquet_pairs(path: &Path) -> Result<Vec<(String, String)>> {
+/// The one column of this name.
+fn position(path: &Path, names: &[&str], wanted: &str) -> Result<usize> {
+    let mut found = (names.iter().enumerate()).filter(|(_, name)| **name == wanted);
+    let (path, names) = (path.display(), names.join(", "));
+    match (found.next(), found.next()) {
+        (Some((at, _)), None) => Ok(at),
+        (None, _) => bail!("{path}: column {wanted} is missing (found: {names})"),
+        (Some(_), Some(_)) => {
+            bail!("{path}: expected one column {wanted}, found more (found: {names})")
+        }
+    }
+}
+
+/// The line that a record begins on: its own position is that of the empty lines before it.
+fn line_of(position: &csv::Position, text: &[u8]) -> u64 {
+    let from = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let rest = text.get(from..).unwrap_or_default();
+    let blank = rest.iter().take_while(|byte| b"\r\n".contains(byte));
+    position.line() + blank.filter(|byte| **byte == b'\n').count() as u64
+}
+
+/// What is wrong with a CSV file, by the line it stands in.
+fn csv_in_words(error: &csv::Error, text: &[u8]) -> String {
+    let line = error.position().map_or(1, |p| line_of(p, text));
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => format!("line {line}: expected {expected_len} fields as in the header, found {len}"),
+        csv::ErrorKind::Utf8 { .. } => format!("line {line}: expected UTF-8, found other bytes"),
+        _ => error.to_string(),
+    }
+}
+
+fn parquet_pairs(path: &Path) -> Result<Vec<Pair>> {
     let name = || path.display().to_string();
-    let file = std::fs::File::open(path).with_context(name)?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
-        .with_context(name)?
-        .build()
-        .with_context(name)?;
+    let file = unimse_formats::open_file(path)?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).with_context(name)?;
+    let schema = reader.schema().clone();
+    let names: Vec<&str> = (schema.fields().iter())
+        .map(|field| field.name().as_str())
+        .collect();
+    let places = [
+        position(path, &names, "truth")?,
+        position(path, &names, "prediction")?,
+    ];
     let mut rows = Vec::new();
     let options = FormatOptions::default().with_null("");
-    for batch in reader {
+    for batch in reader.build().with_context(name)? {
         let batch: RecordBatch = batch.with_context(name)?;
-        let column = |wanted: &str| {
-            let array = batch
-                .column_by_name(wanted)
-                .ok_or_else(|| anyhow!("{}: column {wanted} is missing", path.display()))?;
-            ArrayFormatter::try_new(array.as_ref(), &options).with_context(name)
+        let text = |at: usize| {
+            ArrayFormatter::try_new(batch.column(at).as_ref(), &options).with_context(name)
         };
-        let (truth, prediction) = (column("truth")?, column("prediction")?);
+        let (truth, prediction) = (text(places[0])?, text(places[1])?);
         for i in 0..batch.num_rows() {
-            rows.push((
-                truth.value(i).try_to_string()?,
-                prediction.value(i).try_to_string()?,
-            ));
+            rows.push(Pair {
+                place: format!("row {}", rows.len() + 1),
+                truth: truth.value(i).try_to_string().with_context(name)?,
+                prediction: prediction.value(i).try_to_string().with_context(name)?,
+            });
         }
     }
     Ok(rows)

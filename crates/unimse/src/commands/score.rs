@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value, json};
 use unimse_eval::{Convention, Scores, emotion, sentiment};
 use unimse_labels::Taxonomy;
+
+use super::rows::Pair;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -19,7 +21,8 @@ pub(crate) struct Args {
     /// The class list of an emotion file, comma separated, in the order of the confusion matrix; `meld` (default) and `iemocap` stand for theirs.
     #[arg(long, value_name = "A,B,...", value_delimiter = ',')]
     labels: Vec<String>,
-    /// CSV or Parquet with the columns truth and prediction.
+    /// CSV or Parquet with the columns truth and prediction. Errors count lines of a CSV file from 1, its header among them, and rows of a
+    /// Parquet file from 1.
     file: PathBuf,
 }
 
@@ -39,32 +42,34 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn sentiment_json(args: &Args, rows: &[(String, String)]) -> Result<Value> {
+fn sentiment_json(args: &Args, rows: &[Pair]) -> Result<Value> {
     if !args.labels.is_empty() {
         bail!("--labels: a sentiment file has no classes");
     }
-    let parse = |row: usize, column: &str, text: &str| {
+    let parse = |row: &Pair, column: &str, text: &str| {
         let number = text.trim().parse::<f32>().ok().filter(|x| x.is_finite());
         number.ok_or_else(|| {
             anyhow!(
-                "{}: row {row}, column {column}: expected a finite number, found {text:?}",
-                args.file.display()
+                "{}: {}, column {column}: expected a finite number, found {text:?}",
+                args.file.display(),
+                row.place
             )
         })
     };
     let (mut truth, mut prediction) = (Vec::new(), Vec::new());
-    for (i, (t, p)) in rows.iter().enumerate() {
-        truth.push(parse(i + 1, "truth", t)?);
-        prediction.push(parse(i + 1, "prediction", p)?);
+    for row in rows {
+        truth.push(parse(row, "truth", &row.truth)?);
+        prediction.push(parse(row, "prediction", &row.prediction)?);
     }
+    let file = || args.file.display().to_string();
     Ok(head(
         "sentiment",
         args.convention.name(),
-        &sentiment(&prediction, &truth, args.convention)?,
+        &sentiment(&prediction, &truth, args.convention).with_context(file)?,
     ))
 }
 
-fn emotion_json(args: &Args, rows: &[(String, String)]) -> Result<Value> {
+fn emotion_json(args: &Args, rows: &[Pair]) -> Result<Value> {
     let of = |t: Taxonomy| {
         t.labels()
             .iter()
@@ -77,22 +82,24 @@ fn emotion_json(args: &Args, rows: &[(String, String)]) -> Result<Value> {
         [one] if one == "iemocap" => of(Taxonomy::Iemocap),
         list => list.iter().map(|l| l.trim().to_owned()).collect(),
     };
-    let class = |row: usize, column: &str, text: &str| {
+    let class = |row: &Pair, column: &str, text: &str| {
         let index = labels.iter().position(|l| l == text.trim());
         index.ok_or_else(|| {
             anyhow!(
-                "{}: row {row}, column {column}: expected one of {}, found {text:?}",
+                "{}: {}, column {column}: expected one of {}, found {text:?}",
                 args.file.display(),
+                row.place,
                 labels.join(", ")
             )
         })
     };
     let (mut truth, mut prediction) = (Vec::new(), Vec::new());
-    for (i, (t, p)) in rows.iter().enumerate() {
-        truth.push(class(i + 1, "truth", t)?);
-        prediction.push(class(i + 1, "prediction", p)?);
+    for row in rows {
+        truth.push(class(row, "truth", &row.truth)?);
+        prediction.push(class(row, "prediction", &row.prediction)?);
     }
-    let e = emotion(&prediction, &truth, &labels)?;
+    let file = || args.file.display().to_string();
+    let e = emotion(&prediction, &truth, &labels).with_context(file)?;
     let mut out = head("emotion", args.convention.name(), &e.scores);
     let classes: Map<String, Value> = e
         .per_class

@@ -1,0 +1,162 @@
+//! A table of the user's own, `utterances.csv`, `.jsonl` or `.parquet`: any corpus can join, and one of the four can lie like this too.
+//!
+//! Columns (`docs/datasets.md`): `utterance_id, split, text` and `score`, `emotion` or both; optionally `dialogue_id, turn, speaker,
+//! start_s, end_s, polarity`, `taxonomy` (`meld`, `iemocap` or the name in `taxonomy.toml`), `audio` and `video` (paths of `.npy` or
+//! `.wav` files, relative to the folder, or lists of numbers). Nothing in the table is dropped without a word.
+
+mod columns;
+mod inline;
+mod labels;
+mod rows;
+
+use super::{media::detail, taxonomy};
+use crate::{
+    CorpusError, CorpusKind, Split, Task,
+    draft::{Draft, Modality},
+    feature::Feature,
+    finding::Findings,
+    folder::Folder,
+};
+use labels::Places;
+use rows::Rows;
+use std::{collections::HashMap, fs, path::PathBuf};
+
+/// Names of such a table.
+pub(crate) const FILES: [&str; 3] = ["utterances.csv", "utterances.jsonl", "utterances.parquet"];
+
+/// The tables of this kind directly in a corpus folder.
+pub(super) fn tables(folder: &Folder) -> Vec<PathBuf> {
+    let paths = FILES.map(|name| folder.root().join(name));
+    (paths.into_iter())
+        .filter(|path| fs::symlink_metadata(path).is_ok())
+        .collect()
+}
+
+/// Reads the table; `known` is the data set the folder is named after.
+pub(super) fn read(
+    known: Option<CorpusKind>,
+    folder: &Folder,
+    findings: &mut Findings,
+) -> Result<Draft, CorpusError> {
+    let empty = CorpusKind::Own(Task::Sentiment);
+    let mut draft = Draft::new(known.unwrap_or(empty), &folder.name);
+    let paths = tables(folder);
+    let [path] = &paths[..] else {
+        let message = format!(
+            "expected one of {}, found {}",
+            FILES.join(", "),
+            paths.len()
+        );
+        findings.error("AMBIGUOUS_LABELS", &folder.name, None, message);
+        return Ok(draft);
+    };
+    let file = folder.relative(path);
+    let mut rows = Rows::read(path, file, findings)?;
+    let table = &rows.table;
+    draft.add_source(&table.path, &table.file);
+    let emotional = labels::emotional(table, known);
+    let described = match known {
+        None if emotional && taxonomy::asked_for(table) => taxonomy::read(folder, findings)?,
+        _ => None,
+    };
+    let Some(places) = Places::find(table, known, described, findings) else {
+        return Ok(draft);
+    };
+    let emotions = places.emotions.as_ref();
+    if known.is_none() {
+        let scored = emotions.map(|emotions| Task::Emotion(emotions.scored));
+        draft.kind = CorpusKind::Own(scored.unwrap_or(Task::Sentiment));
+    }
+    draft.taxonomy = emotions.and_then(|emotions| emotions.own.clone());
+    taxonomy::tell(folder, emotions, findings);
+    if draft.taxonomy.is_some() {
+        let path = folder.root().join(taxonomy::FILE);
+        draft.add_source(&path, &folder.relative(&path));
+    }
+    add_rows(&mut rows, &places, folder, &mut draft, findings);
+    for split in Split::ALL {
+        if !draft.rows.iter().any(|row| row.utterance.split == split) {
+            let message = format!("no row of split {split}");
+            findings.warn("MISSING_SPLIT", &rows.table.file, None, message);
+        }
+    }
+    Ok(draft)
+}
+
+fn add_rows(
+    rows: &mut Rows,
+    places: &Places,
+    folder: &Folder,
+    draft: &mut Draft,
+    findings: &mut Findings,
+) {
+    let mut turns = HashMap::new();
+    for at in 0..rows.table.rows.len() {
+        let number = rows.table.rows[at].0;
+        let given = Modality::ALL.map(|modality| rows.take(number, modality));
+        let (table, row) = (&rows.table, &rows.table.rows[at].1);
+        let place = table.at(number);
+        let read = places.utterance(&folder.name, table, number, row, &mut turns, findings);
+        let Some(utterance) = read else { continue };
+        draft.push_row(utterance, &table.file, place.clone().unwrap_or_default());
+        for ((modality, column), given) in Modality::ALL.into_iter().zip(places.features).zip(given)
+        {
+            let cell = column.map(|column| row[column].trim()).unwrap_or_default();
+            let feature = match given {
+                Some(inline) => Ok(Some(Feature::given(inline.values, inline.dim))),
+                None => feature(cell, modality, folder, draft),
+            };
+            let feature = feature.unwrap_or_else(|(code, message)| {
+                let message = format!("column {}: {message}", modality.name());
+                findings.error(code, &table.file, place.clone(), message);
+                None
+            });
+            if feature.as_ref().is_some_and(|feature| feature.steps == 0) {
+                let message = format!("{cell}: no sample: {} is absent", modality.name());
+                findings.warn("EMPTY_MEDIA", &table.file, place.clone(), message);
+            }
+            if let Some(row) = draft.rows.last_mut() {
+                *row.slot(modality) = feature.filter(|feature| feature.steps > 0);
+            }
+        }
+    }
+}
+
+/// The features that a cell holds, or names a file of; `None` for an empty one.
+fn feature(
+    cell: &str,
+    modality: Modality,
+    folder: &Folder,
+    draft: &mut Draft,
+) -> Result<Option<Feature>, (&'static str, String)> {
+    if cell.is_empty() {
+        return Ok(None);
+    }
+    if cell.starts_with('[') {
+        let inline = rows::of_text(cell).map_err(|message| ("FIELD", message))?;
+        return Ok(inline.map(|inline| Feature::given(inline.values, inline.dim)));
+    }
+    let feature = file(cell, modality, folder, draft);
+    feature
+        .map(Some)
+        .map_err(|message| ("UNREADABLE", format!("{cell}: {message}")))
+}
+
+/// The features of the file that a row names, which is a source then.
+fn file(
+    named: &str,
+    modality: Modality,
+    folder: &Folder,
+    draft: &mut Draft,
+) -> Result<Feature, String> {
+    let path = folder.root().join(named);
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    let feature = match (ending.as_deref(), modality) {
+        (Some("npy"), _) => Feature::npy(&path),
+        (Some("wav"), Modality::Audio) => Feature::wave(&path),
+        _ => return Err("expected a .npy file (or .wav for audio)".to_owned()),
+    };
+    let feature = feature.map_err(|error| detail(&error))?;
+    draft.add_source(&path, &folder.relative(&path));
+    Ok(feature)
+}

@@ -1,0 +1,230 @@
+//! `unimse ingest` and `unimse score` as a shell sees them: signals, permissions, and where an error stands in a file.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, GzipLevel};
+use parquet::file::properties::WriterProperties;
+
+const UNIMSE: &str = env!("CARGO_BIN_EXE_unimse");
+
+/// A corpus of `count` one-second wave files of 16 kHz, a tone each.
+fn waves(data: &Path, count: usize) {
+    let folder = data.join("calls");
+    fs::create_dir_all(&folder).unwrap();
+    let mut table = "utterance_id,split,text,score,audio\n".to_owned();
+    for i in 0..count {
+        let samples = (0..16_000).flat_map(|t| ((t * (i + 1) % 400) as i16).to_le_bytes());
+        let mut bytes = b"RIFF".to_vec();
+        bytes.extend((36_u32 + 32_000).to_le_bytes());
+        bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+        bytes.extend([16_000_u32, 32_000].map(u32::to_le_bytes).concat());
+        bytes.extend(b"\x02\0\x10\0data");
+        bytes.extend(32_000_u32.to_le_bytes());
+        bytes.extend(samples);
+        fs::write(folder.join(format!("{i}.wav")), bytes).unwrap();
+        let split = ["train", "dev", "test"][i % 3];
+        table += &format!("u{i},{split},x,1,{i}.wav\n");
+    }
+    fs::write(folder.join("utterances.csv"), table).unwrap();
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Starts ingest, sends `signal` as soon as there is a staging folder in `place`, and gives the exit code.
+fn interrupted(data: &Path, out: &Path, place: &Path, signal: &str) -> Option<i32> {
+    let mut child = Command::new(UNIMSE)
+        .args(["ingest", "--data", data.to_str().unwrap()])
+        .args(["--out", out.to_str().unwrap()])
+        .env("XDG_CACHE_HOME", data.with_file_name("cache"))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let staged = |name: &String| name.starts_with(".unimse-ingest-");
+    while !names(place).iter().any(staged) {
+        assert!(start.elapsed() < Duration::from_secs(60), "nothing staged");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let sent = Command::new("kill")
+        .args(["-s", signal, &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn an_interrupted_ingest_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, out) = (folder.path().join("data"), folder.path().join("out"));
+    waves(&data, 600);
+    for signal in ["INT", "TERM"] {
+        assert_eq!(interrupted(&data, &out, folder.path(), signal), Some(130));
+        let left: Vec<_> = names(folder.path())
+            .into_iter()
+            .filter(|name| name != "cache")
+            .collect();
+        assert_eq!(left, ["data"], "{signal}");
+    }
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("mine.txt"), "kept").unwrap();
+    assert_eq!(interrupted(&data, &out, &out, "INT"), Some(130));
+    assert_eq!(names(&out), ["mine.txt"]);
+}
+
+#[test]
+fn what_ingest_writes_has_the_permissions_that_the_umask_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, out) = (folder.path().join("data"), folder.path().join("out"));
+    waves(&data, 3);
+    let cache = folder.path().join("cache");
+    let script = "umask 027; exec \"$@\"";
+    let output = Command::new("sh")
+        .args(["-c", script, "sh", UNIMSE, "ingest", "--data"])
+        .args([&data, Path::new("--out"), &out])
+        .env("XDG_CACHE_HOME", &cache)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&out), 0o777 & !0o027);
+    let tables = names(&out);
+    assert_eq!(tables.len(), 3);
+    for table in tables {
+        assert_eq!(mode(&out.join(&table)), 0o666 & !0o027, "{table}");
+    }
+    let mut entries = vec![cache];
+    while let Some(path) = entries.pop() {
+        if path.is_dir() {
+            assert_eq!(mode(&path), 0o777 & !0o027, "{}", path.display());
+            entries.extend(names(&path).iter().map(|name| path.join(name)));
+        } else {
+            assert_eq!(mode(&path), 0o666 & !0o027, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_doctor_goes_on_behind_a_file_that_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    waves(&data, 3);
+    fs::create_dir(data.join("broken")).unwrap();
+    fs::write(data.join("broken/utterances.parquet"), "PAR1").unwrap();
+    let output = Command::new(UNIMSE)
+        .args(["doctor", "--json", data.to_str().unwrap()])
+        .env("XDG_CACHE_HOME", folder.path().join("cache"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let findings: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = findings["findings"].as_array().unwrap();
+    let has = |code: &str, file: &str| {
+        let found = |f: &&serde_json::Value| f["code"] == code && f["file"] == file;
+        findings.iter().any(|f| found(&f))
+    };
+    assert!(
+        has("UNREADABLE", "broken") && has("FOUND", "calls"),
+        "{findings:?}"
+    );
+}
+
+/// The one line of error that `unimse score` answers with.
+fn refused(file: &Path, task: &str) -> String {
+    let output = Command::new(UNIMSE)
+        .args(["score", "--task", task, file.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), text.lines().count()),
+        (Some(1), 1),
+        "{text}"
+    );
+    text
+}
+
+#[test]
+fn score_names_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pairs.csv");
+    for (content, words) in [
+        (
+            "truth,prediction\n1,1\n1\n",
+            "pairs.csv: line 3: expected 2 fields as in the header, found 1",
+        ),
+        (
+            "truth,prediction\n1,1\n\n\n1,x\n",
+            "pairs.csv: line 5, column prediction: expected a finite number",
+        ),
+        (
+            "truth,prediction,truth\n1,1,2\n",
+            "pairs.csv: expected one column truth, found more (found: truth, prediction, truth)",
+        ),
+    ] {
+        fs::write(&file, content).unwrap();
+        let error = refused(&file, "sentiment");
+        assert!(error.contains(words), "{error}");
+    }
+    fs::write(&file, b"truth,prediction\njoy,joy\njoy,\xff\n").unwrap();
+    let error = refused(&file, "emotion");
+    assert!(
+        error.contains("pairs.csv: line 3: expected UTF-8"),
+        "{error}"
+    );
+    let fifo = folder.path().join("fifo.csv");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let error = refused(&fifo, "emotion");
+    assert!(
+        error.contains("fifo.csv: expected a regular file, found a FIFO"),
+        "{error}"
+    );
+}
+
+#[test]
+fn score_reads_compressed_parquet_and_counts_its_rows_from_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pairs.parquet");
+    let column = |words: [&str; 2]| Arc::new(StringArray::from(words.to_vec())) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([
+        ("truth", column(["joy", "joy"])),
+        ("prediction", column(["joy", "glee"])),
+    ])
+    .unwrap();
+    let codec = Compression::GZIP(GzipLevel::default());
+    let codec = WriterProperties::builder().set_compression(codec).build();
+    let target = fs::File::create(&file).unwrap();
+    let mut writer = ArrowWriter::try_new(target, batch.schema(), Some(codec)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let error = refused(&file, "emotion");
+    assert!(
+        error.contains("pairs.parquet: row 2, column prediction: expected one of"),
+        "{error}"
+    );
+}
