@@ -22,7 +22,7 @@ use crate::scoring::{self, Pairs, Values};
 use crate::session::Session;
 use crate::unify::read_embeddings;
 use crate::{TrainError, predictions, receipts};
-use unimse_run::artefact;
+use unimse_run::{RunLock, artefact};
 
 /// Scores the run's selected checkpoint on dev and test; writes `predictions.parquet` and `results.json`.
 ///
@@ -37,6 +37,7 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
             "no trained model is here; run `unimse train` first",
         ));
     }
+    let _lock = RunLock::take(&paths.run)?;
     let card = Card::load(&paths.card())?;
     let all = dataset::read_corpora(&paths.corpus, &Split::ALL)?;
     let tables = dataset::read_labels(&paths.labels, &all)?;
