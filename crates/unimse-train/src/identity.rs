@@ -94,7 +94,9 @@ impl Identity {
             .into_iter()
             .filter(|name| there.get(*name) != here.get(*name))
             .map(|name| {
-                let value = |of: &BTreeMap<_, String>| of.get(name).map_or_else(absent, short);
+                let value = |of: &BTreeMap<_, String>| {
+                    of.get(name).map_or_else(absent, |value| short(value))
+                };
                 format!("{name} is {} there, {} here", value(&there), value(&here))
             })
             .collect();
@@ -128,12 +130,12 @@ impl Identity {
 }
 
 /// A digest by its beginning, anything else whole.
-fn short(value: &String) -> String {
+fn short(value: &str) -> String {
     let digest = value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit());
     if digest {
         value[..12].to_owned()
     } else {
-        value.clone()
+        value.to_owned()
     }
 }
 

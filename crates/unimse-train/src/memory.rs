@@ -113,13 +113,15 @@ fn weights(
         ),
         ("fusion.layers", c.fusion.layers, fused * wide * shape.dim),
     ];
-    if heard > 0.0 && fused > 0.0 && c.contrastive.alpha + c.contrastive.beta > 0.0 {
+    if heard > 0.0 && fused > 0.0 && c.contrastive.alpha.min(c.contrastive.beta) > 0.0 {
         let key = if c.contrastive.kernel > c.contrastive.dim {
             ("contrastive.kernel", c.contrastive.kernel)
         } else {
             ("contrastive.dim", c.contrastive.dim)
         };
-        parts.push((key.0, key.1, contrast * fused * shape.dim));
+        // text of each fused layer, and each other modality, to the common size
+        let numbers = contrast * (fused * shape.dim + heard * hidden);
+        parts.push((key.0, key.1, numbers));
     }
     if c.decoder == Decoder::Label {
         let attention = 8.0 * shape.dim * shape.dim;

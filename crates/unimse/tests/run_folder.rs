@@ -248,6 +248,24 @@ fn the_saved_configuration_is_the_one_that_was_trained() {
 }
 
 #[test]
+fn a_model_beyond_all_memory_is_refused_before_it_is_built() {
+    let run = Run::new(WORLD.checkpoint.path());
+    let before = files(&run.path("run"));
+    // 16384 * 65536 * 999 weights of each of two projections
+    let absurd = [
+        "lstm.hidden=16384",
+        "contrastive.dim=65536",
+        "contrastive.kernel=999",
+    ];
+    let words = [
+        "configuration: the model, most of it for contrastive.dim = 65536, needs at least ",
+        " GiB of memory, this machine has ",
+    ];
+    refused(&run.train(&absurd).output().unwrap(), &words);
+    assert!(before == files(&run.path("run")), "a file changed");
+}
+
+#[test]
 fn another_cpu_checkpoint_or_thread_count_is_refused_by_name() {
     let checkpoint = tempfile::tempdir().unwrap();
     for (name, bytes) in files(WORLD.checkpoint.path()) {
