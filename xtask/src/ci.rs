@@ -6,8 +6,8 @@ use crate::{child, licences, reproduce, setup, tests_run};
 use anyhow::{Context, Result};
 use std::time::Instant;
 
-/// Everything that must hold for a change to be taken. Stops at the first failure.
-pub(crate) fn run(checkout: &Checkout) -> Result<()> {
+/// Everything that must hold for a change to be taken. Stops at the first failure; with `complete` a skipped test is one.
+pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     let mut times = Vec::new();
     let mut step = |name: &str, work: &dyn Fn() -> Result<()>| {
         eprintln!("ci: {name}");
@@ -50,7 +50,7 @@ pub(crate) fn run(checkout: &Checkout) -> Result<()> {
                 .env("RUSTDOCFLAGS", "-D warnings"),
         )
     })?;
-    step("test", &|| tests_run::run(checkout))?;
+    step("test", &|| tests_run::run(checkout, complete))?;
     step("demo", &|| {
         let dir = tempfile::tempdir().context("cannot make a temporary folder")?;
         reproduce::run(checkout, &reproduce::Options::demo(dir.path().join("demo")))

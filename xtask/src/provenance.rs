@@ -141,7 +141,7 @@ impl Host {
     }
 }
 
-/// Every file of the corpora in the data folder.
+/// Every regular file of the corpora in the data folder.
 pub(crate) fn sources(data: &Path) -> Result<BTreeMap<String, Source>> {
     if !data.is_dir() {
         bail!("--data {} is not a folder", data.display());
@@ -167,7 +167,7 @@ pub(crate) fn sources(data: &Path) -> Result<BTreeMap<String, Source>> {
                     sha256: tree::sha256_file(&path)?,
                 },
             );
-        } else {
+        } else if path.is_dir() {
             for (file, bytes) in tree::files(&path)? {
                 let sha256 = tree::sha256_file(&path.join(&file))?;
                 sources.insert(format!("{name}/{file}"), Source { bytes, sha256 });

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! One seed lives in OUT itself; several share OUT/corpus and OUT/labels and live in `OUT/seed-<n>`, each a whole run folder. Everything that
-//! can fail on the user's data happens in a folder beside OUT, so that OUT is absent or as it was until ingest has succeeded.
+//! can fail on the user's data happens in a scratch folder, so that OUT is absent or as it was until ingest has succeeded.
 
 use crate::checkout::Checkout;
 use crate::provenance::{Provenance, sources};
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use unimse_run::RunLock;
 
 mod options;
 mod place;
@@ -61,7 +62,7 @@ fn reproduce(checkout: &Checkout, unimse: &Path, options: &Options) -> Result<()
         .context("bad --data")?;
     let out = out.canonicalize().unwrap_or(out); // where it is a link: the folder meant
     let _lock = place::lock(&out)?;
-    let scratch = Scratch::beside(&out)?;
+    let scratch = Scratch::for_run(&out)?;
     let reproduction = Reproduction {
         checkout,
         unimse,
@@ -229,6 +230,7 @@ impl Reproduction<'_> {
         tables: &Inputs,
         mut records: Vec<Record>,
     ) -> Result<()> {
+        drop(RunLock::take(run)?); // before the records say that anything is redone
         let stage = |name, inputs, outputs, unfinished| Stage {
             name,
             title: format!("{prefix}{name}"),
@@ -283,6 +285,8 @@ impl Reproduction<'_> {
 
     fn train(&self, run: &Path, seed: u64, begin: Begin) -> Result<BTreeMap<String, Source>> {
         if begin == Begin::Afresh {
+            // Not under the hands of a training that was begun here by itself.
+            let _lock = RunLock::take(run)?;
             // Results of another training must never lie beside this one's checkpoints, nor above them.
             RESULTS.iter().try_for_each(|name| {
                 tree::remove(&run.join(name)).and_then(|()| tree::remove(&self.out.join(name)))

@@ -150,12 +150,7 @@ impl Stage<'_> {
                     self.run.display()
                 );
             }
-            if !changed.is_empty() {
-                eprintln!(
-                    "{}: resumed by another build of unimse than began it",
-                    self.title
-                );
-            }
+            // Whether another build may go on is for `unimse` to say: it knows which of its code decides.
             return Ok(Plan::Do(Begin::Resumed));
         }
         if !changed.is_empty() {

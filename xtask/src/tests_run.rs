@@ -5,13 +5,13 @@
 
 use crate::checkout::Checkout;
 use crate::{child, setup};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-/// Set-up, then `cargo test --release --workspace`; fails as it fails.
-pub(crate) fn run(checkout: &Checkout) -> Result<()> {
+/// Set-up, then `cargo test --release --workspace`; fails as it fails, and with `complete` also where a test was skipped.
+pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     setup::ensure(checkout)?;
     let mut cargo = checkout.cargo();
     cargo
@@ -43,15 +43,19 @@ pub(crate) fn run(checkout: &Checkout) -> Result<()> {
     for summary in filter.summary(|name| std::env::var_os(name).is_some()) {
         writeln!(out, "{summary}")?;
     }
-    result
+    result?;
+    if complete && !filter.skipped.is_empty() {
+        bail!("tests were skipped, and none may be here");
+    }
+    Ok(())
 }
 
 /// Sees the harness's output line by line.
 #[derive(Default)]
 struct Filter {
     in_successes: bool,
-    /// What was missing, and for how many tests.
-    skipped: BTreeMap<String, usize>,
+    /// What was missing, and for how many tests; false where the test did not say what it needs, but something else.
+    skipped: BTreeMap<(bool, String), usize>,
 }
 
 impl Filter {
@@ -63,11 +67,10 @@ impl Filter {
             _ if line.starts_with("test result: ") => self.in_successes = false,
             _ => {}
         }
-        if let Some((_, needs)) = line
-            .strip_prefix("skipped: ")
-            .and_then(|rest| rest.split_once(" needs "))
-        {
-            *self.skipped.entry(needs.trim().to_owned()).or_default() += 1;
+        if let Some(rest) = line.strip_prefix("skipped: ") {
+            let needs = rest.split_once(" needs ").map(|(_, needs)| needs);
+            let reason = (needs.is_some(), needs.unwrap_or(rest).trim().to_owned());
+            *self.skipped.entry(reason).or_default() += 1;
         }
         !self.in_successes
     }
@@ -76,8 +79,10 @@ impl Filter {
         if self.skipped.is_empty() {
             return vec!["0 real-data tests skipped".to_owned()];
         }
-        let reason = |needs: &String| {
-            if needs.starts_with("UNIMSE_") && !needs.contains(' ') && !is_set(needs) {
+        let reason = |(told, needs): &(bool, String)| {
+            if !told {
+                needs.clone()
+            } else if needs.starts_with("UNIMSE_") && !needs.contains(' ') && !is_set(needs) {
                 format!("{needs} is unset")
             } else {
                 format!("they need {needs}")
@@ -102,7 +107,7 @@ mod tests {
 
     #[test]
     fn skips_are_counted_and_the_rest_is_as_ever() {
-        let output = "\nrunning 3 tests\ntest a ... ok\ntest b ... ok\ntest c ... FAILED\n\nsuccesses:\n\n---- a stdout ----\nskipped: a needs UNIMSE_DATA\n\n---- b stdout ----\nnoise\nskipped: b needs a server\n\nsuccesses:\n    a\n    b\n\nfailures:\n\n---- c stdout ----\nassertion failed\n\nfailures:\n    c\n\ntest result: FAILED. 2 passed; 1 failed\n\nrunning 1 test\ntest d ... ok\n\nsuccesses:\n\n---- d stdout ----\nskipped: d needs UNIMSE_DATA\n\nsuccesses:\n    d\n\ntest result: ok. 1 passed\n";
+        let output = "\nrunning 3 tests\ntest a ... ok\ntest b ... ok\ntest c ... FAILED\n\nsuccesses:\n\n---- a stdout ----\nskipped: a needs UNIMSE_DATA\n\n---- b stdout ----\nnoise\nskipped: b needs a server\n\nsuccesses:\n    a\n    b\n\nfailures:\n\n---- c stdout ----\nassertion failed\n\nfailures:\n    c\n\ntest result: FAILED. 2 passed; 1 failed\n\nrunning 1 test\ntest d ... ok\n\nsuccesses:\n\n---- d stdout ----\nskipped: d needs UNIMSE_DATA\nskipped: golden is absent\n\nsuccesses:\n    d\n\ntest result: ok. 1 passed\n";
         let mut filter = Filter::default();
         let shown: Vec<&str> = output
             .lines()
@@ -130,12 +135,13 @@ mod tests {
         assert_eq!(
             filter.summary(|_| false),
             [
+                "1 real-data test skipped: golden is absent",
                 "2 real-data tests skipped: UNIMSE_DATA is unset",
                 "1 real-data test skipped: they need a server"
             ]
         );
         assert_eq!(
-            filter.summary(|_| true)[0],
+            filter.summary(|_| true)[1],
             "2 real-data tests skipped: they need UNIMSE_DATA"
         );
         assert_eq!(

@@ -1,10 +1,10 @@
 //! Files on disk: walking, hashing, writing whole or not at all.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// Lower-case hexadecimal SHA-256 of bytes.
@@ -34,17 +34,49 @@ pub(crate) fn sha256_file(path: &Path) -> Result<String> {
     }
 }
 
-/// Every file below `dir` as (path relative to `dir` with `/`, bytes), sorted; links are followed. Empty when `dir` does not exist.
+/// Every regular file below `dir` as (path relative to `dir` with `/`, bytes), sorted; links are followed. FIFOs, sockets and devices are
+/// passed over: to open one can hang. Empty when `dir` does not exist.
+///
+/// A link that leads back to a folder in which it lies is an error that names both.
 pub(crate) fn files(dir: &Path) -> Result<Vec<(String, u64)>> {
     let mut found = Vec::new();
     if dir.exists() {
-        walk(dir, "", &mut found)?;
+        let at = || format!("cannot list {}", dir.display());
+        let whole = dir.canonicalize().with_context(at)?;
+        let mut above = Vec::new();
+        for folder in whole.ancestors().skip(1) {
+            above.push(Above::of(folder, &fs::metadata(folder).with_context(at)?));
+        }
+        above.push(Above::of(dir, &fs::metadata(dir).with_context(at)?));
+        walk(dir, "", &mut above, &mut found)?;
     }
     found.sort();
     Ok(found)
 }
 
-fn walk(dir: &Path, prefix: &str, found: &mut Vec<(String, u64)>) -> Result<()> {
+/// A folder in which the walk is.
+struct Above {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl Above {
+    fn of(path: &Path, metadata: &fs::Metadata) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            device: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+fn walk(
+    dir: &Path,
+    prefix: &str,
+    above: &mut Vec<Above>,
+    found: &mut Vec<(String, u64)>,
+) -> Result<()> {
     let at = || format!("cannot list {}", dir.display());
     for entry in fs::read_dir(dir).with_context(at)? {
         let entry = entry.with_context(at)?;
@@ -53,8 +85,19 @@ fn walk(dir: &Path, prefix: &str, found: &mut Vec<(String, u64)>) -> Result<()> 
         let metadata =
             fs::metadata(&path).with_context(|| format!("cannot read {}", path.display()))?;
         if metadata.is_dir() {
-            walk(&path, &format!("{name}/"), found)?;
-        } else {
+            let here = Above::of(&path, &metadata);
+            let same = |folder: &&Above| (folder.device, folder.inode) == (here.device, here.inode);
+            if let Some(again) = above.iter().find(same) {
+                bail!(
+                    "{} is a link back to {}, in which it lies: remove it",
+                    path.display(),
+                    again.path.display()
+                );
+            }
+            above.push(here);
+            walk(&path, &format!("{name}/"), above, found)?;
+            above.pop();
+        } else if metadata.is_file() {
             found.push((name, metadata.len()));
         }
     }
@@ -145,6 +188,41 @@ mod tests {
         assert_ne!(before, changed);
         fs::rename(root.join("b"), root.join("c")).unwrap();
         assert_ne!(changed, sha256_dir(&root).unwrap());
+    }
+
+    #[test]
+    fn links_back_are_named_and_what_is_no_file_is_passed_over() {
+        use std::os::unix::{fs::symlink, net::UnixListener};
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("d");
+        write_atomically(&root.join("a/x"), b"1").unwrap();
+        symlink("a", root.join("same")).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            root.join("a/pipe"),
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        let _socket = UnixListener::bind(root.join("a/socket")).unwrap();
+        symlink("/dev/zero", root.join("a/device")).unwrap();
+        let expect = [("a/x".to_owned(), 1), ("same/x".to_owned(), 1)];
+        assert_eq!(files(&root).unwrap(), expect);
+        sha256_dir(&root).unwrap();
+        for target in [".", "..", "../..", "/"] {
+            let link = root.join("a/again");
+            symlink(target, &link).unwrap();
+            let error = files(&root).unwrap_err().to_string();
+            assert!(
+                error.contains("again is a link back to ") && error.contains("remove it"),
+                "{target}: {error}"
+            );
+            fs::remove_file(link).unwrap();
+        }
+        symlink("again", root.join("a/again")).unwrap();
+        let error = format!("{:#}", files(&root).unwrap_err());
+        assert!(error.contains("/again: "), "{error}");
     }
 
     #[test]

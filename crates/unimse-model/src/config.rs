@@ -4,6 +4,7 @@
 //! Unknown keys are errors, so that a misspelt option cannot be ignored silently.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
@@ -241,6 +242,26 @@ impl ModelConfig {
         self.modalities.contains(&modality)
     }
 
+    /// Every size with the numbers it may be. The largest ones are far above what anybody trains; they keep products of
+    /// sizes and of bytes within their types.
+    fn sizes(&self) -> [(&'static str, usize, RangeInclusive<usize>); 12] {
+        let (c, d) = (&self.contrastive, &self.label_decoder);
+        [
+            ("model.context_before", self.context_before, 0..=1000),
+            ("model.context_after", self.context_after, 0..=1000),
+            ("model.max_tokens", self.max_tokens, 8..=16_384),
+            ("model.beam", self.beam, 1..=1000),
+            ("fusion.layers", self.fusion.layers, 0..=1000),
+            ("fusion.bottleneck", self.fusion.bottleneck, 1..=65_536),
+            ("lstm.hidden", self.lstm.hidden, 1..=16_384),
+            ("lstm.input", self.lstm.input, 1..=16_384),
+            ("contrastive.dim", c.dim, 1..=65_536),
+            ("contrastive.kernel", c.kernel, 1..=999),
+            ("label_decoder.layers", d.layers, 1..=100),
+            ("label_decoder.heads", d.heads, 1..=1024),
+        ]
+    }
+
     /// Checks every value that does not depend on the checkpoint.
     ///
     /// # Errors
@@ -275,18 +296,10 @@ impl ModelConfig {
                 format!("{:?}", self.modalities),
             );
         }
-        for (key, value, least) in [
-            ("model.max_tokens", self.max_tokens, 8),
-            ("model.beam", self.beam, 1),
-            ("fusion.bottleneck", self.fusion.bottleneck, 1),
-            ("lstm.hidden", self.lstm.hidden, 1),
-            ("lstm.input", self.lstm.input, 1),
-            ("contrastive.dim", self.contrastive.dim, 1),
-            ("label_decoder.layers", self.label_decoder.layers, 1),
-            ("label_decoder.heads", self.label_decoder.heads, 1),
-        ] {
-            if value < least {
-                return fail(key, &format!("at least {least}"), value.to_string());
+        for (key, value, range) in self.sizes() {
+            if !range.contains(&value) {
+                let expected = format!("a number from {} to {}", range.start(), range.end());
+                return fail(key, &expected, value.to_string());
             }
         }
         if self.contrastive.kernel.is_multiple_of(2) {

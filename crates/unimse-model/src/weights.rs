@@ -135,7 +135,10 @@ pub fn load_backbone(
 }
 
 /// The safetensors files of a checkpoint folder, in order.
-pub(crate) fn checkpoint_files(folder: &Path) -> Result<Vec<PathBuf>> {
+///
+/// # Errors
+/// There is neither `model.safetensors` nor an index, or the index cannot be read.
+pub fn checkpoint_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let single = folder.join("model.safetensors");
     if single.is_file() {
         return Ok(vec![single]);

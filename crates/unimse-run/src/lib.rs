@@ -2,7 +2,8 @@
 //!
 //! It must not know a tensor, a table or a data set's layout: it builds in seconds, and every stage may use it.
 //!
-//! One module, one idea: [`artefact`] (files that appear whole or not at all), [`card`] (how features were made).
+//! One module, one idea: [`artefact`] (files that appear whole or not at all), [`card`] (how features were made), [`lock`] (one
+//! process at a time in a run folder).
 //!
 //! # Example
 //! ```
@@ -20,6 +21,8 @@ pub const RESULTS_SCHEMA: u64 = 2;
 
 pub mod artefact;
 pub mod card;
+pub mod lock;
 
 pub use artefact::FileError;
 pub use card::{FeatureCard, FeatureCards};
+pub use lock::{LockError, RunLock};

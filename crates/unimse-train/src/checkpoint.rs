@@ -8,9 +8,11 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, TensorView};
 use safetensors::{SafeTensors, serialize_to_file};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
+use crate::identity::Identity;
 use unimse_run::artefact;
 
 /// Where the loop stands: everything but tensors.
@@ -41,8 +43,8 @@ pub struct LoopState {
     pub events: u64,
     /// True once training ended.
     pub finished: bool,
-    /// Hash of the configuration, the seed and the data; a checkpoint of another run is refused.
-    pub identity: String,
+    /// What the training is made of; the checkpoint of another is refused.
+    pub identity: Identity,
 }
 
 const KEY: &str = "unimse.state";
@@ -104,7 +106,14 @@ pub fn load(
         .as_ref()
         .and_then(|m| m.get(KEY))
         .ok_or_else(|| bad(&"no training state"))?;
-    let state = serde_json::from_str(text).map_err(|e| bad(&e))?;
+    let state: Value = serde_json::from_str(text).map_err(|e| bad(&e))?;
+    if state["identity"].is_string() {
+        return Err(TrainError::artefact(
+            path,
+            "this training was begun by an earlier version of unimse, whose state cannot be gone on with; name another run folder, or remove this file to begin afresh",
+        ));
+    }
+    let state = serde_json::from_value(state).map_err(|e| bad(&e))?;
     let mut tensors = BTreeMap::new();
     if !state_only {
         let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(&e))?;
@@ -150,6 +159,21 @@ mod tests {
         let (tensors, read) = load(&path, false).unwrap();
         assert_eq!(read, state);
         assert_eq!(tensors["a.b"], t);
+    }
+
+    #[test]
+    fn a_state_of_the_former_format_is_named_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        // as version 0.1 wrote it
+        let state = r#"{"epoch":1,"batch":0,"step":4,"loss_sum":0.0,"best":0.5,"best_epoch":0,"stale":0,"plateau":0,"scale":1.0,"events":10,"finished":false,"identity":"ab12"}"#;
+        let metadata = Some(HashMap::from([(KEY.to_owned(), state.to_owned())]));
+        serialize_to_file(Vec::<(&str, TensorView<'_>)>::new(), metadata, &path).unwrap();
+        let error = load(&path, true).unwrap_err().to_string();
+        assert!(
+            error.contains("last.safetensors: this training was begun by an earlier version"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -332,16 +332,24 @@ impl RunConfig {
             .validate()
             .map_err(|e| TrainError::Config(e.to_string()))?;
         let t = &self.train;
-        let positive = [
-            ("train.epochs", t.epochs),
-            ("train.batch", t.batch),
-            ("train.token_budget", t.token_budget),
-            ("train.accumulate", t.accumulate),
+        let sizes = [
+            ("train.epochs", t.epochs, 1..=10_000),
+            ("train.batch", t.batch, 1..=65_536),
+            ("train.token_budget", t.token_budget, 1..=1 << 24),
+            ("train.accumulate", t.accumulate, 1..=1_000_000),
+            (
+                "evaluate.resamples",
+                self.evaluate.resamples,
+                100..=1_000_000,
+            ),
+            ("labels.decimals", self.labels.decimals.into(), 1..=4),
         ];
-        for (key, value) in positive {
-            if value == 0 {
+        for (key, value, range) in sizes {
+            if !range.contains(&value) {
                 return Err(TrainError::Config(format!(
-                    "{key}: expected at least 1, found 0"
+                    "{key}: expected a number from {} to {}, found {value}",
+                    range.start(),
+                    range.end()
                 )));
             }
         }
@@ -351,10 +359,11 @@ impl RunConfig {
                 t.save_every
             )));
         }
-        if self.evaluate.resamples < 100 {
+        if let Some(s) = self.labels.min_similarity
+            && !(-1.0..=1.0).contains(&s)
+        {
             return Err(TrainError::Config(format!(
-                "evaluate.resamples: expected at least 100, found {}",
-                self.evaluate.resamples
+                "labels.min_similarity: expected a cosine from -1 to 1, found {s}"
             )));
         }
         let rates = [
@@ -388,12 +397,6 @@ impl RunConfig {
             return Err(TrainError::Config(format!(
                 "train.temperature: expected a number of at least 1, found {}",
                 t.temperature
-            )));
-        }
-        if !(1..=4).contains(&self.labels.decimals) {
-            return Err(TrainError::Config(format!(
-                "labels.decimals: expected 1 to 4, found {}",
-                self.labels.decimals
             )));
         }
         Ok(())
@@ -432,6 +435,76 @@ mod tests {
     }
 
     #[test]
+    fn absurd_sizes_are_refused_with_what_is_possible() {
+        for (key, low, high) in [
+            ("model.context_before", 0, 1000),
+            ("model.context_after", 0, 1000),
+            ("model.max_tokens", 8, 16_384),
+            ("model.beam", 1, 1000),
+            ("fusion.layers", 0, 1000),
+            ("fusion.bottleneck", 1, 65_536),
+            ("lstm.hidden", 1, 16_384),
+            ("lstm.input", 1, 16_384),
+            ("contrastive.dim", 1, 65_536),
+            ("contrastive.kernel", 1, 999),
+            ("label_decoder.layers", 1, 100),
+            ("label_decoder.heads", 1, 1024),
+            ("train.epochs", 1, 10_000),
+            ("train.batch", 1, 65_536),
+            ("train.token_budget", 1, 16_777_216),
+            ("train.accumulate", 1, 1_000_000),
+            ("evaluate.resamples", 100, 1_000_000),
+        ] {
+            let merge =
+                |value: i64| RunConfig::merge(None, None, &[format!("{key}={value}")]).map(drop);
+            merge(low).unwrap();
+            merge(high).unwrap();
+            // 2^63 - 1 is the largest number of TOML
+            for absurd in [low - 1, high + 1, 1_000_000_000_000, i64::MAX] {
+                let error = merge(absurd).unwrap_err().to_string();
+                let expect = if absurd < 0 {
+                    "integer `-1`, expected a whole number, not negative".to_owned()
+                } else {
+                    format!("{key}: expected a number from {low} to {high}, found {absurd}")
+                };
+                assert!(error.contains(&expect), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn rates_that_are_no_numbers_are_refused() {
+        for key in [
+            "train.lr_backbone",
+            "train.lr_fusion",
+            "train.lr_rest",
+            "train.weight_decay",
+            "train.clip",
+            "train.warmup",
+            "train.temperature",
+            "train.donor_weight",
+            "train.intensity_weight",
+            "labels.min_similarity",
+            "contrastive.temperature",
+            "label_decoder.sigma",
+            "model.dropout",
+        ] {
+            for value in ["nan", "inf", "-inf", "-0.5"] {
+                let text = format!("{key}={value}");
+                if text == "labels.min_similarity=-0.5" {
+                    continue;
+                }
+                let error = RunConfig::merge(None, None, &[text]).unwrap_err();
+                assert!(error.to_string().contains(&format!("{key}: ")), "{error}");
+            }
+        }
+        for value in [0, -1, i64::MIN] {
+            let error = RunConfig::merge(None, None, &[format!("train.save_every={value}")]);
+            assert!(error.unwrap_err().to_string().contains("train.save_every"));
+        }
+    }
+
+    #[test]
     fn errors_name_the_key() {
         for (text, expect) in [
             ("train.epocs=3", "epocs"),
@@ -446,9 +519,12 @@ mod tests {
             ),
             (
                 "model.max_tokens=7",
-                "model.max_tokens: expected at least 8, found 7",
+                "model.max_tokens: expected a number from 8 to 16384, found 7",
             ),
-            ("labels.decimals=5", "labels.decimals: expected 1 to 4"),
+            (
+                "labels.decimals=5",
+                "labels.decimals: expected a number from 1 to 4, found 5",
+            ),
             ("labels.pooling=max", "pooling"),
         ] {
             let error = RunConfig::merge(None, None, &[text.to_owned()])

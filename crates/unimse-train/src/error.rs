@@ -48,6 +48,9 @@ pub enum TrainError {
     /// The data allow no training or evaluation.
     #[error("{0}")]
     Data(String),
+    /// Another process works in the run folder.
+    #[error(transparent)]
+    Locked(#[from] unimse_run::LockError),
     /// The tables could not be read.
     #[error(transparent)]
     Corpus(#[from] unimse_corpus::CorpusError),

@@ -23,7 +23,7 @@ use crate::scoring::{self, Pairs, Values};
 use crate::session::Session;
 use crate::unify::read_embeddings;
 use crate::{TrainError, predictions, receipts};
-use unimse_run::{FeatureCards, RESULTS_SCHEMA, artefact};
+use unimse_run::{FeatureCards, RESULTS_SCHEMA, RunLock, artefact};
 
 /// Scores the run's selected checkpoint on dev and test; writes `predictions.parquet` and `results.json`.
 ///
@@ -40,6 +40,7 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
             "no trained model is here; run `unimse train` first",
         ));
     }
+    let _lock = RunLock::take(&paths.run)?;
     let card = Card::load(&paths.card())?;
     let all = dataset::read_corpora(&paths.corpus, &Split::ALL)?;
     let tables = dataset::read_labels(&paths.labels, &all)?;

@@ -32,12 +32,22 @@ fn parse_table(source: &str, text: &str) -> Result<toml::Table, TrainError> {
         .map_err(|e| TrainError::Config(format!("{source}: {}", one_line(&e))))
 }
 
-/// A TOML error in one line.
+/// A TOML error in one line, without names of types.
 pub(crate) fn one_line(e: &toml::de::Error) -> String {
-    e.to_string()
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+    let text = e.to_string();
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut line = words.join(" ");
+    for (kind, plain) in [
+        ("usize", "a whole number, not negative"),
+        ("u64", "a whole number, not negative"),
+        ("u8", "a whole number from 0 to 255"),
+        ("i64", "a whole number"),
+        ("f64", "a number"),
+        ("f32", "a number"),
+    ] {
+        line = line.replace(&format!("expected {kind}"), &format!("expected {plain}"));
+    }
+    line
 }
 
 /// Lays `top` over `base`, tables merged key by key.

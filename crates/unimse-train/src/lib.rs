@@ -4,7 +4,8 @@
 //! file layout or the label grammar, and outside [`evaluate`] it never looks at a test label.
 //!
 //! One module, one idea: [`config`] (layers and keys), [`embeddings`], [`unify`], [`label_summary`], [`dataset`] (tables to batches), [`sampler`] (order of an
-//! epoch), [`optimizer`], [`trainer`] (the loop), [`checkpoint`], [`scoring`] and [`readout`] (dev selection), [`baselines`],
+//! epoch), [`optimizer`], [`trainer`] (the loop), [`checkpoint`], [`identity`] (what a resumed training must
+//! share with its beginning), [`cpu`], [`scoring`] and [`readout`] (dev selection), [`baselines`],
 //! [`receipts`] (one opening of the test split), [`predictions`], [`evaluate`], [`predict`].
 //!
 //! # Example
@@ -21,14 +22,17 @@ pub mod baselines;
 pub mod checkpoint;
 mod comparison;
 pub mod config;
+pub mod cpu;
 pub mod dataset;
 pub mod embeddings;
 mod error;
 pub mod evaluate;
 pub mod events;
+pub mod identity;
 pub mod label_summary;
 pub mod labels_table;
 mod layers;
+mod memory;
 pub mod normaliser;
 pub mod optimizer;
 pub mod predict;

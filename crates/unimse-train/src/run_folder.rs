@@ -56,6 +56,12 @@ impl Paths {
         self.run.join("checkpoints/model.json")
     }
 
+    /// The whole configuration, as merged.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.run.join("config.toml")
+    }
+
     /// The event log.
     #[must_use]
     pub fn events(&self) -> PathBuf {

@@ -10,10 +10,10 @@ use unimse_model::config::FeatureDims;
 use unimse_model::tokenizer::Tokenizer;
 use unimse_model::unimodel::UniModel;
 
-use crate::TrainError;
 use crate::config::{PrecisionChoice, RunConfig};
 use crate::dataset::{self, Dataset};
 use crate::sampler::Plan;
+use crate::{TrainError, cpu};
 
 /// A model with what it needs to read text and speak labels.
 pub struct Session {
@@ -37,23 +37,9 @@ pub fn precision(choice: PrecisionChoice, device: Device) -> Precision {
     match choice {
         PrecisionChoice::Fp32 => Precision::Fp32,
         PrecisionChoice::Bf16 => Precision::Bf16,
-        PrecisionChoice::Auto if device.is_cuda() || cpu_has_bf16() => Precision::Bf16,
+        PrecisionChoice::Auto if device.is_cuda() || cpu::has_bf16() => Precision::Bf16,
         PrecisionChoice::Auto => Precision::Fp32,
     }
-}
-
-/// Whether this CPU multiplies bf16 matrices in hardware (AVX512-BF16 or AMX).
-#[must_use]
-pub fn cpu_has_bf16() -> bool {
-    std::fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| {
-        let flags = text
-            .lines()
-            .find(|l| l.starts_with("flags"))
-            .unwrap_or_default();
-        flags
-            .split_whitespace()
-            .any(|f| f == "avx512_bf16" || f == "amx_bf16")
-    })
 }
 
 /// Folder of a checkpoint named by a folder or a Hub id.

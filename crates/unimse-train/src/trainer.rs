@@ -1,12 +1,10 @@
 //! The training loop (paper 4.2): one model over all corpora, dev selection, a checkpoint that resumes to the same bytes.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use unimse_labels::Split;
 use unimse_model::ModelError;
 use unimse_model::unimodel::{ParameterGroup, UniModel};
@@ -15,14 +13,16 @@ use crate::checkpoint::{self, LoopState};
 use crate::config::{RunConfig, Schedule, TrainConfig, Unfreeze};
 use crate::dataset::{self, Dataset};
 use crate::events::Events;
+use crate::identity::{Identity, resume_state};
+use crate::memory::{self, Shape};
 use crate::normaliser::Normaliser;
 use crate::optimizer::{Group, Optimizer};
 use crate::readout::Readout;
 use crate::run_folder::{Card, Paths};
 use crate::sampler::{Entry, Plan};
-use crate::session::Session;
+use crate::session::{self, Session, checkpoint_folder};
 use crate::{TrainError, preflight, scoring};
-use unimse_run::artefact;
+use unimse_run::{RunLock, artefact};
 
 /// The fixed parts of a training.
 struct Trainer<'a> {
@@ -38,11 +38,12 @@ struct Trainer<'a> {
     interrupt: &'a AtomicBool,
 }
 
-/// Trains and selects; see the module. `interrupt` is polled after every batch.
+/// Trains and selects; see the module. `interrupt` is polled after every batch. Once the training is accepted, the whole `config` is
+/// saved in the run; one that is refused writes nothing.
 ///
 /// # Errors
-/// [`TrainError::Interrupted`] after saving; [`TrainError::Data`] where an unfinished training exists and `resume` is false;
-/// [`TrainError::NonFinite`] for a loss that is no number; else what the parts say.
+/// [`TrainError::Interrupted`] after saving; [`TrainError::Artefact`] where the folder holds another training, or an unfinished one
+/// and `resume` is false; [`TrainError::Locked`] while another process is at work in the folder; [`TrainError::NonFinite`] for a loss that is no number; else what the parts say.
 pub fn train(
     config: &RunConfig,
     paths: &Paths,
@@ -50,7 +51,9 @@ pub fn train(
     resume: bool,
     interrupt: &AtomicBool,
 ) -> Result<(), TrainError> {
-    let identity = identity(config, paths, seed)?;
+    let _lock = RunLock::take(&paths.run)?;
+    let folder = checkpoint_folder(&config.model.checkpoint)?;
+    let identity = Identity::of(config, paths, &folder, seed)?;
     let saved = resume_state(paths, resume, &identity)?;
     if saved.as_ref().is_some_and(|s| s.finished) {
         eprintln!("train: already finished");
@@ -59,22 +62,15 @@ pub fn train(
     let mut corpora = dataset::read_corpora(&paths.corpus, &[Split::Train, Split::Dev])?;
     let normaliser = Normaliser::fit(&corpora);
     normaliser.apply(&mut corpora);
-    normaliser.save(&paths.normaliser())?;
     let tables = dataset::read_labels(&paths.labels, &corpora)?;
     let fields = dataset::fields(&tables);
     let model_config = config.model();
     let dims = dataset::feature_dims(&corpora, &model_config);
-    artefact::write_json(
-        &paths.card(),
-        &Card {
-            seed,
-            fields: fields.clone(),
-            dims: dims.clone(),
-        },
-    )?;
+    let available = memory::available().filter(|_| !session::device().is_cuda());
+    let shape = Shape::of(config.model.backbone, &folder)?;
+    memory::check_weights(config, shape, &dims, available)?;
 
     let mut session = Session::new(config, &fields, &dims, seed)?;
-    unimse_model::hub::copy_description(&session.folder, &paths.checkpoints())?;
     freeze(&mut session.model, config.train.unfreeze);
     let of_split = |split: Split| {
         let mut part = corpora.clone();
@@ -105,9 +101,16 @@ pub fn train(
         temperature: t.temperature,
     };
     let entries = train.entries();
+    let first = plan.epoch(&entries, seed, 0);
+    memory::check_batches(config, shape, &train, &first, available)?;
     let updates: usize = (0..t.epochs)
         .map(|e| plan.epoch(&entries, seed, e).len().div_ceil(t.accumulate))
         .sum();
+    // Nothing was written until here: a training that is refused leaves the folder as it was.
+    normaliser.save(&paths.normaliser())?;
+    artefact::write_json(&paths.card(), &Card { seed, fields, dims })?;
+    unimse_model::hub::copy_description(&session.folder, &paths.checkpoints())?;
+    artefact::write(&paths.config(), config.to_toml()?.as_bytes())?;
     let trainer = Trainer {
         config: t,
         seed,
@@ -121,54 +124,6 @@ pub fn train(
         interrupt,
     };
     trainer.run(saved, identity)
-}
-
-/// Hash of the configuration, the seed, the thread count and the bytes of every table.
-fn identity(config: &RunConfig, paths: &Paths, seed: u64) -> Result<String, TrainError> {
-    let mut hash = Sha256::new();
-    hash.update(config.to_toml()?);
-    hash.update(seed.to_le_bytes());
-    hash.update(tch::get_num_threads().to_le_bytes());
-    for folder in [&paths.corpus, &paths.labels] {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
-            .map_err(TrainError::io(folder, "listing"))?
-            .filter_map(|e| e.ok().map(|e| e.path()))
-            .filter(|p| p.extension().is_some_and(|x| x == "parquet"))
-            .collect();
-        files.sort();
-        for file in files {
-            hash.update(artefact::sha256(&file)?);
-        }
-    }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
-}
-
-fn resume_state(
-    paths: &Paths,
-    resume: bool,
-    identity: &str,
-) -> Result<Option<LoopState>, TrainError> {
-    let last = paths.last();
-    if !last.exists() {
-        return Ok(None);
-    }
-    let (_, state) = checkpoint::load(&last, true)?;
-    if state.identity != identity {
-        return Err(TrainError::artefact(
-            last,
-            "this training had another configuration, seed, thread count or data; give another folder, or `--force` to start over",
-        ));
-    }
-    if !state.finished && !resume {
-        return Err(TrainError::artefact(
-            last,
-            format!(
-                "an unfinished training (step {}) is here; `--resume` goes on, `--force` starts over",
-                state.step
-            ),
-        ));
-    }
-    Ok(Some(state))
 }
 
 fn freeze(model: &mut UniModel, unfreeze: Unfreeze) {
@@ -191,7 +146,7 @@ fn mix(seed: u64, position: u64) -> i64 {
 }
 
 impl Trainer<'_> {
-    fn run(&self, saved: Option<LoopState>, identity: String) -> Result<(), TrainError> {
+    fn run(&self, saved: Option<LoopState>, identity: Identity) -> Result<(), TrainError> {
         let mut optimizer = self.optimizer()?;
         let mut state = match saved {
             Some(state) => {

@@ -1,4 +1,4 @@
-//! The run folder OUT: whether it may be written, and the folder beside it for what is not yet known to be good.
+//! The run folder OUT: whether it may be written, and the scratch folder for what is not yet known to be good.
 
 use crate::checkout::cache_dir;
 use crate::lock::Lock;
@@ -6,6 +6,7 @@ use crate::tree;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,7 @@ impl Identity {
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
         let Some(there) = there else {
-            if entries.next().is_none() {
+            if entries.all(|entry| entry.is_ok_and(|entry| is_nothing(&entry.file_name()))) {
                 return Ok(());
             }
             bail!(
@@ -95,24 +96,67 @@ impl Identity {
     }
 }
 
-/// A folder beside OUT, on the same file system, for what is not yet known to be good; gone with this value.
+/// Name of the scratch folder in an OUT that can have none beside it.
+const INSIDE: &str = ".unimse-partial";
+
+/// What does not make a folder one of other things: our scratch folder, and what a fresh file system has in its root.
+fn is_nothing(name: &OsStr) -> bool {
+    name == INSIDE || name == "lost+found"
+}
+
+/// A folder on OUT's file system for what is not yet known to be good; gone with this value. It lies beside OUT, which so stays absent
+/// until there is something to put there; in OUT where that is a mount point, from outside which nothing can be renamed into it, or
+/// where the folder above cannot be written.
 pub(super) struct Scratch {
     pub(super) path: PathBuf,
     made_parent: Option<PathBuf>,
 }
 
 impl Scratch {
-    pub(super) fn beside(out: &Path) -> Result<Self> {
-        let path = tree::sibling(out, "partial");
-        let made_parent = out
-            .parent()
+    pub(super) fn for_run(out: &Path) -> Result<Self> {
+        let parent = out.parent();
+        let made_parent = parent
             .filter(|parent| !parent.exists())
             .map(Path::to_path_buf);
-        tree::remove(&path)?;
-        fs::create_dir_all(&path)
-            .with_context(|| format!("cannot make a folder beside --out {}", out.display()))?;
+        let beside = tree::sibling(out, "partial");
+        let mounted = out.is_dir() && parent.is_some_and(|parent| mount(parent) != mount(out));
+        let made = if mounted { None } else { Some(fresh(&beside)) };
+        let path = match made {
+            Some(Ok(())) => beside,
+            Some(Err(error)) if !out.is_dir() => {
+                return Err(error).with_context(|| {
+                    format!("cannot make a folder beside --out {}", out.display())
+                });
+            }
+            _ => {
+                let inside = out.join(INSIDE);
+                fresh(&inside)
+                    .with_context(|| format!("cannot make a folder in --out {}", out.display()))?;
+                inside
+            }
+        };
         Ok(Self { path, made_parent })
     }
+}
+
+/// Makes an empty folder, whatever an earlier run left there.
+fn fresh(path: &Path) -> Result<()> {
+    tree::remove(path)?;
+    fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))
+}
+
+/// Which mount a folder lies on: its device, and on Linux the mount's number, since one device can be mounted twice.
+fn mount(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let device = fs::metadata(path).ok()?.dev();
+    #[cfg(target_os = "linux")]
+    let number = {
+        use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
+        statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).map_or(0, |found| found.stx_mnt_id)
+    };
+    #[cfg(not(target_os = "linux"))]
+    let number = 0;
+    Some((device, number))
 }
 
 impl Drop for Scratch {

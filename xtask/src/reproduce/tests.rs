@@ -281,3 +281,143 @@ fn several_seeds_share_tables_and_make_an_aggregate() {
         "one seed again, and the aggregate it belongs to"
     );
 }
+
+#[test]
+fn a_data_folder_with_a_link_back_is_an_error_that_names_it() {
+    let world = World::new();
+    let link = world.path("input/mosi/again");
+    std::os::unix::fs::symlink("..", &link).unwrap();
+    let error = world.error("--data DATA");
+    assert!(
+        error.contains("mosi/again is a link back to ") && !error.contains('\n'),
+        "{error}"
+    );
+    assert!(!world.path("runs").exists());
+}
+
+#[test]
+fn force_leaves_the_checkpoints_of_a_training_at_work() {
+    let world = World::new();
+    world.run("");
+    let before = world.read("checkpoints/last");
+    let training = unimse_run::RunLock::take(&world.path("runs/out")).unwrap();
+    fs::write(world.path("crates/a/lib.rs"), "2").unwrap();
+    let error = world.error("");
+    let holder = format!("process {} is at work", std::process::id());
+    assert!(error.contains(&holder), "{error}");
+    assert_eq!(world.read("checkpoints/last"), before);
+    drop(training);
+    world.run("");
+}
+
+/// Runs the test `name` of this program again, with rights to mount, and what it mounts gone with it; false where the system grants none.
+fn with_mounts(name: &str) -> bool {
+    let place = tempfile::tempdir().unwrap();
+    let again = |rights: &[&str]| {
+        Command::new("unshare")
+            .args(rights)
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture"])
+            .env(MOUNTS, "1")
+            .env("TMPDIR", place.path()) // outside the mounts, so that it can be removed
+            .output()
+    };
+    for rights in [&["--mount"][..], &["--mount", "--map-root-user"]] {
+        let possible = Command::new("unshare").args(rights).arg("true").output();
+        if possible.is_ok_and(|output| output.status.success()) {
+            let output = again(rights).unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(
+                output.status.success() && said.contains("1 passed"),
+                "{said}{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            return true;
+        }
+    }
+    false
+}
+
+const MOUNTS: &str = "UNIMSE_TEST_MAY_MOUNT";
+
+fn mount(arguments: &[&std::ffi::OsStr]) {
+    let output = Command::new("mount").args(arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "mount {arguments:?}: {said}");
+}
+
+/// Every stage, a failure that leaves nothing behind, and nothing left to do.
+fn assert_works(world: &World) {
+    fs::write(world.path("input/mosi/bad"), "").unwrap();
+    assert!(world.try_run("--data DATA").is_err());
+    assert_eq!(tree::files(&world.path("runs/out")).unwrap(), []);
+    fs::remove_file(world.path("input/mosi/bad")).unwrap();
+    let all = "config ingest unify train evaluate report";
+    assert_eq!(world.run("--data DATA"), all);
+    assert_eq!(world.run("--data DATA"), "config");
+    assert_eq!(world.run("--data DATA --force"), all);
+    let names = |dir: &Path| -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap();
+        let name = |e: std::io::Result<fs::DirEntry>| e.unwrap().file_name().into_string();
+        entries.map(|e| name(e).unwrap()).collect()
+    };
+    assert_eq!(names(&world.path("runs")), ["out"]);
+    let out = names(&world.path("runs/out"));
+    assert!(!out.iter().any(|name| name.contains("partial")), "{out:?}");
+}
+
+#[test]
+fn out_may_be_a_mount_point_and_lie_below_a_folder_that_cannot_be_written() {
+    if std::env::var_os(MOUNTS).is_none() {
+        let name = "reproduce::tests::out_may_be_a_mount_point_and_lie_below_a_folder_that_cannot_be_written";
+        if !with_mounts(name) {
+            eprintln!("skipped: {name} needs unshare(1) and the right to mount");
+        }
+        return;
+    }
+    // another file system below a folder that cannot be written
+    let world = World::new();
+    let (runs, out) = (world.path("runs"), world.path("runs/out"));
+    fs::create_dir_all(&out).unwrap();
+    mount(&["--bind".as_ref(), runs.as_ref(), runs.as_ref()]);
+    mount(&["-o".as_ref(), "remount,bind,ro".as_ref(), runs.as_ref()]);
+    assert!(fs::write(runs.join("x"), "").is_err());
+    mount(&[
+        "-t".as_ref(),
+        "tmpfs".as_ref(),
+        "tmpfs".as_ref(),
+        out.as_ref(),
+    ]);
+    assert_works(&world);
+
+    // the same file system, mounted there once more, with what a fresh one holds
+    let world = World::new();
+    let (elsewhere, out) = (world.path("elsewhere"), world.path("runs/out"));
+    fs::create_dir_all(&out).unwrap();
+    fs::create_dir_all(elsewhere.join("lost+found")).unwrap();
+    mount(&["--bind".as_ref(), elsewhere.as_ref(), out.as_ref()]);
+    assert_works(&world);
+}
+
+#[test]
+fn scratch_lies_in_out_where_none_can_be_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    // .NAME.partial is longer than a name may be: it cannot be made, not even by root
+    let out = dir.path().join("x".repeat(250));
+    let error = format!("{:#}", Scratch::for_run(&out).err().unwrap());
+    assert!(
+        error.starts_with("cannot make a folder beside --out "),
+        "{error}"
+    );
+    fs::create_dir(&out).unwrap();
+    let scratch = Scratch::for_run(&out).unwrap();
+    assert_eq!(scratch.path.parent(), Some(out.as_path()));
+    let identity = Identity {
+        preset: "demo".to_owned(),
+        seeds: vec![1],
+        config: String::new(),
+    };
+    identity.check(&out, false).unwrap();
+    drop(scratch);
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+}

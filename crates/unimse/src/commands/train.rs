@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use unimse_run::artefact;
 use unimse_train::run_folder::Paths;
 use unimse_train::trainer;
 
@@ -27,7 +26,7 @@ pub(crate) struct Args {
     /// Seed of the weights that are drawn, the order of batches and dropout.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Go on with an interrupted training.
+    /// Go on with an interrupted training: the same configuration, data, machine and build.
     #[arg(long)]
     resume: bool,
     /// Single values laid over the configuration: `train.epochs=3`.
@@ -52,13 +51,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     paths.labels = args.labels.clone().unwrap_or(paths.labels);
     super::fetch::warn_without_gpu(&config);
     POLLED.store(true, Ordering::SeqCst);
-    let saved = run.join("config.toml");
-    let merged = config.to_toml()?;
-    if std::fs::read_to_string(&saved).ok().as_deref() != Some(merged.as_str())
-        && args.config != saved
-    {
-        artefact::write(&saved, merged.as_bytes())?;
-    }
     trainer::train(&config, &paths, args.seed, args.resume, &INTERRUPTED)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! `unimse --version`: what somebody needs to reproduce a number.
 
-use unimse_train::session::cpu_has_bf16;
+use unimse_train::{cpu, identity::LIBTORCH};
 
 /// Version, git hash, LibTorch, CPU precision, CUDA.
 pub(crate) fn text() -> &'static str {
@@ -15,13 +15,8 @@ pub(crate) fn text() -> &'static str {
             "{} (git {}, LibTorch {}, CPU precision {}, CUDA {cuda})",
             env!("CARGO_PKG_VERSION"),
             env!("UNIMSE_GIT"),
-            libtorch(),
-            if cpu_has_bf16() { "bf16" } else { "fp32" },
+            LIBTORCH,
+            if cpu::has_bf16() { "bf16" } else { "fp32" },
         )
     })
-}
-
-/// The release of LibTorch these bindings were built for; the build refuses any other.
-fn libtorch() -> &'static str {
-    "2.11.0"
 }

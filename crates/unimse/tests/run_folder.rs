@@ -1,0 +1,400 @@
+//! A run folder under hostile use of the binary: which configuration it keeps, who may write in it, and how its files can be read.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+#[path = "../../unimse-model/tests/tiny/mod.rs"]
+mod tiny;
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use unimse_model::Backbone;
+
+/// Demo tables of MOSI and MELD with their labels, and the tiny checkpoint that all tests build on.
+struct World {
+    checkpoint: tempfile::TempDir,
+    tables: tempfile::TempDir,
+}
+
+static WORLD: LazyLock<World> = LazyLock::new(|| {
+    let world = World {
+        checkpoint: tiny::folder(Backbone::MiniLm),
+        tables: tempfile::tempdir().unwrap(),
+    };
+    let at = |name: &str| world.tables.path().join(name).display().to_string();
+    assert_done(&unimse(&["demo", "--out", &at("data")]));
+    for other in ["mosei", "iemocap"] {
+        std::fs::remove_dir_all(at(&format!("data/{other}"))).unwrap();
+    }
+    assert_done(&unimse(&[
+        "ingest",
+        "--data",
+        &at("data"),
+        "--out",
+        &at("corpus"),
+    ]));
+    let encoder = world.checkpoint.path().to_str().unwrap();
+    assert_done(&unimse(&[
+        "unify",
+        "--corpus",
+        &at("corpus"),
+        "--out",
+        &at("labels"),
+        "--encoder",
+        encoder,
+    ]));
+    world
+});
+
+fn command(arguments: &[&str]) -> Command {
+    static CACHE: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_unimse"));
+    command.args(arguments).args(["--threads", "1"]);
+    command.env("XDG_CACHE_HOME", CACHE.path());
+    command
+}
+
+fn unimse(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn assert_done(output: &Output) {
+    assert!(output.status.success(), "{}", stderr(output));
+}
+
+/// Exit code 1 and exactly one line of error that holds every word; the line.
+fn refused(output: &Output, words: &[&str]) -> String {
+    let text = stderr(output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let errors: Vec<&str> = text.lines().filter(|l| l.starts_with("error: ")).collect();
+    assert_eq!(errors.len(), 1, "{text}");
+    for word in words {
+        assert!(errors[0].contains(word), "{word:?} not in {}", errors[0]);
+    }
+    assert!(
+        !errors[0].contains("--force"),
+        "no such option: {}",
+        errors[0]
+    );
+    errors[0].to_owned()
+}
+
+/// A run folder with the tables and a configuration for one short epoch around `checkpoint`.
+struct Run {
+    place: tempfile::TempDir,
+}
+
+impl Run {
+    fn new(checkpoint: &Path) -> Self {
+        let run = Self {
+            place: tempfile::tempdir().unwrap(),
+        };
+        let folder = run.path("run");
+        for table in ["corpus", "labels"] {
+            std::fs::create_dir_all(folder.join(table)).unwrap();
+            for (name, bytes) in files(&WORLD.tables.path().join(table)) {
+                let to = folder.join(table).join(name);
+                std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+                std::fs::write(to, bytes).unwrap();
+            }
+        }
+        let config = format!(
+            "[labels]\nencoder = \"{0}\"\n[model]\ncheckpoint = \"{0}\"\nmax_tokens = 24\n[fusion]\nlayers = 2\n[label_decoder]\nheads = 2\n\
+             [train]\nepochs = 1\nbatch = 64\nprecision = \"fp32\"\nsave_every = 1\n[evaluate]\nresamples = 100\n",
+            checkpoint.display()
+        );
+        std::fs::write(folder.join("config.toml"), config).unwrap();
+        run
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    fn train(&self, more: &[&str]) -> Command {
+        let config = self.path("run/config.toml");
+        let mut arguments = vec!["train", "--config", config.to_str().unwrap()];
+        arguments.extend(more);
+        command(&arguments)
+    }
+
+    fn config(&self) -> toml::Table {
+        let text = std::fs::read_to_string(self.path("run/config.toml")).unwrap();
+        text.parse().unwrap()
+    }
+
+    fn evaluate(&self) -> Output {
+        unimse(&["evaluate", "--run", self.path("run").to_str().unwrap()])
+    }
+}
+
+/// Every file below `folder` by its path, but for the lock.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for path in below(folder)
+        .into_iter()
+        .filter(|p| p.is_file() && !p.ends_with(".lock"))
+    {
+        let name = path.strip_prefix(folder).unwrap().to_owned();
+        found.insert(name, std::fs::read(path).unwrap());
+    }
+    found
+}
+
+/// Everything below `folder`.
+fn below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(below(&path));
+        }
+        found.push(path);
+    }
+    found
+}
+
+/// A training that would run for long; killed with this value.
+struct Training(Child);
+
+impl Training {
+    /// Begun in `run`, and under way as soon as it wrote `file`.
+    fn begin(run: &Run, file: &str) -> Self {
+        let mut training = Self(run.train(&LONG).stderr(Stdio::null()).spawn().unwrap());
+        let start = Instant::now();
+        while !run.path("run").join(file).exists() {
+            assert!(start.elapsed() < Duration::from_secs(300), "no {file}");
+            assert!(training.runs(), "the training ended");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        training
+    }
+
+    fn runs(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Training {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const LONG: [&str; 2] = ["train.epochs=1000", "train.patience=1000"];
+
+#[test]
+fn the_saved_configuration_is_the_one_that_was_trained() {
+    let run = Run::new(WORLD.checkpoint.path());
+    assert_done(
+        &run.train(&["lstm.hidden=24", "model.context_after=0"])
+            .output()
+            .unwrap(),
+    );
+    let config = run.config();
+    assert_eq!(config["lstm"]["hidden"].as_integer(), Some(24));
+    assert_eq!(config["model"]["context_after"].as_integer(), Some(0));
+    let whole = config["contrastive"]["temperature"].as_float();
+    assert_eq!(whole, Some(0.1), "defaults are in it too");
+    // LSTMs of another size would not take the weights
+    assert_done(&run.evaluate());
+
+    let before = files(&run.path("run"));
+    let other = run.path("other.toml");
+    let text = std::fs::read_to_string(run.path("run/config.toml")).unwrap();
+    std::fs::write(&other, text.replace("epochs = 1", "epochs = 5")).unwrap();
+    let refusals: [(&mut Command, &[&str]); 3] = [
+        (
+            &mut run.train(&["train.epochs=3"]),
+            &["last.safetensors", "train.epochs is 1 there, 3 here"],
+        ),
+        (
+            &mut command(&[
+                "train",
+                "--config",
+                other.to_str().unwrap(),
+                "--run",
+                run.path("run").to_str().unwrap(),
+            ]),
+            &["train.epochs is 1 there, 5 here"],
+        ),
+        (
+            &mut run.train(&["lstm.hidden=1000000000"]),
+            &["lstm.hidden", "16384", "1000000000"],
+        ),
+    ];
+    for (train, words) in refusals {
+        refused(&train.output().unwrap(), words);
+        assert!(
+            before == files(&run.path("run")),
+            "a refused training changed a file"
+        );
+    }
+    let again = run.train(&[]).output().unwrap();
+    assert_done(&again);
+    assert!(
+        stderr(&again).contains("already finished"),
+        "{}",
+        stderr(&again)
+    );
+}
+
+#[test]
+fn a_model_beyond_all_memory_is_refused_before_it_is_built() {
+    let run = Run::new(WORLD.checkpoint.path());
+    let before = files(&run.path("run"));
+    // 16384 * 65536 * 999 weights of each of two projections
+    let absurd = [
+        "lstm.hidden=16384",
+        "contrastive.dim=65536",
+        "contrastive.kernel=999",
+    ];
+    let words = [
+        "configuration: the model, most of it for contrastive.dim = 65536, needs at least ",
+        " GiB of memory, this machine has ",
+    ];
+    refused(&run.train(&absurd).output().unwrap(), &words);
+    assert!(before == files(&run.path("run")), "a file changed");
+}
+
+#[test]
+fn another_cpu_checkpoint_or_thread_count_is_refused_by_name() {
+    let checkpoint = tempfile::tempdir().unwrap();
+    for (name, bytes) in files(WORLD.checkpoint.path()) {
+        std::fs::write(checkpoint.path().join(name), bytes).unwrap();
+    }
+    let run = Run::new(checkpoint.path());
+    let mut first = Training::begin(&run, "checkpoints/last.safetensors");
+    let signal = Command::new("kill")
+        .args(["-INT", &first.0.id().to_string()])
+        .status();
+    assert!(signal.unwrap().success());
+    assert_eq!(first.0.wait().unwrap().code(), Some(130));
+
+    let unfinished = refused(&run.train(&[]).output().unwrap(), &["`--resume` goes on"]);
+    assert!(
+        unfinished.contains("last.safetensors: an unfinished training (step "),
+        "{unfinished}"
+    );
+    let resume = |change: &dyn Fn(&mut Command)| {
+        let mut train = run.train(&["--resume"]);
+        change(&mut train);
+        train.output().unwrap()
+    };
+    let other_cpu = resume(&|train| {
+        train.env("ATEN_CPU_CAPABILITY", "default");
+    });
+    refused(
+        &other_cpu,
+        &[
+            "the CPU is ",
+            " there, ",
+            "ATEN_CPU_CAPABILITY=default here",
+        ],
+    );
+    let other_seed = resume(&|train| {
+        train.args(["--seed", "2"]);
+    });
+    refused(&other_seed, &["seed is 1 there, 2 here"]);
+    let mut threads = Command::new(env!("CARGO_BIN_EXE_unimse"));
+    let config = run.path("run/config.toml");
+    threads
+        .args(["train", "--resume", "--threads", "2", "--config"])
+        .arg(config);
+    refused(&threads.output().unwrap(), &["threads is 1 there, 2 here"]);
+
+    let weights = checkpoint.path().join("model.safetensors");
+    let whole = std::fs::read(&weights).unwrap();
+    let mut other = whole.clone();
+    *other.last_mut().unwrap() ^= 1; // one bit of one weight
+    std::fs::write(&weights, other).unwrap();
+    refused(
+        &resume(&|_| {}),
+        &["the backbone's model.safetensors is ", " there, ", " here"],
+    );
+    std::fs::write(&weights, whole).unwrap();
+
+    // A state that says other code began it.
+    let last = run.path("run/checkpoints/last.safetensors");
+    let bytes = std::fs::read(&last).unwrap();
+    let at = |text: &str| bytes.windows(text.len()).position(|w| w == text.as_bytes());
+    let code = at("\\\"code\\\":\\\"").unwrap() + "\\\"code\\\":\\\"".len();
+    let mut other = bytes.clone();
+    other[code..code + 16].copy_from_slice(b"0123456789abcdef");
+    std::fs::write(&last, other).unwrap();
+    refused(
+        &resume(&|_| {}),
+        &["the code of unimse is 0123456789abcdef there, "],
+    );
+}
+
+#[test]
+fn one_process_at_a_time_works_in_a_run() {
+    let run = Run::new(WORLD.checkpoint.path());
+    let mut first = Training::begin(&run, "checkpoints/model.safetensors");
+    let holder = format!("process {} is at work in this run", first.0.id());
+    for second in [
+        run.train(&LONG).output(),
+        run.train(&["--resume"]).output(),
+        Ok(run.evaluate()),
+    ] {
+        refused(&second.unwrap(), &[&holder, "another run folder"]);
+    }
+    assert!(first.runs(), "the first goes on undisturbed");
+    drop(first);
+    // The kernel released the lock of the killed process: what is refused now is the unfinished training.
+    refused(&run.train(&[]).output().unwrap(), &["unfinished training"]);
+}
+
+#[test]
+fn files_of_a_run_can_be_read_as_the_umask_says() {
+    let run = Run::new(WORLD.checkpoint.path());
+    assert_done(&run.train(&[]).output().unwrap());
+    assert_done(&run.evaluate());
+    let folder = run.path("run");
+    assert_done(&unimse(&["report", "--run", folder.to_str().unwrap()]));
+    let plain = run.path("plain");
+    std::fs::create_dir(&plain).unwrap();
+    std::fs::write(plain.join("file"), "").unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let (of_folder, of_file) = (mode(&plain), mode(&plain.join("file")));
+    let mut names = Vec::new();
+    for root in [folder.as_path(), WORLD.tables.path()] {
+        for path in below(root) {
+            let expect = if path.is_dir() { of_folder } else { of_file };
+            assert_eq!(
+                format!("{:o}", mode(&path)),
+                format!("{expect:o}"),
+                "{}",
+                path.display()
+            );
+            names.push(path.strip_prefix(root).unwrap().display().to_string());
+        }
+    }
+    for name in [
+        ".lock",
+        "config.toml",
+        "checkpoints/last.safetensors",
+        "checkpoints/model.safetensors",
+        "checkpoints/model.json",
+        "checkpoints/config.json",
+        "events.jsonl",
+        "receipts.jsonl",
+        "predictions.parquet",
+        "results.json",
+        "report.html",
+        "corpus/mosi-train.parquet",
+        "labels/mosi.parquet",
+        "labels/embeddings/mosi.parquet",
+    ] {
+        assert!(names.iter().any(|n| n == name), "{name} was not looked at");
+    }
+}
