@@ -9,8 +9,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use unimse_labels::Split;
 use unimse_model::ModelError;
+use unimse_model::batch::Prediction;
 use unimse_model::unimodel::{ParameterGroup, UniModel};
 
+use crate::card::{self, Card};
 use crate::checkpoint::{self, LoopState};
 use crate::config::{RunConfig, Schedule, TrainConfig, Unfreeze};
 use crate::dataset::{self, Dataset};
@@ -18,7 +20,7 @@ use crate::events::Events;
 use crate::normaliser::Normaliser;
 use crate::optimizer::{Group, Optimizer};
 use crate::readout::Readout;
-use crate::run_folder::{Card, Paths};
+use crate::run_folder::Paths;
 use crate::sampler::{Entry, Plan};
 use crate::session::Session;
 use crate::{TrainError, preflight, scoring};
@@ -28,6 +30,8 @@ use unimse_run::artefact;
 struct Trainer<'a> {
     config: &'a TrainConfig,
     seed: u64,
+    /// What is saved with the weights that dev selects, but for what only dev can say.
+    card: Card,
     session: Session,
     train: Dataset,
     entries: Vec<Entry>,
@@ -64,15 +68,6 @@ pub fn train(
     let fields = dataset::fields(&tables);
     let model_config = config.model();
     let dims = dataset::feature_dims(&corpora, &model_config);
-    artefact::write_json(
-        &paths.card(),
-        &Card {
-            seed,
-            fields: fields.clone(),
-            dims: dims.clone(),
-        },
-    )?;
-
     let mut session = Session::new(config, &fields, &dims, seed)?;
     unimse_model::hub::copy_description(&session.folder, &paths.checkpoints())?;
     freeze(&mut session.model, config.train.unfreeze);
@@ -107,9 +102,20 @@ pub fn train(
     let updates: usize = (0..t.epochs)
         .map(|e| plan.epoch(&entries, seed, e).len().div_ceil(t.accumulate))
         .sum();
+    let card = Card {
+        schema: card::SCHEMA,
+        seed,
+        epoch: 0,
+        fields,
+        dims,
+        readout: Readout::TRAINING,
+        files: Default::default(),
+        config: config.clone(),
+    };
     let trainer = Trainer {
         config: t,
         seed,
+        card,
         session,
         train,
         entries,
@@ -370,7 +376,7 @@ impl Trainer<'_> {
         let (score, corpora) = scoring::selection(&pairs)?;
         let best = state.best.is_none_or(|b| score > b);
         if best {
-            self.session.model.save(&self.paths.best())?;
+            self.select(state.epoch, &predictions)?;
             (state.best, state.best_epoch, state.stale, state.plateau) =
                 (Some(score), state.epoch, 0, 0);
         } else {
@@ -411,6 +417,19 @@ impl Trainer<'_> {
         state.epoch += 1;
         (state.batch, state.loss_sum) = (0, 0.0);
         self.save(optimizer, state, events)
+    }
+
+    /// Saves the weights that dev likes best, then the card that says how to read them. A kill in between leaves a card of other weights,
+    /// which nobody opens; resuming comes here again with the same weights and predictions.
+    fn select(&self, epoch: usize, dev: &[Prediction]) -> Result<(), TrainError> {
+        self.session.model.save(&self.paths.best())?;
+        let readout = scoring::choose_readout(&self.dev, dev)?;
+        let card = Card {
+            epoch,
+            readout,
+            ..self.card.clone()
+        };
+        card.save(&self.paths.checkpoints())
     }
 
     /// Factor on every group's learning rate for the next update.
