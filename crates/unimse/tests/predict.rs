@@ -51,7 +51,11 @@ fn assert_same(a: &Value, b: &Value) {
 /// Why an answer does not agree with itself: a list in an answer, one text in the table. Without digits: two decimals may round either way.
 fn why(answer: &Value) -> String {
     let text = match &answer["disagreements"] {
-        Value::Array(list) => list.iter().map(|v| v.as_str().unwrap()).collect::<Vec<_>>().join("; "),
+        Value::Array(list) => list
+            .iter()
+            .map(|v| v.as_str().unwrap())
+            .collect::<Vec<_>>()
+            .join("; "),
         other => other.as_str().unwrap_or_default().to_owned(),
     };
     text.replace(|c: char| c.is_ascii_digit(), "")
@@ -85,7 +89,10 @@ fn the_rows_of_a_corpus_are_answered_as_in_the_run() {
         corpora.insert(key[0].clone());
     }
     assert_eq!(corpora.len(), 4, "{corpora:?}");
-    eprintln!("{contradictions} of {} answers disagree with themselves", 2 * rows.len());
+    eprintln!(
+        "{contradictions} of {} answers disagree with themselves",
+        2 * rows.len()
+    );
 }
 
 #[test]
@@ -95,7 +102,11 @@ fn the_folder_of_checkpoints_is_all_it_needs() {
     let copy = world.copy("elsewhere");
     let run = copy.to_str().unwrap();
     for folder in ["/", world.path(".").to_str().unwrap()] {
-        let output = unimse(&["predict", "--run", run, "--text", "hello"], Path::new(folder), "");
+        let output = unimse(
+            &["predict", "--run", run, "--text", "hello"],
+            Path::new(folder),
+            "",
+        );
         let answer = &answers(&output)[0];
         assert_eq!(answer["text"], "hello");
         assert_same(answer, &answers(&world.predict(&["--text", "hello"]))[0]);
@@ -137,26 +148,50 @@ fn a_row_is_answered_alike_alone_and_in_company() {
 fn weights_that_are_not_the_runs_are_refused() {
     let world = World::get();
     let copy = world.copy("tampered");
-    for name in ["config.toml", "predictions.parquet", "receipts.jsonl", "results.json"] {
+    for name in [
+        "config.toml",
+        "predictions.parquet",
+        "receipts.jsonl",
+        "results.json",
+    ] {
         fs::copy(world.path("run").join(name), copy.join(name)).unwrap();
     }
     let checkpoints = copy.join("checkpoints");
     let file = checkpoints.join("model.safetensors");
     let tensors = unimse_model::weights::read(&file).unwrap();
-    tch::no_grad(|| tensors["unimse.label.head.weight"].get(0).fill_(f64::NAN));
+    let _ = tch::no_grad(|| tensors["unimse.label.head.weight"].get(0).fill_(f64::NAN));
     let tensors: Vec<_> = tensors.into_iter().collect();
     unimse_model::weights::save(&tensors, &file).unwrap();
     let receipts = fs::read(copy.join("receipts.jsonl")).unwrap();
-    let (run, corpus, labels) = (copy.to_str().unwrap(), world.path("corpus"), world.path("labels"));
-    let evaluate = ["evaluate", "--run", run, "--corpus", corpus.to_str().unwrap(), "--labels", labels.to_str().unwrap()];
+    let (run, corpus, labels) = (
+        copy.to_str().unwrap(),
+        world.path("corpus"),
+        world.path("labels"),
+    );
+    let evaluate = [
+        "evaluate",
+        "--run",
+        run,
+        "--corpus",
+        corpus.to_str().unwrap(),
+        "--labels",
+        labels.to_str().unwrap(),
+    ];
     let both = |words: &[&str]| {
-        assert_refused(&unimse(&["predict", "--run", run, "--text", "hello"], &copy, ""), words);
+        assert_refused(
+            &unimse(&["predict", "--run", run, "--text", "hello"], &copy, ""),
+            words,
+        );
         assert_refused(&unimse(&evaluate, &copy, ""), words);
     };
     both(&["model.safetensors", "SHA-256: expected", "model.json"]);
     // and where the card is made to fit
     world.reseal(&copy, &|_| {});
-    both(&["model.safetensors", "unimse.label.head.weight", "expected finite numbers, found 16 of"]);
+    both(&[
+        "model.safetensors",
+        "unimse.label.head.weight",
+        "expected finite numbers, found 16 of",
+    ]);
     assert_eq!(fs::read(copy.join("receipts.jsonl")).unwrap(), receipts);
     assert_eq!(
         fs::read(copy.join("predictions.parquet")).unwrap(),
@@ -171,24 +206,75 @@ fn a_card_out_of_proportion_is_refused_in_one_line() {
     let check = |edit: &dyn Fn(&mut Value), words: &[&str]| {
         let whole = fs::read(copy.join("checkpoints/model.json")).unwrap();
         world.reseal(&copy, edit);
-        let output = unimse(&["predict", "--run", copy.to_str().unwrap(), "--text", "hello"], &copy, "");
+        let output = unimse(
+            &[
+                "predict",
+                "--run",
+                copy.to_str().unwrap(),
+                "--text",
+                "hello",
+            ],
+            &copy,
+            "",
+        );
         assert_refused(&output, words);
         fs::write(copy.join("checkpoints/model.json"), whole).unwrap();
     };
     let huge = 1u64 << 50;
-    check(&|c| c["config"]["lstm"]["hidden"] = json!(huge), &["model.safetensors", "sizes"]);
-    check(&|c| c["config"]["fusion"]["bottleneck"] = json!(u64::MAX), &["sizes"]);
-    check(&|c| c["config"]["label_decoder"]["layers"] = json!(1_000_000_000), &["sizes"]);
-    check(&|c| c["config"]["contrastive"]["kernel"] = json!(u64::MAX), &["sizes"]);
+    check(
+        &|c| c["config"]["lstm"]["hidden"] = json!(huge),
+        &["model.safetensors", "sizes"],
+    );
+    check(
+        &|c| c["config"]["fusion"]["bottleneck"] = json!(u64::MAX),
+        &["sizes"],
+    );
+    check(
+        &|c| c["config"]["label_decoder"]["layers"] = json!(1_000_000_000),
+        &["sizes"],
+    );
+    check(
+        &|c| c["config"]["contrastive"]["kernel"] = json!(u64::MAX),
+        &["sizes"],
+    );
     check(&|c| c["dims"]["audio"] = json!([i64::MAX]), &["sizes"]);
     check(&|c| c["dims"]["audio"] = json!([-1]), &["dims.audio"]);
-    check(&|c| c["config"]["lstm"]["hidden"] = json!(-1), &["model.json", "config.lstm.hidden"]);
-    check(&|c| c["config"]["lstm"]["hidden"] = json!(7), &["model.safetensors", "unimse.audio.lstm"]);
-    check(&|c| c["schema"] = json!(1), &["model.json", "schema: expected 2, found 1", "train it again"]);
-    check(&|c| drop(c.as_object_mut().unwrap().remove("schema")), &["schema: expected 2, found none"]);
-    check(&|c| c["config"]["labels"]["decimals"] = json!(40), &["model.json", "labels.decimals"]);
+    check(
+        &|c| c["config"]["lstm"]["hidden"] = json!(-1),
+        &["model.json", "config.lstm.hidden"],
+    );
+    check(
+        &|c| c["config"]["lstm"]["hidden"] = json!(7),
+        &["checkpoints", "misshaped", "unimse.audio.lstm"],
+    );
+    check(
+        &|c| c["schema"] = json!(1),
+        &[
+            "model.json",
+            "schema: expected 2, found 1",
+            "train it again",
+        ],
+    );
+    check(
+        &|c| drop(c.as_object_mut().unwrap().remove("schema")),
+        &["schema: expected 2, found none"],
+    );
+    check(
+        &|c| c["config"]["labels"]["decimals"] = json!(40),
+        &["model.json", "labels.decimals"],
+    );
     fs::remove_file(copy.join("checkpoints/tokenizer.json")).unwrap();
-    let output = unimse(&["predict", "--run", copy.to_str().unwrap(), "--text", "hello"], &copy, "");
+    let output = unimse(
+        &[
+            "predict",
+            "--run",
+            copy.to_str().unwrap(),
+            "--text",
+            "hello",
+        ],
+        &copy,
+        "",
+    );
     assert_refused(&output, &["tokenizer.json"]);
 }
 
@@ -196,15 +282,25 @@ fn a_card_out_of_proportion_is_refused_in_one_line() {
 fn what_the_user_wrote_comes_back() {
     let world = World::get();
     let file = world.path("own.csv");
-    fs::write(&file, "\u{feff}id,text,polarity,meld,note\n7,all is well,gold,joy,\"a, b\"\n").unwrap();
+    fs::write(
+        &file,
+        "\u{feff}id,text,polarity,meld,note\n7,all is well,gold,joy,\"a, b\"\n",
+    )
+    .unwrap();
     let answer = &answers(&world.predict(&["--input", file.to_str().unwrap()]))[0];
-    assert_eq!((&answer["id"], &answer["note"]), (&json!("7"), &json!("a, b")));
+    assert_eq!(
+        (&answer["id"], &answer["note"]),
+        (&json!("7"), &json!("a, b"))
+    );
     assert_eq!(answer["input"], json!({"polarity": "gold", "meld": "joy"}));
     assert!(answer["polarity"]["probabilities"].is_object());
     let lines = "\u{feff}{\"text\": \"all is well\", \"intensity\": 2}\r\n\n";
     let bom = world.path("bom.jsonl");
     fs::write(&bom, lines).unwrap();
-    for output in [world.predict(&["--input", bom.to_str().unwrap()]), world.piped(lines)] {
+    for output in [
+        world.predict(&["--input", bom.to_str().unwrap()]),
+        world.piped(lines),
+    ] {
         let other = &answers(&output)[0];
         assert_eq!(other["input"], json!({"intensity": 2}));
         assert_same(other, answer);
@@ -212,17 +308,29 @@ fn what_the_user_wrote_comes_back() {
     let hyphen = answers(&world.predict(&["--text", "-5 is bad"]));
     assert_eq!(hyphen[0]["text"], "-5 is bad");
     fs::write(&file, "id,text,id\n1,a,2\n").unwrap();
-    assert_refused(&world.predict(&["--input", file.to_str().unwrap()]), &["own.csv", "id", "twice"]);
+    assert_refused(
+        &world.predict(&["--input", file.to_str().unwrap()]),
+        &["own.csv", "id", "twice"],
+    );
     for (line, words) in [
-        ("{\"text\": \"a\"}\n{\"text\": 5}\n", ["line 2", "field text"]),
-        ("{\"text\": \"\"}\n", ["line 1", "field text: expected words"]),
+        (
+            "{\"text\": \"a\"}\n{\"text\": 5}\n",
+            ["line 2", "field text"],
+        ),
+        (
+            "{\"text\": \"\"}\n",
+            ["line 1", "field text: expected words"],
+        ),
         ("[1]\n", ["line 1", "expected a JSON object"]),
         ("", ["standard input", "expected at least one row"]),
     ] {
         let output = world.piped(line);
         assert_refused(&output, &words);
         let before = usize::from(line.contains("\"a\""));
-        assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), before);
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout).lines().count(),
+            before
+        );
     }
 }
 
@@ -264,12 +372,27 @@ fn features_that_are_no_numbers_are_read_as_zero_and_counted() {
     assert_ne!(numbers(&found[0]), numbers(&found[4]), "audio is heard");
     let counts: Vec<&Value> = found.iter().map(|a| &a["non_finite"]["audio"]).collect();
     let three = json!(3);
-    assert_eq!(counts, [&Value::Null, &three, &three, &Value::Null, &Value::Null, &Value::Null]);
+    assert_eq!(
+        counts,
+        [
+            &Value::Null,
+            &three,
+            &three,
+            &Value::Null,
+            &Value::Null,
+            &Value::Null
+        ]
+    );
     let warnings = stderr(&output);
-    let lines: Vec<&str> = warnings.lines().filter(|l| l.starts_with("warning: ")).collect();
+    let lines: Vec<&str> = warnings
+        .lines()
+        .filter(|l| l.starts_with("warning: "))
+        .collect();
     assert_eq!(lines.len(), 2, "{warnings}");
     for (line, row) in lines.iter().zip([2, 3]) {
-        let expected = format!("features.jsonl: row {row}: field audio: 3 values that are not finite: read as 0");
+        let expected = format!(
+            "features.jsonl: row {row}: field audio: 3 values that are not finite: read as 0"
+        );
         assert!(line.contains(&expected), "{line}");
     }
 }

@@ -22,18 +22,21 @@ use row::Row;
 /// Rows answered and printed at a time.
 const CHUNK: usize = 64;
 
-/// Label text, or rows of a file or of standard input, with a trained run: one JSON line a row, in order.
-///
-/// A row has `text`, and optionally `context` and `context_after` (lists of texts), `audio` and `video` (a .npy file, for audio a .wav
-/// file, or nested lists [steps, features]; one list is one step), `dialogue_id` and `turn`. Rows that carry `dialogue_id` are read in the
-/// context of their dialogue, before and after, with as many rows as the model was trained with, in order of `turn` where all rows of the
-/// dialogue have one, else of the file; rows of one corpus and split (columns `corpus`, `split`) stay among themselves. So a corpus' rows are
-/// answered as `evaluate` answered them. Feature values that are not finite are read as 0, with a warning.
-///
-/// The polarity is the most probable one; intensity and emotions are read as dev of the run chose. Where they do not agree,
-/// `disagreements` says why. All other columns come back as they are; one named like a field of the answer comes back in `input`.
+/// What `--help` says beyond the options.
+const ABOUT_ROWS: &str = "\
+Prints one JSON line a row, in order. A row has `text`, and may have `context` and `context_after` (lists of texts), `audio` and `video` (a \
+.npy file, for audio a .wav file, or lists [steps, features]; one list is one step), `dialogue_id` and `turn`.
+
+Rows with a `dialogue_id` are read in the context of their dialogue, before and after, as many rows as the model was trained with, in order \
+of `turn` where all rows of the dialogue have one, else of the file; columns `corpus` and `split`, where there are any, keep dialogues of \
+one name apart. So the rows of a corpus are answered as `evaluate` answered them. Feature values that are not finite are read as 0, with \
+a warning.
+
+The polarity is the most probable one; intensity and emotions are read as dev of the run chose. Where they do not agree, `disagreements` \
+says why. All other columns come back as they are; one named like a field of the answer comes back in `input`.";
+
 #[derive(clap::Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["text", "input"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["text", "input"])), after_long_help = ABOUT_ROWS)]
 pub(crate) struct Args {
     /// A run folder with a trained model; only its folder `checkpoints` is read.
     #[arg(long, value_name = "DIR")]

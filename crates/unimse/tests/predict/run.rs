@@ -49,7 +49,9 @@ pub(crate) fn stderr(output: &Output) -> String {
 pub(crate) fn answers(output: &Output) -> Vec<Value> {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
     let text = String::from_utf8(output.stdout.clone()).unwrap();
-    text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    text.lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect()
 }
 
 /// Exit code 1 and exactly one line of error that holds every word.
@@ -57,7 +59,11 @@ pub(crate) fn assert_refused(output: &Output, words: &[&str]) {
     let text = stderr(output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     let errors: Vec<&str> = text.lines().filter(|l| l.starts_with("error: ")).collect();
-    assert_eq!((errors.len(), text.contains("panicked")), (1, false), "{text}");
+    assert_eq!(
+        (errors.len(), text.contains("panicked")),
+        (1, false),
+        "{text}"
+    );
     for word in words {
         assert!(errors[0].contains(word), "{word:?} not in {}", errors[0]);
     }
@@ -69,7 +75,10 @@ pub(crate) fn close(a: f64, b: f64) -> bool {
 
 /// One step of features as numpy writes it: float64, shape `[features]`.
 pub(crate) fn write_npy(path: &Path, step: &[f64]) {
-    let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({},), }}", step.len());
+    let header = format!(
+        "{{'descr': '<f8', 'fortran_order': False, 'shape': ({},), }}",
+        step.len()
+    );
     let padded = format!("{header:<117}\n"); // magic, version and length are 10 bytes: 128 in all
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((padded.len() as u16).to_le_bytes());
@@ -194,7 +203,11 @@ impl World {
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
         let batches = reader.build().unwrap().map(Result::unwrap);
         batches
-            .flat_map(|batch| (0..batch.num_rows()).map(|row| prediction(&batch, row)).collect::<Vec<_>>())
+            .flat_map(|batch| {
+                (0..batch.num_rows())
+                    .map(|row| prediction(&batch, row))
+                    .collect::<Vec<_>>()
+            })
             .collect()
     }
 }
@@ -205,7 +218,9 @@ fn prediction(batch: &RecordBatch, row: usize) -> ([String; 2], Value) {
         column.is_valid(row).then(|| column.value(row).to_owned())
     };
     let classes = |field: &str, names: &[&str]| {
-        let column = batch.column_by_name(&format!("{field}_probabilities")).unwrap();
+        let column = batch
+            .column_by_name(&format!("{field}_probabilities"))
+            .unwrap();
         let list = column.as_list::<i32>().value(row);
         let table: serde_json::Map<String, Value> = names
             .iter()
@@ -214,7 +229,11 @@ fn prediction(batch: &RecordBatch, row: usize) -> ([String; 2], Value) {
             .collect();
         json!({"label": text(field), "probabilities": table})
     };
-    let score = batch.column_by_name("intensity").unwrap().as_primitive::<Float32Type>().value(row);
+    let score = batch
+        .column_by_name("intensity")
+        .unwrap()
+        .as_primitive::<Float32Type>()
+        .value(row);
     (
         [text("corpus").unwrap(), text("utterance_id").unwrap()],
         json!({"polarity": classes("polarity", &Polarity::NAMES), "meld": classes("meld", &MeldEmotion::NAMES),
@@ -257,12 +276,21 @@ impl Live {
 
     /// Exit code after SIGINT, what it printed besides, and its messages.
     pub(crate) fn interrupt(mut self) -> (Option<i32>, String, String) {
-        let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-INT", &self.child.id().to_string()])
+            .status();
         assert!(sent.unwrap().success());
+        let open = self.child.stdin.take(); // waiting would close it, and end the rows before the signal does
         let code = self.child.wait().unwrap().code();
+        drop(open);
         let (mut rest, mut errors) = (String::new(), String::new());
         self.out.read_to_string(&mut rest).unwrap();
-        self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut errors)
+            .unwrap();
         (code, rest, errors)
     }
 }

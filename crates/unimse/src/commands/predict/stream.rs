@@ -56,9 +56,7 @@ pub(super) fn answer(
                 break;
             }
         }
-        if failed.is_none() {
-            window.settle(ended, &mut ready);
-        }
+        window.settle(ended, &mut ready);
         if !ready.is_empty() {
             let inputs = ready
                 .into_iter()
