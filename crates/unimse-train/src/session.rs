@@ -162,8 +162,8 @@ impl Session {
             done += predictions.len();
             for (i, p) in indices.into_iter().zip(predictions) {
                 let total: f64 = p.polarity.iter().sum();
-                // not `!=`: NaN is refused too
-                if !((total - 1.0).abs() < 1e-3) {
+                let distribution = (total - 1.0).abs() < 1e-3; // false for NaN too
+                if !distribution {
                     return Err(TrainError::Data(format!(
                         "{}: expected probabilities of the polarities that sum to 1, found {:?}: the weights or features overflow",
                         name(i),

@@ -111,6 +111,7 @@ impl World {
             "lstm.hidden=8".to_owned(),
             "train.epochs=2".to_owned(),
             "train.batch=32".to_owned(),
+            "train.precision=bf16".to_owned(), // answers are fp32 all the same
             "train.lr_backbone=1e-2".to_owned(),
             "train.lr_fusion=1e-2".to_owned(),
             "train.lr_rest=1e-2".to_owned(),

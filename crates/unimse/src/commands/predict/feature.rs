@@ -25,7 +25,7 @@ impl Feature {
         name: &str,
         folder: &Path,
     ) -> Result<Option<Self>> {
-        let text = match row.remove(name) {
+        let text = match row.shift_remove(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Array(steps)) => {
                 return Self::of_lists(&steps).with_context(|| format!("field {name}"));

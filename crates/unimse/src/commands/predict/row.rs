@@ -64,7 +64,7 @@ impl Row {
     /// Takes the columns that are ours out of `row`, which messages call `place`; feature paths are relative to `folder`.
     pub(super) fn parse(mut row: Map<String, Value>, place: String, folder: &Path) -> Result<Self> {
         let parsed = |row: &mut Map<String, Value>| -> Result<_> {
-            let text = match row.remove("text") {
+            let text = match row.shift_remove("text") {
                 Some(Value::String(text)) => text,
                 Some(Value::Null) => String::new(),
                 Some(other) => bail!("field text: expected text, found {}", short(&other)),
@@ -117,7 +117,7 @@ impl Row {
 
 /// A list of texts; in CSV a JSON list in the cell, or one text.
 fn list(row: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String>>> {
-    let value = match row.remove(name) {
+    let value = match row.shift_remove(name) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(s)) if s.trim().is_empty() => return Ok(None),
         Some(Value::String(s)) if s.trim_start().starts_with('[') => serde_json::from_str(&s)
