@@ -24,21 +24,41 @@ pub struct Context {
 /// ```
 #[must_use]
 pub fn context(utterances: &[Utterance], before: usize, after: usize) -> Vec<Context> {
-    let mut dialogues: BTreeMap<_, Vec<usize>> = BTreeMap::new();
-    for (i, u) in utterances.iter().enumerate() {
-        dialogues
-            .entry((&u.corpus, u.split, &u.dialogue_id))
-            .or_default()
-            .push(i);
+    let rows = utterances.iter().map(|u| {
+        let dialogue = (&u.corpus, u.split, &u.dialogue_id);
+        (dialogue, (u.turn, &u.utterance_id))
+    });
+    windows(rows, before, after)
+}
+
+/// The context of every row, in the order of `rows`: each is given as the dialogue it belongs to and its place in it.
+///
+/// ```
+/// let rows = [("a", 2), ("b", 1), ("a", 1), ("a", 3)];
+/// let first = &unimse_corpus::windows(rows, 2, 2)[0];
+/// assert_eq!((&first.before[..], &first.after[..]), (&[2][..], &[3][..]));
+/// ```
+#[must_use]
+pub fn windows<D: Ord, P: Ord>(
+    rows: impl IntoIterator<Item = (D, P)>,
+    before: usize,
+    after: usize,
+) -> Vec<Context> {
+    let mut dialogues: BTreeMap<D, Vec<(P, usize)>> = BTreeMap::new();
+    let mut count = 0;
+    for (dialogue, place) in rows {
+        dialogues.entry(dialogue).or_default().push((place, count));
+        count += 1;
     }
-    let mut contexts = vec![Context::default(); utterances.len()];
-    for members in dialogues.values_mut() {
-        members.sort_by_key(|&i| (utterances[i].turn, &utterances[i].utterance_id));
-        for (at, &i) in members.iter().enumerate() {
+    let mut contexts = vec![Context::default(); count];
+    for mut members in dialogues.into_values() {
+        members.sort();
+        let members: Vec<usize> = members.into_iter().map(|(_, row)| row).collect();
+        for (at, &row) in members.iter().enumerate() {
             let end = members
                 .len()
                 .min(at.saturating_add(after).saturating_add(1));
-            contexts[i] = Context {
+            contexts[row] = Context {
                 before: members[at.saturating_sub(before)..at].to_vec(),
                 after: members[at + 1..end].to_vec(),
             };

@@ -36,7 +36,7 @@ mod store;
 mod utterance;
 mod walk;
 
-pub use context::{Context, context};
+pub use context::{Context, context, windows};
 pub use doctor::doctor;
 pub use error::CorpusError;
 pub use finding::{Finding, Severity};

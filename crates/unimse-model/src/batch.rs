@@ -183,6 +183,12 @@ impl ModalityBatch {
 /// keep its cache small (1.5 instead of 3.4 GiB after eight demo epochs) and most products ready (a fifth less time an epoch).
 pub(crate) const TIME_STEP: usize = 8;
 
+/// Tokens, padding included, that a row of `tokens` tokens takes in a batch whose longest row it is.
+#[must_use]
+pub fn padded(tokens: usize) -> usize {
+    tokens.next_multiple_of(TIME_STEP)
+}
+
 /// A padded batch. Build it with [`Batch::collate`].
 #[derive(Debug)]
 pub struct Batch {
@@ -213,7 +219,7 @@ impl Batch {
         device: Device,
     ) -> Result<Self, BatchError> {
         let longest = rows.iter().map(|(ids, _)| ids.len()).max().unwrap_or(0);
-        let longest = longest.next_multiple_of(TIME_STEP);
+        let longest = padded(longest);
         let mut tokens = vec![pad; rows.len() * longest];
         let mut segments = vec![1i64; rows.len() * longest];
         let mut mask = vec![false; rows.len() * longest];

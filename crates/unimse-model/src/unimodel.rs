@@ -31,6 +31,7 @@ use crate::weights;
 
 mod build;
 mod inference;
+mod saved;
 
 pub use self::inference::Inference;
 pub use crate::parameters::ParameterGroup;

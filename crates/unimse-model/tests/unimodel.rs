@@ -244,6 +244,22 @@ fn weights_survive_saving() {
     );
 }
 
+/// The folder of a run is enough: configuration, tokenizer and every weight, of backbone and ours.
+#[test]
+fn a_saved_model_opens_from_its_own_folder() {
+    for (backbone, decoder) in KINDS {
+        let config = config(backbone, decoder);
+        let one = tiny::shaken(&config, 1);
+        let place = tempfile::tempdir().unwrap();
+        unimse_model::hub::copy_description(folder(backbone).path(), place.path()).unwrap();
+        one.save(&place.path().join("model.safetensors")).unwrap();
+        let (device, kind) = (Device::Cpu, Precision::Fp32);
+        let two = UniModel::open(&config, &GRAMMAR(), place.path(), &dims(), device, kind).unwrap();
+        let batch = batch(3, 3, true);
+        assert_eq!(one.predict(&batch).unwrap(), two.predict(&batch).unwrap());
+    }
+}
+
 #[test]
 fn bad_input_is_named() {
     let fused = model(&config(Backbone::MiniLm, Decoder::Label), 1);

@@ -305,6 +305,11 @@ impl RunConfig {
         toml::to_string_pretty(self).map_err(|e| TrainError::Config(e.to_string()))
     }
 
+    /// The configuration as a TOML table.
+    pub(crate) fn table(&self) -> Result<toml::Table, TrainError> {
+        toml::Table::try_from(self).map_err(|e| TrainError::Config(e.to_string()))
+    }
+
     /// The model's own configuration.
     #[must_use]
     pub fn model(&self) -> ModelConfig {
@@ -327,7 +332,7 @@ impl RunConfig {
         }
     }
 
-    fn validate(&self) -> Result<(), TrainError> {
+    pub(crate) fn validate(&self) -> Result<(), TrainError> {
         self.model()
             .validate()
             .map_err(|e| TrainError::Config(e.to_string()))?;

@@ -5,13 +5,14 @@ use std::path::Path;
 use tch::Device;
 use unimse_corpus::{Corpus, Task, context};
 use unimse_labels::{Field, Form, Grammar, PlainLabel, Source, Split, UniversalLabel};
-use unimse_model::batch::{Batch, FieldWeights, ModalityBatch, SequenceRef, Target};
+use unimse_model::batch::{Batch, FieldWeights, Target};
 use unimse_model::config::{Decoder, FeatureDims, Modality, ModelConfig};
 use unimse_model::tokenizer::Tokenizer;
 
 use crate::TrainError;
 use crate::config::{RunConfig, TrainConfig};
 use crate::labels_table::LabelTable;
+use crate::row::{Row, collate, features};
 use crate::sampler::Entry;
 
 /// One encoded utterance; the features stay in their corpus.
@@ -228,26 +229,25 @@ impl Dataset {
     /// # Errors
     /// [`TrainError::Data`] naming the utterance whose features cannot be used.
     pub fn batch(&self, indices: &[usize], device: Device) -> Result<Batch, TrainError> {
-        let rows: Vec<(&[i64], &[i64])> = indices
-            .iter()
-            .map(|&i| {
-                (
-                    self.examples[i].ids.as_slice(),
-                    self.examples[i].segments.as_slice(),
-                )
-            })
-            .collect();
-        let explain = |e: unimse_model::batch::BatchError| {
+        let rows: Vec<Row<'_>> = indices.iter().map(|&i| self.row(i)).collect();
+        collate(&rows, self.pad, device).map_err(|e| {
             let name = indices.get(e.row()).map(|&i| self.name(i));
             TrainError::Data(format!("{}: {e}", name.unwrap_or_default()))
-        };
-        let audio = self
-            .features(indices, Modality::Audio, device)
-            .map_err(explain)?;
-        let video = self
-            .features(indices, Modality::Video, device)
-            .map_err(explain)?;
-        Batch::collate(&rows, self.pad, audio, video, device).map_err(explain)
+        })
+    }
+
+    /// The example at `example` as the model reads it, without the modalities that the model lacks.
+    #[must_use]
+    pub fn row(&self, example: usize) -> Row<'_> {
+        let e = &self.examples[example];
+        let u = &self.corpora[e.corpus].utterances[e.utterance];
+        let heard = |modality| self.modalities.contains(&modality);
+        Row {
+            ids: &e.ids,
+            segments: &e.segments,
+            audio: features(u.audio.as_ref().filter(|_| heard(Modality::Audio))),
+            video: features(u.video.as_ref().filter(|_| heard(Modality::Video))),
+        }
     }
 
     /// Targets of the examples at `indices`.
@@ -271,31 +271,6 @@ impl Dataset {
         let corpus = &self.corpora[e.corpus];
         let id = &corpus.utterances[e.utterance].utterance_id;
         format!("corpus {}: utterance {id}", corpus.name)
-    }
-
-    fn features(
-        &self,
-        indices: &[usize],
-        modality: Modality,
-        device: Device,
-    ) -> Result<ModalityBatch, unimse_model::batch::BatchError> {
-        if !self.modalities.contains(&modality) {
-            return Ok(ModalityBatch::default());
-        }
-        let of = |&i: &usize| {
-            let e = &self.examples[i];
-            let u = &self.corpora[e.corpus].utterances[e.utterance];
-            let sequence = if modality == Modality::Audio {
-                u.audio.as_ref()
-            } else {
-                u.video.as_ref()
-            };
-            sequence.map(|s| SequenceRef {
-                dim: s.dim,
-                values: &s.values,
-            })
-        };
-        ModalityBatch::collate(&indices.iter().map(of).collect::<Vec<_>>(), device)
     }
 }
 

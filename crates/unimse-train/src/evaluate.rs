@@ -11,16 +11,16 @@ use unimse_eval::{Convention, emotion, sentiment};
 use unimse_labels::{Source, Split};
 use unimse_model::batch::Prediction;
 
+use crate::card::Card;
 use crate::comparison::{Fitted, compare, fit};
 use crate::config::RunConfig;
 use crate::dataset::{self, Dataset};
 use crate::label_summary::read_summary;
 use crate::labels_table::LabelTable;
-use crate::normaliser::Normaliser;
-use crate::run_folder::{Card, Paths};
-use crate::sampler::Plan;
+use crate::run_folder::Paths;
+use crate::saved_model::SavedModel;
 use crate::scoring::{self, Pairs, Values};
-use crate::session::Session;
+use crate::session::answering_plan;
 use crate::unify::read_embeddings;
 use crate::{TrainError, predictions, receipts};
 use unimse_run::{FeatureCards, RESULTS_SCHEMA, RunLock, artefact};
@@ -33,22 +33,15 @@ use unimse_run::{FeatureCards, RESULTS_SCHEMA, RunLock, artefact};
 /// [`TrainError`] of the part that failed; `results.json` is then as it was.
 pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> {
     let started = Instant::now();
-    let best = paths.best();
-    if !best.exists() {
-        return Err(TrainError::artefact(
-            best,
-            "no trained model is here; run `unimse train` first",
-        ));
-    }
     let _lock = RunLock::take(&paths.run)?;
-    let card = Card::load(&paths.card())?;
+    let saved = SavedModel::open(paths)?;
+    saved.must_match(config, &paths.run.join("config.toml"))?;
+    let (session, card) = (&saved.session, &saved.card);
     let all = dataset::read_corpora(&paths.corpus, &Split::ALL)?;
     let tables = dataset::read_labels(&paths.labels, &all)?;
     let mut normalised = all.clone();
-    Normaliser::load(&paths.normaliser())?.apply(&mut normalised);
+    saved.normaliser.apply(&mut normalised);
 
-    let mut session = Session::new(config, &card.fields, &card.dims, card.seed)?;
-    session.model.load(&best)?;
     let of_split = |split: Split| {
         let mut part = normalised.clone();
         part.iter_mut()
@@ -57,15 +50,10 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
     };
     let (dev, test) = (of_split(Split::Dev)?, of_split(Split::Test)?);
     drop(normalised);
-    check(&dev, &test, &card, &paths.corpus)?;
+    check(&dev, &test, card, &paths.corpus)?;
     let fitted = fit_baselines(&all, paths)?;
     let labels = read_summary(&paths.labels)?;
-    let t = &config.train;
-    let plan = Plan {
-        batch: t.batch.max(64),
-        token_budget: t.token_budget,
-        temperature: 1.0,
-    };
+    let plan = answering_plan(&config.train);
     let bar = ProgressBar::new((dev.examples.len() + test.examples.len()) as u64);
     let predict = |d: &Dataset, base: usize| {
         session.predict(d, &plan, |done| {
@@ -75,14 +63,18 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
     };
     let dev_predictions = predict(&dev, 0)?;
     scoring::check_answers(&dev, &dev_predictions)?;
-    let readout = scoring::choose_readout(&dev, &dev_predictions)?;
-    let first = &plan.by_length(&test.entries())[0];
+    let readout = card.readout;
+    let batches = plan.by_length(&test.entries());
+    let fullest = batches
+        .iter()
+        .max_by_key(|b| b.len())
+        .map_or(&[][..], Vec::as_slice);
     let fusion = session
         .model
-        .fusion_ratios(&test.batch(first, session.model.device())?)?;
+        .fusion_ratios(&test.batch(fullest, session.model.device())?)?;
 
     // from here on nothing may fail that can be foreseen: the test split counts as opened
-    let receipt = receipts::open(&paths.run, &test, &best)?;
+    let receipt = receipts::open(&paths.run, &test, &paths.best())?;
     let test_predictions = predict(&test, dev.examples.len())?;
     bar.finish_and_clear();
     predictions::write(

@@ -6,7 +6,8 @@
 //! One module, one idea: [`config`] (layers and keys), [`embeddings`], [`unify`], [`label_summary`], [`dataset`] (tables to batches), [`sampler`] (order of an
 //! epoch), [`optimizer`], [`trainer`] (the loop), [`checkpoint`], [`identity`] (what a resumed training must
 //! share with its beginning), [`cpu`], [`scoring`] and [`readout`] (dev selection), [`baselines`],
-//! [`receipts`] (one opening of the test split), [`predictions`], [`evaluate`], [`predict`].
+//! [`receipts`] (one opening of the test split), [`card`] and [`saved_model`] (a trained model in its folder), [`row`], [`answer`],
+//! [`predictions`], [`evaluate`], [`predict`].
 //!
 //! # Example
 //! A configuration is merged from layers; a key that does not exist is an error.
@@ -18,7 +19,9 @@
 //! # Ok::<(), unimse_train::TrainError>(())
 //! ```
 
+pub mod answer;
 pub mod baselines;
+pub mod card;
 pub mod checkpoint;
 mod comparison;
 pub mod config;
@@ -40,8 +43,10 @@ pub mod predictions;
 pub mod preflight;
 pub mod readout;
 pub mod receipts;
+pub mod row;
 pub mod run_folder;
 pub mod sampler;
+pub mod saved_model;
 pub mod scoring;
 pub mod session;
 pub mod trainer;

@@ -164,6 +164,13 @@ impl Normaliser {
                     ),
                 ));
             }
+            let numbers = p.mean.iter().chain(&p.deviation).flatten();
+            if let Some(bad) = numbers.copied().find(|v| !v.is_finite()) {
+                return Err(TrainError::artefact(
+                    path,
+                    format!("{k}: expected finite means and deviations, found {bad}"),
+                ));
+            }
             let mean = p.mean.iter().map(|m| m.unwrap_or(0.0)).collect();
             let deviation = p
                 .deviation

@@ -1,184 +1,165 @@
-//! `unimse predict`: one JSON object per input row, in order (design section 7).
+//! `unimse predict`: one [`Answer`] per input row, in order (design section 7), from `RUN/checkpoints` alone.
 
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value, json};
-use unimse_corpus::Sequence;
-use unimse_labels::{IemocapEmotion, MeldEmotion, Polarity};
-use unimse_model::Inference;
-use unimse_model::batch::{Batch, ModalityBatch, Prediction, SequenceRef};
+use serde_json::{Map, Value};
+use unimse_corpus::{Sequence, zero_non_finite};
 use unimse_model::config::Modality;
+use unimse_model::tokenizer::Encoded;
 
 use crate::TrainError;
-use crate::config::RunConfig;
-use crate::normaliser::Normaliser;
-use crate::run_folder::{Card, Paths};
-use crate::session::Session;
+use crate::answer::{Answer, NonFinite};
+use crate::row::{Row, features};
+use crate::run_folder::Paths;
+use crate::saved_model::SavedModel;
+use crate::session::answering_plan;
 
 /// One row to be labelled.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Input {
-    /// The utterance.
+    /// What messages call the row: a file and its number, say.
+    pub place: String,
+    /// The utterance; it may be empty where there are features.
     pub text: String,
-    /// Utterances before it, oldest first.
-    pub context: Vec<String>,
-    /// Acoustic features; absent is fine.
+    /// Utterances before it, oldest first; the model reads the last of them, as many as it was trained with.
+    pub before: Vec<String>,
+    /// Utterances after it, next first; the model reads the first of them.
+    pub after: Vec<String>,
+    /// Acoustic features; absent is fine. Values that are not finite are read as 0.
     pub audio: Option<Sequence>,
-    /// Visual features; absent is fine.
+    /// Visual features; absent is fine. Values that are not finite are read as 0.
     pub video: Option<Sequence>,
-    /// Columns that are none of ours: they come back untouched.
+    /// Columns that are none of ours: they come back as they are.
     pub extra: Map<String, Value>,
 }
 
-/// A trained model, ready to answer.
-pub struct Predictor {
-    session: Session,
-    config: RunConfig,
-    normaliser: Normaliser,
-    card: Card,
+/// A row ready for the model.
+struct Prepared {
+    encoded: Encoded,
+    audio: Option<Sequence>,
+    video: Option<Sequence>,
+    non_finite: NonFinite,
 }
 
-/// Rows answered at a time.
-const BATCH: usize = 32;
+/// A trained model, ready to answer.
+pub struct Predictor(SavedModel);
 
 impl Predictor {
     /// Loads the selected checkpoint of a run folder; the folder of several seeds answers with its first.
     ///
     /// # Errors
-    /// [`TrainError`] naming the file that is absent or broken.
+    /// As [`SavedModel::open`].
     pub fn load(run: &Path) -> Result<Self, TrainError> {
         let run = seed_folder(run)?;
-        let paths = Paths::of_run(&run);
-        let config = RunConfig::load(&run.join("config.toml"))?;
-        let card = Card::load(&paths.card())?;
-        let mut session = Session::new(&config, &card.fields, &card.dims, card.seed)?;
-        session.model.load(&paths.best())?;
-        Ok(Self {
-            session,
-            normaliser: Normaliser::load(&paths.normaliser())?,
-            config,
-            card,
-        })
+        Ok(Self(SavedModel::open(&Paths::of_run(&run))?))
     }
 
-    /// Whether the model listens to a modality, and to which feature dimensions.
+    /// Feature dimensions of a modality that the model listens to; empty where it does not.
     #[must_use]
     pub fn dims(&self, modality: Modality) -> Vec<usize> {
         let dims = match modality {
-            Modality::Audio => &self.card.dims.audio,
-            Modality::Video => &self.card.dims.video,
+            Modality::Audio => &self.0.card.dims.audio,
+            Modality::Video => &self.0.card.dims.video,
             Modality::Text => return Vec::new(),
         };
         dims.iter().map(|&d| d as usize).collect()
     }
 
-    /// Answers every row, in order.
-    ///
-    /// # Errors
-    /// [`TrainError::Data`] naming the row (from 1) whose text is empty or whose features have another dimension than the model's.
-    pub fn predict(&self, inputs: &[Input]) -> Result<Vec<Value>, TrainError> {
-        let mut out = Vec::with_capacity(inputs.len());
-        let inference = self.session.model.inference();
-        for (chunk, rows) in inputs.chunks(BATCH).enumerate() {
-            out.extend(self.batch(&inference, rows, chunk * BATCH)?);
-        }
-        Ok(out)
+    /// Utterances of context that the model reads, before and after the current one.
+    #[must_use]
+    pub fn context(&self) -> (usize, usize) {
+        let model = &self.0.card.config.model;
+        (model.context_before, model.context_after)
     }
 
-    fn batch(
-        &self,
-        inference: &Inference<'_>,
-        rows: &[Input],
-        base: usize,
-    ) -> Result<Vec<Value>, TrainError> {
-        let device = self.session.model.device();
-        let model = self.config.model();
-        let mut encoded = Vec::with_capacity(rows.len());
-        let mut features: [Vec<Option<Sequence>>; 2] = [Vec::new(), Vec::new()];
-        for (i, row) in rows.iter().enumerate() {
-            let number = base + i + 1;
-            if row.text.trim().is_empty() {
-                return Err(TrainError::Data(format!(
-                    "row {number}: field text: expected words, found nothing"
-                )));
-            }
-            let from = row.context.len().saturating_sub(model.context_before);
-            let before: Vec<&str> = row.context[from..].iter().map(String::as_str).collect();
-            encoded.push(self.session.tokenizer.encode(
-                &before,
-                &row.text,
-                &[],
-                model.max_tokens,
-            )?);
-            for (slot, (modality, sequence)) in features
-                .iter_mut()
-                .zip([(Modality::Audio, &row.audio), (Modality::Video, &row.video)])
-            {
-                slot.push(self.prepare(number, modality, sequence.as_ref())?);
-            }
-        }
-        let collate = |sequences: &[Option<Sequence>]| {
-            let refs: Vec<_> = sequences
-                .iter()
-                .map(|s| {
-                    s.as_ref().map(|s| SequenceRef {
-                        dim: s.dim,
-                        values: &s.values,
-                    })
-                })
-                .collect();
-            ModalityBatch::collate(&refs, device)
-        };
-        let bad = |e: unimse_model::batch::BatchError| {
-            TrainError::Data(format!("rows {} to {}: {e}", base + 1, base + rows.len()))
-        };
-        let texts: Vec<(&[i64], &[i64])> = encoded
+    /// Answers every row, in order. An answer depends on its row alone (to rounding), not on the rows beside it.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] naming the row that has neither text nor features, or features of another dimension than the model's.
+    pub fn predict(&self, inputs: Vec<Input>) -> Result<Vec<Answer>, TrainError> {
+        let prepared = inputs.iter().map(|row| self.prepare(row));
+        let prepared: Vec<Prepared> = prepared.collect::<Result<_, _>>()?;
+        let rows: Vec<Row<'_>> = prepared
             .iter()
-            .map(|e| (e.ids.as_slice(), e.segments.as_slice()))
+            .map(|p| Row {
+                ids: &p.encoded.ids,
+                segments: &p.encoded.segments,
+                audio: features(p.audio.as_ref()),
+                video: features(p.video.as_ref()),
+            })
             .collect();
-        let (audio, video) = (
-            collate(&features[0]).map_err(bad)?,
-            collate(&features[1]).map_err(bad)?,
-        );
-        let batch = Batch::collate(&texts, self.session.tokenizer.pad(), audio, video, device)
-            .map_err(bad)?;
-        let predictions = inference.predict(&batch)?;
-        Ok(rows
-            .iter()
+        let plan = answering_plan(&self.0.card.config.train);
+        let name = |i: usize| inputs[i].place.clone();
+        let predictions = self
+            .0
+            .session
+            .predict_rows(&rows, &plan, &name, |_| Ok(()))?;
+        let counts: Vec<NonFinite> = prepared.iter().map(|p| p.non_finite).collect();
+        Ok(inputs
+            .into_iter()
             .zip(predictions)
-            .map(|(row, p)| answer(row, &p))
+            .zip(counts)
+            .map(|((row, p), count)| {
+                Answer::new(row.text, &p, self.0.card.readout, count, row.extra)
+            })
             .collect())
     }
 
-    fn prepare(
+    fn prepare(&self, row: &Input) -> Result<Prepared, TrainError> {
+        if row.text.trim().is_empty() && row.audio.is_none() && row.video.is_none() {
+            return Err(TrainError::Data(format!(
+                "{}: field text: expected words, or audio or video beside it, found nothing",
+                row.place
+            )));
+        }
+        let (most_before, most_after) = self.context();
+        let from = row.before.len().saturating_sub(most_before);
+        let to = row.after.len().min(most_after);
+        let before: Vec<&str> = row.before[from..].iter().map(String::as_str).collect();
+        let after: Vec<&str> = row.after[..to].iter().map(String::as_str).collect();
+        let most = self.0.card.config.model.max_tokens;
+        let tokenizer = &self.0.session.tokenizer;
+        let encoded = tokenizer.encode(&before, &row.text, &after, most)?;
+        let mut non_finite = NonFinite::default();
+        Ok(Prepared {
+            encoded,
+            audio: self.standardise(row, Modality::Audio, &mut non_finite.audio)?,
+            video: self.standardise(row, Modality::Video, &mut non_finite.video)?,
+            non_finite,
+        })
+    }
+
+    /// The features of a row as training saw them; counts the values that were not finite.
+    fn standardise(
         &self,
-        number: usize,
+        row: &Input,
         modality: Modality,
-        sequence: Option<&Sequence>,
+        non_finite: &mut usize,
     ) -> Result<Option<Sequence>, TrainError> {
+        let sequence = match modality {
+            Modality::Audio => row.audio.as_ref(),
+            _ => row.video.as_ref(),
+        };
         let Some(sequence) = sequence else {
             return Ok(None);
         };
-        let dims = self.dims(modality);
-        let name = modality.name();
+        let (dims, name, place) = (self.dims(modality), modality.name(), &row.place);
         if dims.is_empty() {
             return Err(TrainError::Data(format!(
-                "row {number}: field {name}: this model was trained without {name}"
+                "{place}: field {name}: this model was trained without {name}"
             )));
         }
         if !dims.contains(&sequence.dim) {
-            let expected = dims
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join(" or ");
+            let expected: Vec<_> = dims.iter().map(ToString::to_string).collect();
             return Err(TrainError::Data(format!(
-                "row {number}: field {name}: expected {expected} features a step, found {}",
+                "{place}: field {name}: expected {} features a step, found {}",
+                expected.join(" or "),
                 sequence.dim
             )));
         }
         let mut sequence = sequence.clone();
-        self.normaliser.apply_to(modality, &mut sequence);
+        *non_finite = zero_non_finite(&mut sequence.values);
+        self.0.normaliser.apply_to(modality, &mut sequence);
         Ok(Some(sequence))
     }
 }
@@ -208,51 +189,4 @@ fn seed_folder(run: &Path) -> Result<PathBuf, TrainError> {
             "no trained model is here; run `unimse train` first",
         )
     })
-}
-
-/// `{text, polarity{label, probabilities}, intensity{value, low, high}, meld{..}, iemocap{..}}` and the extra columns.
-fn answer(row: &Input, p: &Prediction) -> Value {
-    let round = |x: f64| (x * 1e6).round() / 1e6;
-    let classes = |names: &[&str], probabilities: &[f64]| {
-        let best = probabilities
-            .iter()
-            .enumerate()
-            .fold(0, |b, (i, v)| if *v > probabilities[b] { i } else { b });
-        let table: Map<String, Value> = names
-            .iter()
-            .zip(probabilities)
-            .map(|(n, &q)| ((*n).to_owned(), json!(round(q))))
-            .collect();
-        json!({"label": names[best], "probabilities": table})
-    };
-    let mut out = Map::new();
-    out.insert("text".into(), json!(row.text));
-    out.insert(
-        "polarity".into(),
-        classes(&Polarity::ALL.map(Polarity::name), &p.polarity),
-    );
-    if !p.intensity.is_empty() {
-        // the middle 80 % of the distribution
-        let (low, high) = (p.intensity_quantile(0.1), p.intensity_quantile(0.9));
-        out.insert(
-            "intensity".into(),
-            json!({"value": round(p.expected_intensity()), "low": round(low), "high": round(high)}),
-        );
-    }
-    if let Some(q) = &p.meld {
-        out.insert(
-            "meld".into(),
-            classes(&MeldEmotion::ALL.map(MeldEmotion::name), q),
-        );
-    }
-    if let Some(q) = &p.iemocap {
-        out.insert(
-            "iemocap".into(),
-            classes(&IemocapEmotion::ALL.map(IemocapEmotion::name), q),
-        );
-    }
-    for (key, value) in &row.extra {
-        out.entry(key.clone()).or_insert_with(|| value.clone());
-    }
-    Value::Object(out)
 }

@@ -8,13 +8,13 @@ use arrow::array::{
 };
 use arrow::datatypes::{Field as Column, Schema};
 use parquet::file::metadata::KeyValue;
-use unimse_labels::{IemocapEmotion, MeldEmotion};
+use unimse_corpus::Utterance;
 use unimse_model::batch::Prediction;
 
 use crate::TrainError;
 use crate::dataset::Dataset;
 use crate::labels_table::write_batch;
-use crate::readout::{self, Readout};
+use crate::readout::{Reading, Readout};
 
 /// Writes the predictions of the datasets (each with one prediction an example) in one step.
 ///
@@ -25,61 +25,49 @@ pub fn write(
     parts: &[(&Dataset, &[Prediction])],
     readout: Readout,
 ) -> Result<(), TrainError> {
-    let rows: Vec<(&unimse_corpus::Utterance, &Prediction)> = parts
+    let rows: Vec<(&Utterance, &Prediction, Reading)> = parts
         .iter()
         .flat_map(|(d, p)| {
-            d.examples
-                .iter()
-                .zip(p.iter())
-                .map(|(e, p)| (&d.corpora[e.corpus].utterances[e.utterance], p))
+            d.examples.iter().zip(p.iter()).map(|(e, p)| {
+                (
+                    &d.corpora[e.corpus].utterances[e.utterance],
+                    p,
+                    readout.read(p),
+                )
+            })
         })
         .collect();
-    let text = |f: &dyn Fn(&unimse_corpus::Utterance, &Prediction) -> Option<String>| -> ArrayRef {
-        Arc::new(rows.iter().map(|(u, p)| f(u, p)).collect::<StringArray>())
+    let said = |f: &dyn Fn(&Reading) -> Option<String>| -> ArrayRef {
+        Arc::new(rows.iter().map(|(_, _, r)| f(r)).collect::<StringArray>())
     };
-    let number = |f: &dyn Fn(&unimse_corpus::Utterance, &Prediction) -> Option<f32>| -> ArrayRef {
-        Arc::new(rows.iter().map(|(u, p)| f(u, p)).collect::<Float32Array>())
+    let text = |f: &dyn Fn(&Utterance) -> Option<String>| -> ArrayRef {
+        Arc::new(rows.iter().map(|(u, _, _)| f(u)).collect::<StringArray>())
     };
     let list = |f: &dyn Fn(&Prediction) -> Option<Vec<f64>>| -> ArrayRef {
-        Arc::new(lists(rows.iter().map(|(_, p)| f(p))))
+        Arc::new(lists(rows.iter().map(|(_, p, _)| f(p))))
     };
+    let scores = rows.iter().map(|(_, _, r)| r.intensity);
+    let truths = rows.iter().map(|(u, _, _)| u.score);
+    let raw = rows.iter().map(|(_, p, _)| Some(p.raw.clone()));
     let columns: Vec<(&str, ArrayRef)> = vec![
-        ("corpus", text(&|u, _| Some(u.corpus.clone()))),
-        ("split", text(&|u, _| Some(u.split.name().to_owned()))),
-        ("utterance_id", text(&|u, _| Some(u.utterance_id.clone()))),
+        ("corpus", text(&|u| Some(u.corpus.clone()))),
+        ("split", text(&|u| Some(u.split.name().to_owned()))),
+        ("utterance_id", text(&|u| Some(u.utterance_id.clone()))),
+        ("polarity", said(&|r| Some(r.polarity.name().to_owned()))),
+        ("intensity", Arc::new(scores.collect::<Float32Array>())),
+        ("meld", said(&|r| r.meld.map(|e| e.name().to_owned()))),
+        ("iemocap", said(&|r| r.iemocap.map(|e| e.name().to_owned()))),
         (
-            "polarity",
-            text(&|_, p| Some(readout::polarity(p).name().to_owned())),
+            "disagreements",
+            said(&|r| (!r.disagreements.is_empty()).then(|| r.disagreements.join("; "))),
         ),
-        (
-            "intensity",
-            number(&|_, p| (!p.intensity.is_empty()).then(|| readout.intensity.score(p))),
-        ),
-        (
-            "meld",
-            text(&|_, p| {
-                p.meld
-                    .as_ref()
-                    .map(|_| MeldEmotion::ALL[readout.emotion.meld(p)].name().to_owned())
-            }),
-        ),
-        (
-            "iemocap",
-            text(&|_, p| {
-                p.iemocap.as_ref().map(|_| {
-                    IemocapEmotion::ALL[readout.emotion.iemocap(p)]
-                        .name()
-                        .to_owned()
-                })
-            }),
-        ),
-        ("raw", text(&|_, p| Some(p.raw.clone()))),
-        ("truth_score", number(&|u, _| u.score)),
+        ("raw", Arc::new(raw.collect::<StringArray>())),
+        ("truth_score", Arc::new(truths.collect::<Float32Array>())),
         (
             "truth_polarity",
-            text(&|u, _| u.polarity.map(|p| p.name().to_owned())),
+            text(&|u| u.polarity.map(|p| p.name().to_owned())),
         ),
-        ("truth_emotion", text(&|u, _| u.emotion.clone())),
+        ("truth_emotion", text(&|u| u.emotion.clone())),
         (
             "polarity_probabilities",
             list(&|p| Some(p.polarity.to_vec())),
@@ -106,7 +94,7 @@ pub fn write(
         path,
         &batch,
         vec![
-            KeyValue::new("schema_version".into(), "1".to_owned()),
+            KeyValue::new("schema_version".into(), "2".to_owned()),
             KeyValue::new("readout".into(), readout.to_string()),
         ],
     )

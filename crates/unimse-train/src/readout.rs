@@ -1,7 +1,7 @@
 //! From what the model says to one score and one class per utterance, chosen on dev (design section 4).
 
 use serde::{Deserialize, Serialize};
-use unimse_labels::Polarity;
+use unimse_labels::{IemocapEmotion, MeldEmotion, Polarity};
 use unimse_model::batch::Prediction;
 
 /// How an intensity is read from its distribution.
@@ -19,6 +19,16 @@ pub enum IntensityReadout {
 impl IntensityReadout {
     /// All of them, the published one first: it wins ties.
     pub const ALL: [Self; 3] = [Self::Text, Self::Expectation, Self::Median];
+
+    /// `text`, `expectation` or `median`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Expectation => "expectation",
+            Self::Median => "median",
+        }
+    }
 
     /// The score this readout takes from a prediction; an output without one reads as 0.
     #[must_use]
@@ -55,7 +65,7 @@ impl EmotionReadout {
     /// Class of the MELD taxonomy.
     #[must_use]
     pub fn meld(self, p: &Prediction) -> usize {
-        let neutral = unimse_labels::MeldEmotion::Neutral.index();
+        let neutral = MeldEmotion::Neutral.index();
         self.class(
             p.text_label.meld.map(|e| e.index()),
             p.meld.as_deref(),
@@ -66,7 +76,7 @@ impl EmotionReadout {
     /// Class of the IEMOCAP taxonomy.
     #[must_use]
     pub fn iemocap(self, p: &Prediction) -> usize {
-        let neutral = unimse_labels::IemocapEmotion::Neutral.index();
+        let neutral = IemocapEmotion::Neutral.index();
         self.class(
             p.text_label.iemocap.map(|e| e.index()),
             p.iemocap.as_deref(),
@@ -94,11 +104,7 @@ impl Readout {
 
 impl std::fmt::Display for Readout {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let intensity = match self.intensity {
-            IntensityReadout::Text => "text",
-            IntensityReadout::Expectation => "expectation",
-            IntensityReadout::Median => "median",
-        };
+        let intensity = self.intensity.name();
         let emotion = if self.emotion == EmotionReadout::Text {
             "text"
         } else {
@@ -108,10 +114,121 @@ impl std::fmt::Display for Readout {
     }
 }
 
-/// The most probable polarity.
-#[must_use]
-pub fn polarity(p: &Prediction) -> Polarity {
-    arg_max(&p.polarity).map_or(Polarity::Neutral, |i| Polarity::ALL[i])
+/// One answer as a run reads it: what `predict` prints and `predictions.parquet` holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// The most probable polarity.
+    pub polarity: Polarity,
+    /// The score in [-3, 3]; `None` where the run has no intensities.
+    pub intensity: Option<f32>,
+    /// `None` where the run has no MELD emotions.
+    pub meld: Option<MeldEmotion>,
+    /// `None` where the run has no IEMOCAP emotions.
+    pub iemocap: Option<IemocapEmotion>,
+    /// Why fields do not agree, a sentence each; empty where they do. See [`Readout::read`].
+    pub disagreements: Vec<String>,
+}
+
+/// A neutral answer may have a score that rounds to 0.
+const NEUTRAL_SCORE: f32 = 0.5;
+
+impl Readout {
+    /// Reads every field. Each is the best answer to its own question, as its metric scores it, so two may disagree; the reading says
+    /// where:
+    ///
+    /// - the score has not the sign of the polarity (neutral: it does not round to 0);
+    /// - an emotion has another polarity than the answer (MELD's surprise has none);
+    /// - an emotion that was generated is not the most probable one.
+    #[must_use]
+    pub fn read(self, p: &Prediction) -> Reading {
+        let polarity = arg_max(&p.polarity).map_or(Polarity::Neutral, |i| Polarity::ALL[i]);
+        let meld = p
+            .meld
+            .as_ref()
+            .map(|_| MeldEmotion::ALL[self.emotion.meld(p)]);
+        let iemocap = p.iemocap.as_ref();
+        let iemocap = iemocap.map(|_| IemocapEmotion::ALL[self.emotion.iemocap(p)]);
+        let intensity = (!p.intensity.is_empty()).then(|| self.intensity.score(p));
+        let mut disagreements = Vec::new();
+        disagreements.extend(intensity.and_then(|score| self.score_against(polarity, score, p)));
+        let emotions = [
+            (
+                "meld",
+                meld.map(|e| (e.name(), e.index(), meld_polarity(e))),
+                &p.meld,
+            ),
+            (
+                "iemocap",
+                iemocap.map(|e| (e.name(), e.index(), Some(e.polarity()))),
+                &p.iemocap,
+            ),
+        ];
+        for (field, emotion, probabilities) in emotions {
+            let (Some((name, index, of)), Some(probabilities)) = (emotion, probabilities) else {
+                continue;
+            };
+            if let Some(of) = of.filter(|&of| of != polarity) {
+                disagreements.push(format!(
+                    "{field} {name} is {of}, the most probable polarity is {polarity}"
+                ));
+            }
+            let top = probabilities.iter().copied().fold(0.0, f64::max);
+            if probabilities[index] < top {
+                disagreements.push(format!(
+                    "{field} {name} ({:.2}) was generated, the most probable one has {top:.2}",
+                    probabilities[index]
+                ));
+            }
+        }
+        Reading {
+            polarity,
+            intensity,
+            meld,
+            iemocap,
+            disagreements,
+        }
+    }
+
+    fn score_against(self, polarity: Polarity, score: f32, p: &Prediction) -> Option<String> {
+        let agrees = match polarity {
+            Polarity::Negative => score < 0.0,
+            Polarity::Neutral => score.abs() < NEUTRAL_SCORE,
+            Polarity::Positive => score > 0.0,
+        };
+        (!agrees).then(|| {
+            format!(
+                "intensity {score:.2} ({}) is {}, the most probable polarity is {polarity} ({:.2}); the mean of its scores alone is {:.2}",
+                self.intensity.name(),
+                Polarity::from_score(score),
+                p.polarity[polarity.index()],
+                mean_within(polarity, p)
+            )
+        })
+    }
+}
+
+/// Mean of the scores with the sign of `polarity` under their distribution; 0 where they have no mass.
+fn mean_within(polarity: Polarity, p: &Prediction) -> f64 {
+    let own = p
+        .intensity
+        .iter()
+        .filter(|(score, _)| Polarity::from_score(*score) == polarity);
+    let (mass, sum) = own.fold((0.0, 0.0), |(mass, sum), &(score, q)| {
+        (mass + q, sum + f64::from(score) * q)
+    });
+    if mass > 0.0 { sum / mass } else { 0.0 }
+}
+
+/// The polarity of an emotion in MELD, whose labellers gave each emotion but surprise one sentiment.
+fn meld_polarity(emotion: MeldEmotion) -> Option<Polarity> {
+    match emotion {
+        MeldEmotion::Surprise => None,
+        MeldEmotion::Neutral => Some(Polarity::Neutral),
+        MeldEmotion::Joy => Some(Polarity::Positive),
+        MeldEmotion::Fear | MeldEmotion::Sadness | MeldEmotion::Disgust | MeldEmotion::Anger => {
+            Some(Polarity::Negative)
+        }
+    }
 }
 
 /// First index of the largest value.
@@ -128,7 +245,7 @@ fn arg_max(values: &[f64]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use unimse_labels::{MeldEmotion, PlainLabel};
+    use unimse_labels::PlainLabel;
 
     fn prediction() -> Prediction {
         Prediction {
@@ -160,7 +277,73 @@ mod tests {
             EmotionReadout::Marginal.meld(&p),
             MeldEmotion::Neutral.index()
         );
-        assert_eq!(polarity(&p), Polarity::Positive);
+        assert_eq!(MARGINAL.read(&p).polarity, Polarity::Positive);
+    }
+
+    const MARGINAL: Readout = Readout::TRAINING;
+
+    /// Positive is most probable, and yet the mean leans the other way: both are right, and the answer says why.
+    #[test]
+    fn a_positive_answer_of_negative_intensity_says_why() {
+        let mut p = prediction();
+        p.polarity = [0.44, 0.0, 0.56];
+        p.intensity = vec![(-2.0, 0.44), (1.0, 0.28), (1.857, 0.28)];
+        p.meld = Some(vec![0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0]);
+        let reading = MARGINAL.read(&p);
+        assert_eq!(reading.polarity, Polarity::Positive);
+        let mean = -2.0 * 0.44 + 1.0 * 0.28 + 1.857 * 0.28;
+        assert!((f64::from(reading.intensity.unwrap_or_default()) - mean).abs() < 1e-6);
+        assert_eq!(format!("{mean:.2}"), "-0.08");
+        // (1 + 1.857) / 2 = 1.4285
+        assert_eq!(
+            reading.disagreements,
+            [
+                "intensity -0.08 (expectation) is negative, the most probable polarity is positive (0.56); the mean of its scores alone is 1.43"
+            ]
+        );
+        p.intensity = vec![(-1.0, 0.44), (2.0, 0.56)];
+        assert!(MARGINAL.read(&p).disagreements.is_empty());
+    }
+
+    #[test]
+    fn emotions_that_contradict_say_so() {
+        // marginal: neutral (0.40) beside positive; text: joy (0.35), which is not the most probable
+        let text = Readout {
+            intensity: IntensityReadout::Text,
+            emotion: EmotionReadout::Text,
+        };
+        let reading = text.read(&prediction());
+        assert_eq!(reading.meld, Some(MeldEmotion::Joy));
+        assert_eq!(
+            reading.disagreements,
+            ["meld joy (0.35) was generated, the most probable one has 0.40"]
+        );
+        let mut p = prediction();
+        p.intensity = vec![(1.0, 1.0)];
+        assert_eq!(
+            MARGINAL.read(&p).disagreements,
+            ["meld neutral is neutral, the most probable polarity is positive"]
+        );
+    }
+
+    #[test]
+    fn a_neutral_answer_may_have_a_score_that_rounds_to_zero() {
+        let mut p = prediction();
+        (p.meld, p.polarity) = (None, [0.3, 0.4, 0.3]);
+        for (score, agrees) in [
+            (-0.49, true),
+            (0.0, true),
+            (0.49, true),
+            (0.5, false),
+            (-0.6, false),
+        ] {
+            p.intensity = vec![(score, 1.0)];
+            assert_eq!(
+                MARGINAL.read(&p).disagreements.is_empty(),
+                agrees,
+                "{score}"
+            );
+        }
     }
 
     #[test]

@@ -1,8 +1,6 @@
-//! What lies where in a run folder, and what a saved model needs to be built again.
+//! What lies where in a run folder.
 
 use std::path::{Path, PathBuf};
-
-use crate::TrainError;
 
 /// Where a run reads and writes.
 #[derive(Debug, Clone)]
@@ -50,12 +48,6 @@ impl Paths {
         self.run.join("checkpoints/features.json")
     }
 
-    /// What the checkpoint is of: fields, dimensions, seed.
-    #[must_use]
-    pub fn card(&self) -> PathBuf {
-        self.run.join("checkpoints/model.json")
-    }
-
     /// The whole configuration, as merged.
     #[must_use]
     pub fn config(&self) -> PathBuf {
@@ -66,20 +58,5 @@ impl Paths {
     #[must_use]
     pub fn events(&self) -> PathBuf {
         self.run.join("events.jsonl")
-    }
-}
-
-/// What a saved model needs to be built again.
-#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Card {
-    pub(crate) seed: u64,
-    pub(crate) fields: Vec<unimse_labels::Field>,
-    pub(crate) dims: unimse_model::config::FeatureDims,
-}
-
-impl Card {
-    pub(crate) fn load(path: &Path) -> Result<Self, TrainError> {
-        let bytes = std::fs::read(path).map_err(TrainError::io(path, "reading"))?;
-        serde_json::from_slice(&bytes).map_err(|e| TrainError::artefact(path, e))
     }
 }

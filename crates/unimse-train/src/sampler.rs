@@ -47,13 +47,17 @@ impl Plan {
         batches
     }
 
-    /// Batches over `entries` in order of length, for evaluation.
+    /// Batches over `entries` in order of length, for evaluation. The rows of a batch have one padded length, so that the padding of a row,
+    /// and with it its answer, does not depend on the others.
     #[must_use]
     pub fn by_length(&self, entries: &[Entry]) -> Vec<Vec<usize>> {
         let mut order: Vec<usize> = (0..entries.len()).collect();
         order.sort_by_key(|&i| (entries[i].tokens, i));
         let mut batches = Vec::new();
-        self.cut(&order, entries, &mut batches);
+        let padded = |&i: &usize| unimse_model::batch::padded(entries[i].tokens);
+        for group in order.chunk_by(|a, b| padded(a) == padded(b)) {
+            self.cut(group, entries, &mut batches);
+        }
         batches
     }
 
@@ -153,6 +157,24 @@ mod tests {
             .filter(|&i| e[i].corpus == 1)
             .count();
         assert_eq!(small, 1000 * 10 / (30 + 10));
+    }
+
+    #[test]
+    fn rows_that_are_answered_together_are_padded_alike() {
+        let e = entries(&[300, 40]);
+        let plan = Plan {
+            batch: 16,
+            token_budget: 10_000,
+            temperature: 1.0,
+        };
+        let batches = plan.by_length(&e);
+        for batch in &batches {
+            let lengths = batch.iter().map(|&i| e[i].tokens.next_multiple_of(8));
+            assert_eq!(lengths.collect::<std::collections::BTreeSet<_>>().len(), 1);
+        }
+        let mut seen = batches.concat();
+        seen.sort_unstable();
+        assert_eq!(seen, (0..340).collect::<Vec<_>>());
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! What train, evaluate and predict build alike: tokenizer, grammar and model of a run.
+//! Tokenizer, grammar and model together, as train builds and [`crate::saved_model`] opens them, and the one way in which rows are predicted.
 
 use std::path::PathBuf;
 
@@ -10,9 +10,10 @@ use unimse_model::config::FeatureDims;
 use unimse_model::tokenizer::Tokenizer;
 use unimse_model::unimodel::UniModel;
 
-use crate::config::{PrecisionChoice, RunConfig};
+use crate::config::{PrecisionChoice, RunConfig, TrainConfig};
 use crate::dataset::{self, Dataset};
-use crate::sampler::Plan;
+use crate::row::{Row, collate};
+use crate::sampler::{Entry, Plan};
 use crate::{TrainError, cpu};
 
 /// A model with what it needs to read text and speak labels.
@@ -39,6 +40,16 @@ pub fn precision(choice: PrecisionChoice, device: Device) -> Precision {
         PrecisionChoice::Bf16 => Precision::Bf16,
         PrecisionChoice::Auto if device.is_cuda() || cpu::has_bf16() => Precision::Bf16,
         PrecisionChoice::Auto => Precision::Fp32,
+    }
+}
+
+/// How rows are batched where nothing is learned, in `evaluate` and in `predict`.
+#[must_use]
+pub fn answering_plan(config: &TrainConfig) -> Plan {
+    Plan {
+        batch: config.batch.max(64),
+        token_budget: config.token_budget,
+        temperature: 1.0,
     }
 }
 
@@ -90,25 +101,61 @@ impl Session {
         self.model.grammar()
     }
 
-    /// Predicts every example of `dataset`, in its order. `tick` is called after each batch with the number of examples done and
-    /// may stop the work with an error.
+    /// Predicts every example of `dataset`, in its order, as [`Session::predict_rows`].
     ///
     /// # Errors
-    /// [`TrainError::Model`], [`TrainError::Data`], or what `tick` says.
+    /// As there; the message names corpus and utterance.
     pub fn predict(
         &self,
         dataset: &Dataset,
         plan: &Plan,
+        tick: impl FnMut(usize) -> Result<(), TrainError>,
+    ) -> Result<Vec<Prediction>, TrainError> {
+        let rows: Vec<Row<'_>> = (0..dataset.examples.len())
+            .map(|i| dataset.row(i))
+            .collect();
+        self.predict_rows(&rows, plan, &|i| dataset.name(i), tick)
+    }
+
+    /// Predicts every row, in their order. `name` says in messages which row one is; `tick` is called after each batch with the number
+    /// of rows done and may stop the work with an error.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`]; [`TrainError::Data`] naming a row that cannot be read, or whose answer is no distribution; or what `tick`
+    /// says.
+    pub fn predict_rows(
+        &self,
+        rows: &[Row<'_>],
+        plan: &Plan,
+        name: &dyn Fn(usize) -> String,
         mut tick: impl FnMut(usize) -> Result<(), TrainError>,
     ) -> Result<Vec<Prediction>, TrainError> {
-        let mut out: Vec<Option<Prediction>> = vec![None; dataset.examples.len()];
+        let entries: Vec<Entry> = rows
+            .iter()
+            .map(|r| Entry {
+                corpus: 0,
+                tokens: r.ids.len(),
+            })
+            .collect();
+        let mut out: Vec<Option<Prediction>> = vec![None; rows.len()];
         let mut done = 0;
         let model = self.model.inference();
-        for indices in plan.by_length(&dataset.entries()) {
-            let batch = dataset.batch(&indices, self.model.device())?;
+        for indices in plan.by_length(&entries) {
+            let members: Vec<Row<'_>> = indices.iter().map(|&i| rows[i]).collect();
+            let batch = collate(&members, self.tokenizer.pad(), self.model.device())
+                .map_err(|e| TrainError::Data(format!("{}: {e}", name(indices[e.row()]))))?;
             let predictions = model.predict(&batch)?;
             done += predictions.len();
             for (i, p) in indices.into_iter().zip(predictions) {
+                let total: f64 = p.polarity.iter().sum();
+                let distribution = (total - 1.0).abs() < 1e-3; // false for NaN too
+                if !distribution {
+                    return Err(TrainError::Data(format!(
+                        "{}: expected probabilities of the polarities that sum to 1, found {:?}: the weights or features overflow",
+                        name(i),
+                        p.polarity
+                    )));
+                }
                 out[i] = Some(p);
             }
             tick(done)?;

@@ -7,8 +7,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use unimse_labels::Split;
 use unimse_model::ModelError;
+use unimse_model::batch::Prediction;
 use unimse_model::unimodel::{ParameterGroup, UniModel};
 
+use crate::card::{self, Card};
 use crate::checkpoint::{self, LoopState};
 use crate::config::{RunConfig, Schedule, TrainConfig, Unfreeze};
 use crate::dataset::{self, Dataset};
@@ -18,7 +20,7 @@ use crate::memory::{self, Shape};
 use crate::normaliser::Normaliser;
 use crate::optimizer::{Group, Optimizer};
 use crate::readout::Readout;
-use crate::run_folder::{Card, Paths};
+use crate::run_folder::Paths;
 use crate::sampler::{Entry, Plan};
 use crate::session::{self, Session, checkpoint_folder};
 use crate::{TrainError, preflight, scoring};
@@ -28,6 +30,8 @@ use unimse_run::{RunLock, artefact};
 struct Trainer<'a> {
     config: &'a TrainConfig,
     seed: u64,
+    /// What is saved with the weights that dev selects, but for what only dev can say.
+    card: Card,
     session: Session,
     train: Dataset,
     entries: Vec<Entry>,
@@ -108,12 +112,22 @@ pub fn train(
         .sum();
     // Nothing was written until here: a training that is refused leaves the folder as it was.
     normaliser.save(&paths.normaliser())?;
-    artefact::write_json(&paths.card(), &Card { seed, fields, dims })?;
     unimse_model::hub::copy_description(&session.folder, &paths.checkpoints())?;
     artefact::write(&paths.config(), config.to_toml()?.as_bytes())?;
+    let card = Card {
+        schema: card::SCHEMA,
+        seed,
+        epoch: 0,
+        fields,
+        dims,
+        readout: Readout::TRAINING,
+        files: Default::default(),
+        config: config.clone(),
+    };
     let trainer = Trainer {
         config: t,
         seed,
+        card,
         session,
         train,
         entries,
@@ -332,7 +346,7 @@ impl Trainer<'_> {
         let selection = scoring::selection(&pairs)?;
         let best = selection.beats(state.best.map(|mean| (state.best_corpora, mean)));
         if best {
-            self.session.model.save(&self.paths.best())?;
+            self.select(state.epoch, &predictions)?;
             (state.best, state.best_corpora) = (selection.score, selection.defined);
             (state.best_epoch, state.stale, state.plateau) = (state.epoch, 0, 0);
         } else {
@@ -383,6 +397,19 @@ impl Trainer<'_> {
         state.epoch += 1;
         (state.batch, state.loss_sum) = (0, 0.0);
         self.save(optimizer, state, events)
+    }
+
+    /// Saves the weights that dev likes best, then the card that says how to read them. A kill in between leaves a card of other weights,
+    /// which nobody opens; resuming comes here again with the same weights and predictions.
+    fn select(&self, epoch: usize, dev: &[Prediction]) -> Result<(), TrainError> {
+        self.session.model.save(&self.paths.best())?;
+        let readout = scoring::choose_readout(&self.dev, dev)?;
+        let card = Card {
+            epoch,
+            readout,
+            ..self.card.clone()
+        };
+        card.save(&self.paths.checkpoints())
     }
 
     /// Factor on every group's learning rate for the next update.

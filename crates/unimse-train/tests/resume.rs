@@ -84,11 +84,33 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
         .open(parts.events())
         .unwrap();
     std::io::Write::write_all(&mut log, b"{\"event\":\"step\",\"step\":4").unwrap();
+    // and what one leaves that dies between better weights and the card that tells how to read them
+    std::fs::write(parts.best(), b"weights without a card").unwrap();
+    let refused = evaluate::evaluate(&config, &parts).unwrap_err().to_string();
+    assert!(refused.contains("model.json"), "{refused}");
     trainer::train(&config, &parts, 7, true, &GO).unwrap();
+    std::fs::write(parts.best(), b"weights of another card").unwrap();
+    let refused = evaluate::evaluate(&config, &parts).unwrap_err().to_string();
+    assert!(refused.contains("model.safetensors: SHA-256"), "{refused}");
+    std::fs::copy(whole.best(), parts.best()).unwrap();
+    let mut edited = config.clone();
+    edited.model.context_after = 0;
+    let refused = evaluate::evaluate(&edited, &parts).unwrap_err().to_string();
+    let words = "config.toml: model.context_after: expected 2, which the checkpoint was trained with, found 0";
+    assert!(refused.contains(words), "{refused}");
+    assert!(
+        !parts.run.join("receipts.jsonl").exists(),
+        "no test split was opened"
+    );
     evaluate::evaluate(&config, &parts).unwrap();
 
     let bytes = |p: &Paths, name: &str| std::fs::read(p.run.join(name)).unwrap();
-    for name in ["checkpoints/model.safetensors", "predictions.parquet"] {
+    for name in [
+        "checkpoints/model.safetensors",
+        "checkpoints/model.json",
+        "checkpoints/features.json",
+        "predictions.parquet",
+    ] {
         assert!(bytes(&whole, name) == bytes(&parts, name), "{name} differs");
     }
     for name in ["config.json", "tokenizer.json"] {

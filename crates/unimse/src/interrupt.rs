@@ -25,7 +25,7 @@ pub(crate) fn install() {
             #[allow(clippy::exit, reason = "a signal ends the process")]
             std::process::exit(130);
         }
-        eprintln!("interrupted: saving; once more stops at once");
+        eprintln!("interrupted: finishing what is under way; once more stops at once");
     };
     if let Err(e) = ctrlc::set_handler(handler) {
         eprintln!("warning: Ctrl-C will stop without saving: {e}");

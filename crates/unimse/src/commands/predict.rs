@@ -1,141 +1,149 @@
-//! `unimse predict`: text, or rows `text, context[], audio, video` and any further columns, to JSON lines in the same order.
+//! `unimse predict`: text, or rows `text, context, context_after, dialogue_id, turn, audio, video` and any further columns, to JSON lines in
+//! the same order.
 
+mod dialogue;
+mod feature;
+mod row;
+mod stream;
+
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
-use anyhow::{Context, Result, anyhow, bail};
-use serde_json::{Map, Value};
-use unimse_corpus::Sequence;
+use anyhow::{Context, Result, bail};
+use unimse_train::answer::Answer;
 use unimse_train::predict::{Input, Predictor};
 
+use crate::interrupt::{INTERRUPTED, POLLED};
+use dialogue::Neighbours;
+use row::Row;
+
+/// Rows answered and printed at a time.
+const CHUNK: usize = 64;
+
+/// What `--help` says beyond the options.
+const ABOUT_ROWS: &str = "\
+Prints one JSON line a row, in order. A row has `text`, and may have `context` and `context_after` (lists of texts), `audio` and `video` (a \
+.npy file, for audio a .wav file, or lists [steps, features]; one list is one step), `dialogue_id` and `turn`.
+
+Rows with a `dialogue_id` are read in the context of their dialogue, before and after, as many rows as the model was trained with, in order \
+of `turn` where all rows of the dialogue have one, else of the file; columns `corpus` and `split`, where there are any, keep dialogues of \
+one name apart. So the rows of a corpus are answered as `evaluate` answered them. Feature values that are not finite are read as 0, with \
+a warning.
+
+The polarity is the most probable one; intensity and emotions are read as dev of the run chose. Where they do not agree, `disagreements` \
+says why. All other columns come back as they are; one named like a field of the answer comes back in `input`.";
+
 #[derive(clap::Args)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["text", "input"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["text", "input"])), after_long_help = ABOUT_ROWS)]
 pub(crate) struct Args {
-    /// A run folder with a trained model.
+    /// A run folder with a trained model; only its folder `checkpoints` is read.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
     /// One utterance.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     text: Option<String>,
-    /// A .jsonl or .csv file of rows; feature paths in it are relative to its folder.
+    /// A .jsonl or .csv file of rows, or `-` for JSON lines from standard input, answered as they come; rows of one dialogue must follow
+    /// each other there. Feature paths are relative to the file's folder, from standard input to the working directory.
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// Rows of the file before each row that are its context, where a row brings none of its own.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    context: usize,
+    /// Rows before and after each row that are its context, within its dialogue, without `dialogue_id` within the file; at most as many as the
+    /// model was trained with. Default: the model's own number within dialogues, 0 elsewhere.
+    #[arg(long, value_name = "N")]
+    context: Option<usize>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    let inputs = match (&args.text, &args.input) {
-        (Some(text), _) => vec![Input {
-            text: text.clone(),
-            ..Input::default()
-        }],
-        (None, Some(path)) => read(path, args.context)?,
+    let rows = match (&args.text, &args.input) {
+        (Some(text), _) => vec![Row::of_text(text)],
+        (None, Some(path)) if path == Path::new("-") => Vec::new(),
+        (None, Some(path)) => row::read(path)?,
         (None, None) => bail!("expected --text or --input"),
     };
     let predictor = Predictor::load(&args.run)?;
-    let answers = predictor.predict(&inputs).with_context(|| {
-        args.input
-            .as_ref()
-            .map_or_else(|| "--text".to_owned(), |p| p.display().to_string())
-    })?;
-    super::print(&answers.iter().map(|a| format!("{a}\n")).collect::<String>())?;
+    let neighbours = Neighbours::new(args.context, predictor.context());
+    POLLED.store(true, Ordering::SeqCst);
+    let mut printer = Printer {
+        predictor,
+        answered: 0,
+    };
+    let done = if rows.is_empty() {
+        stream::answer(std::io::stdin(), neighbours, &mut printer)?
+    } else {
+        let contexts = dialogue::contexts(&rows, neighbours);
+        let mut rows = rows.into_iter().zip(contexts);
+        loop {
+            let chunk: Vec<_> = rows.by_ref().take(CHUNK).collect();
+            if chunk.is_empty() {
+                break Outcome::Done;
+            }
+            let inputs = chunk
+                .into_iter()
+                .map(|(row, c)| row.input(c.before, c.after));
+            match printer.answer(inputs.collect::<Result<_>>()?)? {
+                Outcome::Done => {}
+                other => break other,
+            }
+        }
+    };
+    if done == Outcome::Interrupted {
+        eprintln!("interrupted after {} answers", printer.answered);
+        return Ok(ExitCode::from(130));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-fn read(path: &Path, context: usize) -> Result<Vec<Input>> {
-    let rows = super::rows::objects(path)?;
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut inputs: Vec<Input> = Vec::with_capacity(rows.len());
-    for (i, mut row) in rows.into_iter().enumerate() {
-        let place = || format!("{}: row {}", path.display(), i + 1);
-        let text = match row.remove("text") {
-            Some(Value::String(text)) => text,
-            Some(other) => bail!("{}: field text: expected text, found {other}", place()),
-            None => bail!("{}: field text is missing", place()),
-        };
-        let own = list(&mut row).with_context(place)?;
-        let before = own.unwrap_or_else(|| {
-            inputs[inputs.len().saturating_sub(context)..]
-                .iter()
-                .map(|r: &Input| r.text.clone())
-                .collect()
-        });
-        let audio = sequence(&mut row, "audio", folder).with_context(place)?;
-        let video = sequence(&mut row, "video", folder).with_context(place)?;
-        inputs.push(Input {
-            text,
-            context: before,
-            audio,
-            video,
-            extra: row,
-        });
+/// How a piece of work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Whole.
+    Done,
+    /// By a signal; what was answered is printed.
+    Interrupted,
+    /// Nobody reads the answers any more.
+    Closed,
+}
+
+/// Answers rows and prints the answers at once.
+struct Printer {
+    predictor: Predictor,
+    answered: usize,
+}
+
+impl Printer {
+    /// Answers `inputs` and flushes standard output.
+    fn answer(&mut self, inputs: Vec<Input>) -> Result<Outcome> {
+        if INTERRUPTED.load(Ordering::SeqCst) {
+            return Ok(Outcome::Interrupted);
+        }
+        let places: Vec<String> = inputs.iter().map(|i| i.place.clone()).collect();
+        let answers = self.predictor.predict(inputs)?;
+        self.answered += answers.len();
+        let mut text = String::new();
+        for (place, answer) in places.iter().zip(&answers) {
+            warn(place, answer);
+            text.push_str(&serde_json::to_string(answer)?);
+            text.push('\n');
+        }
+        let mut out = std::io::stdout().lock();
+        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(Outcome::Closed),
+            Err(e) => Err(e).context("standard output"),
+            Ok(()) => Ok(Outcome::Done),
+        }
     }
-    Ok(inputs)
 }
 
-/// `context`: a list of texts; in CSV a JSON list in the cell, or one text.
-fn list(row: &mut Map<String, Value>) -> Result<Option<Vec<String>>> {
-    let value = match row.remove("context") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(s)) if s.trim().is_empty() => return Ok(None),
-        Some(Value::String(s)) if s.trim_start().starts_with('[') => {
-            serde_json::from_str(&s).context("field context: expected a JSON list of texts")?
-        }
-        Some(Value::String(s)) => Value::Array(vec![Value::String(s)]),
-        Some(other) => other,
-    };
-    let Value::Array(items) = value else {
-        bail!("field context: expected a list of texts, found {value}")
-    };
-    let text = |v: Value| match v {
-        Value::String(s) => Ok(s),
-        other => Err(anyhow!(
-            "field context: expected a list of texts, found {other} in it"
-        )),
-    };
-    items.into_iter().map(text).collect::<Result<_>>().map(Some)
-}
-
-/// `audio`, `video`: a path to `.npy` `[steps, features]` or, for audio, `.wav`; null or empty is absent.
-fn sequence(row: &mut Map<String, Value>, name: &str, folder: &Path) -> Result<Option<Sequence>> {
-    let path = match row.remove(name) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(s)) if s.trim().is_empty() => return Ok(None),
-        Some(Value::String(s)) => folder.join(s),
-        Some(other) => bail!("field {name}: expected a path, found {other}"),
-    };
-    let file = || format!("field {name}: {}", path.display());
-    let extension = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .map(str::to_ascii_lowercase);
-    match extension.as_deref() {
-        Some("npy") => {
-            let array = unimse_formats::read_npy(&path).with_context(file)?;
-            let [_, dim] = array.shape[..] else {
-                bail!(
-                    "{}: expected shape [steps, features], found {:?}",
-                    file(),
-                    array.shape
-                )
-            };
-            Ok(Some(Sequence {
-                dim,
-                values: array.values,
-            }))
-        }
-        Some("wav") if name == "audio" => Ok(Some(
-            unimse_corpus::mel::from_wav(&path).with_context(file)?,
-        )),
-        _ => {
-            let or = if name == "audio" {
-                " or a .wav file"
-            } else {
-                ""
-            };
-            bail!("{}: expected a .npy file{or}", file())
+fn warn(place: &str, answer: &Answer) {
+    for (field, count) in [
+        ("audio", answer.non_finite.audio),
+        ("video", answer.non_finite.video),
+    ] {
+        if count > 0 {
+            eprintln!(
+                "warning: {place}: field {field}: {count} values that are not finite: read as 0"
+            );
         }
     }
 }

@@ -40,6 +40,17 @@ fn extension(path: &Path) -> String {
         .to_ascii_lowercase()
 }
 
+/// A text without the mark of UTF-8 that some programs put in front.
+pub(crate) fn without_bom(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// A file of UTF-8 text, without its mark.
+fn text(path: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Ok(without_bom(&text).to_owned())
+}
+
 fn csv_pairs(path: &Path) -> Result<Vec<Pair>> {
     let mut text = Vec::new();
     let mut file = unimse_formats::open_file(path)?;
@@ -147,11 +158,21 @@ pub(crate) fn objects(path: &Path) -> Result<Vec<Map<String, Value>>> {
 }
 
 fn csv_objects(path: &Path) -> Result<Vec<Map<String, Value>>> {
-    let mut reader = csv::Reader::from_path(path).with_context(|| path.display().to_string())?;
+    let text = text(path)?;
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
     let headers = reader
         .headers()
         .with_context(|| path.display().to_string())?
         .clone();
+    if let Some(twice) = headers.iter().enumerate().find_map(|(at, h)| {
+        let before = headers.iter().take(at);
+        before.into_iter().any(|other| other == h).then_some(h)
+    }) {
+        bail!(
+            "{}: column {twice:?}: expected once, found twice",
+            path.display()
+        );
+    }
     let mut rows = Vec::new();
     for (i, record) in reader.records().enumerate() {
         let record = record.with_context(|| format!("{}: row {}", path.display(), i + 1))?;
@@ -167,17 +188,21 @@ fn csv_objects(path: &Path) -> Result<Vec<Map<String, Value>>> {
 }
 
 fn json_objects(path: &Path) -> Result<Vec<Map<String, Value>>> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = text(path)?;
     let mut rows = Vec::new();
     for (i, line) in text
         .lines()
         .enumerate()
         .filter(|(_, l)| !l.trim().is_empty())
     {
-        let row: Map<String, Value> = serde_json::from_str(line).with_context(|| {
-            format!("{}: line {}: expected a JSON object", path.display(), i + 1)
-        })?;
-        rows.push(row);
+        rows.push(
+            json_object(line).with_context(|| format!("{}: line {}", path.display(), i + 1))?,
+        );
     }
     Ok(rows)
+}
+
+/// One line of JSON lines.
+pub(crate) fn json_object(line: &str) -> Result<Map<String, Value>> {
+    serde_json::from_str(line).context("expected a JSON object")
 }

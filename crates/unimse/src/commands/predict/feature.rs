@@ -1,0 +1,192 @@
+//! Features of a row: a `.npy` file, a `.wav` file, or nested lists.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
+use unimse_corpus::Sequence;
+
+use super::row::short;
+
+/// Where the features of one modality are.
+pub(super) enum Feature {
+    /// A `.npy` file of shape `[steps, features]`, or `[features]` as one step.
+    Npy(PathBuf),
+    /// A wave file: its log-mel features.
+    Wave(PathBuf),
+    /// In the row itself.
+    Values(Sequence),
+}
+
+impl Feature {
+    /// Takes the column `name` out of a row; null or empty is absent. Paths are relative to `folder`.
+    pub(super) fn take(
+        row: &mut Map<String, Value>,
+        name: &str,
+        folder: &Path,
+    ) -> Result<Option<Self>> {
+        let text = match row.shift_remove(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Array(steps)) => {
+                return Self::of_lists(&steps).with_context(|| format!("field {name}"));
+            }
+            Some(Value::String(s)) => s,
+            Some(other) => bail!(
+                "field {name}: expected a path or lists of numbers, found {}",
+                short(&other)
+            ),
+        };
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        if text.trim_start().starts_with('[') {
+            let steps: Vec<Value> = serde_json::from_str(&text)
+                .with_context(|| format!("field {name}: expected lists of numbers"))?;
+            return Self::of_lists(&steps).with_context(|| format!("field {name}"));
+        }
+        let path = folder.join(&text);
+        let extension = path.extension().and_then(|e| e.to_str());
+        match extension.map(str::to_ascii_lowercase).as_deref() {
+            Some("npy") => Ok(Some(Self::Npy(path))),
+            Some("wav") if name == "audio" => Ok(Some(Self::Wave(path))),
+            _ => {
+                let or = if name == "audio" {
+                    " or a .wav file"
+                } else {
+                    ""
+                };
+                bail!("field {name}: {text}: expected a .npy file{or}, or lists of numbers")
+            }
+        }
+    }
+
+    /// `[steps, features]`, or `[features]` as one step. What JSON cannot hold, NaN, is null there.
+    fn of_lists(steps: &[Value]) -> Result<Option<Self>> {
+        let Some(first) = steps.first() else {
+            return Ok(None);
+        };
+        let (dim, values) = match first {
+            Value::Array(first) => {
+                let mut values = Vec::with_capacity(steps.len() * first.len());
+                for (at, step) in steps.iter().enumerate() {
+                    let Value::Array(step) = step else {
+                        bail!(
+                            "step {}: expected a list of numbers, found {}",
+                            at + 1,
+                            short(step)
+                        )
+                    };
+                    if step.len() != first.len() {
+                        bail!(
+                            "step {}: expected {} features, found {}",
+                            at + 1,
+                            first.len(),
+                            step.len()
+                        )
+                    }
+                    values.extend(numbers(step)?);
+                }
+                (first.len(), values)
+            }
+            _ => (steps.len(), numbers(steps)?),
+        };
+        if dim == 0 {
+            bail!("expected at least one feature a step, found none")
+        }
+        Ok(Some(Self::Values(Sequence { dim, values })))
+    }
+
+    /// Reads the values, as they are.
+    pub(super) fn load(self) -> Result<Sequence> {
+        let path = match self {
+            Self::Values(sequence) => return Ok(sequence),
+            Self::Wave(path) => {
+                return unimse_corpus::mel::from_wav(&path)
+                    .with_context(|| path.display().to_string());
+            }
+            Self::Npy(path) => path,
+        };
+        let array = unimse_formats::read_npy(&path).with_context(|| path.display().to_string())?;
+        let dim = match array.shape[..] {
+            [_, dim] | [dim] => dim,
+            _ => bail!(
+                "{}: expected shape [steps, features] or [features], found {:?}",
+                path.display(),
+                array.shape
+            ),
+        };
+        Ok(Sequence {
+            dim,
+            values: array.values,
+        })
+    }
+}
+
+fn numbers(values: &[Value]) -> Result<Vec<f32>> {
+    let number = |v: &Value| match v {
+        Value::Null => Ok(f32::NAN),
+        other => other
+            .as_f64()
+            .map(|x| x as f32)
+            .with_context(|| format!("expected numbers, found {}", short(other))),
+    };
+    values.iter().map(number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+    use serde_json::json;
+
+    fn load(audio: Value) -> Result<Option<Sequence>> {
+        let mut row = Map::from_iter([("audio".to_owned(), audio)]);
+        let feature = Feature::take(&mut row, "audio", Path::new("/nowhere"))?;
+        assert!(row.is_empty());
+        feature.map(Feature::load).transpose()
+    }
+
+    #[test]
+    fn lists_are_steps_and_one_list_is_one_step() {
+        let of = |dim, values: &[f32]| {
+            Some(Sequence {
+                dim,
+                values: values.to_vec(),
+            })
+        };
+        assert_eq!(
+            load(json!([[1, 2.5], [3, 4]])).unwrap(),
+            of(2, &[1.0, 2.5, 3.0, 4.0])
+        );
+        assert_eq!(load(json!([1, 2.5, 3])).unwrap(), of(3, &[1.0, 2.5, 3.0]));
+        assert_eq!(load(json!("[[1, 2]]")).unwrap(), of(2, &[1.0, 2.0])); // a cell of a CSV file
+        for nothing in [json!([]), json!(""), json!(null)] {
+            assert_eq!(load(nothing).unwrap(), None);
+        }
+        let strange = load(json!([[null, 1e300, -1e39, 1.0]])).unwrap().unwrap();
+        let finite: Vec<bool> = strange.values.iter().map(|v| v.is_finite()).collect();
+        assert_eq!(finite, [false, false, false, true]);
+    }
+
+    #[test]
+    fn what_is_no_feature_is_named() {
+        for (value, words) in [
+            (
+                json!([[1.0], 2.0]),
+                "step 2: expected a list of numbers, found 2.0",
+            ),
+            (json!([["x"]]), "expected numbers, found \"x\""),
+            (json!([[]]), "expected at least one feature"),
+            (json!("[1, 2"), "expected lists of numbers"),
+            (
+                json!(true),
+                "expected a path or lists of numbers, found true",
+            ),
+            (json!("x.mp3"), "x.mp3: expected a .npy file or a .wav file"),
+            (json!("x.npy"), "x.npy"),
+        ] {
+            let error = format!("{:#}", load(value).unwrap_err());
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! One row of input: which of its columns are ours, and what is wrong with them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::{Map, Value};
+use unimse_train::predict::Input;
+
+use super::feature::Feature;
+use crate::commands::rows;
+
+/// The columns that say where in a corpus a row stands; they are read and kept.
+const PLACE: [&str; 3] = ["corpus", "split", "dialogue_id"];
+
+/// A row as it was read; its feature files are not opened yet.
+pub(super) struct Row {
+    /// What messages call it.
+    pub(super) place: String,
+    pub(super) text: String,
+    /// Its own texts before and after it, where it brings some.
+    pub(super) own: Option<Texts>,
+    /// Corpus, split and dialogue, where it has a dialogue.
+    pub(super) dialogue: Option<[String; 3]>,
+    pub(super) turn: Option<i64>,
+    audio: Option<Feature>,
+    video: Option<Feature>,
+    extra: Map<String, Value>,
+}
+
+/// Texts around a row, in the order of the dialogue.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Texts {
+    pub(super) before: Vec<String>,
+    pub(super) after: Vec<String>,
+}
+
+/// The rows of a file; feature paths are relative to its folder.
+pub(super) fn read(path: &Path) -> Result<Vec<Row>> {
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let number =
+        |(i, object)| Row::parse(object, format!("{}: row {}", path.display(), i + 1), folder);
+    rows::objects(path)?
+        .into_iter()
+        .enumerate()
+        .map(number)
+        .collect()
+}
+
+impl Row {
+    /// A row of text alone.
+    pub(super) fn of_text(text: &str) -> Self {
+        Self {
+            place: "--text".to_owned(),
+            text: text.to_owned(),
+            own: None,
+            dialogue: None,
+            turn: None,
+            audio: None,
+            video: None,
+            extra: Map::new(),
+        }
+    }
+
+    /// Takes the columns that are ours out of `row`, which messages call `place`; feature paths are relative to `folder`.
+    pub(super) fn parse(mut row: Map<String, Value>, place: String, folder: &Path) -> Result<Self> {
+        let parsed = |row: &mut Map<String, Value>| -> Result<_> {
+            let text = match row.shift_remove("text") {
+                Some(Value::String(text)) => text,
+                Some(Value::Null) => String::new(),
+                Some(other) => bail!("field text: expected text, found {}", short(&other)),
+                None => bail!("field text is missing"),
+            };
+            let (before, after) = (list(row, "context")?, list(row, "context_after")?);
+            let own = (before.is_some() || after.is_some()).then(|| Texts {
+                before: before.unwrap_or_default(),
+                after: after.unwrap_or_default(),
+            });
+            let audio = Feature::take(row, "audio", folder)?;
+            let video = Feature::take(row, "video", folder)?;
+            let dialogue = dialogue(row)?;
+            let turn = if dialogue.is_some() { turn(row)? } else { None };
+            Ok((text, own, audio, video, dialogue, turn))
+        };
+        let (text, own, audio, video, dialogue, turn) = parsed(&mut row).context(place.clone())?;
+        Ok(Self {
+            place,
+            text,
+            own,
+            dialogue,
+            turn,
+            audio,
+            video,
+            extra: row,
+        })
+    }
+
+    /// What the model reads, with the texts around it. Feature files are read now.
+    pub(super) fn input(self, before: Vec<String>, after: Vec<String>) -> Result<Input> {
+        let load = |feature: Option<Feature>, name: &str| {
+            let load = |f: Feature| {
+                f.load()
+                    .with_context(|| format!("{}: field {name}", self.place))
+            };
+            feature.map(load).transpose()
+        };
+        Ok(Input {
+            audio: load(self.audio, "audio")?,
+            video: load(self.video, "video")?,
+            place: self.place,
+            text: self.text,
+            before,
+            after,
+            extra: self.extra,
+        })
+    }
+}
+
+/// A list of texts; in CSV a JSON list in the cell, or one text.
+fn list(row: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String>>> {
+    let value = match row.shift_remove(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(s)) if s.trim().is_empty() => return Ok(None),
+        Some(Value::String(s)) if s.trim_start().starts_with('[') => serde_json::from_str(&s)
+            .with_context(|| format!("field {name}: expected a JSON list of texts"))?,
+        Some(Value::String(s)) => Value::Array(vec![Value::String(s)]),
+        Some(other) => other,
+    };
+    let Value::Array(items) = value else {
+        bail!(
+            "field {name}: expected a list of texts, found {}",
+            short(&value)
+        )
+    };
+    let text = |v: Value| match v {
+        Value::String(s) => Ok(s),
+        other => Err(anyhow!(
+            "field {name}: expected a list of texts, found {} in it",
+            short(&other)
+        )),
+    };
+    items.into_iter().map(text).collect::<Result<_>>().map(Some)
+}
+
+/// Corpus, split and dialogue of a row that has a dialogue.
+fn dialogue(row: &Map<String, Value>) -> Result<Option<[String; 3]>> {
+    let mut names = [const { String::new() }; 3];
+    for (name, column) in names.iter_mut().zip(PLACE) {
+        *name = match row.get(column) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(s)) => s.trim().to_owned(),
+            Some(Value::Number(n)) => n.to_string(),
+            // of the user's own, unless it is the one that makes a dialogue
+            Some(_) if column != "dialogue_id" => String::new(),
+            Some(other) => bail!("field {column}: expected a name, found {}", short(other)),
+        };
+    }
+    Ok((!names[2].is_empty()).then_some(names))
+}
+
+/// The place of a row in its dialogue.
+fn turn(row: &Map<String, Value>) -> Result<Option<i64>> {
+    let value = match row.get("turn") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(value) => value,
+    };
+    let number = match value {
+        Value::String(s) if s.trim().is_empty() => return Ok(None),
+        Value::String(s) => s.trim().parse().ok(),
+        other => other.as_i64(),
+    };
+    number.map(Some).ok_or_else(|| {
+        anyhow!(
+            "field turn: expected a whole number, found {}",
+            short(value)
+        )
+    })
+}
+
+/// A value in a message: its beginning.
+pub(super) fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text,
+    }
+}
+
+/// The folder that paths from standard input are relative to.
+pub(super) fn working_folder() -> PathBuf {
+    PathBuf::from(".")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+    use serde_json::json;
+
+    fn parse(value: Value) -> Result<Row> {
+        let Value::Object(object) = value else {
+            panic!("an object");
+        };
+        Row::parse(object, "f.jsonl: row 3".to_owned(), Path::new("."))
+    }
+
+    #[test]
+    fn our_columns_are_read_and_the_others_kept() {
+        let row = json!({"text": "t", "context": ["a", "b"], "context_after": "c", "dialogue_id": 5, "turn": "7",
+            "split": "dev", "polarity": "gold", "id": [1]});
+        let row = parse(row).unwrap();
+        let texts = Texts {
+            before: vec!["a".into(), "b".into()],
+            after: vec!["c".into()],
+        };
+        assert_eq!(row.own, Some(texts));
+        assert_eq!(row.dialogue, Some(["", "dev", "5"].map(String::from)));
+        assert_eq!(row.turn, Some(7));
+        let names: Vec<&String> = row.extra.keys().collect();
+        assert_eq!(names, ["dialogue_id", "turn", "split", "polarity", "id"]);
+    }
+
+    #[test]
+    fn what_is_wrong_names_row_and_field() {
+        for (row, words) in [
+            (json!({"id": 1}), "field text is missing"),
+            (json!({"text": 5}), "field text: expected text, found 5"),
+            (
+                json!({"text": "t", "context": 5}),
+                "field context: expected a list of texts, found 5",
+            ),
+            (
+                json!({"text": "t", "context_after": ["a", 1]}),
+                "field context_after: expected a list of texts, found 1 in it",
+            ),
+            (
+                json!({"text": "t", "dialogue_id": ["x"]}),
+                "field dialogue_id: expected a name",
+            ),
+            (
+                json!({"text": "t", "dialogue_id": "x", "turn": 1.5}),
+                "field turn: expected a whole number, found 1.5",
+            ),
+            (
+                json!({"text": "t", "video": "clip.mp4"}),
+                "field video: clip.mp4: expected a .npy file",
+            ),
+            (
+                json!({"text": "t", "audio": [[1.0], [1.0, 2.0]]}),
+                "field audio: step 2: expected 1 features, found 2",
+            ),
+        ] {
+            let error = format!("{:#}", parse(row).map(|_| ()).unwrap_err());
+            assert!(
+                error.starts_with("f.jsonl: row 3: ") && error.contains(words),
+                "{error}"
+            );
+        }
+        // a turn without a dialogue is nobody's
+        assert_eq!(
+            parse(json!({"text": "t", "turn": "left"})).unwrap().turn,
+            None
+        );
+    }
+}
