@@ -31,6 +31,7 @@ pub mod labels_table;
 mod layers;
 pub mod normaliser;
 pub mod optimizer;
+pub mod parameter_groups;
 pub mod predict;
 pub mod predictions;
 pub mod preflight;
