@@ -10,6 +10,9 @@ use crate::{ContrastiveError, check};
 pub enum Negatives<'a> {
     /// The positives of the other anchors (the paper's choice).
     InBatch,
+    /// The positives of the anchors with another identity, `[batch]` i64. Rows of one identity hold one utterance, which a sampler
+    /// has drawn several times: its copies would be negatives as near as the positive.
+    OtherIdentities(&'a Tensor),
     /// `[negatives, dim]`, shared by all anchors.
     Unpaired(&'a Tensor),
     /// `[batch, negatives, dim]`, each anchor's own.
@@ -75,6 +78,28 @@ pub fn info_nce(
     let target = Tensor::arange(anchors, (Kind::Int64, query.device()));
     let (similarities, target) = match negatives {
         Negatives::InBatch => (query.matmul(&positive.tr()), target),
+        Negatives::OtherIdentities(identity) => {
+            check(
+                "identity",
+                identity.size(),
+                identity.size() == [batch] && identity.kind() == Kind::Int64,
+                || format!("[{batch}] i64"),
+            )?;
+            let identity = rows.as_ref().map_or_else(
+                || identity.shallow_clone(),
+                |rows| identity.index_select(0, rows),
+            );
+            let copies = identity
+                .unsqueeze(0)
+                .eq_tensor(&identity.unsqueeze(1))
+                .fill_diagonal_(0, false);
+            (
+                query
+                    .matmul(&positive.tr())
+                    .masked_fill(&copies, f64::NEG_INFINITY),
+                target,
+            )
+        }
         Negatives::Unpaired(negatives) => {
             let size = negatives.size();
             check(
@@ -118,19 +143,21 @@ pub fn info_nce(
 /// the paper, where text alone is the anchor).
 ///
 /// # Shapes
-/// `one` and `other` `[batch, dim]`; everything else as in [`info_nce`].
+/// `one` and `other` `[batch, dim]`; `identity` `[batch]` i64 as in [`Negatives::OtherIdentities`], `None` where every row has its
+/// own; everything else as in [`info_nce`].
 ///
 /// # Errors
 /// As [`info_nce`].
 pub fn symmetric_info_nce(
     one: &Tensor,
     other: &Tensor,
+    identity: Option<&Tensor>,
     present: Option<&Tensor>,
     temperature: f64,
     reduction: Reduction,
 ) -> Result<Tensor, ContrastiveError> {
     let direction = |query: &Tensor, positive: &Tensor| {
-        let negatives = Negatives::InBatch;
+        let negatives = identity.map_or(Negatives::InBatch, Negatives::OtherIdentities);
         info_nce(query, positive, negatives, present, temperature, reduction)
     };
     Ok((direction(one, other)? + direction(other, one)?) * 0.5)

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Reference, reference, reference_in_batch, rows};
+use common::{Reference, reference, reference_in_batch, reference_of_identities, rows};
 use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
 use unimse_contrastive::{
@@ -24,6 +24,8 @@ struct Call {
     /// `[batch, count, dim]`; the first `[count, dim]` serve as the unpaired ones.
     negatives: Matrix,
     present: Vec<bool>,
+    /// Which utterance a row holds: of three, so that copies are common.
+    identity: Vec<i64>,
     weights: Vec<f32>,
     temperature: f64,
 }
@@ -34,19 +36,20 @@ fn call() -> impl Strategy<Value = Call> {
         (
             [matrix(batch * dim), matrix(batch * dim)],
             matrix(batch * count * dim),
-            prop::collection::vec(any::<bool>(), batch),
+            prop::collection::vec((any::<bool>(), 0..3i64), batch),
             prop::collection::vec(0.1f32..1.0, batch),
             0.05..2.0f64,
         )
             .prop_map(
-                move |([query, positive], negatives, present, weights, temperature)| Call {
+                move |([query, positive], negatives, rows, weights, temperature)| Call {
                     batch,
                     dim,
                     count,
                     query,
                     positive,
                     negatives,
-                    present,
+                    present: rows.iter().map(|row| row.0).collect(),
+                    identity: rows.iter().map(|row| row.1).collect(),
                     weights,
                     temperature,
                 },
@@ -171,21 +174,39 @@ proptest! {
         call.gradient(&positive, &kept, &expected.positive)?;
     }
 
+    /// Rows of one utterance are no negatives of each other: neither in the losses nor in the gradients.
     #[test]
-    fn symmetric_with_absent_rows(call in call()) {
+    fn copies_of_an_utterance_are_no_negatives(call in call()) {
+        let kept = call.kept();
+        let (query, positive) = (call.poisoned(&call.query), call.poisoned(&call.positive));
+        let (q, p) = (pick(&rows(&query), &kept), pick(&rows(&positive), &kept));
+        let weights: Vec<f64> = kept.iter().map(|&i| f64::from(call.weights[i])).collect();
+        let expected = reference_of_identities(&q, &p, &pick(&call.identity, &kept), call.temperature, &weights);
+        let (present, identity) = (Tensor::from_slice(&call.present), Tensor::from_slice(&call.identity));
+        let negatives = Negatives::OtherIdentities(&identity);
+        let loss = |reduction| info_nce(&query, &positive, negatives, Some(&present), call.temperature, reduction).unwrap();
+        call.check(loss, &expected.losses)?;
+        call.gradient(&query, &kept, &expected.query)?;
+        call.gradient(&positive, &kept, &expected.positive)?;
+    }
+
+    #[test]
+    fn symmetric_with_absent_rows(call in call(), copies: bool) {
         let kept = call.kept();
         let (one, other) = (call.poisoned(&call.query), call.poisoned(&call.positive));
         let (a, b) = (pick(&rows(&one), &kept), pick(&rows(&other), &kept));
         let weights: Vec<f64> = kept.iter().map(|&i| f64::from(call.weights[i]) / 2.0).collect();
-        let there = reference_in_batch(&a, &b, call.temperature, &weights);
-        let back = reference_in_batch(&b, &a, call.temperature, &weights);
+        let identity = if copies { pick(&call.identity, &kept) } else { (0..kept.len() as i64).collect() };
+        let there = reference_of_identities(&a, &b, &identity, call.temperature, &weights);
+        let back = reference_of_identities(&b, &a, &identity, call.temperature, &weights);
         let mean = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x + y) / 2.0).collect::<Vec<_>>();
         let sum = |x: &[Vec<f64>], y: &[Vec<f64>]| {
             let rows = x.iter().zip(y);
             rows.map(|(x, y)| x.iter().zip(y).map(|(x, y)| x + y).collect()).collect::<Vec<Vec<f64>>>()
         };
         let present = Tensor::from_slice(&call.present);
-        let loss = |reduction| symmetric_info_nce(&one, &other, Some(&present), call.temperature, reduction).unwrap();
+        let identity = copies.then(|| Tensor::from_slice(&call.identity));
+        let loss = |reduction| symmetric_info_nce(&one, &other, identity.as_ref(), Some(&present), call.temperature, reduction).unwrap();
         call.check(loss, &mean(&there.losses, &back.losses))?;
         call.gradient(&one, &kept, &sum(&there.query, &back.positive))?;
         call.gradient(&other, &kept, &sum(&there.positive, &back.query))?;
@@ -281,6 +302,19 @@ proptest! {
                 prop_assert!(gradient[at].iter().all(|g| (g - expected).abs() < 1e-6));
             }
         }
+    }
+}
+
+#[test]
+fn an_identity_of_another_shape_or_kind_is_an_error() {
+    let x = Tensor::ones([2, 3], (Kind::Float, Device::Cpu));
+    for identity in [
+        Tensor::zeros([3], (Kind::Int64, Device::Cpu)),
+        Tensor::zeros([2], (Kind::Float, Device::Cpu)),
+    ] {
+        let negatives = Negatives::OtherIdentities(&identity);
+        let error = info_nce(&x, &x, negatives, None, 0.1, Reduction::Mean).unwrap_err();
+        assert!(error.to_string().contains("identity"), "{error}");
     }
 }
 

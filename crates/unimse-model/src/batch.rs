@@ -202,6 +202,9 @@ pub struct Batch {
     pub audio: ModalityBatch,
     /// Visual features.
     pub video: ModalityBatch,
+    /// `[batch]` i64: which utterance a row holds. Rows of one utterance are no negatives of each other in the contrastive losses.
+    /// `None`, as [`Batch::collate`] gives it, where every row is another utterance.
+    pub identity: Option<Tensor>,
     /// Rows.
     pub size: i64,
 }
@@ -247,6 +250,7 @@ impl Batch {
                 .to_device(device),
             audio,
             video,
+            identity: None,
             size: rows.len() as i64,
         })
     }
@@ -283,6 +287,15 @@ impl Batch {
                     format!("{:?}", tensor.size()),
                 );
             }
+        }
+        if let Some(identity) = &self.identity
+            && (identity.size() != [self.size] || identity.kind() != Kind::Int64)
+        {
+            return expect(
+                "batch.identity",
+                format!("shape [{}] of i64", self.size),
+                format!("{:?} of {:?}", identity.size(), identity.kind()),
+            );
         }
         if let Some(most) = max_positions {
             let beyond = (size[1] - most).max(0);

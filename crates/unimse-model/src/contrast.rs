@@ -92,12 +92,14 @@ impl Contrast {
         })
     }
 
-    /// The loss of each fused layer between its text and `states`, the rows that lack the modality left out.
+    /// The loss of each fused layer between its text and `states`, the rows that lack the modality left out; rows of one `identity`
+    /// (`[batch]` i64, `None` where every row has its own) are no negatives of each other.
     pub(crate) fn losses(
         &self,
         text: &[Anchor],
         states: &ModalityStates,
         modality: Modality,
+        identity: Option<&Tensor>,
     ) -> Result<Vec<Tensor>> {
         let projection = match modality {
             Modality::Audio => &self.audio,
@@ -108,14 +110,17 @@ impl Contrast {
             return Ok(Vec::new());
         };
         let key = projection.forward(&states.sequence, &states.mask)?;
+        let identity = identity.map(|identity| identity.index_select(0, &states.rows));
+        let identity = identity.as_ref();
         text.iter()
             .map(|anchor| {
                 let query = anchor.0.index_select(0, &states.rows);
                 let (temperature, mean) = (self.temperature, Reduction::Mean);
                 if self.symmetric {
-                    symmetric_info_nce(&query, &key, None, temperature, mean)
+                    symmetric_info_nce(&query, &key, identity, None, temperature, mean)
                 } else {
-                    info_nce(&query, &key, Negatives::InBatch, None, temperature, mean)
+                    let negatives = identity.map_or(Negatives::InBatch, Negatives::OtherIdentities);
+                    info_nce(&query, &key, negatives, None, temperature, mean)
                 }
                 .map_err(|e| ModelError::Input(e.to_string()))
             })

@@ -207,7 +207,7 @@ impl LabelDecoder {
         })
     }
 
-    /// Mean over utterances of the weighted sum over fields of the cross-entropy, fp32 scalar.
+    /// Mean over utterances of the weighted sum over fields of the cross-entropy, in nats, fp32 scalar.
     ///
     /// # Shapes
     /// `source` `[batch, time, dim]`, `mask` and `current` `[batch, time]` bool: where a token stands, where one of the current

@@ -109,7 +109,9 @@ impl TextDecoder {
         columns
     }
 
-    /// Weighted mean over tokens of the cross-entropy of `targets`, fp32 scalar; 0 where every weight is 0.
+    /// Mean over utterances of the weighted sum over tokens of the cross-entropy of `targets`, in nats, fp32 scalar: the
+    /// normalisation of [`crate::label_decoder::LabelDecoder::loss`], so that the weights of the contrastive losses mean the same
+    /// beside either. With weights of 1 it is the mean of -log p(text of the label).
     ///
     /// `source` `[batch, time, dim]` and `mask` `[batch, time]` bool are the encoder's; the decoder's blocks are put on `tape`.
     ///
@@ -151,10 +153,7 @@ impl TextDecoder {
             IGNORED,
             0.0,
         );
-        let total = weights
-            .sum(Kind::Float)
-            .clamp_min(f64::from(f32::MIN_POSITIVE));
-        Ok((losses * &weights).sum(Kind::Float) / total)
+        Ok((losses * weights).sum(Kind::Float) / targets.len().max(1) as f64)
     }
 
     /// Constrained generation with the probabilities of every field; arguments as in [`TextDecoder::loss`], `beams` and

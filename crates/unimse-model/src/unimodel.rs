@@ -179,7 +179,8 @@ impl UniModel {
                     continue;
                 }
                 if let Some(states) = states {
-                    let each = contrast.losses(&anchors, states, modality)?;
+                    let each =
+                        contrast.losses(&anchors, states, modality, batch.identity.as_ref())?;
                     if !each.is_empty() {
                         let each = Tensor::stack(&each, 0);
                         losses.total += each.sum(Kind::Float) * weight;

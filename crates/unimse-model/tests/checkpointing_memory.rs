@@ -41,6 +41,7 @@ fn batch(rows: i64, time: i64) -> Batch {
         tokens: ids,
         audio: nothing(),
         video: nothing(),
+        identity: None,
     }
 }
 

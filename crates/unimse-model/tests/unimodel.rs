@@ -60,6 +60,29 @@ fn the_symmetric_loss_is_another_one() {
     assert!(both.text_audio != one_way.text_audio && both.text_video != one_way.text_video);
 }
 
+/// A batch of copies of one utterance has no negative, so nothing to tell apart: every contrastive loss is -log 1.
+#[test]
+fn an_utterance_is_not_its_own_negative() {
+    for symmetric in [false, true] {
+        let mut config = tiny::without_dropout(config(Backbone::MiniLm, Decoder::Label));
+        config.contrastive.symmetric = symmetric;
+        let fused = model(&config, 1);
+        let losses = |identity: Option<&[i64]>| {
+            let mut batch = batch(5, 2, true);
+            batch.identity = identity.map(Tensor::from_slice);
+            let losses = fused.loss(&batch, &targets(5), true).unwrap();
+            [losses.text_audio, losses.text_video].concat()
+        };
+        let distinct = losses(None);
+        assert!(distinct.iter().all(|&loss| loss > 0.0));
+        assert_eq!(losses(Some(&[7, 3, 5, 1, 9])), distinct);
+        assert_eq!(losses(Some(&[4; 5])), [0.0; 4]);
+        // Fewer terms in the sum: rows 0 and 2 hold one utterance, both have audio and video.
+        let some = losses(Some(&[7, 3, 7, 1, 9]));
+        assert!(some.iter().zip(&distinct).all(|(a, b)| a < b));
+    }
+}
+
 #[test]
 fn a_batch_is_decoded_as_its_rows_one_by_one() {
     for (backbone, decoder) in KINDS {
@@ -277,6 +300,12 @@ fn bad_input_is_named() {
     let mut wrong = batch(2, 1, true);
     wrong.audio.groups.extend(audio(2, 5, &[7]).groups);
     assert!(fails(wrong, 2).contains("batch.audio"));
+    let mut wrong = batch(2, 1, true);
+    wrong.identity = Some(Tensor::from_slice(&[1i64, 2, 3]));
+    assert_eq!(
+        fails(wrong, 2),
+        "batch.identity: expected shape [2] of i64, found [3] of Int64"
+    );
     let mut wrong = batch(2, 1, false);
     wrong.audio = audio(2, 5, &[7]);
     assert_eq!(

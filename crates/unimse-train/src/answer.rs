@@ -159,6 +159,7 @@ mod tests {
     #[test]
     fn the_rows_own_columns_are_kept_whatever_their_names() {
         let p = Prediction {
+            unexplored: 0.0,
             raw: "positive,1.0".into(),
             polarity: [0.25, 0.25, 0.5],
             intensity: vec![(-1.0, 0.25), (0.0, 0.25), (1.0, 0.5)],

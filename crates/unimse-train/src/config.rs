@@ -188,7 +188,7 @@ pub struct TrainConfig {
     pub lr_fusion: f64,
     /// Learning rate of everything else.
     pub lr_rest: f64,
-    /// Weight decay of every group.
+    /// Weight decay of matrices, embeddings and convolutions; biases, norms and vectors take none.
     pub weight_decay: f64,
     /// Global gradient norm limit.
     pub clip: f64,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tch::Device;
+use tch::{Device, Tensor};
 use unimse_corpus::{Corpus, Task, context};
 use unimse_labels::{Field, Form, Grammar, PlainLabel, Source, Split, UniversalLabel};
 use unimse_model::batch::{Batch, FieldWeights, Target};
@@ -224,16 +224,20 @@ impl Dataset {
         self.corpora[index].task()
     }
 
-    /// Pads the examples at `indices` into one batch on `device`.
+    /// Pads the examples at `indices` into one batch on `device`. An index that stands twice is one utterance: its rows are no
+    /// negatives of each other.
     ///
     /// # Errors
     /// [`TrainError::Data`] naming the utterance whose features cannot be used.
     pub fn batch(&self, indices: &[usize], device: Device) -> Result<Batch, TrainError> {
         let rows: Vec<Row<'_>> = indices.iter().map(|&i| self.row(i)).collect();
-        collate(&rows, self.pad, device).map_err(|e| {
+        let mut batch = collate(&rows, self.pad, device).map_err(|e| {
             let name = indices.get(e.row()).map(|&i| self.name(i));
             TrainError::Data(format!("{}: {e}", name.unwrap_or_default()))
-        })
+        })?;
+        let identity: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
+        batch.identity = Some(Tensor::from_slice(&identity).to_device(device));
+        Ok(batch)
     }
 
     /// The example at `example` as the model reads it, without the modalities that the model lacks.
@@ -305,6 +309,26 @@ mod tests {
     use unimse_labels::{IemocapEmotion, Labelled, MeldEmotion, Polarity};
 
     use super::*;
+
+    #[test]
+    fn a_batch_says_which_rows_hold_one_utterance() {
+        let example = |ids: &[i64]| Example {
+            corpus: 0,
+            utterance: 0,
+            ids: ids.to_vec(),
+            segments: vec![1; ids.len()],
+            target: None,
+        };
+        let dataset = Dataset {
+            corpora: Vec::new(),
+            examples: vec![example(&[5, 6]), example(&[5, 6]), example(&[7])],
+            modalities: vec![Modality::Text],
+            pad: 0,
+        };
+        let batch = dataset.batch(&[2, 0, 1, 2], Device::Cpu).unwrap();
+        let identity = Vec::<i64>::try_from(batch.identity.unwrap()).unwrap();
+        assert_eq!(identity, [2, 0, 1, 2]); // equal texts of two utterances stay two
+    }
 
     #[test]
     fn a_text_of_one_emotion_holds_the_utterances_own() {

@@ -38,6 +38,7 @@ mod layers;
 mod memory;
 pub mod normaliser;
 pub mod optimizer;
+pub mod parameter_groups;
 pub mod predict;
 pub mod predictions;
 pub mod preflight;

@@ -2,6 +2,8 @@
 //!
 //! Because nothing else enters, the data cursor of a checkpoint is just (epoch, batch).
 
+use std::collections::VecDeque;
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -32,17 +34,20 @@ const BUCKET_BATCHES: usize = 16;
 impl Plan {
     /// The batches of one epoch as indices into `entries`. An epoch draws as many utterances as there are; with a temperature
     /// above 1 small corpora come more than once and large ones less than once, each in reshuffled passes without replacement.
+    /// No batch holds an utterance twice; a corpus drawn very often makes more and smaller batches for it.
     #[must_use]
     pub fn epoch(&self, entries: &[Entry], seed: u64, epoch: usize) -> Vec<Vec<usize>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(epoch as u64 + 1);
         let mut drawn = self.draw(entries, &mut rng);
         drawn.shuffle(&mut rng);
-        let mut batches = Vec::new();
-        for bucket in drawn.chunks_mut(self.batch.max(1) * BUCKET_BATCHES) {
-            bucket.sort_by_key(|&i| (entries[i].tokens, i));
-            self.cut(bucket, entries, &mut batches);
+        let (mut batches, mut left) = (Vec::new(), Vec::<usize>::new());
+        for bucket in drawn.chunks(self.batch.max(1) * BUCKET_BATCHES) {
+            left.extend(bucket.iter());
+            left.sort_by_key(|&i| (entries[i].tokens, i));
+            left = self.cut(&left, entries, &mut batches);
         }
+        self.place(left, entries, &mut batches);
         batches.shuffle(&mut rng);
         batches
     }
@@ -61,18 +66,54 @@ impl Plan {
         batches
     }
 
-    /// Cuts a length-sorted run into batches under both limits; an utterance longer than the budget stands alone.
-    fn cut(&self, sorted: &[usize], entries: &[Entry], out: &mut Vec<Vec<usize>>) {
-        let mut batch: Vec<usize> = Vec::new();
-        for &i in sorted {
-            let padded = (batch.len() + 1) * entries[i].tokens;
-            if !batch.is_empty() && (batch.len() == self.batch || padded > self.token_budget) {
-                out.push(std::mem::take(&mut batch));
+    /// Cuts a length-sorted run into batches under both limits; an utterance longer than the budget stands alone. A copy of what the
+    /// batch holds waits for the next one. Returns the copies that are left when nothing else is, in order of length.
+    fn cut(&self, sorted: &[usize], entries: &[Entry], out: &mut Vec<Vec<usize>>) -> Vec<usize> {
+        let mut rest: VecDeque<usize> = sorted.iter().copied().collect();
+        loop {
+            let (mut batch, mut waiting) = (Vec::new(), Vec::new());
+            while let Some(&next) = rest.front() {
+                // copies of an utterance stand side by side
+                if batch.last() == Some(&next) {
+                    waiting.push(next);
+                } else if self.fits(&batch, next, entries) {
+                    batch.push(next);
+                } else {
+                    break;
+                }
+                rest.pop_front();
             }
-            batch.push(i);
-        }
-        if !batch.is_empty() {
+            if batch.is_empty() {
+                return waiting;
+            }
+            let exhausted = rest.is_empty();
             out.push(batch);
+            if exhausted {
+                return waiting;
+            }
+            waiting.into_iter().rev().for_each(|i| rest.push_front(i));
+        }
+    }
+
+    /// Whether `next` may join `batch` under both limits.
+    fn fits(&self, batch: &[usize], next: usize, entries: &[Entry]) -> bool {
+        let tokens = batch.iter().chain([&next]).map(|&i| entries[i].tokens);
+        let padded = (batch.len() + 1) * tokens.max().unwrap_or(0);
+        batch.is_empty() || (batch.len() < self.batch && padded <= self.token_budget)
+    }
+
+    /// Puts copies that are left into batches with room that do not hold them, and where there is none into batches of their own.
+    fn place(&self, mut left: Vec<usize>, entries: &[Entry], batches: &mut Vec<Vec<usize>>) {
+        left.sort_unstable();
+        for copies in left.chunk_by(|a, b| a == b) {
+            let (one, mut wanted) = (copies[0], copies.len());
+            for batch in batches.iter_mut() {
+                if wanted > 0 && !batch.contains(&one) && self.fits(batch, one, entries) {
+                    batch.push(one);
+                    wanted -= 1;
+                }
+            }
+            batches.extend(std::iter::repeat_n(vec![one], wanted));
         }
     }
 
@@ -177,7 +218,49 @@ mod tests {
         assert_eq!(seen, (0..340).collect::<Vec<_>>());
     }
 
+    /// Copies change how batches are put together, not how many there are: draws / batch, and one more for the last bucket's rest.
+    #[test]
+    fn copies_cost_no_batches() {
+        let mut e = entries(&[900, 20]);
+        e.iter_mut().for_each(|e| e.tokens = 10);
+        let plan = Plan {
+            batch: 8,
+            token_budget: 10_000,
+            temperature: 2.0,
+        };
+        // 920 * sqrt(20) / (30 + sqrt(20)) = 119.4 draws of 20 utterances
+        let batches = plan.epoch(&e, 7, 0);
+        let small = batches.iter().flatten().filter(|&&i| i >= 900).count();
+        assert_eq!(small, 119);
+        assert!(batches.len() <= 920 / 8 + 1, "{}", batches.len());
+    }
+
     proptest! {
+        #[test]
+        fn no_batch_holds_an_utterance_twice(small in 1usize..40, large in 1usize..300, batch in 1usize..33, budget in 45usize..2000, temperature in 1.0f64..20.0, seed: u64) {
+            let e = entries(&[large, small]);
+            let plan = Plan { batch, token_budget: budget, temperature };
+            let batches = plan.epoch(&e, seed, 1);
+            prop_assert_eq!(&batches, &plan.epoch(&e, seed, 1));
+            let mut drawn = vec![0usize; e.len()];
+            for b in &batches {
+                let longest = b.iter().map(|&i| e[i].tokens).max().unwrap_or(0);
+                prop_assert!(b.len() <= batch && !b.is_empty());
+                prop_assert!(b.len() == 1 || longest * b.len() <= budget);
+                let distinct: std::collections::BTreeSet<_> = b.iter().collect();
+                prop_assert_eq!(distinct.len(), b.len(), "{:?}", b);
+                b.iter().for_each(|&i| drawn[i] += 1);
+            }
+            // nothing is lost on the way: whole passes, and the number of draws that the temperature asks for
+            let [a, b] = [large, small].map(|n| (n as f64).powf(1.0 / temperature));
+            for (range, mass) in [(0..large, a), (large..e.len(), b)] {
+                let want = (e.len() as f64 * mass / (a + b)).round() as usize;
+                prop_assert_eq!(drawn[range.clone()].iter().sum::<usize>(), want);
+                let (low, high) = (drawn[range.clone()].iter().min(), drawn[range].iter().max());
+                prop_assert!(high.zip(low).is_some_and(|(h, l)| h - l <= 1));
+            }
+        }
+
         #[test]
         fn batches_keep_both_limits_and_repeat_by_seed(n in 1usize..200, batch in 1usize..33, budget in 45usize..2000, seed: u64) {
             let e = entries(&[n, n / 3]);

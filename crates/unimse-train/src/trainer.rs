@@ -18,7 +18,8 @@ use crate::events::Events;
 use crate::identity::{Identity, resume_state};
 use crate::memory::{self, Shape};
 use crate::normaliser::Normaliser;
-use crate::optimizer::{Group, Optimizer};
+use crate::optimizer::Optimizer;
+use crate::parameter_groups::parameter_groups;
 use crate::readout::Readout;
 use crate::run_folder::Paths;
 use crate::sampler::{Entry, Plan};
@@ -210,30 +211,8 @@ impl Trainer<'_> {
     }
 
     fn optimizer(&self) -> Result<Optimizer, TrainError> {
-        let c = self.config;
-        let group = |lr| Group {
-            lr,
-            weight_decay: c.weight_decay,
-        };
-        let parameters = self
-            .session
-            .model
-            .parameters()
-            .into_iter()
-            .filter(|(_, t)| t.requires_grad());
-        let grouped = parameters.map(|(name, tensor)| {
-            let index = match UniModel::group_of(&name) {
-                ParameterGroup::Backbone => 0,
-                ParameterGroup::Fusion => 1,
-                ParameterGroup::Rest => 2,
-            };
-            (name, index, tensor)
-        });
-        Optimizer::new(
-            c.optimizer,
-            vec![group(c.lr_backbone), group(c.lr_fusion), group(c.lr_rest)],
-            grouped.collect(),
-        )
+        let (groups, members) = parameter_groups(self.config, self.session.model.parameters());
+        Optimizer::new(self.config.optimizer, groups, members)
     }
 
     fn epoch(

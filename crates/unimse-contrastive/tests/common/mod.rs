@@ -138,15 +138,6 @@ pub(crate) fn reference(
     all
 }
 
-/// The positives of the other anchors, for each anchor.
-pub(crate) fn others(positive: &[Vec<f64>]) -> Vec<Vec<Vec<f64>>> {
-    let but = |i: usize| {
-        let kept = positive.iter().enumerate().filter(move |&(j, _)| j != i);
-        kept.map(|(_, row)| row.clone()).collect()
-    };
-    (0..positive.len()).map(but).collect()
-}
-
 /// [`reference`] in-batch: `positive` holds the gradients as negatives of others too, `negatives` nothing.
 pub(crate) fn reference_in_batch(
     query: &[Vec<f64>],
@@ -154,10 +145,25 @@ pub(crate) fn reference_in_batch(
     temperature: f64,
     weights: &[f64],
 ) -> Reference {
-    let mut all = reference(query, positive, &others(positive), temperature, weights);
+    let identity: Vec<i64> = (0..query.len() as i64).collect();
+    reference_of_identities(query, positive, &identity, temperature, weights)
+}
+
+/// [`reference_in_batch`] where the negatives of an anchor are the positives of those with another identity.
+pub(crate) fn reference_of_identities(
+    query: &[Vec<f64>],
+    positive: &[Vec<f64>],
+    identity: &[i64],
+    temperature: f64,
+    weights: &[f64],
+) -> Reference {
+    let others = |i: usize| (0..identity.len()).filter(move |&j| identity[j] != identity[i]);
+    let lists: Vec<Vec<Vec<f64>>> = (0..identity.len())
+        .map(|i| others(i).map(|j| positive[j].clone()).collect())
+        .collect();
+    let mut all = reference(query, positive, &lists, temperature, weights);
     for (i, gradients) in std::mem::take(&mut all.negatives).into_iter().enumerate() {
-        let rows = (0..positive.len()).filter(|&j| j != i);
-        for (j, gradient) in rows.zip(gradients) {
+        for (j, gradient) in others(i).zip(gradients) {
             add(&mut all.positive[j], 1.0, &gradient);
         }
     }

@@ -285,6 +285,11 @@ pub(crate) fn batch(size: usize, seed: i64, features: bool) -> Batch {
     build(&(0..size).collect::<Vec<_>>(), seed, features)
 }
 
+/// Rows of [`batch`].
+pub(crate) fn rows(rows: &[usize], seed: i64) -> Batch {
+    build(rows, seed, true)
+}
+
 /// Row `row` of [`batch`] alone.
 pub(crate) fn row(_size: usize, seed: i64, row: usize) -> Batch {
     build(&[row], seed, true)
