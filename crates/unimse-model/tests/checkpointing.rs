@@ -37,7 +37,8 @@ fn gradients(model: &UniModel, seed: i64, weight: f64) -> (Tensor, Vec<(String, 
 fn assert_near(found: &Tensor, expected: &Tensor, what: &str) {
     let norm = |x: &Tensor| x.to_kind(Kind::Double).norm().double_value(&[]);
     let (error, size) = (norm(&(found - expected)), norm(expected));
-    assert!(error <= 1e-6 * size, "{what}: error {error:e} of {size:e}");
+    // Sums of hundreds of fp32 terms in another order: some tens of the last place, 6e-8.
+    assert!(error <= 4e-6 * size, "{what}: error {error:e} of {size:e}");
 }
 
 #[test]

@@ -50,6 +50,11 @@ fn outline(run: &Run, corpus: &Corpus) -> String {
         count(test.repaired),
         count(test.generated_zeros),
     );
+    if let Some(most) = test.unexplored {
+        text.push_str(&format!(
+            " Probabilities are exact to {most:.1e} in total variation."
+        ));
+    }
     if let (Some(what), Some(n)) = (&test.resampled, test.clusters) {
         text.push_str(&format!(" Intervals resample {} {what}.", metric::count(n)));
     }

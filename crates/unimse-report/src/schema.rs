@@ -152,6 +152,8 @@ pub(crate) struct Part {
     pub(crate) unparsable: Option<f64>,
     pub(crate) repaired: Option<f64>,
     pub(crate) generated_zeros: Option<f64>,
+    /// Most by which an utterance's probabilities may be off, in total variation.
+    pub(crate) unexplored: Option<f64>,
     pub(crate) metrics: Ordered<f64>,
     pub(crate) sd: Ordered<f64>,
     pub(crate) per_seed: Vec<SeedScores>,

@@ -270,7 +270,7 @@ fn summary(pair: &Pairs) -> Result<Value, TrainError> {
     })
 }
 
-/// Counts of generated text that was unparsable, repaired, or zero.
+/// Counts of generated text that was unparsable, repaired, or zero, and the most by which an utterance's probabilities may be off.
 fn outputs(scored: &mut Value, pair: &Pairs, predictions: &[Prediction]) {
     let rows = || pair.examples.iter().map(|&i| &predictions[i]);
     scored["unparsable"] = json!(rows().filter(|p| !p.parsable).count());
@@ -280,6 +280,7 @@ fn outputs(scored: &mut Value, pair: &Pairs, predictions: &[Prediction]) {
             .filter(|p| p.text_label.intensity == Some(0.0))
             .count()
     );
+    scored["unexplored"] = json!(rows().map(|p| p.unexplored).fold(0.0, f64::max));
 }
 
 /// The last part of a folder or Hub id: what a reader calls the checkpoint.

@@ -48,6 +48,7 @@ pub mod row;
 pub mod run_folder;
 pub mod sampler;
 pub mod saved_model;
+mod schedule;
 pub mod scoring;
 pub mod session;
 pub mod trainer;

@@ -315,6 +315,13 @@ pub fn choose_readout(dataset: &Dataset, dev: &[Prediction]) -> Result<Readout, 
         }
         Ok((!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64))
     };
+    best_readout(mean)
+}
+
+/// The readout with the lowest `mae` and the highest `weighted_f1` that `mean` gives, `None` where dev has no such corpus.
+fn best_readout(
+    mean: impl Fn(Readout, &str) -> Result<Option<f64>, TrainError>,
+) -> Result<Readout, TrainError> {
     let mut best = Readout {
         intensity: IntensityReadout::Text,
         emotion: EmotionReadout::Text,
@@ -382,6 +389,41 @@ mod tests {
         let none = selection(&[mosi([0.5; 3])]).unwrap();
         assert_eq!((none.score, none.defined), (None, 0));
         assert!(selection(&[]).is_err());
+    }
+
+    #[test]
+    fn each_readout_wins_where_it_is_better_and_ties_go_to_the_text() {
+        use EmotionReadout as E;
+        use IntensityReadout as I;
+        // MAE of text, expectation, median; weighted F1 of text, marginal
+        let choose = |mae: Option<[f64; 3]>, f1: Option<[f64; 2]>| {
+            let mean = |readout: Readout, key: &str| {
+                let intensity = I::ALL.iter().position(|r| *r == readout.intensity);
+                let emotion = E::ALL.iter().position(|r| *r == readout.emotion);
+                Ok(match key {
+                    "mae" => mae.map(|values| values[intensity.unwrap()]),
+                    _ => f1.map(|values| values[emotion.unwrap()]),
+                })
+            };
+            let found = best_readout(mean).unwrap();
+            (found.intensity, found.emotion)
+        };
+        let f1 = Some([0.5, 0.6]);
+        assert_eq!(choose(Some([0.9, 0.8, 0.7]), f1), (I::Median, E::Marginal));
+        assert_eq!(
+            choose(Some([0.9, 0.7, 0.8]), f1),
+            (I::Expectation, E::Marginal)
+        );
+        assert_eq!(
+            choose(Some([0.6, 0.7, 0.8]), Some([0.6, 0.5])),
+            (I::Text, E::Text)
+        );
+        assert_eq!(choose(Some([0.7; 3]), Some([0.5; 2])), (I::Text, E::Text));
+        assert_eq!(
+            choose(Some([0.8, 0.7, 0.7]), None),
+            (I::Expectation, E::Text)
+        );
+        assert_eq!(choose(None, f1), (I::Text, E::Marginal));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use unimse_model::unimodel::{ParameterGroup, UniModel};
 
 use crate::card::{self, Card};
 use crate::checkpoint::{self, LoopState};
-use crate::config::{RunConfig, Schedule, TrainConfig, Unfreeze};
+use crate::config::{RunConfig, TrainConfig, Unfreeze};
 use crate::dataset::{self, Dataset};
 use crate::events::Events;
 use crate::identity::{Identity, resume_state};
@@ -23,6 +23,7 @@ use crate::parameter_groups::parameter_groups;
 use crate::readout::Readout;
 use crate::run_folder::Paths;
 use crate::sampler::{Entry, Plan};
+use crate::schedule::Course;
 use crate::session::{self, Session, checkpoint_folder};
 use crate::{TrainError, preflight, scoring};
 use unimse_run::{RunLock, artefact};
@@ -193,9 +194,7 @@ impl Trainer<'_> {
             self.dev.examples.len()
         );
 
-        while state.epoch < self.config.epochs
-            && !(state.best.is_some() && state.stale > self.config.patience)
-        {
+        while !self.course().is_over(&state) {
             self.epoch(&mut optimizer, &mut state, &mut events)?;
         }
         if state.best.is_none() {
@@ -208,6 +207,10 @@ impl Trainer<'_> {
         state.finished = true;
         state.events = events.len();
         checkpoint::save(&self.paths.last(), &Default::default(), &state)
+    }
+
+    fn course(&self) -> Course<'_> {
+        Course::new(self.config, self.updates)
     }
 
     fn optimizer(&self) -> Result<Optimizer, TrainError> {
@@ -235,8 +238,8 @@ impl Trainer<'_> {
             state.loss_sum += losses.0;
             state.batch += 1;
             bar.inc(1);
-            if state.batch.is_multiple_of(self.config.accumulate) || state.batch == batches.len() {
-                let scale = self.schedule(state);
+            if self.course().updates_after(state.batch, batches.len()) {
+                let scale = self.course().rate(state);
                 let norm = optimizer.step(scale, Some(self.config.clip))?;
                 state.step += 1;
                 if state.step == 1 || state.step % 10 == 0 {
@@ -289,12 +292,9 @@ impl Trainer<'_> {
             other => other?,
         };
         let total = losses.total.double_value(&[]);
-        // the last update of an epoch may hold fewer batches than the others
-        let first = state.batch / self.config.accumulate * self.config.accumulate;
-        let parts = self.config.accumulate.min(batches - first);
         let event = json!({"event": "step", "epoch": state.epoch, "loss": total, "task": losses.task,
             "text_audio": losses.text_audio, "text_video": losses.text_video});
-        losses.backward(1.0 / parts as f64);
+        losses.backward(self.course().share(state.batch, batches));
         Ok((total, event))
     }
 
@@ -327,17 +327,8 @@ impl Trainer<'_> {
         if best {
             self.select(state.epoch, &predictions)?;
             (state.best, state.best_corpora) = (selection.score, selection.defined);
-            (state.best_epoch, state.stale, state.plateau) = (state.epoch, 0, 0);
-        } else {
-            state.stale += 1;
-            state.plateau += 1;
-            if self.config.schedule == Schedule::Plateau
-                && state.plateau > self.config.plateau_patience
-            {
-                state.scale *= 0.5;
-                state.plateau = 0;
-            }
         }
+        self.course().count(state, best);
         let train_loss = state.loss_sum / batches as f64;
         let metrics: serde_json::Map<String, serde_json::Value> = selection
             .corpora
@@ -389,20 +380,6 @@ impl Trainer<'_> {
             ..self.card.clone()
         };
         card.save(&self.paths.checkpoints())
-    }
-
-    /// Factor on every group's learning rate for the next update.
-    fn schedule(&self, state: &LoopState) -> f64 {
-        let total = self.updates as f64;
-        let warm = (self.config.warmup * total).ceil();
-        let next = (state.step + 1) as f64;
-        if next <= warm {
-            return next / warm;
-        }
-        match self.config.schedule {
-            Schedule::Linear => ((total - next + 1.0) / (total - warm)).max(0.0),
-            Schedule::Plateau => state.scale,
-        }
     }
 
     fn save(

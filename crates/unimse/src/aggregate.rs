@@ -166,6 +166,10 @@ fn merge(target: &mut Value, parts: &[(u64, &Value)]) {
             );
         }
     }
+    let unexplored = parts.iter().filter_map(|(_, p)| p["unexplored"].as_f64());
+    if let Some(most) = unexplored.reduce(f64::max) {
+        target["unexplored"] = json!(most);
+    }
     if let Some(map) = target.as_object_mut() {
         for only_a_seed in ["intervals", "per_class", "confusion", "conventions"] {
             map.remove(only_a_seed);
