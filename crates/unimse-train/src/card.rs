@@ -193,7 +193,7 @@ mod tests {
             (
                 "\"hidden\": 64",
                 "\"hidden\": 0",
-                "lstm.hidden: expected at least 1",
+                "lstm.hidden: expected a number from 1 to 16384, found 0",
             ),
             ("\"hidden\": 64", "\"hidden\": 1e30", "config.lstm.hidden: "),
             (

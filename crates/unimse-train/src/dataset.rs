@@ -312,16 +312,16 @@ mod tests {
 
     #[test]
     fn a_batch_says_which_rows_hold_one_utterance() {
-        let example = |ids: &[i64]| Example {
+        let example = |utterance, ids: &[i64]| Example {
             corpus: 0,
-            utterance: 0,
+            utterance,
             ids: ids.to_vec(),
             segments: vec![1; ids.len()],
             target: None,
         };
         let dataset = Dataset {
-            corpora: Vec::new(),
-            examples: vec![example(&[5, 6]), example(&[5, 6]), example(&[7])],
+            corpora: vec![crate::normaliser::tests::corpus(&[None, None, None])],
+            examples: vec![example(0, &[5, 6]), example(1, &[5, 6]), example(2, &[7])],
             modalities: vec![Modality::Text],
             pad: 0,
         };

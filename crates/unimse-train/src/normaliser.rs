@@ -184,7 +184,7 @@ impl Normaliser {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
     use unimse_corpus::{CorpusKind, Utterance};
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(Normaliser::load(&path).unwrap(), n);
     }
 
-    fn corpus(train: &[Option<Vec<f32>>]) -> Corpus {
+    pub(crate) fn corpus(train: &[Option<Vec<f32>>]) -> Corpus {
         let utterances = train.iter().enumerate().map(|(at, audio)| Utterance {
             corpus: "mosi".to_owned(),
             split: Split::Train,

@@ -222,20 +222,27 @@ fn a_card_out_of_proportion_is_refused_in_one_line() {
     };
     let huge = 1u64 << 50;
     check(
-        &|c| c["config"]["lstm"]["hidden"] = json!(huge),
+        &|c| c["config"]["lstm"]["hidden"] = json!(16_384),
         &["model.safetensors", "sizes"],
     );
     check(
+        &|c| c["config"]["lstm"]["hidden"] = json!(huge),
+        &[
+            "model.json",
+            "lstm.hidden: expected a number from 1 to 16384",
+        ],
+    );
+    check(
         &|c| c["config"]["fusion"]["bottleneck"] = json!(u64::MAX),
-        &["sizes"],
+        &["fusion.bottleneck: expected"],
     );
     check(
         &|c| c["config"]["label_decoder"]["layers"] = json!(1_000_000_000),
-        &["sizes"],
+        &["label_decoder.layers: expected"],
     );
     check(
         &|c| c["config"]["contrastive"]["kernel"] = json!(u64::MAX),
-        &["sizes"],
+        &["contrastive.kernel: expected"],
     );
     check(&|c| c["dims"]["audio"] = json!([i64::MAX]), &["sizes"]);
     check(&|c| c["dims"]["audio"] = json!([-1]), &["dims.audio"]);
