@@ -306,6 +306,7 @@ fn target(label: &UniversalLabel, train: &TrainConfig, one_emotion: bool) -> Tar
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use unimse_labels::{IemocapEmotion, Labelled, MeldEmotion, Polarity};
 
     use super::*;
