@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
+use crate::schedule::Progress;
 use unimse_run::artefact;
 
 /// Where the loop stands: everything but tensors.
@@ -28,12 +29,9 @@ pub struct LoopState {
     pub best: Option<f64>,
     /// Epoch of it.
     pub best_epoch: usize,
-    /// Epochs since.
-    pub stale: usize,
-    /// Epochs since the score rose or the rate was halved.
-    pub plateau: usize,
-    /// Factor the plateau schedule has reached.
-    pub scale: f64,
+    /// Epochs since, and what the schedule makes of them.
+    #[serde(flatten)]
+    pub progress: Progress,
     /// Bytes of `events.jsonl` that belong to this state; what lies beyond is cut off on resume.
     pub events: u64,
     /// True once training ended.

@@ -17,6 +17,7 @@
 //! # Ok::<(), unimse_train::TrainError>(())
 //! ```
 
+pub mod accumulation;
 pub mod baselines;
 pub mod checkpoint;
 mod comparison;
@@ -39,6 +40,7 @@ pub mod readout;
 pub mod receipts;
 pub mod run_folder;
 pub mod sampler;
+pub mod schedule;
 pub mod scoring;
 pub mod session;
 pub mod trainer;

@@ -12,7 +12,7 @@ use unimse_model::ModelError;
 use unimse_model::unimodel::{ParameterGroup, UniModel};
 
 use crate::checkpoint::{self, LoopState};
-use crate::config::{RunConfig, Schedule, TrainConfig, Unfreeze};
+use crate::config::{RunConfig, TrainConfig, Unfreeze};
 use crate::dataset::{self, Dataset};
 use crate::events::Events;
 use crate::normaliser::Normaliser;
@@ -21,8 +21,9 @@ use crate::parameter_groups::parameter_groups;
 use crate::readout::Readout;
 use crate::run_folder::{Card, Paths};
 use crate::sampler::{Entry, Plan};
+use crate::schedule::Rates;
 use crate::session::Session;
-use crate::{TrainError, preflight, scoring};
+use crate::{TrainError, accumulation, preflight, scoring};
 use unimse_run::artefact;
 
 /// The fixed parts of a training.
@@ -35,6 +36,7 @@ struct Trainer<'a> {
     dev: Dataset,
     plan: Plan,
     updates: i64,
+    rates: Rates,
     paths: &'a Paths,
     interrupt: &'a AtomicBool,
 }
@@ -117,6 +119,7 @@ pub fn train(
         dev,
         plan,
         updates: updates as i64,
+        rates: Rates::new(t, updates as i64),
         paths,
         interrupt,
     };
@@ -199,7 +202,6 @@ impl Trainer<'_> {
                 state
             }
             None => LoopState {
-                scale: 1.0,
                 identity,
                 ..LoopState::default()
             },
@@ -224,7 +226,7 @@ impl Trainer<'_> {
         );
 
         while state.epoch < self.config.epochs
-            && !(state.best.is_some() && state.stale > self.config.patience)
+            && !(state.best.is_some() && self.rates.exhausted(&state.progress))
         {
             self.epoch(&mut optimizer, &mut state, &mut events)?;
         }
@@ -255,12 +257,12 @@ impl Trainer<'_> {
         bar.set_message(format!("epoch {}", state.epoch + 1));
         bar.set_position(state.batch as u64);
         while state.batch < batches.len() {
-            let losses = self.micro_step(&batches[state.batch], state, batches.len())?;
+            let losses = self.micro_step(&batches, state)?;
             state.loss_sum += losses.0;
             state.batch += 1;
             bar.inc(1);
-            if state.batch.is_multiple_of(self.config.accumulate) || state.batch == batches.len() {
-                let scale = self.schedule(state);
+            if accumulation::completes(state.batch, batches.len(), self.config.accumulate) {
+                let scale = self.rates.factor(state.step, &state.progress);
                 let norm = optimizer.step(scale, Some(self.config.clip))?;
                 state.step += 1;
                 if state.step == 1 || state.step % 10 == 0 {
@@ -284,13 +286,13 @@ impl Trainer<'_> {
         self.finish_epoch(optimizer, state, events, batches.len(), started)
     }
 
-    /// Forward and backward of one batch: its loss and the event that tells of it.
+    /// Forward and backward of the next batch: its loss and the event that tells of it.
     fn micro_step(
         &self,
-        indices: &[usize],
+        batches: &[Vec<usize>],
         state: &LoopState,
-        batches: usize,
     ) -> Result<(f64, serde_json::Value), TrainError> {
+        let indices = &batches[state.batch];
         let position = (state.epoch as u64) << 32 | state.batch as u64;
         tch::manual_seed(mix(self.seed, position));
         let batch = self.train.batch(indices, self.session.model.device())?;
@@ -313,12 +315,13 @@ impl Trainer<'_> {
             other => other?,
         };
         let total = losses.total.double_value(&[]);
-        // the last update of an epoch may hold fewer batches than the others
-        let first = state.batch / self.config.accumulate * self.config.accumulate;
-        let parts = self.config.accumulate.min(batches - first);
         let event = json!({"event": "step", "epoch": state.epoch, "loss": total, "task": losses.task,
             "text_audio": losses.text_audio, "text_video": losses.text_video});
-        losses.backward(1.0 / parts as f64);
+        losses.backward(accumulation::share(
+            batches,
+            state.batch,
+            self.config.accumulate,
+        ));
         Ok((total, event))
     }
 
@@ -350,18 +353,9 @@ impl Trainer<'_> {
         let best = state.best.is_none_or(|b| score > b);
         if best {
             self.session.model.save(&self.paths.best())?;
-            (state.best, state.best_epoch, state.stale, state.plateau) =
-                (Some(score), state.epoch, 0, 0);
-        } else {
-            state.stale += 1;
-            state.plateau += 1;
-            if self.config.schedule == Schedule::Plateau
-                && state.plateau > self.config.plateau_patience
-            {
-                state.scale *= 0.5;
-                state.plateau = 0;
-            }
+            (state.best, state.best_epoch) = (Some(score), state.epoch);
         }
+        self.rates.note(&mut state.progress, best);
         let train_loss = state.loss_sum / batches as f64;
         let metrics: serde_json::Map<String, serde_json::Value> = corpora
             .iter()
@@ -390,20 +384,6 @@ impl Trainer<'_> {
         state.epoch += 1;
         (state.batch, state.loss_sum) = (0, 0.0);
         self.save(optimizer, state, events)
-    }
-
-    /// Factor on every group's learning rate for the next update.
-    fn schedule(&self, state: &LoopState) -> f64 {
-        let total = self.updates as f64;
-        let warm = (self.config.warmup * total).ceil();
-        let next = (state.step + 1) as f64;
-        if next <= warm {
-            return next / warm;
-        }
-        match self.config.schedule {
-            Schedule::Linear => ((total - next + 1.0) / (total - warm)).max(0.0),
-            Schedule::Plateau => state.scale,
-        }
     }
 
     fn save(
