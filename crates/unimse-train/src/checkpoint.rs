@@ -13,6 +13,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
 use crate::identity::Identity;
+use crate::schedule::Progress;
 use unimse_run::artefact;
 
 /// Where the loop stands: everything but tensors.
@@ -33,12 +34,9 @@ pub struct LoopState {
     pub best_corpora: usize,
     /// Epoch of it.
     pub best_epoch: usize,
-    /// Epochs since.
-    pub stale: usize,
-    /// Epochs since the score rose or the rate was halved.
-    pub plateau: usize,
-    /// Factor the plateau schedule has reached.
-    pub scale: f64,
+    /// Epochs since, and what the schedule makes of them.
+    #[serde(flatten)]
+    pub progress: Progress,
     /// Bytes of `events.jsonl` that belong to this state; what lies beyond is cut off on resume.
     pub events: u64,
     /// True once training ended.

@@ -176,7 +176,7 @@ pub struct TrainConfig {
     pub batch: usize,
     /// Padded tokens a batch holds at most.
     pub token_budget: usize,
-    /// Batches whose gradients make one update.
+    /// Batches whose gradients make one update; each counts by its share of the utterances.
     pub accumulate: usize,
     /// Temperature of the corpus mixture; 1 is by size.
     pub temperature: f64,

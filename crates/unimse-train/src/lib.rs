@@ -19,6 +19,7 @@
 //! # Ok::<(), unimse_train::TrainError>(())
 //! ```
 
+pub mod accumulation;
 pub mod answer;
 pub mod baselines;
 pub mod card;
@@ -48,7 +49,7 @@ pub mod row;
 pub mod run_folder;
 pub mod sampler;
 pub mod saved_model;
-mod schedule;
+pub mod schedule;
 pub mod scoring;
 pub mod session;
 pub mod trainer;

@@ -23,9 +23,9 @@ use crate::parameter_groups::parameter_groups;
 use crate::readout::Readout;
 use crate::run_folder::Paths;
 use crate::sampler::{Entry, Plan};
-use crate::schedule::Course;
+use crate::schedule::Rates;
 use crate::session::{self, Session, checkpoint_folder};
-use crate::{TrainError, preflight, scoring};
+use crate::{TrainError, accumulation, preflight, scoring};
 use unimse_run::{RunLock, artefact};
 
 /// The fixed parts of a training.
@@ -40,6 +40,7 @@ struct Trainer<'a> {
     dev: Dataset,
     plan: Plan,
     updates: i64,
+    rates: Rates,
     paths: &'a Paths,
     interrupt: &'a AtomicBool,
 }
@@ -136,6 +137,7 @@ pub fn train(
         dev,
         plan,
         updates: updates as i64,
+        rates: Rates::new(t, updates as i64),
         paths,
         interrupt,
     };
@@ -170,7 +172,6 @@ impl Trainer<'_> {
                 state
             }
             None => LoopState {
-                scale: 1.0,
                 identity,
                 ..LoopState::default()
             },
@@ -194,7 +195,9 @@ impl Trainer<'_> {
             self.dev.examples.len()
         );
 
-        while !self.course().is_over(&state) {
+        while state.epoch < self.config.epochs
+            && !(state.best.is_some() && self.rates.exhausted(&state.progress))
+        {
             self.epoch(&mut optimizer, &mut state, &mut events)?;
         }
         if state.best.is_none() {
@@ -207,10 +210,6 @@ impl Trainer<'_> {
         state.finished = true;
         state.events = events.len();
         checkpoint::save(&self.paths.last(), &Default::default(), &state)
-    }
-
-    fn course(&self) -> Course<'_> {
-        Course::new(self.config, self.updates)
     }
 
     fn optimizer(&self) -> Result<Optimizer, TrainError> {
@@ -234,12 +233,12 @@ impl Trainer<'_> {
         bar.set_message(format!("epoch {}", state.epoch + 1));
         bar.set_position(state.batch as u64);
         while state.batch < batches.len() {
-            let losses = self.micro_step(&batches[state.batch], state, batches.len())?;
+            let losses = self.micro_step(&batches, state)?;
             state.loss_sum += losses.0;
             state.batch += 1;
             bar.inc(1);
-            if self.course().updates_after(state.batch, batches.len()) {
-                let scale = self.course().rate(state);
+            if accumulation::completes(state.batch, batches.len(), self.config.accumulate) {
+                let scale = self.rates.factor(state.step, &state.progress);
                 let norm = optimizer.step(scale, Some(self.config.clip))?;
                 state.step += 1;
                 if state.step == 1 || state.step % 10 == 0 {
@@ -263,13 +262,13 @@ impl Trainer<'_> {
         self.finish_epoch(optimizer, state, events, batches.len(), started)
     }
 
-    /// Forward and backward of one batch: its loss and the event that tells of it.
+    /// Forward and backward of the next batch: its loss and the event that tells of it.
     fn micro_step(
         &self,
-        indices: &[usize],
+        batches: &[Vec<usize>],
         state: &LoopState,
-        batches: usize,
     ) -> Result<(f64, serde_json::Value), TrainError> {
+        let indices = &batches[state.batch];
         let position = (state.epoch as u64) << 32 | state.batch as u64;
         tch::manual_seed(mix(self.seed, position));
         let batch = self.train.batch(indices, self.session.model.device())?;
@@ -294,7 +293,11 @@ impl Trainer<'_> {
         let total = losses.total.double_value(&[]);
         let event = json!({"event": "step", "epoch": state.epoch, "loss": total, "task": losses.task,
             "text_audio": losses.text_audio, "text_video": losses.text_video});
-        losses.backward(self.course().share(state.batch, batches));
+        losses.backward(accumulation::share(
+            batches,
+            state.batch,
+            self.config.accumulate,
+        ));
         Ok((total, event))
     }
 
@@ -327,8 +330,9 @@ impl Trainer<'_> {
         if best {
             self.select(state.epoch, &predictions)?;
             (state.best, state.best_corpora) = (selection.score, selection.defined);
+            state.best_epoch = state.epoch;
         }
-        self.course().count(state, best);
+        self.rates.note(&mut state.progress, best);
         let train_loss = state.loss_sum / batches as f64;
         let metrics: serde_json::Map<String, serde_json::Value> = selection
             .corpora
