@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn an_update_follows_every_so_many_batches_and_the_last() {
-        let after = |accumulate| (1..=5).filter(|&next| completes(next, 5, accumulate));
+        let after = |accumulate| (1..=5).filter(move |&next| completes(next, 5, accumulate));
         assert!(after(1).eq([1, 2, 3, 4, 5]));
         assert!(after(2).eq([2, 4, 5]));
         assert!(after(9).eq([5]));
