@@ -4,6 +4,8 @@
 use tch::nn::{Init, Path};
 use tch::{Device, Kind, Tensor};
 
+use crate::precision::wide;
+
 /// An affine map, `y = x W^T + b`: `weight` `[output, input]`, `bias` `[output]`.
 #[derive(Debug)]
 pub struct Linear {
@@ -125,7 +127,7 @@ impl Embedding {
         }
     }
 
-    /// `[..]` i64 to `[.., dim]` fp32; ids must lie below the number of rows.
+    /// `[..]` i64 to `[.., dim]` in the kind of the weights; ids must lie below the number of rows.
     pub fn forward(&self, ids: &Tensor) -> Tensor {
         Tensor::embedding(&self.weight, ids, -1, false, false)
     }
@@ -173,7 +175,7 @@ impl LayerNorm {
     /// Computes in fp32, returns the kind of `x`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let shape = self.weight.size();
-        if x.kind() == Kind::Float || x.device() == Device::Cpu {
+        if x.kind() == wide(x.kind()) || x.device() == Device::Cpu {
             // The CPU kernel takes bf16 inputs with fp32 weights and computes in fp32.
             return x.layer_norm(shape, Some(&self.weight), Some(&self.bias), self.eps, true);
         }
@@ -211,9 +213,9 @@ impl RmsNorm {
     /// Computes in fp32, returns the kind of `x`.
     pub fn forward(&self, x: &Tensor) -> Tensor {
         let (shape, kind) = (self.weight.size(), x.kind());
-        if kind == Kind::Float || x.device() != Device::Cpu {
-            let wide = x.to_kind(Kind::Float);
-            return wide
+        if kind == wide(kind) || x.device() != Device::Cpu {
+            return x
+                .to_kind(wide(kind))
                 .rms_norm(shape, Some(&self.weight), self.eps)
                 .to_kind(kind);
         }

@@ -1,4 +1,4 @@
-//! The number format of the forward and backward pass. Weights, optimiser state and losses stay fp32.
+//! The number format of the forward and backward pass. Weights, optimiser state and losses stay fp32 (in f64 they are f64).
 
 use serde::{Deserialize, Serialize};
 use tch::Kind;
@@ -17,6 +17,9 @@ pub enum Precision {
     Fp32,
     /// Activations and matrix products in bfloat16, norms, softmax and losses in fp32.
     Bf16,
+    /// 64-bit floats throughout, for tests of T5 against a reference whose rounding is out of sight; no configuration chooses it. The
+    /// weights must be f64 too: `VarStore::set_kind(Kind::Double)` before the model is built.
+    Fp64,
 }
 
 impl Precision {
@@ -25,14 +28,16 @@ impl Precision {
         match self {
             Self::Fp32 => Kind::Float,
             Self::Bf16 => Kind::BFloat16,
+            Self::Fp64 => Kind::Double,
         }
     }
 
-    /// `"fp32"` or `"bf16"`, as in configuration files.
+    /// `"fp32"` or `"bf16"`, as in configuration files, or `"fp64"`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Fp32 => "fp32",
             Self::Bf16 => "bf16",
+            Self::Fp64 => "fp64",
         }
     }
 
@@ -43,6 +48,15 @@ impl Precision {
             tch::Device::Cpu if cpu_has_bf16() => Self::Bf16,
             _ => Self::Fp32,
         }
+    }
+}
+
+/// The kind of norms, softmax and losses of activations in `kind`: f64 beside f64, else fp32.
+pub(crate) fn wide(kind: Kind) -> Kind {
+    if kind == Kind::Double {
+        Kind::Double
+    } else {
+        Kind::Float
     }
 }
 

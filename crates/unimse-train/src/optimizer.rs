@@ -52,6 +52,8 @@ struct Slot {
 #[derive(Debug)]
 enum Layout {
     Fused,
+    /// The same code in f64.
+    FusedDouble,
     /// One for each group that has parameters.
     Flat(Vec<Flat>),
 }
@@ -84,11 +86,11 @@ const BETA2: f64 = 0.999;
 const EPS: f64 = 1e-8;
 
 impl Optimizer {
-    /// Takes `(name, group index, tensor)` of f32 tensors of any shape; moments start at zero. The order of `parameters` is the
+    /// Takes `(name, group index, tensor)` of tensors of any shape, all f32 (or all f64, for tests against a reference); moments start at zero. The order of `parameters` is the
     /// order of the norm's sum. On the CPU the fused layout, else the flat one.
     ///
     /// # Errors
-    /// [`TrainError::Data`] for a parameter that is not f32 or names a group that does not exist.
+    /// [`TrainError::Data`] for a parameter that is not of the first one's kind, f32 or f64, or names a group that does not exist.
     pub fn new(
         rule: Rule,
         groups: Vec<Group>,
@@ -118,10 +120,17 @@ impl Optimizer {
         parameters: Vec<(String, usize, Tensor)>,
         fused: bool,
     ) -> Result<Self, TrainError> {
+        let double = |t: &Tensor| t.kind() == Kind::Double;
+        let double = parameters.first().is_some_and(|(_, _, t)| double(t));
+        let (kind, called) = if double {
+            (Kind::Double, "f64")
+        } else {
+            (Kind::Float, "f32")
+        };
         for (name, group, value) in &parameters {
-            if value.kind() != Kind::Float || *group >= groups.len() {
+            if value.kind() != kind || *group >= groups.len() {
                 return Err(TrainError::Data(format!(
-                    "parameter {name}: expected f32 and a group below {}, found {:?} and {group}",
+                    "parameter {name}: expected {called} and a group below {}, found {:?} and {group}",
                     groups.len(),
                     value.kind()
                 )));
@@ -138,7 +147,9 @@ impl Optimizer {
             }
         };
         let mut slots: Vec<Slot> = parameters.into_iter().map(slot).collect();
-        let layout = if fused {
+        let layout = if fused && double {
+            Layout::FusedDouble
+        } else if fused {
             Layout::Fused
         } else {
             let of_group = |group| tch::no_grad(|| Flat::new(group, &mut slots));
@@ -173,11 +184,12 @@ impl Optimizer {
 
     fn step_no_grad(&mut self, lr_scale: f64, max_norm: Option<f64>) -> Result<f64, TrainError> {
         let mut gradients = Vec::new();
+        if !matches!(self.layout, Layout::Flat(_)) {
+            gradients = self.slots.iter().map(fused::gradient).collect();
+        }
         let norm = match &mut self.layout {
-            Layout::Fused => {
-                gradients = self.slots.iter().map(fused::gradient).collect();
-                fused::norm(&gradients)
-            }
+            Layout::Fused => fused::norm::<f32>(&gradients),
+            Layout::FusedDouble => fused::norm::<f64>(&gradients),
             Layout::Flat(groups) => flat::norm(groups, &self.slots),
         };
         if !norm.is_finite() {
@@ -191,7 +203,10 @@ impl Optimizer {
             .map(|g| Update::new(self.rule, *g, lr_scale, clip, self.steps))
             .collect();
         match &mut self.layout {
-            Layout::Fused => fused::update(&mut self.slots, &mut gradients, &updates),
+            Layout::Fused => fused::update::<f32>(&mut self.slots, &mut gradients, &updates),
+            Layout::FusedDouble => {
+                fused::update::<f64>(&mut self.slots, &mut gradients, &updates);
+            }
             Layout::Flat(groups) => groups.iter_mut().for_each(|g| g.update(&updates)),
         }
         Ok(norm)

@@ -163,7 +163,7 @@ impl BeamSearch {
             for beam in 0..width {
                 let open = open.get(beam);
                 last.push(open.and_then(|o| o.ids.last().copied()).unwrap_or(self.end));
-                sums.push(open.map_or(f32::NEG_INFINITY, |o| o.log_probability as f32));
+                sums.push(open.map_or(f64::NEG_INFINITY, |o| o.log_probability));
             }
         }
         let device = decoding.device();
@@ -171,14 +171,18 @@ impl BeamSearch {
         let logits = decoding.step(&column(Tensor::from_slice(&last)), None);
         let logits = logits.squeeze_dim(1);
         let vocabulary = logits.size()[1];
-        let sums = logits.log_softmax(-1, Kind::Float) + column(Tensor::from_slice(&sums));
+        let kind = logits.kind();
+        let sums = logits.log_softmax(-1, kind) + column(Tensor::from_slice(&sums)).to_kind(kind);
         let sums = sums.view([alive.len() as i64, width as i64 * vocabulary]);
         let count = (2 * self.beams as i64).min(sums.size()[1]);
         let (sums, places) = sums.topk(count, -1, true, true);
-        let (sums, places) = (values::<f32>(&sums), values::<i64>(&places));
+        let (sums, places) = (
+            values::<f64>(&sums.to_kind(Kind::Double)),
+            values::<i64>(&places),
+        );
         let found = sums.into_iter().zip(places).map(|(sum, place)| {
             let beam = (place / vocabulary) as usize;
-            (f64::from(sum), beam, place % vocabulary)
+            (sum, beam, place % vocabulary)
         });
         let found: Vec<_> = found.collect();
         found.chunks(count as usize).map(<[_]>::to_vec).collect()

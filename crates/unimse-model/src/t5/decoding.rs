@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 use super::decoder::T5Decoder;
 use super::layers::{KeyValues, positions};
 use crate::layers::key_mask;
+use crate::precision::wide;
 
 /// A decoder in the middle of `beams` hypotheses for each of `items` inputs. Row `item * beams + beam` of every tensor
 /// is one hypothesis. Works without gradients.
@@ -52,7 +53,7 @@ impl Decoding {
         })
     }
 
-    /// Reads `tokens` `[rows, n]` i64 and gives the logits `[rows, n, vocabulary]` after each, fp32.
+    /// Reads `tokens` `[rows, n]` i64 and gives the logits `[rows, n, vocabulary]` after each, fp32 (f64 of an f64 model).
     ///
     /// With `counts` `[rows]` i64, row r reads only its first `counts[r]` tokens; the logits behind them mean nothing.
     /// So forced runs of different lengths go in one step.
@@ -89,7 +90,7 @@ impl Decoding {
             .logical_or(&places.lt(0).unsqueeze(1))
             .unsqueeze(1);
         let bias = (self.decoder.bias.forward(&queries, &places)
-            + hidden_keys.to_kind(Kind::Float) * -1e30)
+            + hidden_keys.to_kind(wide(self.kind)) * -1e30)
             .to_kind(self.kind);
         self.places = Some(places);
 
@@ -118,7 +119,7 @@ impl Decoding {
         }
         self.decoder
             .logits(&self.decoder.norm.forward(&hidden))
-            .to_kind(Kind::Float)
+            .to_kind(wide(self.kind))
     }
 
     /// Continues from other hypotheses: row r becomes what row `rows[r]` was. Rows must stay within their item.

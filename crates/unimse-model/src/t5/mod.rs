@@ -18,13 +18,13 @@ pub use decoding::Decoding;
 pub use encoder::T5Encoder;
 
 use tch::nn::Path;
-use tch::{Device, Kind, Reduction, Tensor};
+use tch::{Device, Reduction, Tensor};
 
 use self::layers::positions;
 use crate::encoder::{TextEncoder as _, no_hook};
 use crate::error::Result;
 use crate::layers::{Embedding, Linear};
-use crate::precision::Precision;
+use crate::precision::{Precision, wide};
 
 /// Rows of like length that [`T5::encode`] takes at a time.
 const TOGETHER: i64 = 16;
@@ -145,7 +145,7 @@ impl T5 {
         })
     }
 
-    /// Mean cross-entropy (fp32 scalar) of `labels` `[batch, labels]` i64, [`IGNORED`] ones left out, and the logits
+    /// Mean cross-entropy (scalar, fp32 or f64) of `labels` `[batch, labels]` i64, [`IGNORED`] ones left out, and the logits
     /// `[batch, labels, vocabulary]`.
     pub fn loss(
         &self,
@@ -161,7 +161,7 @@ impl T5 {
         let logits = self.decoder.forward(&inputs, &source, mask, train);
         let loss = logits
             .flatten(0, 1)
-            .to_kind(Kind::Float)
+            .to_kind(wide(logits.kind()))
             .cross_entropy_loss(
                 &labels.flatten(0, 1),
                 None::<Tensor>,

@@ -11,7 +11,7 @@ use super::{BETA1, BETA2, EPS, Slot, Update};
 /// Every member starts at a multiple of this many elements: 256 bytes, what CUDA's own allocator gives and its fast kernels want.
 const ALIGN: usize = 64;
 
-/// One group: `[n]` f32 each, members one after the other, zero in between.
+/// One group: `[n]` each, members one after the other, zero in between.
 #[derive(Debug)]
 pub(super) struct Flat {
     group: usize,
@@ -32,9 +32,9 @@ impl Flat {
             offsets.push((at, end));
             end += slot.value.numel().next_multiple_of(ALIGN) as i64;
         }
-        let device = slots[offsets.first()?.0].value.device();
-        let [value, gradient, first, second] =
-            [(); 4].map(|()| Tensor::zeros([end], (Kind::Float, device)));
+        let like = &slots[offsets.first()?.0].value;
+        let options = (like.kind(), like.device());
+        let [value, gradient, first, second] = [(); 4].map(|()| Tensor::zeros([end], options));
         let members = offsets.into_iter().map(|(at, offset)| {
             let slot = &mut slots[at];
             let (size, length) = (slot.value.size(), slot.value.numel() as i64);
