@@ -70,11 +70,7 @@ impl Identity {
             threads: tch::get_num_threads().unsigned_abs().into(),
             tables,
             backbone: digests(&parts)?,
-            precision: match precision {
-                unimse_model::Precision::Fp32 => "fp32",
-                unimse_model::Precision::Bf16 => "bf16",
-            }
-            .to_owned(),
+            precision: precision.name().to_owned(),
             device: if device.is_cuda() { "cuda" } else { "cpu" }.to_owned(),
             kernels: cpu::kernels(),
             libtorch: LIBTORCH.to_owned(),

@@ -56,6 +56,7 @@ fn answer() -> Prediction {
     meld[MeldEmotion::Joy.index()] = 0.25;
     meld[MeldEmotion::Anger.index()] = 0.75;
     Prediction {
+        unexplored: 0.0,
         raw: "positive,1.0,joy".into(),
         polarity: [0.0, 0.5, 0.5],
         intensity: vec![(0.0, 0.5), (1.0, 0.5)],

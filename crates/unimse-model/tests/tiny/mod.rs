@@ -37,29 +37,6 @@ pub(crate) fn golden_copy() -> std::path::PathBuf {
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/golden").into()
 }
 
-/// Moves every weight by up to one unit in the last place, `seed` says which way; gives what they were.
-pub(crate) fn jitter(store: &VarStore, seed: i64) -> Vec<(Tensor, Tensor)> {
-    let _generator = seeded(seed);
-    let ulp = f64::from(f32::EPSILON);
-    let mut all: Vec<_> = store.variables().into_iter().collect();
-    all.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let one = |(_, mut tensor): (String, Tensor)| {
-        tch::no_grad(|| {
-            let before = tensor.copy();
-            let _ = tensor.g_mul_(&(before.rand_like() * (2.0 * ulp) + (1.0 - ulp)));
-            (tensor, before)
-        })
-    };
-    all.into_iter().map(one).collect()
-}
-
-/// Undoes a [`jitter`].
-pub(crate) fn restore(weights: Vec<(Tensor, Tensor)>) {
-    for (mut tensor, before) in weights {
-        tch::no_grad(|| tensor.copy_(&before));
-    }
-}
-
 /// Random weights for the T5 that the configuration in `folder` describes.
 pub(crate) fn save_t5(folder: &std::path::Path) {
     let store = VarStore::new(Device::Cpu);
