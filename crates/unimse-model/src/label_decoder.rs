@@ -235,7 +235,7 @@ impl LabelDecoder {
         Ok((chances * teacher.targets).sum(Kind::Float) / -(targets.len().max(1) as f64))
     }
 
-    /// Constrained decoding with the probabilities of every field, exact but for a millionth of all probability with one decimal; arguments as in
+    /// Constrained decoding with the probabilities of every field, exact but for a ten-thousandth of all probability with one decimal; arguments as in
     /// [`LabelDecoder::loss`]. `beams` is that of the configuration: 1 gives the greedy label, more the most probable one of all.
     ///
     /// # Errors

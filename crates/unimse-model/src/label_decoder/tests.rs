@@ -177,9 +177,13 @@ fn probabilities_equal_brute_force_over_all_labels() {
                 variation(meld, &labels, |l| l.meld.unwrap().index()),
                 variation(iemocap, &labels, |l| l.iemocap.unwrap().index()),
             ] {
-                assert!(off < 1e-5, "steepness {steepness}: {off}");
+                assert!(off < 1e-4, "steepness {steepness}: {off}");
+                assert!(
+                    off <= found.unexplored + 1e-5,
+                    "steepness {steepness}: {off}"
+                );
             }
-            assert!(found.unexplored <= 1e-6 + 1e-9, "{}", found.unexplored);
+            assert!(found.unexplored <= 1e-4 + 1e-9, "{}", found.unexplored);
             let most = labels
                 .iter()
                 .max_by(|(_, a), (_, b)| a.total_cmp(b))

@@ -2,11 +2,14 @@
 //!
 //! Where [`super::Decoding`] gives every input the same number of hypotheses, here the rows are ragged, so that an input with three
 //! beginnings costs three rows beside one with three hundred. Keys and values stay with the row that made them; a row finds those of
-//! its ancestors by index. The encoder's keys and values are never copied.
+//! its ancestors by index. The encoder's keys and values are never copied. What the first block attends to in its own tokens does not depend on
+//! the input, so it is computed once for all rows that have read the same tokens.
 
-use tch::{Kind, Tensor};
+use std::collections::HashMap;
 
-use super::decoder::T5Decoder;
+use tch::{Device, Kind, Tensor};
+
+use super::decoder::{Block, T5Decoder};
 use super::layers::{KeyValues, positions};
 use crate::layers::key_mask;
 
@@ -16,13 +19,30 @@ pub(crate) struct Branching {
     decoder: T5Decoder,
     kind: Kind,
     items: i64,
+    /// By block.
     cross: Vec<KeyValues>,
     /// `[items, 1, 1, time]`.
     cross_bias: Tensor,
-    /// By block, then by level: keys and values `[rows of the level, heads, 1, d_kv]`.
-    own: Vec<Vec<KeyValues>>,
-    /// By level: which of its rows each row of the last level descends from, `[rows]` i64.
+    /// Which of the distinct sequences of tokens each row has read.
+    sequences: Vec<i64>,
+    /// The first block's keys and values, by distinct sequence.
+    first: Lineage,
+    /// Those of the others, by row.
+    own: Vec<Lineage>,
+}
+
+/// Keys and values of every level, `[rows of the level, heads, 1, d_kv]`, and of which rows those of the last level descend.
+#[derive(Debug, Default)]
+struct Lineage {
+    levels: Vec<KeyValues>,
+    /// By level, `[rows of the last level]` i64.
     ancestors: Vec<Tensor>,
+}
+
+/// Where the rows of a step stand among `[items, most]`.
+struct Places {
+    slots: Tensor,
+    most: i64,
 }
 
 impl Branching {
@@ -37,8 +57,9 @@ impl Branching {
                     .map(|block| block.cross.key_values(source))
                     .collect(),
                 cross_bias: key_mask(source_mask, source.kind()),
-                own: decoder.blocks.iter().map(|_| Vec::new()).collect(),
-                ancestors: Vec::new(),
+                sequences: Vec::new(),
+                first: Lineage::default(),
+                own: decoder.blocks.iter().map(|_| Lineage::default()).collect(),
                 kind: source.kind(),
                 items: source.size()[0],
                 decoder,
@@ -57,14 +78,9 @@ impl Branching {
     fn step_inner(&mut self, tokens: &[i64], parents: &[i64], items: &[i64]) -> Tensor {
         let device = self.cross_bias.device();
         let place = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        let (new, before) = self.distinct(tokens, parents);
         let parents = place(parents);
-        for level in &mut self.ancestors {
-            *level = level.index_select(0, &parents);
-        }
-        let rows = tokens.len() as i64;
-        self.ancestors
-            .push(Tensor::arange(rows, (Kind::Int64, device)));
-        let levels = self.ancestors.len() as i64;
+        let levels = self.first.ancestors.len() as i64 + 1;
         let bias = self
             .decoder
             .bias
@@ -73,37 +89,30 @@ impl Branching {
                 &positions(0, levels, device),
             )
             .to_kind(self.kind);
-        let (slots, most) = slots(items);
-        let slots = place(&slots);
+        let places = Places::new(items, device);
 
+        self.first.descend(&place(&before), new.len());
         let mut hidden = self
             .decoder
             .embedding
-            .forward(&place(tokens).unsqueeze(1))
+            .forward(&place(&new).unsqueeze(1))
             .to_kind(self.kind);
-        let dim = hidden.size()[2];
-        for ((block, own), cross) in self
-            .decoder
-            .blocks
-            .iter()
-            .zip(&mut self.own)
-            .zip(&self.cross)
-        {
-            let ancestors = &self.ancestors;
-            hidden = block.own.go_on(hidden, &bias, |new| {
-                own.push(new);
-                lineage(own, ancestors)
-            });
-            // Rows of one input are queries of one sequence; the shorter sequences end in rows that nobody reads.
-            let padded = Tensor::zeros([self.items * most, dim], (self.kind, device))
-                .index_copy_(0, &slots, &hidden.squeeze_dim(1))
-                .view([self.items, most, dim]);
-            let attended = block
-                .cross
-                .to_source(padded, cross, Some(&self.cross_bias), false)
-                .view([-1, dim])
-                .index_select(0, &slots);
-            hidden = block.feed_forward.forward(attended.unsqueeze(1), false);
+        for (at, block) in self.decoder.blocks.iter().enumerate() {
+            let lineage = if at == 0 {
+                &mut self.first
+            } else {
+                self.own[at].descend(&parents, tokens.len());
+                &mut self.own[at]
+            };
+            hidden = block.own.go_on(hidden, &bias, |new| lineage.join(new));
+            let mut query = block.cross.query(&hidden);
+            if at == 0 {
+                let rows = place(&self.sequences);
+                hidden = hidden.index_select(0, &rows);
+                query = query.index_select(0, &rows);
+            }
+            hidden += self.attend(at, block, &query, &places);
+            hidden = block.feed_forward.forward(hidden, false);
         }
         let hidden = self.decoder.norm.forward(&hidden);
         self.decoder
@@ -111,40 +120,89 @@ impl Branching {
             .squeeze_dim(1)
             .to_kind(Kind::Float)
     }
-}
 
-/// Keys and values `[rows, heads, levels, d_kv]` of every row and its ancestors, first to last.
-fn lineage(levels: &[KeyValues], ancestors: &[Tensor]) -> KeyValues {
-    let gather = |of: fn(&KeyValues) -> &Tensor| {
-        let each: Vec<Tensor> = levels
-            .iter()
-            .zip(ancestors)
-            .map(|(level, rows)| of(level).index_select(0, rows))
-            .collect();
-        Tensor::cat(&each, 2)
-    };
-    KeyValues {
-        keys: gather(|level| &level.keys),
-        values: gather(|level| &level.values),
-    }
-}
-
-/// Place of every row among `[items, most]`, and the most rows an input has.
-fn slots(items: &[i64]) -> (Vec<i64>, i64) {
-    let mut within = Vec::with_capacity(items.len());
-    let mut most = 0;
-    for (at, &item) in items.iter().enumerate() {
-        let place = match at.checked_sub(1) {
-            Some(before) if items[before] == item => within[before] + 1,
-            _ => 0,
+    /// The distinct sequences of this step: the last token of each, and the one of the step before that it continues.
+    fn distinct(&mut self, tokens: &[i64], parents: &[i64]) -> (Vec<i64>, Vec<i64>) {
+        let (mut new, mut before) = (Vec::new(), Vec::new());
+        let mut known = HashMap::new();
+        let sequence = |(&token, &parent): (&i64, &i64)| {
+            let old = self.sequences.get(parent as usize).copied().unwrap_or(0);
+            *known.entry((old, token)).or_insert_with(|| {
+                new.push(token);
+                before.push(old);
+                new.len() as i64 - 1
+            })
         };
-        within.push(place);
-        most = most.max(place + 1);
+        self.sequences = tokens.iter().zip(parents).map(sequence).collect();
+        (new, before)
     }
-    let slots = items
-        .iter()
-        .zip(&within)
-        .map(|(&item, &place)| item * most + place)
-        .collect();
-    (slots, most)
+
+    /// What the rows with the queries `[rows, 1, inner]` see of their inputs in block `at`, `[rows, 1, dim]`: rows of one input are
+    /// queries of one sequence, of which the shorter ones end in places that nobody reads.
+    fn attend(&self, at: usize, block: &Block, query: &Tensor, places: &Places) -> Tensor {
+        let inner = query.size()[2];
+        let padded = Tensor::zeros(
+            [self.items * places.most, inner],
+            (self.kind, query.device()),
+        )
+        .index_copy_(0, &places.slots, &query.squeeze_dim(1))
+        .view([self.items, places.most, inner]);
+        let seen = block
+            .cross
+            .look(&padded, &self.cross[at], &self.cross_bias)
+            .reshape([-1, inner])
+            .index_select(0, &places.slots);
+        block.cross.output(&seen).unsqueeze(1)
+    }
+}
+
+impl Lineage {
+    /// Goes to a level of `rows` rows, which continue the rows `parents` of the last one.
+    fn descend(&mut self, parents: &Tensor, rows: usize) {
+        for level in &mut self.ancestors {
+            *level = level.index_select(0, parents);
+        }
+        let own = Tensor::arange(rows as i64, (Kind::Int64, parents.device()));
+        self.ancestors.push(own);
+    }
+
+    /// Keeps the keys and values of the last level; those of every row and its ancestors, `[rows, heads, levels, d_kv]`, first to last.
+    fn join(&mut self, new: KeyValues) -> KeyValues {
+        self.levels.push(new);
+        let gather = |of: fn(&KeyValues) -> &Tensor| {
+            let levels = self.levels.iter().zip(&self.ancestors);
+            let each: Vec<Tensor> = levels
+                .map(|(level, rows)| of(level).index_select(0, rows))
+                .collect();
+            Tensor::cat(&each, 2)
+        };
+        KeyValues {
+            keys: gather(|level| &level.keys),
+            values: gather(|level| &level.values),
+        }
+    }
+}
+
+impl Places {
+    fn new(items: &[i64], device: Device) -> Self {
+        let mut within = Vec::with_capacity(items.len());
+        let mut most = 0;
+        for (at, &item) in items.iter().enumerate() {
+            let place = match at.checked_sub(1) {
+                Some(before) if items[before] == item => within[before] + 1,
+                _ => 0,
+            };
+            within.push(place);
+            most = most.max(place + 1);
+        }
+        let slots: Vec<i64> = items
+            .iter()
+            .zip(&within)
+            .map(|(&item, &place)| item * most + place)
+            .collect();
+        Self {
+            slots: Tensor::from_slice(&slots).to_device(device),
+            most,
+        }
+    }
 }

@@ -105,6 +105,23 @@ impl AttentionLayer {
         x + self.attend(&normed, &all, Some(bias), false)
     }
 
+    /// Queries of `x` `[.., dim]`, `[.., inner]`.
+    pub(super) fn query(&self, x: &Tensor) -> Tensor {
+        self.q.forward(&self.norm.forward(x))
+    }
+
+    /// What queries `[batch, time, inner]` see of keys and values, `[batch, time, inner]`, without gradients.
+    pub(super) fn look(&self, query: &Tensor, source: &KeyValues, bias: &Tensor) -> Tensor {
+        let q = split_heads(query, self.heads);
+        let (keys, values) = (&source.keys, &source.values);
+        merge_heads(&attention(&q, keys, values, Some(bias), 1.0, 0.0))
+    }
+
+    /// `[.., inner]` to `[.., dim]`, to be added to the residual.
+    pub(super) fn output(&self, seen: &Tensor) -> Tensor {
+        self.o.forward(seen)
+    }
+
     fn attend(
         &self,
         normed: &Tensor,
