@@ -33,6 +33,9 @@ const FIRST: i64 = 2;
 /// Added to the logits of tokens that cannot follow.
 const IMPOSSIBLE: f32 = -1e30;
 
+/// Inputs decoded at a time: with some hundred beginnings each, their states stay in the cache (a quarter faster than 64).
+const TOGETHER: i64 = 8;
+
 /// A field of the label and where its tokens lie in the vocabulary.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
@@ -248,14 +251,14 @@ impl LabelDecoder {
         beams: usize,
     ) -> Result<Vec<Prediction>> {
         let readout = self.readout.forward(&pool(source, current)?);
-        let decoding = Branching::new(&self.decoder, source, mask);
-        Ok(search::search(
-            &self.vocabulary,
-            &self.grammar,
-            decoding,
-            &readout,
-            beams > 1,
-        ))
+        let batch = source.size()[0];
+        let some = (0..batch).step_by(TOGETHER as usize).map(|from| {
+            let part = |x: &Tensor| x.narrow(0, from, TOGETHER.min(batch - from));
+            let decoding = Branching::new(&self.decoder, &part(source), &part(mask));
+            let (vocabulary, grammar) = (&self.vocabulary, &self.grammar);
+            search::search(vocabulary, grammar, decoding, &part(&readout), beams > 1)
+        });
+        Ok(some.flatten().collect())
     }
 
     fn teacher(&self, targets: &[Target], device: Device) -> Teacher {
