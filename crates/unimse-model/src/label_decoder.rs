@@ -1,12 +1,14 @@
 //! A small T5-style decoder over a closed label vocabulary, for backbones that have no decoder (ours, not the paper's).
 //!
 //! The vocabulary holds the start token, `unknown`, three polarities, every printable intensity and two sets of emotions;
-//! a label is one token a field. Three things differ from a language model:
+//! a label is one token a field. Four things differ from a language model:
 //!
 //! - a field's softmax runs over its own tokens alone, and that of the intensity over the scores of the polarity's sign,
 //!   in training as in decoding, so that nothing has to be learnt that the grammar knows;
 //! - the target of the intensity is a discretised Gaussian around the score, which tells the decoder that 1.5 is nearer to
 //!   1.6 than to 3.0; one-hot targets of 61 classes do not;
+//! - the second of two emotions does not read the intensity, so that its exact probabilities need 21 beginnings of a label, one a pair of
+//!   polarity and first emotion, where all would be 427;
 //! - a linear readout of the mean over the current utterance's encoder states is added to the logits, so that the
 //!   decoder has only to learn what a plain classifier cannot say.
 //!
@@ -23,7 +25,7 @@ use crate::config::LabelDecoderConfig;
 use crate::error::{ModelError, Result};
 use crate::layers::{Embedding, Linear};
 use crate::marginals;
-use crate::t5::{Branching, T5Config, T5Decoder};
+use crate::t5::{Blind, Branching, T5Config, T5Decoder};
 
 mod search;
 
@@ -33,7 +35,7 @@ const FIRST: i64 = 2;
 /// Added to the logits of tokens that cannot follow.
 const IMPOSSIBLE: f32 = -1e30;
 
-/// Inputs decoded at a time: with some hundred beginnings each, their states stay in the cache (a quarter faster than 64).
+/// Inputs decoded at a time: with many beginnings each, their states stay in the cache.
 const TOGETHER: i64 = 8;
 
 /// A field of the label and where its tokens lie in the vocabulary.
@@ -85,6 +87,21 @@ impl Vocabulary {
             intensities,
             size,
         }
+    }
+
+    /// The place of the second emotion, which does not see the intensity: the token of slot `n` stands at place `n + 1` and is
+    /// predicted at place `n`. `None` where the grammar lacks one of the three.
+    fn blind(&self) -> Option<Blind> {
+        let slot = |field| self.slots.iter().position(|slot| slot.field == Some(field));
+        let (intensity, _, second) = (
+            slot(Field::Intensity)?,
+            slot(Field::Meld)?,
+            slot(Field::Iemocap)?,
+        );
+        Some(Blind {
+            query: second as i64,
+            key: intensity as i64 + 1,
+        })
     }
 
     /// Token of each slot; `unknown` where the label has no value.
@@ -202,7 +219,8 @@ impl LabelDecoder {
         let embedding = Embedding::new(&(p / "embedding"), vocabulary.size, dim, 1.0);
         let head = Linear::without_bias(&(p / "head"), dim, vocabulary.size, 0.02);
         Ok(Self {
-            decoder: T5Decoder::new(&(p / "decoder"), &shape, embedding, Some(head)),
+            decoder: T5Decoder::new(&(p / "decoder"), &shape, embedding, Some(head))
+                .with_blind(vocabulary.blind()),
             readout: Linear::normal(&(p / "readout"), dim, vocabulary.size, 0.02),
             sigma: config.sigma,
             grammar: grammar.clone(),
@@ -238,7 +256,7 @@ impl LabelDecoder {
         Ok((chances * teacher.targets).sum(Kind::Float) / -(targets.len().max(1) as f64))
     }
 
-    /// Constrained decoding with the probabilities of every field, exact but for a ten-thousandth of all probability with one decimal; arguments as in
+    /// Constrained decoding with the probabilities of every field, exact but for a ten-millionth of all probability; arguments as in
     /// [`LabelDecoder::loss`]. `beams` is that of the configuration: 1 gives the greedy label, more the most probable one of all.
     ///
     /// # Errors

@@ -3,13 +3,14 @@
 //! Where [`super::Decoding`] gives every input the same number of hypotheses, here the rows are ragged, so that an input with three
 //! beginnings costs three rows beside one with three hundred. Keys and values stay with the row that made them; a row finds those of
 //! its ancestors by index. The encoder's keys and values are never copied. What the first block attends to in its own tokens does not depend on
-//! the input, so it is computed once for all rows that have read the same tokens.
+//! the input, so it is computed once for all rows that have read the same tokens. Beginnings that differ in a token alone that the next place
+//! is blind to need one row only.
 
 use std::collections::HashMap;
 
 use tch::{Device, Kind, Tensor};
 
-use super::decoder::{Block, T5Decoder};
+use super::decoder::{Blind, Block, T5Decoder};
 use super::layers::{KeyValues, positions};
 use crate::layers::key_mask;
 
@@ -80,14 +81,12 @@ impl Branching {
         let place = |values: &[i64]| Tensor::from_slice(values).to_device(device);
         let (new, before) = self.distinct(tokens, parents);
         let parents = place(parents);
-        let levels = self.first.ancestors.len() as i64 + 1;
+        let at = self.first.ancestors.len() as i64;
+        let seen: Vec<i64> = (0..=at).filter(|&key| !self.hidden(at, key)).collect();
         let bias = self
             .decoder
             .bias
-            .forward(
-                &positions(levels - 1, 1, device),
-                &positions(0, levels, device),
-            )
+            .forward(&positions(at, 1, device), &place(&seen).unsqueeze(0))
             .to_kind(self.kind);
         let places = Places::new(items, device);
 
@@ -104,7 +103,9 @@ impl Branching {
                 self.own[at].descend(&parents, tokens.len());
                 &mut self.own[at]
             };
-            hidden = block.own.go_on(hidden, &bias, |new| lineage.join(new));
+            hidden = block
+                .own
+                .go_on(hidden, &bias, |new| lineage.join(new, &seen));
             let mut query = block.cross.query(&hidden);
             if at == 0 {
                 let rows = place(&self.sequences);
@@ -119,6 +120,11 @@ impl Branching {
             .logits(&hidden)
             .squeeze_dim(1)
             .to_kind(Kind::Float)
+    }
+
+    /// Whether place number `query` does not see that number `key`.
+    fn hidden(&self, query: i64, key: i64) -> bool {
+        self.decoder.blind() == Some(Blind { query, key })
     }
 
     /// The distinct sequences of this step: the last token of each, and the one of the step before that it continues.
@@ -166,14 +172,19 @@ impl Lineage {
         self.ancestors.push(own);
     }
 
-    /// Keeps the keys and values of the last level; those of every row and its ancestors, `[rows, heads, levels, d_kv]`, first to last.
-    fn join(&mut self, new: KeyValues) -> KeyValues {
+    /// Keeps the keys and values of the last level; those of every row and its ancestors on the levels `seen`, `[rows, heads, levels, d_kv]`,
+    /// first to last.
+    fn join(&mut self, new: KeyValues, seen: &[i64]) -> KeyValues {
         self.levels.push(new);
         let gather = |of: fn(&KeyValues) -> &Tensor| {
-            let levels = self.levels.iter().zip(&self.ancestors);
-            let each: Vec<Tensor> = levels
-                .map(|(level, rows)| of(level).index_select(0, rows))
-                .collect();
+            let of_level = |&level: &i64| {
+                let (level, rows) = (
+                    &self.levels[level as usize],
+                    &self.ancestors[level as usize],
+                );
+                of(level).index_select(0, rows)
+            };
+            let each: Vec<Tensor> = seen.iter().map(of_level).collect();
             Tensor::cat(&each, 2)
         };
         KeyValues {

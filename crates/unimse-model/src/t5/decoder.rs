@@ -37,6 +37,16 @@ pub struct T5Decoder {
     /// See [`T5Config::output_scale`].
     pub(super) scale: f64,
     dropout: f64,
+    blind: Option<Blind>,
+}
+
+/// One place of the labels that does not attend to one before it. Both count from 0, the start token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Blind {
+    /// Which place.
+    pub(crate) query: i64,
+    /// What it does not see.
+    pub(crate) key: i64,
 }
 
 impl T5Decoder {
@@ -63,7 +73,19 @@ impl T5Decoder {
             embedding,
             scale: config.output_scale(),
             dropout: config.dropout_rate,
+            blind: None,
         }
+    }
+
+    /// The same decoder with a blind place.
+    pub(crate) fn with_blind(mut self, blind: Option<Blind>) -> Self {
+        self.blind = blind;
+        self
+    }
+
+    /// Its blind place, if it has one.
+    pub(crate) fn blind(&self) -> Option<Blind> {
+        self.blind
     }
 
     /// Logits `[batch, labels, vocabulary]` in the kind of `source`.
@@ -116,10 +138,13 @@ impl T5Decoder {
     ) -> Tensor {
         let (kind, length) = (source.kind(), inputs.size()[1]);
         let places = positions(0, length, inputs.device());
-        let ahead = places
-            .unsqueeze(1)
-            .gt_tensor(&places.unsqueeze(2))
-            .unsqueeze(1); // [1, 1, labels, labels]
+        let (keys, queries) = (places.unsqueeze(1), places.unsqueeze(2));
+        let mut ahead = keys.gt_tensor(&queries);
+        if let Some(blind) = self.blind {
+            let place = queries.eq(blind.query).logical_and(&keys.eq(blind.key));
+            ahead = ahead.logical_or(&place);
+        }
+        let ahead = ahead.unsqueeze(1); // [1, 1, labels, labels]
         let mut bias =
             self.bias.forward(&places, &places).to_kind(kind) + ahead.to_kind(kind) * -1e30;
         let source_bias = key_mask(source_mask, kind);

@@ -10,6 +10,7 @@ mod encoder;
 mod layers;
 
 pub(crate) use branching::Branching;
+pub(crate) use decoder::Blind;
 
 pub use beam::{BeamSearch, Hypothesis, padded, score};
 pub use config::{FeedForwardKind, T5Config};
