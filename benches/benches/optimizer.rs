@@ -8,7 +8,7 @@ use std::time::Instant;
 use rayon::prelude::*;
 use tch::nn::{OptimizerConfig, VarStore};
 use tch::{Device, Kind};
-use unimse_train::optimizer::{Group, Optimizer, Rule};
+use unimse_train::train::optimizer::{Group, Optimizer, Rule};
 
 type Failure = Box<dyn std::error::Error>;
 

@@ -21,8 +21,8 @@ use unimse_model::t5::{IGNORED, T5, T5Config};
 use unimse_model::text_decoder::TextDecoder;
 use unimse_model::weights::{self, Family};
 use unimse_model::{FieldWeights, Precision, Target, Tokenizer};
-use unimse_train::optimizer::{Group, Optimizer, Rule};
-use unimse_train::sampler::{Entry, Plan};
+use unimse_train::data::sampler::{Entry, Plan};
+use unimse_train::train::optimizer::{Group, Optimizer, Rule};
 
 type Failure = Box<dyn Error>;
 /// Token ids of a text, and of its label.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// An estimate with its 95 % interval, or the reason why it has none. Every number is finite.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Interval {
     /// The value on the rows as they are; `None` where it is undefined.

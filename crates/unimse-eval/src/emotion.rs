@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Metric;
 use crate::scores::{EvalError, Scores, check_lengths};
 
 /// Metrics of a classification.
@@ -20,6 +21,7 @@ pub struct EmotionScores {
 
 /// Metrics of one class; a ratio whose denominator is zero counts as 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClassScores {
     /// Its name.
     pub label: String,
@@ -33,11 +35,12 @@ pub struct ClassScores {
     pub support: u64,
 }
 
-const ACCURACY: &str = "accuracy";
-const WEIGHTED_F1: &str = "weighted_f1";
-const MACRO_F1: &str = "macro_f1";
-const RECALL: &str = "unweighted_average_recall";
-const METRICS: [&str; 4] = [ACCURACY, WEIGHTED_F1, MACRO_F1, RECALL];
+const METRICS: [Metric; 4] = [
+    Metric::Accuracy,
+    Metric::WeightedF1,
+    Metric::MacroF1,
+    Metric::UnweightedAverageRecall,
+];
 
 /// Counts [truth, prediction], row-major.
 struct Confusion {
@@ -82,18 +85,20 @@ impl Confusion {
         )
     }
 
-    fn metric(&self, name: &str) -> f64 {
+    fn metric(&self, metric: Metric) -> f64 {
         let classes = 0..self.classes;
         let n = self.counts.iter().sum::<u64>() as f64;
-        match name {
-            ACCURACY => classes.map(|class| self.hits(class)).sum::<u64>() as f64 / n,
-            WEIGHTED_F1 => {
+        match metric {
+            Metric::Accuracy => classes.map(|class| self.hits(class)).sum::<u64>() as f64 / n,
+            Metric::WeightedF1 => {
                 classes
                     .map(|class| self.support(class) as f64 * self.f1(class))
                     .sum::<f64>()
                     / n
             }
-            MACRO_F1 => classes.map(|class| self.f1(class)).sum::<f64>() / self.classes as f64,
+            Metric::MacroF1 => {
+                classes.map(|class| self.f1(class)).sum::<f64>() / self.classes as f64
+            }
             _ => {
                 let recalls = classes
                     .filter(|&class| self.support(class) > 0)
@@ -137,7 +142,7 @@ pub fn emotion(
     Ok(EmotionScores {
         scores: Scores::collect(
             truth.len(),
-            METRICS.map(|name| (name, Ok(confusion.metric(name)))),
+            METRICS.map(|metric| (metric, Ok(confusion.metric(metric)))),
         ),
         per_class: labels.iter().enumerate().map(class).collect(),
         confusion: confusion
@@ -153,27 +158,27 @@ pub fn emotion(
 /// The function gives NaN for no rows and panics on a row number out of range.
 ///
 /// # Errors
-/// As [`emotion`], or an unknown name.
+/// As [`emotion`], or a metric of sentiment.
 pub fn emotion_metric<'a>(
     prediction: &'a [usize],
     truth: &'a [usize],
     labels: &[String],
-    metric: &str,
+    metric: Metric,
 ) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<'a>, EvalError> {
     check(prediction, truth, labels)?;
     let classes = labels.len();
-    let Some(name) = METRICS.into_iter().find(|&name| name == metric) else {
+    if !METRICS.contains(&metric) {
         return Err(EvalError::UnknownMetric {
-            found: metric.to_owned(),
-            expected: METRICS.join(", "),
+            found: metric,
+            expected: METRICS.map(Metric::key).join(", "),
         });
-    };
+    }
     Ok(move |rows: &[usize]| {
         Confusion::new(
             classes,
             rows.iter().map(|&row| (prediction[row], truth[row])),
         )
-        .metric(name)
+        .metric(metric)
     })
 }
 

@@ -1,31 +1,33 @@
 //! Metrics by named convention, bootstrap intervals and verdicts against published numbers, on plain slices.
 //!
 //! ```
-//! use unimse_eval::{Convention, bootstrap, sentiment, sentiment_metric};
+//! use unimse_eval::{Convention, Metric, bootstrap, sentiment, sentiment_metric};
 //!
 //! let (prediction, truth) = ([1.2, -0.4, 0.3, 2.0], [1.0, -1.0, 0.0, 3.0]);
 //! let scores = sentiment(&prediction, &truth, Convention::Mmsa)?;
-//! assert_eq!(scores.get("acc2_non0"), Some(1.0));
-//! let mae = sentiment_metric(&prediction, &truth, Convention::Mmsa, "mae")?;
+//! assert_eq!(scores.get(Metric::Acc2Non0), Some(1.0));
+//! let mae = sentiment_metric(&prediction, &truth, Convention::Mmsa, Metric::Mae)?;
 //! let video_of_row = [0, 0, 1, 1];
 //! let interval = bootstrap(&video_of_row, 1000, 1, mae);
 //! assert!(interval.low < interval.estimate && interval.estimate < interval.high);
 //! # Ok::<(), unimse_eval::EvalError>(())
 //! ```
 //!
-//! In one file each: what every metric shares (`scores`), regression metrics for sentiment analysis (`sentiment`),
+//! In one file each: the metrics by name (`metric`), what every one shares (`scores`), regression metrics for sentiment analysis (`sentiment`),
 //! classification metrics for emotion recognition (`emotion`), resampling of clusters (`bootstrap`), the paper's numbers (`paper`).
 //!
 //! The crate reads no files and knows no run folder; it must stay free of LibTorch, arrow and polars.
 
 mod bootstrap;
 mod emotion;
+mod metric;
 mod paper;
 mod scores;
 mod sentiment;
 
 pub use bootstrap::{Interval, bootstrap, paired_bootstrap};
 pub use emotion::{ClassScores, EmotionScores, class_indices, emotion, emotion_metric};
+pub use metric::Metric;
 pub use paper::{Cell, Context, Extraction, Features, PaperError, PaperTable, Verdict};
-pub use scores::{EvalError, Scores, higher_is_better};
+pub use scores::{EvalError, Scores};
 pub use sentiment::{Convention, sentiment, sentiment_metric};

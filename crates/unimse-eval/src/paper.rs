@@ -6,8 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::Convention;
-use crate::scores::higher_is_better;
+use crate::{Convention, Metric};
 
 /// The results of one publication and how they were obtained (`data/paper/*.toml`).
 ///
@@ -71,8 +70,8 @@ pub struct Extraction {
 pub struct Cell {
     /// Corpus whose test split it is measured on.
     pub corpus: String,
-    /// Key of the metric, as in [`Scores`](crate::Scores).
-    pub metric: String,
+    /// The metric, by its key.
+    pub metric: Metric,
     /// The value; accuracies and F1 as fractions.
     pub value: f64,
     /// `false` where the number as published is in doubt. Default: true.
@@ -105,7 +104,7 @@ pub enum PaperError {
         /// Corpus of the cell.
         corpus: String,
         /// Its metric.
-        metric: String,
+        metric: Metric,
         /// What was found and what was expected.
         problem: String,
     },
@@ -174,12 +173,12 @@ impl PaperTable {
         for cell in &table.cells {
             let problem = if !cell.value.is_finite() {
                 format!("value {}, expected a finite number", cell.value)
-            } else if !seen.insert((&cell.corpus, &cell.metric)) {
+            } else if !seen.insert((&cell.corpus, cell.metric)) {
                 "occurs twice, expected once".to_owned()
             } else {
                 continue;
             };
-            let (corpus, metric) = (cell.corpus.clone(), cell.metric.clone());
+            let (corpus, metric) = (cell.corpus.clone(), cell.metric);
             return Err(PaperError::Cell {
                 path: path.to_owned(),
                 corpus,
@@ -191,7 +190,7 @@ impl PaperTable {
     }
 
     /// The published number for a corpus and metric.
-    pub fn cell(&self, corpus: &str, metric: &str) -> Option<&Cell> {
+    pub fn cell(&self, corpus: &str, metric: Metric) -> Option<&Cell> {
         self.cells
             .iter()
             .find(|cell| cell.corpus == corpus && cell.metric == metric)
@@ -219,7 +218,7 @@ impl PaperTable {
         self.compare_corpora(&context.corpora, &mut reasons);
         let sentiment = Convention::ALL
             .into_iter()
-            .any(|convention| convention.has(&cell.metric));
+            .any(|convention| convention.has(cell.metric));
         if sentiment {
             let (ours, theirs) = (Some(context.convention), Some(self.convention));
             differ("convention", ours, theirs, &mut reasons);
@@ -227,7 +226,7 @@ impl PaperTable {
         if value.is_nan() {
             reasons.push("the value is undefined".to_owned());
         }
-        let reached = if higher_is_better(&cell.metric) {
+        let reached = if cell.metric.higher_is_better() {
             value >= cell.value
         } else {
             value <= cell.value

@@ -1,42 +1,42 @@
-//! What every kind of metric shares: the result, the errors, the direction.
+//! What every kind of metric shares: the result and the errors.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::Metric;
+
 /// Metrics of one comparison, each either a finite number or undefined with a reason.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Scores {
     /// Rows compared, those included that a single metric leaves out.
     pub n: usize,
-    /// Values by name, in the fixed order of the convention; a map in serialised form.
-    #[serde(with = "pairs")]
-    pub metrics: Vec<(String, f64)>,
-    /// The metrics without a value, by name, with the reason; a map in serialised form.
-    #[serde(with = "pairs")]
-    pub undefined: Vec<(String, String)>,
+    /// The values.
+    pub metrics: BTreeMap<Metric, f64>,
+    /// The metrics without a value, with the reason.
+    pub undefined: BTreeMap<Metric, String>,
 }
 
 impl Scores {
-    /// The value of a metric; `None` where it is undefined or unknown.
-    pub fn get(&self, metric: &str) -> Option<f64> {
-        self.metrics
-            .iter()
-            .find(|(name, _)| name == metric)
-            .map(|&(_, value)| value)
+    /// The value of a metric; `None` where it is undefined or not of the convention.
+    pub fn get(&self, metric: Metric) -> Option<f64> {
+        self.metrics.get(&metric).copied()
     }
 
     pub(crate) fn collect(
         n: usize,
-        values: impl IntoIterator<Item = (&'static str, Result<f64, &'static str>)>,
+        values: impl IntoIterator<Item = (Metric, Result<f64, &'static str>)>,
     ) -> Self {
         let mut scores = Self {
             n,
             ..Self::default()
         };
-        for (name, value) in values {
+        for (metric, value) in values {
             match value {
-                Ok(value) => scores.metrics.push((name.to_owned(), value)),
-                Err(reason) => scores.undefined.push((name.to_owned(), reason.to_owned())),
+                Ok(value) => drop(scores.metrics.insert(metric, value)),
+                Err(reason) => drop(scores.undefined.insert(metric, reason.to_owned())),
             }
         }
         scores
@@ -86,19 +86,14 @@ pub enum EvalError {
         /// The list, comma separated.
         found: String,
     },
-    /// There is no metric of this name.
-    #[error("unknown metric `{found}`, expected one of: {expected}")]
+    /// The convention does not have this metric.
+    #[error("no metric `{found}` here, expected one of: {expected}")]
     UnknownMetric {
-        /// The name.
-        found: String,
-        /// The names of the convention, comma separated.
+        /// The metric.
+        found: Metric,
+        /// The metrics of the convention, comma separated.
         expected: String,
     },
-}
-
-/// Whether a larger value of the metric is better: so for all but errors.
-pub fn higher_is_better(metric: &str) -> bool {
-    metric != "mae"
 }
 
 /// Fails unless there are as many predictions as truths, and some.
@@ -113,41 +108,5 @@ pub(crate) fn check_lengths<T>(prediction: &[T], truth: &[T]) -> Result<(), Eval
         Err(EvalError::Empty)
     } else {
         Ok(())
-    }
-}
-
-/// A list of named values as a map that keeps its order.
-mod pairs {
-    use std::fmt;
-    use std::marker::PhantomData;
-
-    use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-    use serde::ser::{Serialize, Serializer};
-
-    pub(super) fn serialize<T: Serialize, S: Serializer>(
-        pairs: &[(String, T)],
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.collect_map(pairs.iter().map(|(name, value)| (name, value)))
-    }
-
-    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Vec<(String, T)>, D::Error> {
-        from.deserialize_map(Pairs(PhantomData))
-    }
-
-    struct Pairs<T>(PhantomData<T>);
-
-    impl<'de, T: Deserialize<'de>> Visitor<'de> for Pairs<T> {
-        type Value = Vec<(String, T)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map of named values")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            std::iter::from_fn(|| map.next_entry().transpose()).collect()
-        }
     }
 }

@@ -10,10 +10,14 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use unimse_labels::UnknownName;
 
+use crate::Metric;
 use crate::scores::{EvalError, Scores, check_lengths};
 
 /// Which metrics there are and how they count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Convention {
     /// MMSA's: `mae corr acc7 acc5 acc3 acc2_non0 f1_non0 acc2_has0 f1_has0`.
@@ -53,35 +57,60 @@ enum Measure {
     SwappedF1(Positive),
 }
 
-type Metric = (&'static str, Rows, Measure);
+/// How a convention computes a metric.
+type Rule = (Metric, Rows, Measure);
 
-const MMSA: &[Metric] = &[
-    ("mae", Rows::All, Measure::Mae),
-    ("corr", Rows::All, Measure::Corr),
-    ("acc7", Rows::All, Measure::Classes(3.0)),
-    ("acc5", Rows::All, Measure::Classes(2.0)),
-    ("acc3", Rows::All, Measure::Classes(1.0)),
-    ("acc2_non0", Rows::Non0, Measure::Binary(Positive::Above0)),
-    ("f1_non0", Rows::Non0, Measure::WeightedF1(Positive::Above0)),
-    ("acc2_has0", Rows::All, Measure::Binary(Positive::From0)),
-    ("f1_has0", Rows::All, Measure::WeightedF1(Positive::From0)),
+const MMSA: &[Rule] = &[
+    (Metric::Mae, Rows::All, Measure::Mae),
+    (Metric::Corr, Rows::All, Measure::Corr),
+    (Metric::Acc7, Rows::All, Measure::Classes(3.0)),
+    (Metric::Acc5, Rows::All, Measure::Classes(2.0)),
+    (Metric::Acc3, Rows::All, Measure::Classes(1.0)),
+    (
+        Metric::Acc2Non0,
+        Rows::Non0,
+        Measure::Binary(Positive::Above0),
+    ),
+    (
+        Metric::F1Non0,
+        Rows::Non0,
+        Measure::WeightedF1(Positive::Above0),
+    ),
+    (
+        Metric::Acc2Has0,
+        Rows::All,
+        Measure::Binary(Positive::From0),
+    ),
+    (
+        Metric::F1Has0,
+        Rows::All,
+        Measure::WeightedF1(Positive::From0),
+    ),
 ];
 
-const MULT: &[Metric] = &[
-    ("mae", Rows::All, Measure::Mae),
-    ("corr", Rows::All, Measure::Corr),
-    ("acc7", Rows::All, Measure::Classes(3.0)),
-    ("acc5", Rows::All, Measure::Classes(2.0)),
-    ("acc3", Rows::All, Measure::Classes(1.0)),
-    ("acc2_non0", Rows::Non0, Measure::Binary(Positive::Above0)),
-    ("f1_non0", Rows::Non0, Measure::SwappedF1(Positive::Above0)),
+const MULT: &[Rule] = &[
+    (Metric::Mae, Rows::All, Measure::Mae),
+    (Metric::Corr, Rows::All, Measure::Corr),
+    (Metric::Acc7, Rows::All, Measure::Classes(3.0)),
+    (Metric::Acc5, Rows::All, Measure::Classes(2.0)),
+    (Metric::Acc3, Rows::All, Measure::Classes(1.0)),
+    (
+        Metric::Acc2Non0,
+        Rows::Non0,
+        Measure::Binary(Positive::Above0),
+    ),
+    (
+        Metric::F1Non0,
+        Rows::Non0,
+        Measure::SwappedF1(Positive::Above0),
+    ),
 ];
 
-const MAG: &[Metric] = &[
-    ("mae", Rows::Non0, Measure::Mae),
-    ("corr", Rows::Non0, Measure::Corr),
-    ("acc2", Rows::Non0, Measure::Binary(Positive::From0)),
-    ("f1", Rows::Non0, Measure::WeightedF1(Positive::From0)),
+const MAG: &[Rule] = &[
+    (Metric::Mae, Rows::Non0, Measure::Mae),
+    (Metric::Corr, Rows::Non0, Measure::Corr),
+    (Metric::Acc2, Rows::Non0, Measure::Binary(Positive::From0)),
+    (Metric::F1, Rows::Non0, Measure::WeightedF1(Positive::From0)),
 ];
 
 impl Convention {
@@ -97,12 +126,12 @@ impl Convention {
         }
     }
 
-    /// Whether `metric` is a key of this convention.
-    pub fn has(self, metric: &str) -> bool {
-        self.metrics().iter().any(|(name, ..)| *name == metric)
+    /// Whether `metric` is one of this convention.
+    pub fn has(self, metric: Metric) -> bool {
+        self.rules().iter().any(|rule| rule.0 == metric)
     }
 
-    fn metrics(self) -> &'static [Metric] {
+    fn rules(self) -> &'static [Rule] {
         match self {
             Self::Mmsa => MMSA,
             Self::Mult => MULT,
@@ -143,9 +172,9 @@ pub fn sentiment(
     check(prediction, truth)?;
     let rows = prediction.iter().copied().zip(truth.iter().copied());
     let values = convention
-        .metrics()
+        .rules()
         .iter()
-        .map(|&(name, kept, measure)| (name, compute(kept, measure, rows.clone())));
+        .map(|&(metric, kept, measure)| (metric, compute(kept, measure, rows.clone())));
     Ok(Scores::collect(truth.len(), values))
 }
 
@@ -153,19 +182,19 @@ pub fn sentiment(
 /// The function panics on a row number out of range.
 ///
 /// # Errors
-/// As [`sentiment`], or a name that the convention does not have.
+/// As [`sentiment`], or a metric that the convention does not have.
 pub fn sentiment_metric<'a>(
     prediction: &'a [f32],
     truth: &'a [f32],
     convention: Convention,
-    metric: &str,
+    metric: Metric,
 ) -> Result<impl Fn(&[usize]) -> f64 + Sync + 'a, EvalError> {
     check(prediction, truth)?;
-    let metrics = convention.metrics();
-    let Some(&(_, kept, measure)) = metrics.iter().find(|(name, ..)| *name == metric) else {
-        let names: Vec<&str> = metrics.iter().map(|(name, ..)| *name).collect();
+    let rules = convention.rules();
+    let Some(&(_, kept, measure)) = rules.iter().find(|rule| rule.0 == metric) else {
+        let names: Vec<&str> = rules.iter().map(|rule| rule.0.key()).collect();
         return Err(EvalError::UnknownMetric {
-            found: metric.to_owned(),
+            found: metric,
             expected: names.join(", "),
         });
     };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use unimse_eval::{Interval, bootstrap, emotion_metric, paired_bootstrap};
+use unimse_eval::{Interval, Metric, bootstrap, emotion_metric, paired_bootstrap};
 
 fn mean<'a>(values: &'a [f64]) -> impl Fn(&[usize]) -> f64 + Sync + 'a {
     |rows: &[usize]| rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len() as f64
@@ -227,7 +227,7 @@ fn two_thousand_resamples_of_the_meld_test_split_take_no_time() {
         .map(|row| if row % 3 == 0 { row % 7 } else { truth[row] })
         .collect();
     let labels: Vec<String> = (0..7).map(|class| class.to_string()).collect();
-    let metric = || emotion_metric(&prediction, &truth, &labels, "weighted_f1").unwrap();
+    let metric = || emotion_metric(&prediction, &truth, &labels, Metric::WeightedF1).unwrap();
     let start = Instant::now();
     let interval = bootstrap(&alone(truth.len()), 2000, 1, metric());
     let took = start.elapsed();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use unimse_eval::{
-    Convention, Scores, class_indices, emotion, emotion_metric, sentiment, sentiment_metric,
+    Convention, Metric, Scores, class_indices, emotion, emotion_metric, sentiment, sentiment_metric,
 };
 
 const TOLERANCE: f64 = 1e-6;
@@ -42,7 +42,7 @@ fn names(values: &Value) -> Vec<String> {
 }
 
 /// A null of the golden file is an undefined metric with a reason.
-fn check(case: &Value, scores: &Scores, metric: &str, expected: &Value) {
+fn check(case: &Value, scores: &Scores, metric: Metric, expected: &Value) {
     let at = format!("{} {metric}", case["name"]);
     match expected.as_f64() {
         Some(expected) => {
@@ -54,9 +54,9 @@ fn check(case: &Value, scores: &Scores, metric: &str, expected: &Value) {
         }
         None => {
             assert!(expected.is_null(), "{at}: not in the golden file");
-            let undefined = scores.undefined.iter().find(|(name, _)| name == metric);
+            let undefined = scores.undefined.get(&metric);
             assert!(
-                undefined.is_some_and(|(_, reason)| !reason.is_empty()),
+                undefined.is_some_and(|reason| !reason.is_empty()),
                 "{at}: expected to be undefined"
             );
         }
@@ -65,40 +65,40 @@ fn check(case: &Value, scores: &Scores, metric: &str, expected: &Value) {
 
 #[test]
 fn golden_sentiment() {
-    const KEYS: [(Convention, &[(&str, &str)]); 3] = [
+    const KEYS: [(Convention, &[(Metric, &str)]); 3] = [
         (
             Convention::Mmsa,
             &[
-                ("mae", "mae"),
-                ("corr", "corr"),
-                ("acc7", "acc7"),
-                ("acc5", "acc5"),
-                ("acc3", "acc3"),
-                ("acc2_non0", "acc2_non0"),
-                ("f1_non0", "f1_non0"),
-                ("acc2_has0", "acc2_has0"),
-                ("f1_has0", "f1_has0"),
+                (Metric::Mae, "mae"),
+                (Metric::Corr, "corr"),
+                (Metric::Acc7, "acc7"),
+                (Metric::Acc5, "acc5"),
+                (Metric::Acc3, "acc3"),
+                (Metric::Acc2Non0, "acc2_non0"),
+                (Metric::F1Non0, "f1_non0"),
+                (Metric::Acc2Has0, "acc2_has0"),
+                (Metric::F1Has0, "f1_has0"),
             ],
         ),
         (
             Convention::Mult,
             &[
-                ("mae", "mae"),
-                ("corr", "corr"),
-                ("acc7", "acc7"),
-                ("acc5", "acc5"),
-                ("acc3", "acc3"),
-                ("acc2_non0", "acc2_non0"),
-                ("f1_non0", "f1_non0_swapped"),
+                (Metric::Mae, "mae"),
+                (Metric::Corr, "corr"),
+                (Metric::Acc7, "acc7"),
+                (Metric::Acc5, "acc5"),
+                (Metric::Acc3, "acc3"),
+                (Metric::Acc2Non0, "acc2_non0"),
+                (Metric::F1Non0, "f1_non0_swapped"),
             ],
         ),
         (
             Convention::Mag,
             &[
-                ("mae", "mag_mae"),
-                ("corr", "mag_corr"),
-                ("acc2", "mag_acc2"),
-                ("f1", "mag_f1"),
+                (Metric::Mae, "mag_mae"),
+                (Metric::Corr, "mag_corr"),
+                (Metric::Acc2, "mag_acc2"),
+                (Metric::F1, "mag_f1"),
             ],
         ),
     ];
@@ -109,7 +109,7 @@ fn golden_sentiment() {
             let scores = sentiment(&prediction, &truth, convention).unwrap();
             assert_eq!(scores.n, truth.len());
             assert_eq!(scores.metrics.len() + scores.undefined.len(), keys.len());
-            for (metric, golden) in keys {
+            for &(metric, golden) in keys {
                 check(&case, &scores, metric, &case["expect"][golden]);
                 let value =
                     sentiment_metric(&prediction, &truth, convention, metric).unwrap()(&rows);
@@ -136,12 +136,12 @@ fn golden_emotion() {
         let expected = &case["expect"];
         let rows: Vec<usize> = (0..truth.len()).collect();
         for metric in [
-            "accuracy",
-            "weighted_f1",
-            "macro_f1",
-            "unweighted_average_recall",
+            Metric::Accuracy,
+            Metric::WeightedF1,
+            Metric::MacroF1,
+            Metric::UnweightedAverageRecall,
         ] {
-            check(&case, &found.scores, metric, &expected[metric]);
+            check(&case, &found.scores, metric, &expected[metric.key()]);
             let value = emotion_metric(&prediction, &truth, &labels, metric).unwrap()(&rows);
             assert_eq!(Some(value), found.scores.get(metric));
         }

@@ -3,8 +3,8 @@
 
 use proptest::prelude::*;
 use unimse_eval::{
-    Convention, EvalError, Scores, class_indices, emotion, emotion_metric, higher_is_better,
-    sentiment, sentiment_metric,
+    Convention, EvalError, Metric, Scores, class_indices, emotion, emotion_metric, sentiment,
+    sentiment_metric,
 };
 
 fn classes(n: usize) -> Vec<String> {
@@ -32,12 +32,12 @@ fn sentiment_refuses_what_it_cannot_compare() {
     assert_eq!(error(&[0.0, 0.0], &[0.0, f32::INFINITY]), infinite);
     let text = error(&[0.0, f32::NAN], &[0.0, 1.0]).to_string();
     assert_eq!(text, "prediction in row 2: NaN, expected a finite number");
-    let unknown = sentiment_metric(&[1.0], &[1.0], Convention::Mag, "acc7")
+    let unknown = sentiment_metric(&[1.0], &[1.0], Convention::Mag, Metric::Acc7)
         .err()
         .unwrap();
     assert_eq!(
         unknown.to_string(),
-        "unknown metric `acc7`, expected one of: mae, corr, acc2, f1"
+        "no metric `acc7` here, expected one of: mae, corr, acc2, f1"
     );
 }
 
@@ -67,7 +67,7 @@ fn emotion_refuses_what_it_cannot_compare() {
         Err(EvalError::ClassList { .. })
     ));
     assert!(matches!(
-        emotion_metric(&[0], &[0], &classes(2), "wf1"),
+        emotion_metric(&[0], &[0], &classes(2), Metric::Mae),
         Err(EvalError::UnknownMetric { .. })
     ));
     let named = class_indices("truth", &["c1", "joy"], &classes(2)).unwrap_err();
@@ -83,29 +83,34 @@ fn emotion_refuses_what_it_cannot_compare() {
 
 #[test]
 fn a_convention_fixes_names_and_order() {
-    let keys = |convention| -> Vec<String> {
+    let keys = |convention| -> Vec<Metric> {
         let scores = sentiment(&[1.0, -1.0, 0.5], &[1.0, -2.0, 0.1], convention).unwrap();
-        scores.metrics.into_iter().map(|(name, _)| name).collect()
+        scores.metrics.into_keys().collect()
     };
     let mult = [
-        "mae",
-        "corr",
-        "acc7",
-        "acc5",
-        "acc3",
-        "acc2_non0",
-        "f1_non0",
+        Metric::Mae,
+        Metric::Corr,
+        Metric::Acc7,
+        Metric::Acc5,
+        Metric::Acc3,
+        Metric::Acc2Non0,
+        Metric::F1Non0,
     ];
+    let mag = [Metric::Mae, Metric::Corr, Metric::Acc2, Metric::F1];
     assert_eq!(keys(Convention::Mult), mult);
     assert_eq!(
         keys(Convention::Mmsa),
-        [&mult[..], &["acc2_has0", "f1_has0"]].concat()
+        [&mult[..], &[Metric::Acc2Has0, Metric::F1Has0]].concat()
     );
-    assert_eq!(keys(Convention::Mag), ["mae", "corr", "acc2", "f1"]);
+    assert_eq!(keys(Convention::Mag), mag);
     for convention in Convention::ALL {
         assert_eq!(convention.name().parse(), Ok(convention));
         assert_eq!(serde_json::to_value(convention).unwrap(), convention.name());
-        assert!(keys(convention).iter().all(|metric| convention.has(metric)));
+        assert!(
+            keys(convention)
+                .iter()
+                .all(|&metric| convention.has(metric))
+        );
     }
     assert!(
         "MMSA"
@@ -114,11 +119,8 @@ fn a_convention_fixes_names_and_order() {
             .to_string()
             .contains("mmsa, mult, mag")
     );
-    assert!(
-        mult.iter()
-            .filter(|metric| !higher_is_better(metric))
-            .eq(["mae"].iter())
-    );
+    let errors = Metric::ALL.into_iter().filter(|m| !m.higher_is_better());
+    assert!(errors.eq([Metric::Mae]));
 }
 
 #[test]
@@ -133,12 +135,12 @@ fn undefined_values_have_a_reason_and_survive_json() {
     let one = sentiment(&[0.3], &[0.1], Convention::Mag).unwrap();
     assert_eq!(
         one.undefined,
-        [("corr".to_owned(), "the predictions are constant".to_owned())]
+        [(Metric::Corr, "the predictions are constant".to_owned())].into()
     );
     let constant = sentiment(&[0.3, 0.1], &[0.7, 0.7], Convention::Mag).unwrap();
     assert_eq!(
         constant.undefined,
-        [("corr".to_owned(), "the truths are constant".to_owned())]
+        [(Metric::Corr, "the truths are constant".to_owned())].into()
     );
 }
 
@@ -150,16 +152,16 @@ proptest! {
         for convention in Convention::ALL {
             let scores = sentiment(&prediction, &truth, convention).unwrap();
             for (name, value) in &scores.metrics {
-                let range = if name == "corr" { -1.0..=1.0 } else if name == "mae" { 0.0..=7.0 } else { 0.0..=1.0 };
+                let range = match name { Metric::Corr => -1.0..=1.0, Metric::Mae => 0.0..=7.0, _ => 0.0..=1.0 };
                 prop_assert!(range.contains(value), "{name} = {value}");
             }
             let perfect = sentiment(&truth, &truth, convention).unwrap();
             for (name, value) in &perfect.metrics {
-                prop_assert!((value - f64::from(u8::from(name != "mae"))).abs() < 1e-12, "{name} = {value}");
+                prop_assert!((value - f64::from(u8::from(*name != Metric::Mae))).abs() < 1e-12, "{name} = {value}");
             }
             let mut order: Vec<usize> = (0..rows.len()).rev().collect();
             order.rotate_left(rows.len() / 3);
-            for (name, value) in &scores.metrics {
+            for (&name, value) in &scores.metrics {
                 let shuffled = sentiment_metric(&prediction, &truth, convention, name).unwrap()(&order);
                 prop_assert!((shuffled - value).abs() < 1e-9);
             }
@@ -172,7 +174,7 @@ proptest! {
         let labels = classes(5);
         let found = emotion(&prediction, &truth, &labels).unwrap();
         let right = rows.iter().filter(|(p, t)| p == t).count() as f64;
-        prop_assert_eq!(found.scores.get("accuracy"), Some(right / rows.len() as f64));
+        prop_assert_eq!(found.scores.get(Metric::Accuracy), Some(right / rows.len() as f64));
         prop_assert_eq!(found.confusion.iter().flatten().sum::<u64>(), rows.len() as u64);
         for (class, entry) in found.per_class.iter().enumerate() {
             prop_assert_eq!(entry.support, truth.iter().filter(|&&t| t == class).count() as u64);
@@ -184,10 +186,10 @@ proptest! {
             let weights: f64 = found.per_class.iter().map(|class| weight(class.support)).sum();
             found.per_class.iter().map(|class| weight(class.support) * class.f1).sum::<f64>() / weights
         };
-        prop_assert!((found.scores.get("weighted_f1").unwrap() - mean(|support| support as f64)).abs() < 1e-12);
-        prop_assert!((found.scores.get("macro_f1").unwrap() - mean(|_| 1.0)).abs() < 1e-12);
+        prop_assert!((found.scores.get(Metric::WeightedF1).unwrap() - mean(|support| support as f64)).abs() < 1e-12);
+        prop_assert!((found.scores.get(Metric::MacroF1).unwrap() - mean(|_| 1.0)).abs() < 1e-12);
         let recalls: Vec<f64> = found.per_class.iter().filter(|c| c.support > 0).map(|c| c.recall).collect();
         let recall = recalls.iter().sum::<f64>() / recalls.len() as f64;
-        prop_assert!((found.scores.get("unweighted_average_recall").unwrap() - recall).abs() < 1e-12);
+        prop_assert!((found.scores.get(Metric::UnweightedAverageRecall).unwrap() - recall).abs() < 1e-12);
     }
 }

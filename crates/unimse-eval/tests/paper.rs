@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use unimse_eval::{Cell, Context, Convention, Extraction, Features, PaperTable, Verdict};
+use unimse_eval::{Cell, Context, Convention, Extraction, Features, Metric, PaperTable, Verdict};
 
 const PATH: &str = "data/paper/unimse.toml";
 const TEXT: &str = include_str!("../../../data/paper/unimse.toml");
@@ -33,14 +33,20 @@ fn the_table_holds_what_the_paper_prints() {
     let value = |corpus, metric| table.cell(corpus, metric).unwrap().value;
     let percent = |corpus, metric| (value(corpus, metric) * 1e4).round() / 1e2;
     assert_eq!(
-        [value("mosi", "mae"), value("mosi", "corr")],
+        [value("mosi", Metric::Mae), value("mosi", Metric::Corr)],
         [0.691, 0.809]
     );
     assert_eq!(
-        [value("mosei", "mae"), value("mosei", "corr")],
+        [value("mosei", Metric::Mae), value("mosei", Metric::Corr)],
         [0.523, 0.773]
     );
-    let sentiment = ["acc7", "acc2_has0", "acc2_non0", "f1_has0", "f1_non0"];
+    let sentiment = [
+        Metric::Acc7,
+        Metric::Acc2Has0,
+        Metric::Acc2Non0,
+        Metric::F1Has0,
+        Metric::F1Non0,
+    ];
     assert_eq!(
         sentiment.map(|metric| percent("mosi", metric)),
         [48.68, 85.85, 86.90, 85.83, 86.42]
@@ -49,7 +55,7 @@ fn the_table_holds_what_the_paper_prints() {
         sentiment.map(|metric| percent("mosei", metric)),
         [54.39, 85.86, 87.50, 85.79, 87.46]
     );
-    let emotion = ["accuracy", "weighted_f1"];
+    let emotion = [Metric::Accuracy, Metric::WeightedF1];
     assert_eq!(
         emotion.map(|metric| percent("meld", metric)),
         [65.09, 65.51]
@@ -59,9 +65,9 @@ fn the_table_holds_what_the_paper_prints() {
         [70.56, 70.66]
     );
     let doubtful: Vec<&Cell> = table.cells.iter().filter(|cell| !cell.confirmed).collect();
-    assert_eq!(doubtful, [table.cell("mosei", "f1_has0").unwrap()]);
+    assert_eq!(doubtful, [table.cell("mosei", Metric::F1Has0).unwrap()]);
     assert_eq!(table.cells.len(), 2 * 7 + 2 * 2);
-    assert_eq!(table.cell("mosi", "acc5"), None);
+    assert_eq!(table.cell("mosi", Metric::Acc5), None);
 }
 
 #[test]
@@ -70,12 +76,12 @@ fn in_the_same_setting_the_better_value_counts() {
     let verdict = |corpus, metric, value| {
         table.verdict(table.cell(corpus, metric).unwrap(), value, &same(&table))
     };
-    assert_eq!(verdict("mosi", "mae", 0.691), Verdict::Reached);
-    assert_eq!(verdict("mosi", "mae", 0.692), Verdict::Below);
-    assert_eq!(verdict("meld", "weighted_f1", 0.66), Verdict::Reached);
-    assert_eq!(verdict("meld", "weighted_f1", 0.65), Verdict::Below);
+    assert_eq!(verdict("mosi", Metric::Mae, 0.691), Verdict::Reached);
+    assert_eq!(verdict("mosi", Metric::Mae, 0.692), Verdict::Below);
+    assert_eq!(verdict("meld", Metric::WeightedF1, 0.66), Verdict::Reached);
+    assert_eq!(verdict("meld", Metric::WeightedF1, 0.65), Verdict::Below);
     assert!(matches!(
-        verdict("meld", "weighted_f1", f64::NAN),
+        verdict("meld", Metric::WeightedF1, f64::NAN),
         Verdict::NotComparable { .. }
     ));
 }
@@ -83,7 +89,7 @@ fn in_the_same_setting_the_better_value_counts() {
 #[test]
 fn any_other_setting_is_not_comparable_and_says_why() {
     let table = table();
-    let reason = |corpus: &str, metric: &str, change: fn(&mut Context)| {
+    let reason = |corpus: &str, metric: Metric, change: fn(&mut Context)| {
         let mut context = same(&table);
         change(&mut context);
         match table.verdict(table.cell(corpus, metric).unwrap(), 1.0, &context) {
@@ -92,11 +98,11 @@ fn any_other_setting_is_not_comparable_and_says_why() {
         }
     };
     assert_eq!(
-        reason("mosi", "acc7", |context| context.synthetic = true),
+        reason("mosi", Metric::Acc7, |context| context.synthetic = true),
         "synthetic corpora"
     );
     let check = |change: fn(&mut Context), expected: &str| {
-        assert_eq!(reason("meld", "accuracy", change), expected);
+        assert_eq!(reason("meld", Metric::Accuracy, change), expected);
     };
     check(
         |context| context.backbone = Some("minilm".to_owned()),
@@ -127,20 +133,20 @@ fn any_other_setting_is_not_comparable_and_says_why() {
         |context| context.features = Features::default(),
         "other audio features: none, the paper has mel-spectrogram; other video features: none, the paper has efficientnet",
     );
-    let subset = reason("meld", "accuracy", |context| {
+    let subset = reason("meld", Metric::Accuracy, |context| {
         context.corpora.retain(|corpus| corpus.starts_with('m'))
     });
     assert_eq!(subset, "subset of corpora: without iemocap");
-    let more = reason("meld", "accuracy", |context| {
+    let more = reason("meld", Metric::Accuracy, |context| {
         context.corpora.push("sims".to_owned())
     });
     assert_eq!(more, "further corpora: sims");
     let mult = |context: &mut Context| context.convention = Convention::Mult;
     assert_eq!(
-        reason("mosi", "f1_non0", mult),
+        reason("mosi", Metric::F1Non0, mult),
         "other convention: mult, the paper has mmsa"
     );
-    assert_eq!(reason("meld", "accuracy", mult), "reached");
+    assert_eq!(reason("meld", Metric::Accuracy, mult), "reached");
 }
 
 /// A publication that says everything about its audio.
@@ -159,7 +165,7 @@ fn particular() -> PaperTable {
 #[test]
 fn every_attribute_that_the_paper_gives_its_features_is_compared() {
     let table = particular();
-    let cell = table.cell("meld", "accuracy").unwrap();
+    let cell = table.cell("meld", Metric::Accuracy).unwrap();
     let check = |change: fn(&mut Extraction), expected: &str| {
         let mut context = same(&table);
         change(context.features.audio.as_mut().unwrap());
@@ -219,7 +225,7 @@ fn what_the_paper_does_not_say_is_not_compared() {
         features: particular().features,
         ..same(&table)
     };
-    let verdict = table.verdict(table.cell("mosi", "mae").unwrap(), 0.7, &context);
+    let verdict = table.verdict(table.cell("mosi", Metric::Mae).unwrap(), 0.7, &context);
     assert_eq!(verdict, Verdict::Below);
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::vocabulary;
 use crate::parse::{ParseError, Parsed, parse};
-use crate::{Field, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
+use crate::{Field, FieldValue, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
 
 /// Largest absolute intensity.
 const LIMIT: f32 = 3.0;
@@ -22,25 +22,14 @@ vocabulary! {
     Triple = "triple",
 }
 
-/// One column of the text form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Slot {
-    Polarity,
-    Intensity,
-    Meld,
-    Iemocap,
-    Emotion,
-}
+/// One column of the text form: the fields whose value may stand there, the first known one as written.
+pub(crate) type Column = Vec<Field>;
 
-impl Slot {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Polarity => "polarity",
-            Self::Intensity => "intensity",
-            Self::Meld => "meld",
-            Self::Iemocap => "iemocap",
-            Self::Emotion => "emotion",
-        }
+/// Name of a column in messages.
+pub(crate) fn column_name(column: &[Field]) -> &'static str {
+    match column {
+        [field] => field.name(),
+        _ => "emotion",
     }
 }
 
@@ -63,7 +52,7 @@ impl Slot {
 pub struct Grammar {
     /// Layout.
     pub form: Form,
-    /// The fields of the run ([`fields_present`](crate::fields_present)); the order written here does not matter.
+    /// The fields of the run beside the polarity ([`fields_present`](crate::fields_present)); the order written here does not matter.
     pub fields: Vec<Field>,
     /// Decimals of a printed intensity: 1 by default, at most 4 (more are read as 4).
     pub decimals: u8,
@@ -74,7 +63,7 @@ impl Grammar {
     pub fn new(fields: &[Field]) -> Self {
         Self {
             form: Form::Fields,
-            fields: Field::ALL
+            fields: Field::BORROWED
                 .into_iter()
                 .filter(|field| fields.contains(field))
                 .collect(),
@@ -93,27 +82,20 @@ impl Grammar {
             .intensity
             .filter(|value| value.is_finite())
             .map(|value| self.units(value));
-        let columns = self.slots().into_iter().map(|slot| match slot {
-            Slot::Polarity => match units {
+        let value = |field: Field| match (field, label.get(field)) {
+            (Field::Polarity, _) => Some(match units {
                 Some(units) if self.has(Field::Intensity) => sign(units).to_string(),
                 _ => label.polarity.to_string(),
-            },
-            Slot::Intensity => {
-                units.map_or_else(|| UNKNOWN.to_owned(), |units| self.decimal(units))
+            }),
+            (Field::Intensity, _) => units.map(|units| self.decimal(units)),
+            (field, Some(FieldValue::Class(class))) => {
+                Some((*field.classes()?.get(class)?).to_owned())
             }
-            Slot::Meld => name(label.meld.map(MeldEmotion::name)),
-            Slot::Iemocap => name(label.iemocap.map(IemocapEmotion::name)),
-            Slot::Emotion => {
-                let meld = label
-                    .meld
-                    .filter(|_| self.has(Field::Meld))
-                    .map(MeldEmotion::name);
-                let iemocap = label
-                    .iemocap
-                    .filter(|_| self.has(Field::Iemocap))
-                    .map(IemocapEmotion::name);
-                name(meld.or(iemocap))
-            }
+            _ => None,
+        };
+        let columns = self.columns().into_iter().map(|column| {
+            let known = column.into_iter().find_map(value);
+            known.unwrap_or_else(|| UNKNOWN.to_owned())
         });
         columns.collect::<Vec<_>>().join(",")
     }
@@ -170,20 +152,16 @@ impl Grammar {
     }
 
     /// The columns in order.
-    pub(crate) fn slots(&self) -> Vec<Slot> {
-        let mut slots = vec![Slot::Polarity];
-        if self.has(Field::Intensity) {
-            slots.push(Slot::Intensity);
-        }
-        let (meld, iemocap) = (self.has(Field::Meld), self.has(Field::Iemocap));
+    pub(crate) fn columns(&self) -> Vec<Column> {
+        let mut columns = vec![vec![Field::Polarity]];
+        columns.extend(self.has(Field::Intensity).then(|| vec![Field::Intensity]));
+        let emotions = [Field::Meld, Field::Iemocap].into_iter();
+        let emotions: Vec<Field> = emotions.filter(|&field| self.has(field)).collect();
         match self.form {
-            Form::Fields => {
-                slots.extend(meld.then_some(Slot::Meld));
-                slots.extend(iemocap.then_some(Slot::Iemocap));
-            }
-            Form::Triple => slots.extend((meld || iemocap).then_some(Slot::Emotion)),
+            Form::Fields => columns.extend(emotions.into_iter().map(|field| vec![field])),
+            Form::Triple => columns.extend((!emotions.is_empty()).then_some(emotions)),
         }
-        slots
+        columns
     }
 
     pub(crate) fn has(&self, field: Field) -> bool {
@@ -266,10 +244,6 @@ impl Grammar {
 
 fn sign(units: i32) -> Polarity {
     Polarity::from_score(units as f32)
-}
-
-fn name(known: Option<&str>) -> String {
-    known.unwrap_or(UNKNOWN).to_owned()
 }
 
 /// The values, or the single choice of none.

@@ -23,8 +23,8 @@
 //!
 //! How far such labels can be trusted is measured by [`agreement`]: donors are asked for labels that are known.
 //!
-//! In one file each: the closed vocabularies (`names`), what they have in common (`affect`), taxonomies by configuration
-//! (`custom`), labels with their provenance (`label`), the text form (`grammar`), its total parser (`parse`), what a
+//! In one file each: the closed vocabularies (`names`), the fields of a label and one thing for each (`field`), what emotions have in
+//! common (`affect`), taxonomies by configuration (`custom`), labels with their provenance (`label`), the text form (`grammar`), its total parser (`parse`), what a
 //! corpus brings (`sample`), the protocol (`unify`), its measurement (`agreement`), the nearest-neighbour search over
 //! blocks (`search`) and the matrix product under it (`product`).
 //!
@@ -35,6 +35,7 @@
 mod affect;
 mod agreement;
 mod custom;
+mod field;
 mod grammar;
 mod label;
 mod names;
@@ -47,6 +48,7 @@ mod unify;
 pub use affect::{Affect, BasicEmotion};
 pub use agreement::{Agreement, Judged, Question, agreement};
 pub use custom::{CustomEmotion, CustomTaxonomy, TaxonomyError};
+pub use field::{FieldValue, LabelledField, PerField};
 pub use grammar::{Form, Grammar};
 pub use label::{Donor, Labelled, PlainLabel, UniversalLabel};
 pub use names::{

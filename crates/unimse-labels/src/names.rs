@@ -176,8 +176,10 @@ impl Taxonomy {
 }
 
 vocabulary! {
-    /// A field of the universal label beside the polarity.
+    /// A part of the universal label (paper, section 3.2).
     Field, "field":
+    /// Direction of the sentiment, which every labelled utterance has of its own.
+    Polarity = "polarity",
     /// Strength of the sentiment in [-3, 3], from the corpora for sentiment analysis.
     Intensity = "intensity",
     /// Emotion in the taxonomy of MELD.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::grammar::{Slot, UNKNOWN};
+use crate::grammar::{Column, UNKNOWN, column_name};
 use crate::{Field, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
 
 /// A label read from text.
@@ -108,7 +108,7 @@ pub(crate) fn parse(grammar: &Grammar, text: &str) -> Result<Parsed, ParseError>
     }
 
     // Every piece goes to the first open column from the cursor on that understands it, else to one before it.
-    let mut open = grammar.slots();
+    let mut open = grammar.columns();
     let mut skipped = Vec::new();
     let mut draft = Draft::default();
     for piece in pieces {
@@ -130,9 +130,11 @@ pub(crate) fn parse(grammar: &Grammar, text: &str) -> Result<Parsed, ParseError>
         }));
     }
     skipped.append(&mut open);
-    let absent = skipped.into_iter().filter(|&slot| slot != Slot::Polarity);
-    repairs.extend(absent.map(|slot| Repair::Missing {
-        column: slot.name(),
+    let absent = skipped
+        .iter()
+        .filter(|column| column[..] != [Field::Polarity]);
+    repairs.extend(absent.map(|column| Repair::Missing {
+        column: column_name(column),
     }));
 
     let polarity = match (draft.polarity, draft.intensity.map(Polarity::from_score)) {
@@ -164,40 +166,48 @@ pub(crate) fn parse(grammar: &Grammar, text: &str) -> Result<Parsed, ParseError>
     })
 }
 
-/// Reads `piece` into the first of `slots` that understands it: the position and the canonical spelling.
+/// Reads `piece` into the first of `columns` that understands it: the position and the canonical spelling.
 fn understand(
     grammar: &Grammar,
-    slots: &[Slot],
+    columns: &[Column],
     piece: &str,
     draft: &mut Draft,
 ) -> Option<(usize, String)> {
     let word = piece.to_ascii_lowercase();
-    slots
+    columns
         .iter()
         .enumerate()
-        .find_map(|(at, &slot)| Some((at, read(grammar, slot, &word, draft)?)))
+        .find_map(|(at, column)| Some((at, read(grammar, column, &word, draft)?)))
 }
 
-/// Reads a lower-case word as the value of `slot`: its canonical spelling, or `None` where it is no such value.
-fn read(grammar: &Grammar, slot: Slot, word: &str, draft: &mut Draft) -> Option<String> {
-    match slot {
-        Slot::Polarity => draft.polarity = Some(word.parse().ok()?),
-        _ if word == UNKNOWN => {}
-        Slot::Intensity => {
-            let value = word.parse::<f32>().ok().filter(|value| value.is_finite())?;
-            draft.intensity = Some(grammar.round(value));
-            return Some(grammar.text(value));
-        }
-        Slot::Meld => draft.meld = Some(word.parse().ok()?),
-        Slot::Iemocap => draft.iemocap = Some(word.parse().ok()?),
-        Slot::Emotion => {
-            let meld = word.parse().ok().filter(|_| grammar.has(Field::Meld));
-            let iemocap = word.parse().ok().filter(|_| grammar.has(Field::Iemocap));
-            if meld.is_none() && iemocap.is_none() {
-                return None;
-            }
-            (draft.meld, draft.iemocap) = (meld, iemocap);
-        }
+/// Reads a lower-case word as the value of every field of `column` that has it: its canonical spelling, or `None` where none has.
+fn read(grammar: &Grammar, column: &[Field], word: &str, draft: &mut Draft) -> Option<String> {
+    if word == UNKNOWN && column != [Field::Polarity] {
+        return Some(word.to_owned());
     }
-    Some(word.to_owned())
+    if column == [Field::Intensity] {
+        let value = word.parse::<f32>().ok().filter(|value| value.is_finite())?;
+        draft.intensity = Some(grammar.round(value));
+        return Some(grammar.text(value));
+    }
+    let mut known = false;
+    for field in column {
+        known |= match field {
+            Field::Polarity => put(&mut draft.polarity, word),
+            Field::Intensity => false,
+            Field::Meld => put(&mut draft.meld, word),
+            Field::Iemocap => put(&mut draft.iemocap, word),
+        };
+    }
+    known.then(|| word.to_owned())
+}
+
+/// Puts the class named `word` into its place; whether there is such a class.
+fn put<T: std::str::FromStr>(place: &mut Option<T>, word: &str) -> bool {
+    let class = word.parse().ok();
+    let known = class.is_some();
+    if known {
+        *place = class;
+    }
+    known
 }

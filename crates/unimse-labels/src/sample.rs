@@ -96,6 +96,7 @@ impl Sample {
     /// Whether the corpus gives this field.
     pub fn has(&self, field: Field) -> bool {
         match field {
+            Field::Polarity => self.polarity.is_some(),
             Field::Intensity => self.intensity.is_some(),
             Field::Meld => self.meld.is_some(),
             Field::Iemocap => self.iemocap.is_some(),
@@ -103,9 +104,9 @@ impl Sample {
     }
 }
 
-/// The fields that some sample of the run has, in canonical order: those of the run's [`Grammar`](crate::Grammar).
+/// The fields beside the polarity that some sample of the run has, in canonical order: those of the run's [`Grammar`](crate::Grammar).
 pub fn fields_present(samples: &[Sample]) -> Vec<Field> {
-    Field::ALL
+    Field::BORROWED
         .into_iter()
         .filter(|&field| samples.iter().any(|sample| sample.has(field)))
         .collect()

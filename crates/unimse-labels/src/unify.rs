@@ -7,8 +7,8 @@ use thiserror::Error;
 use crate::names::vocabulary;
 use crate::search::{Block, Candidate, Key, Matches, SearchError, fault, insert, search};
 use crate::{
-    Donor, Field, IemocapEmotion, Labelled, MeldEmotion, Polarity, Sample, Split, UniversalLabel,
-    fields_present,
+    Donor, Field, IemocapEmotion, Labelled, MeldEmotion, PerField, Polarity, Sample, Split,
+    UniversalLabel, fields_present,
 };
 
 vocabulary! {
@@ -163,7 +163,7 @@ pub fn unify(
             options,
             present: &present,
         };
-        let found = |field: Field| donors[field.index()][at];
+        let found = |field: Field| donors[field][at];
         Some(UniversalLabel {
             polarity,
             intensity: complete.field(Field::Intensity, found(Field::Intensity), 0.0, |s| {
@@ -274,8 +274,11 @@ fn donors(
     embeddings: &[f32],
     dim: usize,
     options: &UnifyOptions,
-) -> Result<[Vec<Best>; 3], UnifyError> {
-    let mut best = Field::ALL.map(|_| vec![[Candidate::NONE; 2]; samples.len()]);
+) -> Result<PerField<Vec<Best>>, UnifyError> {
+    let mut best = PerField::<Vec<Best>>::default();
+    for field in Field::BORROWED {
+        best[field] = vec![[Candidate::NONE; 2]; samples.len()];
+    }
     for classes in classes(samples, order, options) {
         for (a, left) in classes.iter().enumerate() {
             for (b, right) in classes.iter().enumerate().skip(a + 1) {
@@ -285,9 +288,9 @@ fn donors(
                 let (of_left, of_right) = search(dim, 2, left.blocks(embeddings, dim), || {
                     right.blocks(embeddings, dim)
                 })?;
-                for field in Field::ALL {
+                for field in Field::BORROWED {
                     let (from_left, from_right) = (a & bit(field) != 0, b & bit(field) != 0);
-                    let best = &mut best[field.index()];
+                    let best = &mut best[field];
                     let mut add = |class: &Class, found: &Matches| {
                         for (at, &row) in class.rows.iter().enumerate() {
                             found
@@ -346,7 +349,7 @@ fn classes(samples: &[Sample], order: &[usize], options: &UnifyOptions) -> [[Cla
 
 /// The set of fields that a sample has, as bits.
 fn signature(sample: &Sample) -> usize {
-    Field::ALL
+    Field::BORROWED
         .into_iter()
         .filter(|&field| sample.has(field))
         .map(bit)
@@ -354,7 +357,8 @@ fn signature(sample: &Sample) -> usize {
 }
 
 fn bit(field: Field) -> usize {
-    1 << field.index()
+    let place = Field::BORROWED.iter().position(|&one| one == field);
+    place.map_or(0, |place| 1 << place)
 }
 
 /// The samples in the order of (corpus, utterance_id): position there is the rank that breaks ties.

@@ -56,6 +56,7 @@ fn found<T: std::fmt::Debug>(field: &Labelled<T>) -> Found {
 
 fn gold(sample: &Sample, field: Field) -> Option<String> {
     match field {
+        Field::Polarity => sample.polarity.map(|value| format!("{value:?}")),
         Field::Intensity => sample.intensity.map(|value| format!("{value:?}")),
         Field::Meld => sample.meld.map(|value| format!("{value:?}")),
         Field::Iemocap => sample.iemocap.map(|value| format!("{value:?}")),

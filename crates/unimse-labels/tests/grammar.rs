@@ -286,7 +286,7 @@ fn names_are_canonical() {
 }
 
 fn grammars() -> impl Strategy<Value = Grammar> {
-    let fields = proptest::sample::subsequence(Field::ALL.to_vec(), 0..=3);
+    let fields = proptest::sample::subsequence(Field::BORROWED.to_vec(), 0..=3);
     (fields, 0..6_u8, any::<bool>()).prop_map(|(fields, decimals, triple)| Grammar {
         form: if triple { Form::Triple } else { Form::Fields },
         fields,

@@ -4,18 +4,23 @@
 //! which fields of the label are settled by the tokens before it; that is all the search needs to turn token
 //! probabilities into probabilities of polarity, intensity and emotions.
 
-use unimse_labels::{Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
+use unimse_labels::{Field, FieldValue, Grammar, PerField, PlainLabel, Polarity};
 
 use crate::error::{ModelError, Result};
 
-/// Number of values a search keeps distributions of, in the order polarity, intensity, meld, iemocap.
-pub(crate) const FIELDS: usize = 4;
-const NONE: i32 = -1;
-const OPEN: i32 = -2;
-
-/// What the tokens up to a node say about each field: the index of its value, [`NONE`] or [`OPEN`].
+/// What the tokens up to a node say about a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Settled([i32; FIELDS]);
+enum Known {
+    /// Labels below the node differ in it.
+    Open,
+    /// No label below the node has it.
+    Absent,
+    /// Index of the value that every label below the node has.
+    Value(usize),
+}
+
+/// What the tokens up to a node say about each field.
+type Settled = PerField<Known>;
 
 #[derive(Debug)]
 struct Node {
@@ -73,7 +78,7 @@ impl Automaton {
                     tree.vocabulary.push(token);
                     tree.vocabulary.len() as u32 - 1
                 });
-                tree.nodes[at].settled = tree.nodes[at].settled.merge(settled);
+                tree.nodes[at].settled = merge(&tree.nodes[at].settled, &settled);
                 let next = tree.nodes[at]
                     .children
                     .iter()
@@ -104,18 +109,16 @@ impl Automaton {
     }
 
     fn settle(&self, label: &PlainLabel) -> Settled {
-        let intensity = label.intensity.and_then(|value| {
-            self.intensities
-                .binary_search_by(|v| v.total_cmp(&value))
-                .ok()
-        });
-        let index = |value: Option<usize>| value.map_or(NONE, |i| i as i32);
-        Settled([
-            label.polarity.index() as i32,
-            index(intensity),
-            index(label.meld.map(MeldEmotion::index)),
-            index(label.iemocap.map(IemocapEmotion::index)),
-        ])
+        PerField::from_fn(|field| {
+            let index = label.get(field).and_then(|value| match value {
+                FieldValue::Class(class) => Some(class),
+                FieldValue::Score(score) => {
+                    let order = |known: &f32| known.total_cmp(&score);
+                    self.intensities.binary_search_by(order).ok()
+                }
+            });
+            index.map_or(Known::Absent, Known::Value)
+        })
     }
 
     /// Token ids in the order the logits of a search have.
@@ -148,51 +151,54 @@ impl Automaton {
     }
 
     /// Index of the value of `field` that every label below `node` has; `None` where they differ or have none.
-    pub(crate) fn settled(&self, node: u32, field: usize) -> Option<usize> {
-        usize::try_from(self.nodes[node as usize].settled.0[field]).ok()
+    pub(crate) fn settled(&self, node: u32, field: Field) -> Option<usize> {
+        self.known(node, field).flatten()
     }
 
     /// What every label below `node` has in `field`, which may be no value; `None` where they differ.
-    pub(crate) fn known(&self, node: u32, field: usize) -> Option<Option<usize>> {
-        let settled = self.nodes[node as usize].settled.0[field];
-        (settled != OPEN).then(|| usize::try_from(settled).ok())
+    pub(crate) fn known(&self, node: u32, field: Field) -> Option<Option<usize>> {
+        match self.nodes[node as usize].settled[field] {
+            Known::Open => None,
+            Known::Absent => Some(None),
+            Known::Value(value) => Some(Some(value)),
+        }
     }
 
     /// Whether no token after `node` can change the label.
     pub(crate) fn complete(&self, node: u32) -> bool {
-        !self.nodes[node as usize].settled.0.contains(&OPEN)
+        let settled = &self.nodes[node as usize].settled;
+        settled.iter().all(|(_, known)| *known != Known::Open)
     }
 
     /// The label of a complete node.
     pub(crate) fn label(&self, node: u32) -> PlainLabel {
-        PlainLabel {
-            polarity: self
-                .settled(node, 0)
-                .map_or(Polarity::Neutral, |i| Polarity::ALL[i]),
-            intensity: self.settled(node, 1).map(|i| self.intensities[i]),
-            meld: self.settled(node, 2).map(|i| MeldEmotion::ALL[i]),
-            iemocap: self.settled(node, 3).map(|i| IemocapEmotion::ALL[i]),
+        let mut label = PlainLabel::of_polarity(Polarity::Neutral);
+        for field in Field::ALL {
+            if let Some(value) = self.settled(node, field) {
+                let value = match field {
+                    Field::Intensity => FieldValue::Score(self.intensities[value]),
+                    _ => FieldValue::Class(value),
+                };
+                label.set(field, value);
+            }
         }
+        label
     }
 }
 
-impl Settled {
-    fn merge(self, other: Self) -> Self {
-        let mut merged = self.0;
-        for (mine, theirs) in merged.iter_mut().zip(other.0) {
-            if *mine != theirs {
-                *mine = OPEN;
-            }
-        }
-        Self(merged)
-    }
+/// What is known of the labels of both.
+fn merge(one: &Settled, other: &Settled) -> Settled {
+    PerField::from_fn(|field| match one[field] == other[field] {
+        true => one[field],
+        false => Known::Open,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use unimse_labels::{Field, Form};
+    use unimse_labels::Form;
 
     use super::*;
 
@@ -261,8 +267,11 @@ mod tests {
             .iter()
             .find(|&&(piece, _)| tree.vocabulary()[piece as usize] == i64::from(b'p'))
             .unwrap();
-        assert_eq!(tree.settled(*positive, 0), Some(Polarity::Positive.index()));
-        assert_eq!(tree.settled(*positive, 1), None);
+        assert_eq!(
+            tree.settled(*positive, Field::Polarity),
+            Some(Polarity::Positive.index())
+        );
+        assert_eq!(tree.settled(*positive, Field::Intensity), None);
         let end = tree.forced(*positive, &mut run);
         assert_eq!(
             run.iter().map(|&b| b as u8 as char).collect::<String>(),
@@ -288,7 +297,7 @@ mod tests {
         assert_eq!(tree.intensities().len(), scores);
         let mut found: Vec<_> = (0..tree.nodes() as u32)
             .filter(|&node| tree.children(node).is_empty())
-            .map(|leaf| tree.settled(leaf, 1).unwrap())
+            .map(|leaf| tree.settled(leaf, Field::Intensity).unwrap())
             .collect();
         found.sort_unstable();
         assert!(found.into_iter().eq(0..scores));

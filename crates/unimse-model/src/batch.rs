@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use tch::{Device, Kind, Tensor};
-use unimse_labels::PlainLabel;
+use unimse_labels::{Field, PerField, PlainLabel};
 
 use crate::checkpointing::Tape;
 use crate::error::{ModelError, Result};
@@ -337,37 +337,13 @@ impl Batch {
     }
 }
 
-/// Weight of each part of a label in the loss of one utterance; 0 masks it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FieldWeights {
-    /// Weight of the polarity.
-    pub polarity: f32,
-    /// Weight of the intensity.
-    pub intensity: f32,
-    /// Weight of the MELD emotion.
-    pub meld: f32,
-    /// Weight of the IEMOCAP emotion.
-    pub iemocap: f32,
-}
-
-impl Default for FieldWeights {
-    fn default() -> Self {
-        Self {
-            polarity: 1.0,
-            intensity: 1.0,
-            meld: 1.0,
-            iemocap: 1.0,
-        }
-    }
-}
-
 /// What one utterance should be answered with. A field that is `None` in the label is masked whatever its weight.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// The label.
     pub label: PlainLabel,
-    /// How much each part of it counts.
-    pub weights: FieldWeights,
+    /// How much each field counts in the loss; 0 masks it.
+    pub weights: PerField<f32>,
 }
 
 /// Losses of one batch; [`Losses::backward`] computes their gradients. `'m` is the life of the model.
@@ -421,6 +397,17 @@ pub struct Prediction {
 }
 
 impl Prediction {
+    /// Probability of each class of a field, in canonical order; `None` for the intensity and for a field that the model does not speak.
+    #[must_use]
+    pub fn classes(&self, field: Field) -> Option<&[f64]> {
+        match field {
+            Field::Polarity => Some(&self.polarity),
+            Field::Intensity => None,
+            Field::Meld => self.meld.as_deref(),
+            Field::Iemocap => self.iemocap.as_deref(),
+        }
+    }
+
     /// Expected intensity under [`Prediction::intensity`]; 0 where there is none.
     pub fn expected_intensity(&self) -> f64 {
         self.intensity

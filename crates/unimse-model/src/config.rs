@@ -28,6 +28,17 @@ pub enum Decoder {
     T5,
 }
 
+impl Decoder {
+    /// `label` or `t5`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Label => "label",
+            Self::T5 => "t5",
+        }
+    }
+}
+
 /// One input modality.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -4,15 +4,12 @@
 //! A label is many tokens here, so not every beginning of one can be followed; what was not bounds the error ([`Marginals`]).
 
 use tch::{Kind, Tensor};
-use unimse_labels::Grammar;
+use unimse_labels::{Field, Grammar};
 
 use crate::automaton::Automaton;
 use crate::batch::Prediction;
-use crate::marginals::{Column, Follow, Marginals};
+use crate::marginals::{Follow, Marginals};
 use crate::t5::{Decoding, score};
-
-/// Index of the polarity among the fields of the automaton; the columns follow it.
-const POLARITY: usize = 0;
 
 /// One way to begin a label.
 #[derive(Debug, Clone, Copy)]
@@ -243,22 +240,16 @@ impl Found {
     ) {
         let mass = prefix.log.exp();
         // The value of a field beside its polarity, once both are known.
-        let known = |node: u32, field: usize| {
+        let known = |node: u32, field: Field| {
             Some((
-                automaton.settled(node, POLARITY)?,
+                automaton.settled(node, Field::Polarity)?,
                 automaton.known(node, field)?,
             ))
         };
-        let new = |field: usize| {
-            known(prefix.node, field)
-                .filter(|_| before.is_none_or(|node| known(node, field).is_none()))
-        };
-        if let Some((polarity, _)) = new(POLARITY) {
-            self.marginals.add_polarity(polarity, mass);
-        }
-        for column in Column::ALL {
-            if let Some((polarity, value)) = new(column as usize + 1) {
-                self.marginals.add(column, polarity, value, mass);
+        for field in Field::ALL {
+            let before = before.and_then(|node| known(node, field));
+            if let (None, Some((polarity, value))) = (before, known(prefix.node, field)) {
+                self.marginals.add(field, polarity, value, mass);
             }
         }
         if automaton.complete(prefix.node) {

@@ -17,7 +17,7 @@
 use tch::nn::Path;
 use tch::{Device, Kind, Tensor};
 use unimse_contrastive::masked_mean;
-use unimse_labels::{Field, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
+use unimse_labels::{Field, FieldValue, Grammar, PlainLabel, Polarity};
 
 use crate::batch::{Prediction, Target};
 use crate::checkpointing::Tape;
@@ -41,8 +41,7 @@ const TOGETHER: i64 = 8;
 /// A field of the label and where its tokens lie in the vocabulary.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    /// `None` is the polarity.
-    field: Option<Field>,
+    field: Field,
     first: i64,
     count: i64,
 }
@@ -64,17 +63,9 @@ impl Vocabulary {
             .collect();
         let mut size = FIRST;
         let mut slots = Vec::new();
-        let fields = Field::ALL
-            .into_iter()
-            .filter(|field| grammar.fields.contains(field))
-            .map(Some);
-        for field in [None].into_iter().chain(fields) {
-            let count = match field {
-                None => Polarity::ALL.len(),
-                Some(Field::Intensity) => intensities.len(),
-                Some(Field::Meld) => MeldEmotion::ALL.len(),
-                Some(Field::Iemocap) => IemocapEmotion::ALL.len(),
-            } as i64;
+        let spoken = |field: &Field| *field == Field::Polarity || grammar.fields.contains(field);
+        for field in Field::ALL.into_iter().filter(spoken) {
+            let count = field.classes().map_or(intensities.len(), <[_]>::len) as i64;
             slots.push(Slot {
                 field,
                 first: size,
@@ -92,7 +83,7 @@ impl Vocabulary {
     /// The place of the second emotion, which does not see the intensity: the token of slot `n` stands at place `n + 1` and is
     /// predicted at place `n`. `None` where the grammar lacks one of the three.
     fn blind(&self) -> Option<Blind> {
-        let slot = |field| self.slots.iter().position(|slot| slot.field == Some(field));
+        let slot = |field| self.slots.iter().position(|slot| slot.field == field);
         let (intensity, _, second) = (
             slot(Field::Intensity)?,
             slot(Field::Meld)?,
@@ -107,13 +98,12 @@ impl Vocabulary {
     /// Token of each slot; `unknown` where the label has no value.
     fn tokens(&self, label: &PlainLabel) -> Vec<i64> {
         let token = |slot: &Slot| {
-            let index = match slot.field {
-                None => Some(self.polarity(label).index()),
-                Some(Field::Intensity) => label
-                    .intensity
-                    .map(|score| self.nearest(score, self.polarity(label))),
-                Some(Field::Meld) => label.meld.map(MeldEmotion::index),
-                Some(Field::Iemocap) => label.iemocap.map(IemocapEmotion::index),
+            let polarity = self.polarity(label);
+            let index = match (slot.field, label.get(slot.field)) {
+                (Field::Polarity, _) => Some(polarity.index()),
+                (_, Some(FieldValue::Class(class))) => Some(class),
+                (_, Some(FieldValue::Score(score))) => Some(self.nearest(score, polarity)),
+                (_, None) => None,
             };
             index.map_or(UNKNOWN, |index| slot.first + index as i64)
         };
@@ -143,7 +133,7 @@ impl Vocabulary {
     /// Tokens that may follow in `slot` beside `polarity`.
     fn allowed(&self, slot: &Slot, polarity: Polarity) -> std::ops::Range<i64> {
         match slot.field {
-            Some(Field::Intensity) => {
+            Field::Intensity => {
                 let scores = self.scores(polarity);
                 slot.first + scores.start as i64..slot.first + scores.end as i64
             }
@@ -296,19 +286,15 @@ impl LabelDecoder {
                 if token == UNKNOWN {
                     continue;
                 }
-                let weights = &target.weights;
-                match (slot.field, target.label.intensity) {
-                    (Some(Field::Intensity), Some(score)) => {
+                let weight = target.weights[slot.field];
+                match target.label.get(slot.field) {
+                    Some(FieldValue::Score(score)) => {
                         for (index, share) in self.vocabulary.gaussian(score, polarity, self.sigma)
                         {
-                            wanted[cell + slot.first as usize + index] = share * weights.intensity;
+                            wanted[cell + slot.first as usize + index] = share * weight;
                         }
                     }
-                    (None | Some(Field::Intensity), _) => {
-                        wanted[cell + token as usize] = weights.polarity
-                    }
-                    (Some(Field::Meld), _) => wanted[cell + token as usize] = weights.meld,
-                    (Some(Field::Iemocap), _) => wanted[cell + token as usize] = weights.iemocap,
+                    _ => wanted[cell + token as usize] = weight,
                 }
             }
         }

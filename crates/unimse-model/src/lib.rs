@@ -44,8 +44,7 @@ pub mod unimodel;
 pub mod weights;
 
 pub use batch::{
-    Batch, BatchError, FeatureGroup, FieldWeights, Losses, ModalityBatch, Prediction, SequenceRef,
-    Target,
+    Batch, BatchError, FeatureGroup, Losses, ModalityBatch, Prediction, SequenceRef, Target,
 };
 pub use config::{Backbone, ConfigError, Decoder, FeatureDims, Modality, ModelConfig};
 pub use encoder::{Hook, TextEncoder, no_hook};

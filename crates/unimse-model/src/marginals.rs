@@ -7,30 +7,18 @@
 
 use std::ops::Range;
 
-use unimse_labels::{Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
+use unimse_labels::{Field, Grammar, PerField, PlainLabel, Polarity};
 
 use crate::batch::Prediction;
-
-/// A field beside the polarity, in the order of the text form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Column {
-    Intensity,
-    Meld,
-    Iemocap,
-}
-
-impl Column {
-    pub(crate) const ALL: [Self; 3] = [Self::Intensity, Self::Meld, Self::Iemocap];
-}
 
 /// Masses of the values of every field, by polarity.
 #[derive(Debug, Clone)]
 pub(crate) struct Marginals {
     polarity: [f64; 3],
-    /// `[column][polarity][value]`; no value where the grammar lacks the column.
-    columns: [[Vec<f64>; 3]; 3],
-    /// `[column][polarity]`: mass of labels that have no value there, as a triple has one emotion of two.
-    absent: [[f64; 3]; 3],
+    /// By field, then `[polarity][value]`; no value for the polarity itself and where the grammar lacks the field.
+    values: PerField<[Vec<f64>; 3]>,
+    /// By field, then `[polarity]`: mass of labels that have no value there, as a triple has one emotion of two.
+    absent: PerField<[f64; 3]>,
     /// Which intensities a polarity has.
     scores: [Range<usize>; 3],
 }
@@ -38,47 +26,38 @@ pub(crate) struct Marginals {
 impl Marginals {
     /// Nothing booked yet. `intensities` are the scores that the grammar prints, ascending.
     pub(crate) fn new(grammar: &Grammar, intensities: &[f32]) -> Self {
-        let has = |field| grammar.fields.contains(&field);
-        let count = |there: bool, values: usize| if there { values } else { 0 };
-        let sizes = [
-            intensities.len(),
-            count(has(unimse_labels::Field::Meld), MeldEmotion::ALL.len()),
-            count(
-                has(unimse_labels::Field::Iemocap),
-                IemocapEmotion::ALL.len(),
-            ),
-        ];
+        let size = |field: Field| match field {
+            Field::Polarity => 0,
+            field if !grammar.fields.contains(&field) => 0,
+            field => field.classes().map_or(intensities.len(), <[_]>::len),
+        };
         Self {
             polarity: [0.0; 3],
-            columns: sizes.map(|size| std::array::from_fn(|_| vec![0.0; size])),
-            absent: [[0.0; 3]; 3],
+            values: PerField::from_fn(|field| std::array::from_fn(|_| vec![0.0; size(field)])),
+            absent: PerField::default(),
             scores: Polarity::ALL.map(|polarity| scores(intensities, polarity)),
         }
     }
 
-    /// Books the mass of a polarity.
-    pub(crate) fn add_polarity(&mut self, polarity: usize, mass: f64) {
-        self.polarity[polarity] += mass;
-    }
-
-    /// Books the mass of a value beside its polarity; `None` is that of labels without one.
-    pub(crate) fn add(&mut self, column: Column, polarity: usize, value: Option<usize>, mass: f64) {
-        match value {
-            Some(value) => self.columns[column as usize][polarity][value] += mass,
-            None => self.absent[column as usize][polarity] += mass,
+    /// Books the mass of a value of `field` beside its polarity; `None` is that of labels without one.
+    pub(crate) fn add(&mut self, field: Field, polarity: usize, value: Option<usize>, mass: f64) {
+        match (field, value) {
+            (Field::Polarity, _) => self.polarity[polarity] += mass,
+            (_, Some(value)) => self.values[field][polarity][value] += mass,
+            (_, None) => self.absent[field][polarity] += mass,
         }
     }
 
-    /// Distribution of a column over the labels that have it, empty where none has, and the mass that was put back.
-    fn column(&self, column: Column) -> (Vec<f64>, f64) {
-        let parts = &self.columns[column as usize];
+    /// Distribution of a field over the labels that have it, empty where none has, and the mass that was put back.
+    fn distribution(&self, field: Field) -> (Vec<f64>, f64) {
+        let parts = &self.values[field];
         let mut out = vec![0.0; parts[0].len()];
         if out.is_empty() {
             return (out, 0.0);
         }
         let (mut put_back, all) = (0.0, self.polarity.iter().sum::<f64>());
         for (polarity, part) in parts.iter().enumerate() {
-            let whole = self.polarity[polarity] - self.absent[column as usize][polarity];
+            let whole = self.polarity[polarity] - self.absent[field][polarity];
             let (whole, booked) = (whole.max(0.0) / all, part.iter().sum::<f64>() / all);
             put_back += (whole - booked).max(0.0);
             if booked > 0.0 {
@@ -87,8 +66,8 @@ impl Marginals {
                 }
             } else {
                 // No beginning of this polarity was followed: all its values alike.
-                let open = match column {
-                    Column::Intensity => self.scores[polarity].clone(),
+                let open = match field {
+                    Field::Intensity => self.scores[polarity].clone(),
                     _ => 0..out.len(),
                 };
                 let share = whole / open.len().max(1) as f64;
@@ -111,7 +90,7 @@ impl Marginals {
         label: Option<PlainLabel>,
     ) -> Prediction {
         let all: f64 = self.polarity.iter().sum();
-        let [intensity, meld, iemocap] = Column::ALL.map(|column| self.column(column));
+        let [intensity, meld, iemocap] = Field::BORROWED.map(|field| self.distribution(field));
         let unexplored = intensity.1.max(meld.1).max(iemocap.1);
         let some = |values: Vec<f64>| (!values.is_empty()).then_some(values);
         let raw = label.map_or_else(String::new, |label| grammar.format(&label));
@@ -132,12 +111,7 @@ impl Marginals {
 }
 
 /// The label of a tree without labels.
-const NEUTRAL: PlainLabel = PlainLabel {
-    polarity: Polarity::Neutral,
-    intensity: None,
-    meld: None,
-    iemocap: None,
-};
+const NEUTRAL: PlainLabel = PlainLabel::of_polarity(Polarity::Neutral);
 
 /// Indices of the ascending `intensities` with the sign of `polarity`.
 pub(crate) fn scores(intensities: &[f32], polarity: Polarity) -> Range<usize> {
@@ -173,18 +147,16 @@ impl Follow {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-    use unimse_labels::Field;
-
     use super::*;
 
     fn booked(followed: &[(usize, usize, f64)]) -> Marginals {
         let grammar = Grammar::new(&[Field::Meld]);
         let mut marginals = Marginals::new(&grammar, &[]);
         for (polarity, mass) in [0.4, 0.4, 0.2].into_iter().enumerate() {
-            marginals.add_polarity(polarity, mass);
+            marginals.add(Field::Polarity, polarity, None, mass);
         }
         for &(polarity, emotion, mass) in followed {
-            marginals.add(Column::Meld, polarity, Some(emotion), mass);
+            marginals.add(Field::Meld, polarity, Some(emotion), mass);
         }
         marginals
     }
@@ -193,7 +165,7 @@ mod tests {
     fn what_was_cut_comes_back_beside_its_polarity() {
         // Half of negative and a quarter of positive were followed; neutral was followed whole.
         let marginals = booked(&[(0, 2, 0.15), (0, 3, 0.05), (1, 0, 0.4), (2, 4, 0.05)]);
-        let (meld, put_back) = marginals.column(Column::Meld);
+        let (meld, put_back) = marginals.distribution(Field::Meld);
         let expected = [0.4, 0.0, 0.4 * 0.75, 0.4 * 0.25, 0.2, 0.0, 0.0];
         assert!(
             meld.iter()
@@ -205,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_polarity_nobody_followed_says_nothing_of_its_emotions() {
-        let (meld, put_back) = booked(&[(0, 2, 0.4), (1, 0, 0.4)]).column(Column::Meld);
+        let (meld, put_back) = booked(&[(0, 2, 0.4), (1, 0, 0.4)]).distribution(Field::Meld);
         assert!((meld[2] - (0.4 + 0.2 / 7.0)).abs() < 1e-12);
         assert!((meld[6] - 0.2 / 7.0).abs() < 1e-12);
         assert!((put_back - 0.2).abs() < 1e-12);
@@ -214,8 +186,8 @@ mod tests {
     #[test]
     fn labels_without_the_field_are_left_aside() {
         let mut marginals = booked(&[(0, 2, 0.1), (1, 0, 0.4), (2, 4, 0.2)]);
-        marginals.add(Column::Meld, 0, None, 0.3);
-        let (meld, put_back) = marginals.column(Column::Meld);
+        marginals.add(Field::Meld, 0, None, 0.3);
+        let (meld, put_back) = marginals.distribution(Field::Meld);
         assert!((meld[2] - 0.1 / 0.7).abs() < 1e-12, "{meld:?}");
         assert!(put_back < 1e-12);
     }

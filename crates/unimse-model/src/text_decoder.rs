@@ -88,24 +88,27 @@ impl TextDecoder {
 
     /// Weight of each column of the text form.
     fn weights(&self, target: &Target) -> Vec<f32> {
-        let (label, weights) = (&target.label, &target.weights);
-        let has = |field| self.grammar.fields.contains(&field);
-        let known = |known: bool, weight: f32| if known { weight } else { 0.0 };
-        let intensity = known(label.intensity.is_some(), weights.intensity);
-        let meld = known(label.meld.is_some(), weights.meld);
-        let iemocap = known(label.iemocap.is_some(), weights.iemocap);
-        let mut columns = vec![weights.polarity];
-        columns.extend(has(Field::Intensity).then_some(intensity));
-        match self.grammar.form {
-            Form::Fields => {
-                columns.extend(has(Field::Meld).then_some(meld));
-                columns.extend(has(Field::Iemocap).then_some(iemocap));
-            }
-            Form::Triple if has(Field::Meld) && label.meld.is_some() => columns.push(meld),
-            Form::Triple => {
-                columns.extend((has(Field::Meld) || has(Field::Iemocap)).then_some(iemocap))
-            }
+        let label = &target.label;
+        let spoken = |field: Field| self.grammar.fields.contains(&field);
+        let weight = |field: Field| match label.get(field) {
+            Some(_) => target.weights[field],
+            None => 0.0,
+        };
+        let mut columns = vec![weight(Field::Polarity)];
+        columns.extend(spoken(Field::Intensity).then(|| weight(Field::Intensity)));
+        let mut emotions: Vec<Field> = [Field::Meld, Field::Iemocap]
+            .into_iter()
+            .filter(|&field| spoken(field))
+            .collect();
+        if self.grammar.form == Form::Triple {
+            // One column holds the first emotion that is known.
+            let known = emotions
+                .iter()
+                .find(|&&field| label.get(field).is_some())
+                .copied();
+            emotions = known.or(emotions.last().copied()).into_iter().collect();
         }
+        columns.extend(emotions.into_iter().map(weight));
         columns
     }
 

@@ -60,7 +60,7 @@ proptest! {
     #[test]
     fn every_output_parses(seed in 0i64..1000, kind in 0usize..3, fields in 0usize..7, triple: bool, decimals in 0u8..3, merges in 0usize..60, beam in 1usize..4, length_penalty in -1.0f64..3.0) {
         let (backbone, decoder) = KINDS[kind];
-        let fields: Vec<Field> = Field::ALL.into_iter().enumerate().filter(|(i, _)| (fields + 1) >> i & 1 == 1).map(|(_, f)| f).collect();
+        let fields: Vec<Field> = Field::BORROWED.into_iter().enumerate().filter(|(i, _)| (fields + 1) >> i & 1 == 1).map(|(_, f)| f).collect();
         let form = if triple { Form::Triple } else { Form::Fields };
         let grammar = Grammar { form, decimals, ..Grammar::new(&fields) };
         let mut config = config(backbone, decoder);
@@ -102,9 +102,9 @@ fn targets_of_the_text_decoder_mask_what_is_unknown() {
             }
             let target = unimse_model::Target {
                 label,
-                weights: unimse_model::FieldWeights {
+                weights: unimse_labels::PerField {
                     iemocap: 0.25,
-                    ..Default::default()
+                    ..unimse_labels::PerField::from_fn(|_| 1.0)
                 },
             };
             let tokens = decoder.encode(&target).unwrap();

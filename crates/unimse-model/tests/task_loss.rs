@@ -5,10 +5,10 @@ mod tiny;
 
 use tch::Device;
 use tiny::{GRAMMAR, KINDS, batch, config, dims};
-use unimse_labels::IemocapEmotion;
+use unimse_labels::{IemocapEmotion, PerField};
 use unimse_model::t5::T5Config;
 use unimse_model::text_decoder::TextDecoder;
-use unimse_model::{Decoder, FieldWeights, Precision, Target, Tokenizer, UniModel};
+use unimse_model::{Decoder, Precision, Target, Tokenizer, UniModel};
 
 /// A model of each kind; the tokenizer of T5 spells every letter, so that no piece spans two fields.
 fn for_each(test: impl Fn(&std::path::Path, Decoder, &UniModel)) {
@@ -32,7 +32,7 @@ fn for_each(test: impl Fn(&std::path::Path, Decoder, &UniModel)) {
 
 /// Labels of different lengths as text, weights of every kind.
 fn mixed() -> Vec<Target> {
-    let weights = |polarity, intensity, meld, iemocap| FieldWeights {
+    let weights = |polarity, intensity, meld, iemocap| PerField {
         polarity,
         intensity,
         meld,

@@ -126,12 +126,7 @@ fn odd_batches_train() {
         // Nothing of the label known: the loss is 0, and so is every gradient.
         let mut unknown = targets(2);
         for target in &mut unknown {
-            target.weights = unimse_model::FieldWeights {
-                polarity: 0.0,
-                intensity: 0.0,
-                meld: 0.0,
-                iemocap: 0.0,
-            };
+            target.weights = unimse_labels::PerField::default();
         }
         let losses = fused.loss(&batch(2, 3, true), &unknown, false).unwrap();
         assert_eq!(losses.total.double_value(&[]), 0.0);

@@ -1,38 +1,11 @@
 //! What borrowed labels are worth: the agreement of donors with known labels, and what the labels of test rows gave away.
 
-use serde::Deserialize;
+use unimse_eval::Interval;
+use unimse_run::Leak;
 
 use crate::doc::{Document, Line, numbers, words};
 use crate::load::Run;
-use crate::metric::{count, number};
-use crate::schema::Interval;
-
-/// How well donors predicted the labels of one corpus.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Agreed {
-    question: String,
-    corpus: String,
-    measure: String,
-    n: f64,
-    donor: Interval,
-    random: Interval,
-    majority: Interval,
-    over_random: Interval,
-    over_majority: Interval,
-}
-
-/// What test rows gave away where they donated.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Leak {
-    borrowed: f64,
-    from_test: f64,
-    from_dev: f64,
-    changed: f64,
-    test_rows_read: f64,
-    test_rows: f64,
-    similarity: f64,
-    similarity_train: f64,
-}
+use crate::metric::number;
 
 /// A table with one row a question and corpus.
 pub(crate) fn section(doc: &mut Document, run: &Run) {
@@ -47,10 +20,10 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
     };
     let rows = run.results.agreement.iter().map(|agreed| {
         vec![
-            Line::from(agreed.question.as_str()),
+            Line::from(agreed.question.name()),
             agreed.corpus.as_str().into(),
             agreed.measure.as_str().into(),
-            count(agreed.n).into(),
+            agreed.n.to_string().into(),
             value(&agreed.donor).into(),
             value(&agreed.random).into(),
             value(&agreed.majority).into(),
@@ -82,22 +55,20 @@ fn three(value: Option<f64>) -> String {
     value.map_or_else(|| "—".to_owned(), |value| number(value, 3))
 }
 
-impl Leak {
-    /// Its size in one sentence.
-    pub(crate) fn sentence(&self) -> String {
-        format!(
-            " Of {} values borrowed for training and selection, test rows lent {} and dev rows {}; {} differ from what train rows would have \
-             lent. The gold labels of {} of {} test rows were read. Mean similarity of the donors: {}, of train donors alone {}.",
-            count(self.borrowed),
-            count(self.from_test),
-            count(self.from_dev),
-            count(self.changed),
-            count(self.test_rows_read),
-            count(self.test_rows),
-            number(self.similarity, 3),
-            number(self.similarity_train, 3),
-        )
-    }
+/// The size of a leak in one sentence.
+pub(crate) fn leak_sentence(leak: &Leak) -> String {
+    format!(
+        " Of {} values borrowed for training and selection, test rows lent {} and dev rows {}; {} differ from what train rows would have \
+         lent. The gold labels of {} of {} test rows were read. Mean similarity of the donors: {}, of train donors alone {}.",
+        leak.borrowed,
+        leak.from_test,
+        leak.from_dev,
+        leak.changed,
+        leak.test_rows_read,
+        leak.test_rows,
+        number(leak.similarity, 3),
+        number(leak.similarity_train, 3),
+    )
 }
 
 #[cfg(test)]
@@ -112,7 +83,7 @@ mod tests {
                 "similarity": 0.5, "similarity_train": 0.48}"#,
         )
         .unwrap();
-        let text = leak.sentence();
+        let text = leak_sentence(&leak);
         assert!(
             text.contains("Of 10 values")
                 && text.contains("test rows lent 3 and dev rows 1; 2 differ"),

@@ -1,7 +1,9 @@
 //! The verdict of a comparison with a baseline: what the paired-bootstrap interval of the difference says, over one seed or several.
 
+use unimse_eval::{Interval, Metric};
+use unimse_run::Baseline;
+
 use crate::load::Run;
-use crate::schema::{Baseline, Interval};
 
 /// What an interval of "ours minus baseline" says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,9 +15,9 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     /// `None` where the difference is undefined.
-    pub(crate) fn of(metric: &str, difference: &Interval) -> Option<Self> {
+    pub(crate) fn judge(metric: Metric, difference: &Interval) -> Option<Self> {
         let (low, high) = (difference.low?, difference.high?);
-        let (better, worse) = if unimse_eval::higher_is_better(metric) {
+        let (better, worse) = if metric.higher_is_better() {
             (low > 0.0, high < 0.0)
         } else {
             (high < 0.0, low > 0.0)
@@ -41,7 +43,7 @@ pub(crate) struct Comparison<'a> {
     /// Which seed; empty for the run as a whole.
     pub(crate) seed: &'a str,
     pub(crate) baseline: &'a str,
-    pub(crate) metric: &'a str,
+    pub(crate) metric: Metric,
     pub(crate) interval: Interval,
     pub(crate) outcome: Option<Outcome>,
 }
@@ -68,16 +70,17 @@ pub(crate) fn comparisons<'a>(run: &'a Run, corpus: &str) -> Vec<Comparison<'a>>
 fn differences<'a>(
     seed: &'a str,
     baseline: &'a str,
-    of: &'a Baseline,
+    compared: &'a Baseline,
 ) -> impl Iterator<Item = Comparison<'a>> {
-    of.difference
+    compared
+        .difference
         .iter()
-        .map(move |(metric, interval)| Comparison {
+        .map(move |(&metric, interval)| Comparison {
             seed,
             baseline,
             metric,
             interval: interval.clone(),
-            outcome: Outcome::of(metric, interval),
+            outcome: Outcome::judge(metric, interval),
         })
 }
 
@@ -116,34 +119,34 @@ mod tests {
     #[test]
     fn direction_of_the_metric_decides() {
         assert_eq!(
-            Outcome::of("mae", &interval(-0.3, -0.1)),
+            Outcome::judge(Metric::Mae, &interval(-0.3, -0.1)),
             Some(Outcome::Beats)
         );
         assert_eq!(
-            Outcome::of("mae", &interval(0.1, 0.3)),
+            Outcome::judge(Metric::Mae, &interval(0.1, 0.3)),
             Some(Outcome::Worse)
         );
         assert_eq!(
-            Outcome::of("corr", &interval(0.1, 0.3)),
+            Outcome::judge(Metric::Corr, &interval(0.1, 0.3)),
             Some(Outcome::Beats)
         );
         assert_eq!(
-            Outcome::of("corr", &interval(0.0, 0.3)),
+            Outcome::judge(Metric::Corr, &interval(0.0, 0.3)),
             Some(Outcome::NoDifference)
         );
-        assert_eq!(Outcome::of("corr", &Interval::default()), None);
+        assert_eq!(Outcome::judge(Metric::Corr, &Interval::default()), None);
     }
 
     #[test]
     fn seeds_are_counted() {
-        let of = |low, high| Comparison {
+        let seed = |low, high| Comparison {
             seed: "seed 1",
             baseline: "mean",
-            metric: "corr",
+            metric: Metric::Corr,
             interval: interval(low, high),
-            outcome: Outcome::of("corr", &interval(low, high)),
+            outcome: Outcome::judge(Metric::Corr, &interval(low, high)),
         };
-        let (a, b, c) = (of(0.1, 0.2), of(0.2, 0.3), of(-0.1, 0.1));
+        let (a, b, c) = (seed(0.1, 0.2), seed(0.2, 0.3), seed(-0.1, 0.1));
         assert_eq!(summary(&[&a]).unwrap(), "beats");
         assert_eq!(
             summary(&[&a, &b, &c]).unwrap(),

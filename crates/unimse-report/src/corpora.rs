@@ -1,13 +1,14 @@
 //! The results of each corpus: metrics, baselines and differences, conventions, classes, confusion matrix.
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+use unimse_eval::{Interval, Metric};
+use unimse_run::{Confusion, CorpusResults, SplitScores, Task};
 
 use crate::compare;
 use crate::doc::{Column, Document, Line, Table, numbers, words};
 use crate::load::Run;
 use crate::metric;
-use crate::record::flatten;
-use crate::schema::{Confusion, Corpus, Interval, Part, Task};
 use crate::svg;
 
 /// One subsection a corpus.
@@ -33,9 +34,8 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
     }
 }
 
-fn outline(run: &Run, corpus: &Corpus) -> String {
+fn outline(run: &Run, corpus: &CorpusResults) -> String {
     let test = &corpus.test;
-    let count = |v: Option<f64>| v.map_or_else(|| "not recorded".to_owned(), metric::count);
     let over = if run.aggregate {
         " (all seeds together)"
     } else {
@@ -44,19 +44,19 @@ fn outline(run: &Run, corpus: &Corpus) -> String {
     let mut text = format!(
         "Test n = {}, dev n = {}. Model outputs{over} that were unparsable: {}; repaired: {}; zeros generated as intensity: {}. Unparsable \
          outputs count as intensity 0 and class neutral, and stay in every denominator.",
-        count(test.n),
-        count(corpus.dev.n),
-        count(test.unparsable),
-        count(test.repaired),
-        count(test.generated_zeros),
+        metric::count(test.n),
+        metric::count(corpus.dev.as_ref().and_then(|dev| dev.n)),
+        metric::count(test.unparsable),
+        metric::count(test.repaired),
+        metric::count(test.generated_zeros),
     );
     if let Some(most) = test.unexplored {
         text.push_str(&format!(
             " Probabilities are exact to {most:.1e} in total variation."
         ));
     }
-    if let (Some(what), Some(n)) = (&test.resampled, test.clusters) {
-        text.push_str(&format!(" Intervals resample {} {what}.", metric::count(n)));
+    if let (Some(what), Some(n)) = (test.resampled, test.clusters) {
+        text.push_str(&format!(" Intervals resample {n} {}.", what.name()));
     }
     for (modality, card) in [
         ("Audio", &corpus.features.audio),
@@ -70,12 +70,7 @@ fn outline(run: &Run, corpus: &Corpus) -> String {
     let chosen: Vec<_> = test
         .baselines
         .iter()
-        .filter_map(|(name, b)| Some((name, b.chosen.as_ref().filter(|v| **v != json!({}))?)))
-        .flat_map(|(name, chosen)| {
-            flatten(chosen)
-                .into_iter()
-                .map(move |(k, v)| format!("{name} {k} = {v}"))
-        })
+        .filter_map(|(name, b)| Some(format!("{name} lambda = {}", b.chosen?.lambda)))
         .collect();
     if !chosen.is_empty() {
         text.push_str(&format!(
@@ -86,24 +81,11 @@ fn outline(run: &Run, corpus: &Corpus) -> String {
     text
 }
 
-/// Every metric that any column has, in the order of the test scores.
-fn metric_names<'a>(parts: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
-    let mut names: Vec<&str> = Vec::new();
-    for name in parts {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
-}
-
-fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
-    let test = &corpus.test;
-    let names = metric_names(
-        (test.metrics.iter().map(|m| m.0))
-            .chain(test.undefined.iter().map(|m| m.0))
-            .chain(corpus.dev.metrics.iter().map(|m| m.0)),
-    );
+fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &CorpusResults) {
+    let (test, none) = (&corpus.test, SplitScores::default());
+    let of_dev = corpus.dev.as_ref().unwrap_or(&none);
+    let known = test.metrics.keys().chain(test.undefined.keys());
+    let names: BTreeSet<Metric> = known.chain(of_dev.metrics.keys()).copied().collect();
     let mut head = vec![words("Metric")];
     let mut optional = |there: bool, names: &mut dyn Iterator<Item = String>| {
         if there {
@@ -112,7 +94,7 @@ fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
         there
     };
     let dev = optional(
-        !corpus.dev.metrics.is_empty(),
+        !of_dev.metrics.is_empty(),
         &mut std::iter::once("Dev".to_owned()),
     );
     let ours = if run.aggregate {
@@ -131,32 +113,33 @@ fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
     );
     optional(true, &mut test.baselines.iter().map(|b| b.0.to_owned()));
 
-    let show = |m: &str, v: Option<&f64>| v.map_or_else(|| "—".to_owned(), |v| metric::show(m, *v));
-    let rows = names.iter().map(|m| {
+    let show =
+        |m: Metric, v: Option<&f64>| v.map_or_else(|| "—".to_owned(), |v| metric::show(m, *v));
+    let rows = names.iter().map(|&m| {
         let mut row: Vec<Line> = vec![metric::with_arrow(m).into()];
         if dev {
-            row.push(show(m, corpus.dev.metrics.get(m)).into());
+            row.push(show(m, of_dev.metrics.get(&m)).into());
         }
-        let mut value = show(m, test.metrics.get(m));
-        if let Some(sd) = test.sd.get(m) {
+        let mut value = show(m, test.metrics.get(&m));
+        if let Some(sd) = test.sd.get(&m) {
             value.push_str(&format!(" ± {}", metric::show(m, *sd)));
         }
-        if test.undefined.get(m).is_some() && test.metrics.get(m).is_none() {
+        if test.undefined.get(&m).is_some() && test.metrics.get(&m).is_none() {
             value = "undefined".to_owned();
         }
         row.push(Line::default().strong(value));
         if intervals {
-            row.push(bounds(m, test.intervals.get(m)).into());
+            row.push(bounds(m, test.intervals.get(&m)).into());
         }
         row.extend(
             test.per_seed
                 .iter()
-                .map(|s| show(m, s.metrics.get(m)).into()),
+                .map(|s| show(m, s.metrics.get(&m)).into()),
         );
         row.extend(
             test.baselines
                 .iter()
-                .map(|(_, b)| show(m, b.metrics.get(m)).into()),
+                .map(|(_, b)| show(m, b.metrics.get(&m)).into()),
         );
         row
     });
@@ -175,7 +158,7 @@ fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
     );
 }
 
-fn bounds(m: &str, interval: Option<&Interval>) -> String {
+fn bounds(m: Metric, interval: Option<&Interval>) -> String {
     match interval.map(|i| (i.low, i.high)) {
         Some((Some(low), Some(high))) => {
             format!("[{}, {}]", metric::show(m, low), metric::show(m, high))
@@ -184,17 +167,17 @@ fn bounds(m: &str, interval: Option<&Interval>) -> String {
     }
 }
 
-fn undefined(doc: &mut Document, test: &Part) {
+fn undefined(doc: &mut Document, test: &SplitScores) {
     if test.undefined.is_empty() {
         return;
     }
     let reasons: Vec<_> = (test.undefined.iter())
-        .map(|(m, reason)| format!("{} ({reason})", metric::name(m)))
+        .map(|(m, reason)| format!("{} ({reason})", m.title()))
         .collect();
     doc.paragraph(format!("Undefined: {}.", reasons.join("; ")));
 }
 
-fn not_fitted(doc: &mut Document, test: &Part) {
+fn not_fitted(doc: &mut Document, test: &SplitScores) {
     for (name, reason) in test.not_fitted.iter() {
         doc.paragraph(format!("Baseline {name} could not be fitted: {reason}."));
     }
@@ -248,30 +231,17 @@ fn differences(doc: &mut Document, run: &Run, name: &str) {
     );
 }
 
-fn conventions(doc: &mut Document, name: &str, corpus: &Corpus) {
-    // A convention is an object of metrics, or scores that hold one.
-    let scores = |v: &Value| -> Vec<(String, f64)> {
-        let metrics = v.get("metrics").unwrap_or(v);
-        let entries = metrics.as_object().into_iter().flatten();
-        entries
-            .filter_map(|(k, v)| Some((k.clone(), v.as_f64()?)))
-            .collect()
-    };
-    let all: Vec<_> = (corpus.test.conventions.iter())
-        .map(|(convention, v)| (convention, scores(v)))
-        .collect();
-    let names = metric_names(
-        all.iter()
-            .flat_map(|(_, s)| s.iter().map(|(m, _)| m.as_str())),
-    );
+fn conventions(doc: &mut Document, name: &str, corpus: &CorpusResults) {
+    let all = &corpus.test.conventions;
+    let names: BTreeSet<Metric> = all.values().flat_map(|s| s.keys().copied()).collect();
     let head: Vec<Column> = std::iter::once(words("Metric"))
-        .chain(all.iter().map(|(convention, _)| numbers(*convention)))
+        .chain(all.keys().map(|convention| numbers(convention.name())))
         .collect();
-    let rows = names.iter().map(|m| {
+    let rows = names.iter().map(|&m| {
         let mut row: Vec<Line> = vec![metric::with_arrow(m).into()];
-        row.extend(all.iter().map(|(_, s)| {
-            let value = s.iter().find(|(k, _)| k == m);
-            Line::from(value.map_or_else(|| "—".to_owned(), |(_, v)| metric::show(m, *v)))
+        row.extend(all.values().map(|scores| {
+            let value = scores.get(&m);
+            Line::from(value.map_or_else(|| "—".to_owned(), |v| metric::show(m, *v)))
         }));
         row
     });
@@ -283,17 +253,14 @@ fn conventions(doc: &mut Document, name: &str, corpus: &Corpus) {
     );
 }
 
-fn classes(doc: &mut Document, name: &str, corpus: &Corpus) {
-    let percent =
-        |v: Option<f64>| Line::from(v.map_or_else(|| "—".to_owned(), |v| metric::show("f1", v)));
+fn classes(doc: &mut Document, name: &str, corpus: &CorpusResults) {
     let rows = corpus.test.per_class.iter().map(|c| {
-        let support = c.support.map_or_else(|| "—".to_owned(), metric::count);
         vec![
             c.label.as_str().into(),
-            percent(c.precision),
-            percent(c.recall),
-            percent(c.f1),
-            support.into(),
+            metric::percent(c.precision).into(),
+            metric::percent(c.recall).into(),
+            metric::percent(c.f1).into(),
+            c.support.to_string().into(),
         ]
     });
     let head = vec![
@@ -310,7 +277,7 @@ fn classes(doc: &mut Document, name: &str, corpus: &Corpus) {
     );
 }
 
-fn confusion(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
+fn confusion(doc: &mut Document, run: &Run, name: &str, corpus: &CorpusResults) {
     if corpus.task != Task::Emotion {
         return;
     }
@@ -337,7 +304,7 @@ fn confusion(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus) {
         head,
         rows: rows
             .map(|(label, row)| {
-                let counts = row.iter().map(|c| metric::count(*c).into());
+                let counts = row.iter().map(|count| count.to_string().into());
                 std::iter::once(label.as_str().into())
                     .chain(counts)
                     .collect()

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use unimse_run::{FileError, ResultsError};
 
 /// Why no report was written. Whatever report stood in the run folder before is left as it was.
 #[derive(Debug, Error)]
@@ -17,7 +18,7 @@ pub enum ReportError {
         #[source]
         source: io::Error,
     },
-    /// A file is not JSON.
+    /// `provenance.json` is not JSON of its shape.
     #[error("{path}: expected JSON, found: {source}")]
     Json {
         /// The file.
@@ -26,16 +27,9 @@ pub enum ReportError {
         #[source]
         source: serde_json::Error,
     },
-    /// A field of `results.json` has another shape than the schema says.
-    #[error("{path}: field `{field}`: {message}")]
-    Field {
-        /// The file.
-        path: PathBuf,
-        /// Dotted path of the field, as in `corpora.mosi.test.n`.
-        field: String,
-        /// What was expected and what was found.
-        message: String,
-    },
+    /// A `results.json` has another shape than the schema says.
+    #[error(transparent)]
+    Results(ResultsError),
     /// The table of published numbers that is built into this crate does not parse.
     #[error("the built-in table of published numbers is broken: {source}")]
     Paper {
@@ -59,6 +53,24 @@ impl ReportError {
         Self::Read {
             path: path.to_owned(),
             source,
+        }
+    }
+}
+
+impl From<FileError> for ReportError {
+    fn from(error: FileError) -> Self {
+        Self::Read {
+            path: error.path,
+            source: error.source,
+        }
+    }
+}
+
+impl From<ResultsError> for ReportError {
+    fn from(error: ResultsError) -> Self {
+        match error {
+            ResultsError::File(error) => error.into(),
+            other => Self::Results(other),
         }
     }
 }

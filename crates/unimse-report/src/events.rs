@@ -4,55 +4,12 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use serde::Deserialize;
+use unimse_run::{Epoch, Event, Step};
 
 use crate::ReportError;
-use crate::load::clean;
-use crate::schema::Ordered;
 
 /// A drawn curve has at most this many points.
 pub(crate) const MAX_POINTS: usize = 600;
-
-#[derive(Deserialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-enum Event {
-    Step(Step),
-    Epoch(Epoch),
-    #[serde(other)]
-    Other,
-}
-
-/// One optimiser step. A value is absent where it was not finite.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Step {
-    pub(crate) step: u64,
-    pub(crate) loss: Option<f64>,
-    pub(crate) task: Option<f64>,
-    /// Contrastive loss of each fused layer, lowest layer first.
-    #[serde(default)]
-    pub(crate) text_audio: Vec<Option<f64>>,
-    #[serde(default)]
-    pub(crate) text_video: Vec<Option<f64>>,
-}
-
-/// One epoch with its dev scores.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Epoch {
-    pub(crate) epoch: u64,
-    pub(crate) train_loss: Option<f64>,
-    #[serde(default)]
-    pub(crate) dev: Dev,
-    #[serde(default)]
-    pub(crate) best: bool,
-    pub(crate) seconds: Option<f64>,
-}
-
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Dev {
-    pub(crate) score: Option<f64>,
-    pub(crate) corpora: Ordered<Ordered<Option<f64>>>,
-}
 
 /// What a training logged.
 #[derive(Debug, Clone, Default)]
@@ -95,25 +52,22 @@ impl Curves {
                 self.steps.truncate(keep);
                 self.steps.push(step);
             }
-            Ok(Event::Epoch(mut epoch)) => {
+            Ok(Event::Epoch(epoch)) => {
                 let keep = self.epochs.partition_point(|e| e.epoch < epoch.epoch);
                 self.epochs.truncate(keep);
-                for (name, _) in &mut epoch.dev.corpora.0 {
-                    *name = clean(name);
-                }
                 self.epochs.push(epoch);
             }
-            Ok(Event::Other) => {}
+            Ok(Event::Start(_) | Event::End(_) | Event::Other) => {}
             Err(_) => self.skipped += 1,
         }
     }
 
     /// A quantity of every step as a thinned curve.
-    pub(crate) fn curve(&self, of: impl Fn(&Step) -> Option<f64>) -> Vec<(f64, f64)> {
+    pub(crate) fn curve(&self, quantity: impl Fn(&Step) -> Option<f64>) -> Vec<(f64, f64)> {
         let points: Vec<_> = self
             .steps
             .iter()
-            .filter_map(|s| of(s).map(|y| (s.step as f64, y)))
+            .filter_map(|s| quantity(s).map(|y| (s.step as f64, y)))
             .collect();
         thin(&points)
     }

@@ -1,11 +1,13 @@
 //! The first page: what must not be overlooked, and the verdict.
 
-use crate::agreement::Leak;
+use unimse_eval::Metric;
+use unimse_run::{CorpusResults, Results};
+
+use crate::agreement::leak_sentence;
 use crate::compare::{self, Comparison, Outcome};
 use crate::doc::{Document, Line, numbers, words};
 use crate::load::Run;
 use crate::metric;
-use crate::schema::Corpus;
 
 /// Notices, the verdict in one sentence, and one row a corpus.
 pub(crate) fn section(doc: &mut Document, run: &Run, against_paper: Option<Line>) {
@@ -58,7 +60,7 @@ fn notices(doc: &mut Document, run: &Run) {
         );
     }
     if run.leaky() == Some(true) {
-        let worth = run.results.leak.as_ref().map(Leak::sentence);
+        let worth = run.results.leak.as_ref().map(leak_sentence);
         doc.notice(Line::default().strong("Leaky.").text(format!(
             " Rows of the test splits donated labels to training, as in the official release: test scores are optimistic.{}",
             worth.unwrap_or_default()
@@ -68,18 +70,17 @@ fn notices(doc: &mut Document, run: &Run) {
         .seeds
         .iter()
         .filter_map(|s| s.results.protocol.test_openings);
-    if let Some(n) = openings.reduce(f64::max)
-        && n > 1.0
+    if let Some(n) = openings.max()
+        && n > 1
     {
         doc.notice(Line::default().strong("Test opened more than once.").text(format!(
-            " The test splits were opened {} times by one model: later scores may have been chosen with knowledge of earlier ones.",
-            metric::count(n)
+            " The test splits were opened {n} times by one model: later scores may have been chosen with knowledge of earlier ones."
         )));
     }
 }
 
 /// The comparisons of a corpus on its main metric.
-fn main_comparisons<'a>(run: &'a Run, name: &str, corpus: &Corpus) -> Vec<Comparison<'a>> {
+fn main_comparisons<'a>(run: &'a Run, name: &str, corpus: &CorpusResults) -> Vec<Comparison<'a>> {
     let mut all = compare::comparisons(run, name);
     all.retain(|c| c.metric == corpus.task.main_metric());
     all
@@ -104,22 +105,24 @@ fn verdict(run: &Run) -> Line {
         .iter()
         .filter(|all| all.iter().any(|c| c.outcome == Some(Outcome::Worse)))
         .count();
-    let of = judged.len();
+    let all = judged.len();
     let seeds = match run.seeds.len() {
         1 => "",
         _ => ", in every seed",
     };
-    let line = Line::default().text("On ").strong(format!("{won} of {of}"));
+    let line = Line::default()
+        .text("On ")
+        .strong(format!("{won} of {all}"));
     let line = line.text(format!(
         " {} UniMSE beats every baseline fitted in the same run beyond the 95 % interval{seeds} (MAE for sentiment, weighted F1 for \
          emotion)",
-        if of == 1 { "corpus" } else { "corpora" }
+        if all == 1 { "corpus" } else { "corpora" }
     ));
     let line = match lost {
         0 => line.text("; on none is it worse than a baseline."),
         n => line
             .text("; on ")
-            .strong(format!("{n} of {of}"))
+            .strong(format!("{n} of {all}"))
             .text(" it is worse than at least one of them."),
     };
     let without = |all: &&Vec<Comparison<'_>>| all.iter().any(|c| c.outcome.is_none());
@@ -127,14 +130,14 @@ fn verdict(run: &Run) -> Line {
         0 => line,
         n => line
             .text(" On ")
-            .strong(format!("{n} of {of}"))
+            .strong(format!("{n} of {all}"))
             .text(" an interval is undefined, so nothing is said."),
     }
 }
 
-fn row(run: &Run, name: &str, corpus: &Corpus) -> Vec<Line> {
+fn row(run: &Run, name: &str, corpus: &CorpusResults) -> Vec<Line> {
     let main = corpus.task.main_metric();
-    let ours = match (corpus.test.metrics.get(main), corpus.test.sd.get(main)) {
+    let ours = match (corpus.test.metrics.get(&main), corpus.test.sd.get(&main)) {
         (Some(mean), Some(sd)) => format!(
             "{} ± {}",
             metric::show(main, *mean),
@@ -153,7 +156,7 @@ fn row(run: &Run, name: &str, corpus: &Corpus) -> Vec<Line> {
     let dash = || "—".to_owned();
     vec![
         name.into(),
-        corpus.test.n.map_or_else(dash, metric::count).into(),
+        corpus.test.n.map_or_else(dash, |n| n.to_string()).into(),
         metric::with_arrow(main).into(),
         Line::default().strong(ours),
         baseline.unwrap_or_else(dash).into(),
@@ -165,7 +168,7 @@ fn row(run: &Run, name: &str, corpus: &Corpus) -> Vec<Line> {
 }
 
 /// One interval as it is, several seeds as the mean of their estimates.
-fn difference(main: &str, against: &[&Comparison<'_>]) -> String {
+fn difference(main: Metric, against: &[&Comparison<'_>]) -> String {
     if let [one] = against {
         return interval(main, one);
     }
@@ -180,7 +183,7 @@ fn difference(main: &str, against: &[&Comparison<'_>]) -> String {
 }
 
 /// "−0.250 [−0.300, −0.200]".
-fn interval(main: &str, comparison: &Comparison<'_>) -> String {
+fn interval(main: Metric, comparison: &Comparison<'_>) -> String {
     let i = &comparison.interval;
     match (i.estimate, i.low, i.high) {
         (Some(estimate), Some(low), Some(high)) => format!(
@@ -195,32 +198,28 @@ fn interval(main: &str, comparison: &Comparison<'_>) -> String {
 }
 
 /// The baseline with the best value of a metric; in an aggregate without baselines, by the mean over its seeds.
-fn strongest_baseline(run: &Run, corpus: &str, main: &str) -> Option<(String, f64)> {
+fn strongest_baseline(run: &Run, corpus: &str, main: Metric) -> Option<(String, f64)> {
     let parts = std::iter::once(&run.results)
         .chain(run.seeds.iter().map(|s| &s.results))
         .filter_map(|r| r.corpora.get(corpus));
     let with = parts.map(|c| &c.test.baselines).find(|b| !b.is_empty())?;
     let mean_of = |name: &str| {
-        let of = |r: &crate::schema::Results| {
+        let value = |r: &Results| {
             r.corpora
                 .get(corpus)?
                 .test
                 .baselines
                 .get(name)?
                 .metrics
-                .get(main)
+                .get(&main)
                 .copied()
         };
-        of(&run.results).or_else(|| {
-            let values: Vec<f64> = run.seeds.iter().filter_map(|s| of(&s.results)).collect();
+        value(&run.results).or_else(|| {
+            let values: Vec<f64> = run.seeds.iter().filter_map(|s| value(&s.results)).collect();
             (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
         })
     };
-    let sign = if unimse_eval::higher_is_better(main) {
-        1.0
-    } else {
-        -1.0
-    };
+    let sign = if main.higher_is_better() { 1.0 } else { -1.0 };
     with.iter()
         .filter_map(|(name, _)| Some((name.to_owned(), mean_of(name)?)))
         .max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)))

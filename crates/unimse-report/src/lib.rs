@@ -15,7 +15,7 @@
 //! std::fs::write(run.path().join("events.jsonl"), "{\"event\":\"step\",\"step\":1,\"epoch\":1,\"loss\":2.5}\n")?;
 //! std::fs::write(
 //!     run.path().join("results.json"),
-//!     r#"{"schema": 2, "synthetic": true, "seeds": [1], "corpora": {
+//!     r#"{"schema": 3, "synthetic": true, "seeds": [1], "corpora": {
 //!          "mosi": {"task": "sentiment", "test": {"n": 3, "metrics": {"mae": 0.75}}}}}"#,
 //! )?;
 //! let written = unimse_report::write(run.path(), &unimse_report::paper_tables()?)?;
@@ -38,7 +38,6 @@ mod markdown;
 mod metric;
 mod paper;
 mod record;
-mod schema;
 mod svg;
 mod training;
 
@@ -74,8 +73,8 @@ pub fn write(run: &Path, paper_tables: &[PaperTable]) -> Result<Written, ReportE
         markdown: run.join("report.md"),
         html: run.join("report.html"),
     };
-    replace(&written.markdown, &markdown::render(&document))?;
-    replace(&written.html, &html::render(&document))?;
+    replace(&written.markdown, &clean(&markdown::render(&document)))?;
+    replace(&written.html, &clean(&html::render(&document)))?;
     Ok(written)
 }
 
@@ -111,4 +110,30 @@ fn replace(path: &Path, text: &str) -> Result<(), ReportError> {
         path: path.to_owned(),
         source: error.source,
     })
+}
+
+/// Replaces characters that XML forbids or that change the direction of the text around them.
+fn clean(s: &str) -> String {
+    s.chars()
+        .filter(|c| *c != '\r')
+        .map(|c| match c {
+            '\n' | '\t' => c,
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => {
+                '\u{fffd}'
+            }
+            c if c.is_control() => '\u{fffd}',
+            c => c,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn characters_that_no_page_may_hold_are_replaced() {
+        assert_eq!(
+            super::clean("a\u{1}\r\n\tb\u{202e}"),
+            "a\u{fffd}\n\tb\u{fffd}"
+        );
+    }
 }

@@ -1,62 +1,33 @@
 //! How metrics are called in the literature and how their values are printed.
 
-/// Keys of `results.json` and the names readers know.
-const NAMES: [(&str, &str); 19] = [
-    ("mae", "MAE"),
-    ("corr", "Corr"),
-    ("acc7", "Acc-7"),
-    ("acc5", "Acc-5"),
-    ("acc3", "Acc-3"),
-    ("acc2", "Acc-2"),
-    ("acc2_non0", "Acc-2 non0"),
-    ("acc2_has0", "Acc-2 has0"),
-    ("f1", "F1"),
-    ("f1_non0", "F1 non0"),
-    ("f1_has0", "F1 has0"),
-    ("f1_non0_swapped", "F1 non0 (swapped arguments)"),
-    ("accuracy", "Accuracy"),
-    ("weighted_f1", "WF1"),
-    ("macro_f1", "Macro F1"),
-    ("unweighted_average_recall", "UAR"),
-    ("precision", "Precision"),
-    ("recall", "Recall"),
-    ("score", "Dev score"),
-];
+use unimse_eval::Metric;
 
-/// The literature's name of a metric; an unknown key is its own name.
-pub(crate) fn name(metric: &str) -> &str {
-    NAMES
-        .iter()
-        .find(|(key, _)| *key == metric)
-        .map_or(metric, |(_, name)| name)
-}
-
-/// The name with the direction of improvement, as in "MAE ↓".
-pub(crate) fn with_arrow(metric: &str) -> String {
-    let arrow = if unimse_eval::higher_is_better(metric) {
+/// The name of the literature with the direction of improvement, as in "MAE ↓".
+pub(crate) fn with_arrow(metric: Metric) -> String {
+    let arrow = if metric.higher_is_better() {
         '↑'
     } else {
         '↓'
     };
-    format!("{} {arrow}", name(metric))
-}
-
-/// Whether a metric is a share of utterances or an F1, printed in percent; MAE and Corr are not.
-fn in_percent(metric: &str) -> bool {
-    !matches!(metric, "mae" | "corr" | "score") && NAMES.iter().any(|(key, _)| *key == metric)
+    format!("{} {arrow}", metric.title())
 }
 
 /// A value with the literature's number of digits: percent with two decimals, MAE and Corr with three.
-pub(crate) fn show(metric: &str, value: f64) -> String {
-    if in_percent(metric) {
-        number(value * 100.0, 2)
+pub(crate) fn show(metric: Metric, value: f64) -> String {
+    if metric.in_percent() {
+        percent(value)
     } else {
         number(value, 3)
     }
 }
 
-/// The same with an explicit sign, for differences.
-pub(crate) fn show_difference(metric: &str, value: f64) -> String {
+/// A share in percent with two decimals.
+pub(crate) fn percent(share: f64) -> String {
+    number(share * 100.0, 2)
+}
+
+/// The same as [`show`] with an explicit sign, for differences.
+pub(crate) fn show_difference(metric: Metric, value: f64) -> String {
     let shown = show(metric, value);
     let zero = shown.chars().all(|c| matches!(c, '0' | '.'));
     if zero || shown.starts_with('−') || !value.is_finite() {
@@ -80,9 +51,9 @@ pub(crate) fn number(value: f64, decimals: usize) -> String {
     }
 }
 
-/// A count: no decimals unless it is a mean over seeds.
-pub(crate) fn count(value: f64) -> String {
-    number(value, usize::from(value.fract() != 0.0))
+/// A count that may not be recorded.
+pub(crate) fn count(n: Option<usize>) -> String {
+    n.map_or_else(|| "not recorded".to_owned(), |n| n.to_string())
 }
 
 /// Seconds for people.
@@ -106,20 +77,23 @@ mod tests {
 
     #[test]
     fn values_have_the_digits_of_the_literature() {
-        assert_eq!(show("acc2_non0", 0.8372), "83.72");
-        assert_eq!(show("mae", 0.7616), "0.762");
-        assert_eq!(show("corr", -0.00001), "0.000");
-        assert_eq!(show_difference("mae", -0.25), "−0.250");
-        assert_eq!(show_difference("weighted_f1", 0.05), "+5.00");
-        assert_eq!(show_difference("weighted_f1", 0.0), "0.00");
+        assert_eq!(show(Metric::Acc2Non0, 0.8372), "83.72");
+        assert_eq!(show(Metric::Mae, 0.7616), "0.762");
+        assert_eq!(show(Metric::Corr, -0.00001), "0.000");
+        assert_eq!(show_difference(Metric::Mae, -0.25), "−0.250");
+        assert_eq!(show_difference(Metric::WeightedF1, 0.05), "+5.00");
+        assert_eq!(show_difference(Metric::WeightedF1, 0.0), "0.00");
         assert_eq!(number(1e300, 2), "1.000e300");
-        assert_eq!((count(7.0), count(7.5)), ("7".to_owned(), "7.5".to_owned()));
+        assert_eq!(
+            (count(Some(7)), count(None)),
+            ("7".to_owned(), "not recorded".to_owned())
+        );
         assert_eq!(duration(3700.0), "1 h 02 min");
     }
 
     #[test]
     fn arrows_point_to_better() {
-        assert_eq!(with_arrow("mae"), "MAE ↓");
-        assert_eq!(with_arrow("unweighted_average_recall"), "UAR ↑");
+        assert_eq!(with_arrow(Metric::Mae), "MAE ↓");
+        assert_eq!(with_arrow(Metric::UnweightedAverageRecall), "UAR ↑");
     }
 }

@@ -1,13 +1,12 @@
 //! The run beside published numbers, as far as the settings allow it.
 
-use unimse_eval::{Context, Convention, Extraction, Features, PaperTable, Verdict};
-use unimse_run::FeatureCard;
+use unimse_eval::{Context, Convention, Extraction, Features, Metric, PaperTable, Verdict};
+use unimse_run::{CorpusResults, FeatureCard};
 
 use crate::ReportError;
 use crate::doc::{Document, Line, numbers, words};
 use crate::load::Run;
 use crate::metric;
-use crate::schema::Corpus;
 
 /// The published numbers that are built into this crate: those of the UniMSE paper (`data/paper/unimse.toml`).
 ///
@@ -24,7 +23,7 @@ pub fn paper_tables() -> Result<Vec<PaperTable>, ReportError> {
 /// One published number that the run has a value for.
 struct Row<'a> {
     corpus: &'a str,
-    metric: &'a str,
+    metric: Metric,
     ours: Option<f64>,
     published: f64,
     confirmed: bool,
@@ -81,13 +80,13 @@ pub(crate) fn section(doc: &mut Document, run: &Run, tables: &[PaperTable]) {
             numbers("Published"),
             words("Verdict"),
         ];
-        let of = if run.aggregate {
+        let over = if run.aggregate {
             ", means over seeds"
         } else {
             ""
         };
         doc.table(
-            format!("Test metrics{of}, beside those of {}. Only values obtained in the same setting are compared.", table.citation),
+            format!("Test metrics{over}, beside those of {}. Only values obtained in the same setting are compared.", table.citation),
             head,
             cells,
         );
@@ -141,7 +140,7 @@ fn rows<'a>(run: &'a Run, table: &'a PaperTable) -> Vec<Row<'a>> {
             };
             Row {
                 corpus: &cell.corpus,
-                metric: &cell.metric,
+                metric: cell.metric,
                 ours,
                 published: cell.value,
                 confirmed: cell.confirmed,
@@ -152,8 +151,8 @@ fn rows<'a>(run: &'a Run, table: &'a PaperTable) -> Vec<Row<'a>> {
 }
 
 /// What a run says of the features of a corpus; a modality that the model does not use has none.
-fn features(corpus: &Corpus, modalities: &[String]) -> Features {
-    let of = |modality: &str, card: &Option<FeatureCard>| {
+fn features(corpus: &CorpusResults, modalities: &[String]) -> Features {
+    let extraction = |modality: &str, card: &Option<FeatureCard>| {
         let card = card
             .as_ref()
             .filter(|_| modalities.iter().any(|m| m == modality))?;
@@ -166,8 +165,8 @@ fn features(corpus: &Corpus, modalities: &[String]) -> Features {
         })
     };
     Features {
-        audio: of("audio", &corpus.features.audio),
-        video: of("video", &corpus.features.video),
+        audio: extraction("audio", &corpus.features.audio),
+        video: extraction("video", &corpus.features.video),
     }
 }
 
@@ -180,26 +179,26 @@ mod tests {
     #[test]
     fn the_built_in_table_parses() {
         let tables = paper_tables().unwrap();
-        assert_eq!(tables[0].cell("mosi", "mae").unwrap().value, 0.691);
+        assert_eq!(tables[0].cell("mosi", Metric::Mae).unwrap().value, 0.691);
     }
 
     #[test]
     fn features_are_read_by_modality() {
         let cards = json!({"audio": {"tool": "covarep", "dimension": 74, "rate_hz": 100.0}, "video": {"tool": "facet", "dimension": 35}});
-        let corpus: Corpus =
+        let corpus: CorpusResults =
             serde_json::from_value(json!({"task": "emotion", "features": cards})).unwrap();
-        let of = |modalities: &[&str]| {
+        let used = |modalities: &[&str]| {
             let modalities: Vec<_> = modalities.iter().map(|m| (*m).to_owned()).collect();
             super::features(&corpus, &modalities)
         };
-        let both = of(&["text", "audio", "video"]);
+        let both = used(&["text", "audio", "video"]);
         let audio = both.audio.unwrap();
         assert_eq!(
             (audio.tool.as_str(), audio.dimension, audio.rate_hz),
             ("covarep", Some(74), Some(100.0))
         );
         assert_eq!(both.video.unwrap().tool, "facet");
-        assert_eq!(of(&["text", "video"]).audio, None);
-        assert_eq!(of(&["text"]), Features::default());
+        assert_eq!(used(&["text", "video"]).audio, None);
+        assert_eq!(used(&["text"]), Features::default());
     }
 }

@@ -1,10 +1,12 @@
 //! How the training went: loss curves, dev scores, and how much each fused layer listens to audio and video.
 
+use unimse_eval::Metric;
+use unimse_run::{Epoch, FusedLayer, Results, Step};
+
 use crate::doc::{Document, Line, Table, numbers, words};
 use crate::events::Curves;
 use crate::load::{Run, SeedRun};
 use crate::metric;
-use crate::schema::{FusedLayer, Results};
 use crate::svg::{self, Series};
 
 /// Curves and fusion ratios.
@@ -70,12 +72,12 @@ fn several(doc: &mut Document, seeds: &[SeedRun]) {
     doc.paragraph(
         "One line a seed; the losses of every layer stand in the reports of the single seeds.",
     );
-    let of = |points: &dyn Fn(&Curves) -> Vec<(f64, f64)>, dots| -> Vec<Series> {
+    let lines = |points: &dyn Fn(&Curves) -> Vec<(f64, f64)>, dots| -> Vec<Series> {
         let each = seeds.iter().enumerate();
         each.map(|(i, s)| series(&s.name, i, points(&s.curves), dots))
             .collect()
     };
-    let loss = of(&|c| c.curve(|s| s.loss), false);
+    let loss = lines(&|c| c.curve(|s| s.loss), false);
     figure(
         doc,
         "Total training loss by step.",
@@ -83,7 +85,7 @@ fn several(doc: &mut Document, seeds: &[SeedRun]) {
         &loss,
         None,
     );
-    let dev = of(&|c| dev_score(c), true);
+    let dev = lines(&|c| dev_score(c), true);
     let caption =
         "Score on the dev splits after every epoch (mean over corpora of Corr or weighted F1).";
     figure(doc, caption, ("epoch", "dev score"), &dev, None);
@@ -115,12 +117,11 @@ fn figure(
 }
 
 fn contrastive(curves: &Curves, layers: &[FusedLayer]) -> Vec<Series> {
-    let count =
-        |of: fn(&crate::events::Step) -> usize| curves.steps.iter().map(of).max().unwrap_or(0);
-    let (audio, video) = (count(|s| s.text_audio.len()), count(|s| s.text_video.len()));
+    let most = |count: fn(&Step) -> usize| curves.steps.iter().map(count).max().unwrap_or_default();
+    let (audio, video) = (most(|s| s.text_audio.len()), most(|s| s.text_video.len()));
     // Events list the layers from the lowest; results.json knows their numbers.
-    let name = |i: usize, of: usize| match layers.get(i) {
-        Some(layer) if layers.len() == of => format!("layer {}", layer.layer),
+    let name = |i: usize, all: usize| match layers.get(i) {
+        Some(layer) if layers.len() == all => format!("layer {}", layer.layer),
         _ => format!("fused layer {}", i + 1),
     };
     let mut all = Vec::new();
@@ -163,18 +164,13 @@ fn dev_series(curves: &Curves) -> Vec<Series> {
         }
     }
     for (i, name) in names.into_iter().enumerate() {
-        for part in ["corr", "weighted_f1"] {
-            let value = |e: &crate::events::Epoch| *e.dev.corpora.get(name)?.get(part)?;
+        for part in [Metric::Corr, Metric::WeightedF1] {
+            let value = |e: &Epoch| e.dev.corpora.get(name)?.get(&part).copied();
             let epochs = curves.epochs.iter();
             let points = epochs
                 .filter_map(|e| Some((e.epoch as f64, value(e)?)))
                 .collect();
-            let mut line = series(
-                &format!("{name}, {}", metric::name(part)),
-                i + 1,
-                points,
-                false,
-            );
+            let mut line = series(&format!("{name}, {}", part.title()), i + 1, points, false);
             line.dashed = true;
             all.push(line);
         }
@@ -220,7 +216,7 @@ fn fusion(doc: &mut Document, run: &Run) {
     };
     let sources: Vec<(String, &Results)> =
         run.seeds.iter().map(|s| (name(s), &s.results)).collect();
-    let mut layers: Vec<u64> = Vec::new();
+    let mut layers: Vec<usize> = Vec::new();
     for layer in sources.iter().flat_map(|(_, r)| &r.fusion.layers) {
         if !layers.contains(&layer.layer) {
             layers.push(layer.layer);

@@ -156,18 +156,18 @@ fn a_wrong_field_is_named_with_what_was_expected() {
         }
     };
     check(
+        "\"schema\": 3",
         "\"schema\": 2",
-        "\"schema\": 1",
         &[
             "results.json",
             "`schema`",
-            "expected 2, found 1; run `unimse evaluate` again",
+            "expected 3, found 2; run `unimse evaluate` again",
         ],
     );
     check(
         "\"n\": 40",
         "\"n\": \"x\"",
-        &["`corpora.mosei.test.n`", "string \"x\"", "f64"],
+        &["`corpora.mosei.test.n`", "string \"x\"", "a whole number"],
     );
     check(
         "\"sentiment\"",
@@ -187,18 +187,16 @@ fn whatever_the_files_say_is_text() {
     for file in ["results.json", "provenance.json", "events.jsonl"] {
         let text = fs::read_to_string(run.join(file)).unwrap();
         let mut spoiled = text;
-        // Names of corpora, baselines, labels, features, metrics, keys and values of free-form records.
+        // Names of corpora, baselines, labels, features and whatever else is no closed vocabulary.
         for word in [
             "mosi",
             "ridge",
             "joy",
             "dialogue context",
-            "acc7",
             "minilm",
-            "split_sha256",
+            "0f3a0f3a0f3a0f3a",
             "abcdef0",
-            "platform",
-            "median",
+            "x86_64",
             "clean",
         ] {
             spoiled = spoiled.replace(word, inside);
@@ -362,7 +360,6 @@ fn what_has_no_interval_and_what_could_not_be_fitted_says_why() {
             .as_object_mut()
             .unwrap()
             .shift_remove("ridge");
-        test["baselines"]["mean"]["chosen"] = json!({});
         test["intervals"]["mae"] = json!({"estimate": 0.78, "undefined": reason});
         test["baselines"]["mean"]["difference"]["mae"] =
             json!({"estimate": -0.68, "undefined": reason});

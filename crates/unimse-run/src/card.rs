@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Tool, version, settings, dimension and rate of the features of one modality of one corpus.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureCard {
     /// The extractor, such as `mel-spectrogram`, `opensmile`, `covarep` or `efficientnet`; `unknown` where nobody said.
@@ -60,7 +61,7 @@ impl fmt::Display for FeatureCard {
 }
 
 /// The cards of one corpus.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FeatureCards {
     /// Audio; `None` where no utterance has it.

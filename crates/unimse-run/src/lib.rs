@@ -1,28 +1,59 @@
 //! What crosses the stages of a run, as plain types, and the one way in which its files are written.
 //!
-//! It must not know a tensor, a table or a data set's layout: it builds in seconds, and every stage may use it.
+//! It must not know a tensor, a table or a data set's layout: it builds in seconds, and every stage may use it. Nothing else parses
+//! `results.json`, `events.jsonl`, `receipts.jsonl` or the names in a run folder; `docs/schema` has their JSON Schemas, made from these types.
 //!
-//! One module, one idea: [`artefact`] (files that appear whole or not at all), [`card`] (how features were made), [`lock`] (one
-//! process at a time in a run folder).
+//! One module, one idea: `folder` (what lies where), `artefact` (files that appear whole or not at all), `lock` (one process at a time),
+//! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells),
+//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several),
+//! `answer` (what `predict` says), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
 //!
 //! # Example
 //! ```
-//! use unimse_run::{artefact, card::FeatureCard};
-//! let folder = tempfile::tempdir()?;
-//! let path = folder.path().join("audio.json");
-//! let card = FeatureCard::new("opensmile", 73);
-//! artefact::write_json(&path, &card)?;
-//! assert_eq!(serde_json::from_slice::<FeatureCard>(&std::fs::read(&path)?)?, card);
+//! use unimse_eval::Metric;
+//! use unimse_run::{ByName, CorpusResults, FeatureCards, RESULTS_SCHEMA, Results, RunFolder, SplitScores, Task};
+//!
+//! let place = tempfile::tempdir()?;
+//! let test = SplitScores { n: Some(686), metrics: [(Metric::Mae, 0.75)].into(), ..SplitScores::default() };
+//! let mosi = CorpusResults { task: Task::Sentiment, features: FeatureCards::default(), dev: None, test };
+//! let corpora = ByName::from_iter([("mosi".to_owned(), mosi)]);
+//! let results = Results { schema: RESULTS_SCHEMA, corpora, ..Results::default() };
+//!
+//! let run = RunFolder::new(place.path());
+//! results.write(&run.results())?;
+//! assert_eq!(Results::read(&run.results())?, results);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-/// Version of `results.json`: whoever reads another refuses it.
-pub const RESULTS_SCHEMA: u64 = 2;
-
+mod aggregate;
+mod answer;
 pub mod artefact;
-pub mod card;
-pub mod lock;
+mod by_name;
+mod cache;
+mod card;
+mod event;
+mod folder;
+mod labels;
+mod lock;
+mod provenance;
+mod readout;
+mod receipt;
+mod results;
 
+pub use aggregate::AggregateError;
+pub use answer::{Answer, Classes, Intensity, NonFinite};
 pub use artefact::FileError;
+pub use by_name::ByName;
+pub use cache::cache_folder;
 pub use card::{FeatureCard, FeatureCards};
+pub use event::{DevScores, End, Epoch, Event, EventLog, Start, Step};
+pub use folder::{DOWNSTREAM, RunFolder};
+pub use labels::{Agreed, Leak, SourceCounts};
 pub use lock::{LockError, RunLock};
+pub use provenance::{Git, Host, PROVENANCE_SCHEMA, Provenance, Source, StageRecord};
+pub use readout::{EmotionReadout, IntensityReadout, Readout};
+pub use receipt::Receipt;
+pub use results::{
+    Baseline, Chosen, Clusters, Confusion, CorpusResults, FusedLayer, Fusion, Protocol,
+    RESULTS_SCHEMA, Results, ResultsError, SeedScores, SplitScores, Task, Timing, in_words,
+};

@@ -3,11 +3,9 @@
 //! Reads the Parquet tables of `unimse-corpus`, drives `unimse-model`, scores with `unimse-eval`. It must not know a data set's
 //! file layout or the label grammar, and outside [`evaluate`] it never looks at a test label.
 //!
-//! One module, one idea: [`config`] (layers and keys), [`embeddings`], [`unify`], [`label_summary`], [`dataset`] (tables to batches), [`sampler`] (order of an
-//! epoch), [`optimizer`], [`trainer`] (the loop), [`checkpoint`], [`identity`] (what a resumed training must
-//! share with its beginning), [`cpu`], [`scoring`] and [`readout`] (dev selection), [`baselines`],
-//! [`receipts`] (one opening of the test split), [`card`] and [`saved_model`] (a trained model in its folder), [`row`], [`answer`],
-//! [`predictions`], [`evaluate`], [`predict`].
+//! A folder is a stage, or what stages share: `config` (layers and keys), `data` (tables to batches), `unify`, `model` (a model with
+//! its tokenizer, and as it is saved), `train` (the loop and what it is made of), `evaluate` (scores, baselines, the one opening of the
+//! test split), `predict`. What they write is typed in `unimse-run`.
 //!
 //! # Example
 //! A configuration is merged from layers; a key that does not exist is an error.
@@ -19,40 +17,13 @@
 //! # Ok::<(), unimse_train::TrainError>(())
 //! ```
 
-pub mod accumulation;
-pub mod answer;
-pub mod baselines;
-pub mod card;
-pub mod checkpoint;
-mod comparison;
 pub mod config;
-pub mod cpu;
-pub mod dataset;
-pub mod embeddings;
+pub mod data;
 mod error;
 pub mod evaluate;
-pub mod events;
-pub mod identity;
-pub mod label_summary;
-pub mod labels_table;
-mod layers;
-mod memory;
-pub mod normaliser;
-pub mod optimizer;
-pub mod parameter_groups;
+pub mod model;
 pub mod predict;
-pub mod predictions;
-pub mod preflight;
-pub mod readout;
-pub mod receipts;
-pub mod row;
-pub mod run_folder;
-pub mod sampler;
-pub mod saved_model;
-pub mod schedule;
-pub mod scoring;
-pub mod session;
-pub mod trainer;
+pub mod train;
 pub mod unify;
 
 pub use error::TrainError;

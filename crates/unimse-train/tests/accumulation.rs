@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 use unimse_model::UniModel;
-use unimse_train::accumulation::{completes, share};
+use unimse_train::train::accumulation::{completes, share};
 
 /// Takes the gradients by name, and leaves none.
 fn take(model: &UniModel) -> BTreeMap<String, Tensor> {

@@ -17,9 +17,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
 use unimse_model::Backbone;
+use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
-use unimse_train::run_folder::Paths;
-use unimse_train::{evaluate, trainer, unify};
+use unimse_train::{evaluate, train::trainer, unify};
 
 static GO: AtomicBool = AtomicBool::new(false);
 
@@ -126,7 +126,7 @@ fn config(checkpoint: &Path) -> RunConfig {
     RunConfig::merge(None, None, &overrides.map(str::to_owned)).unwrap()
 }
 
-fn paths(place: &Path) -> Paths {
+fn paths(place: &Path) -> RunFolder {
     Paths {
         run: place.join("run"),
         corpus: place.join("corpus"),
@@ -150,7 +150,7 @@ static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
     }
 });
 
-fn label(config: &RunConfig, paths: &Paths, encoder: &Path) {
+fn label(config: &RunConfig, paths: &RunFolder, encoder: &Path) {
     let encoder = encoder.to_str().unwrap();
     let options = config.labels.options();
     unify::run(&paths.corpus, &paths.labels, encoder, None, None, &options).unwrap();
@@ -272,7 +272,7 @@ fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
 }
 
 /// The error of `evaluate` on a changed copy of the run, which must have opened and written nothing.
-fn refused(change: impl Fn(&Paths) -> Paths) -> String {
+fn refused(change: impl Fn(&RunFolder) -> RunFolder) -> String {
     let (_place, paths) = copied();
     let paths = change(&paths);
     let error = evaluate::evaluate(&TRAINED.config, &paths).unwrap_err();

@@ -17,8 +17,8 @@ use golden::{Golden, apart, for_each, for_each_in};
 use tch::Tensor;
 use unimse_model::Precision;
 use unimse_train::TrainError;
-use unimse_train::checkpoint::{self, LoopState};
-use unimse_train::optimizer::{Group, Optimizer, Rule};
+use unimse_train::train::checkpoint::{self, LoopState};
+use unimse_train::train::optimizer::{Group, Optimizer, Rule};
 
 /// One of the optimiser's two layouts.
 type Build = fn(Rule, Vec<Group>, Vec<(String, usize, Tensor)>) -> Result<Optimizer, TrainError>;

@@ -7,12 +7,12 @@ mod tiny;
 use unimse_labels::{MeldEmotion, PlainLabel, Polarity, Split};
 use unimse_model::batch::Prediction;
 use unimse_model::{Backbone, Tokenizer};
+use unimse_run::EmotionReadout::{Marginal, Text as Class};
+use unimse_run::IntensityReadout::{Expectation, Median, Text};
+use unimse_run::{EmotionReadout, IntensityReadout};
 use unimse_train::config::RunConfig;
-use unimse_train::dataset::{self, Dataset};
-use unimse_train::readout::EmotionReadout::{Marginal, Text as Class};
-use unimse_train::readout::IntensityReadout::{Expectation, Median, Text};
-use unimse_train::readout::{EmotionReadout, IntensityReadout};
-use unimse_train::scoring::choose_readout;
+use unimse_train::data::dataset::{self, Dataset};
+use unimse_train::evaluate::scoring::choose_readout;
 
 /// Gold of the dev rows of one corpus.
 enum Gold<'a> {

@@ -10,9 +10,9 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 use unimse_model::Backbone;
+use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
-use unimse_train::run_folder::Paths;
-use unimse_train::{TrainError, evaluate, trainer, unify};
+use unimse_train::{TrainError, evaluate, train::trainer, unify};
 
 static GO: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);
@@ -104,7 +104,7 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
     );
     evaluate::evaluate(&config, &parts).unwrap();
 
-    let bytes = |p: &Paths, name: &str| std::fs::read(p.run.join(name)).unwrap();
+    let bytes = |p: &RunFolder, name: &str| std::fs::read(p.run.join(name)).unwrap();
     for name in [
         "checkpoints/model.safetensors",
         "checkpoints/model.json",

@@ -20,9 +20,9 @@ use serde_json::Value;
 use tch::Kind;
 use unimse_corpus::Steps;
 use unimse_model::Backbone;
+use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
-use unimse_train::run_folder::Paths;
-use unimse_train::{TrainError, checkpoint, trainer, unify};
+use unimse_train::{TrainError, train::checkpoint, train::trainer, unify};
 
 static GO: AtomicBool = AtomicBool::new(false);
 

@@ -14,10 +14,10 @@ use unimse_labels::{
 };
 use unimse_model::{Backbone, Tokenizer};
 use unimse_train::config::RunConfig;
-use unimse_train::dataset::{self, Dataset};
-use unimse_train::embeddings::embed;
-use unimse_train::label_summary::{read_summary, summary_path};
-use unimse_train::labels_table::LabelTable;
+use unimse_train::data::dataset::{self, Dataset};
+use unimse_train::data::labels_table::LabelTable;
+use unimse_train::unify::embeddings::embed;
+use unimse_train::unify::summary::{read_summary, summary_path};
 
 /// The folder that a variable names, else `default` below the repository, if it is there.
 fn folder(test: &str, variable: &str, default: &str) -> Option<PathBuf> {
@@ -297,7 +297,7 @@ fn without_iemocap_its_field_is_missing_masked_and_gone_from_the_grammar() {
         rows: c
             .utterances
             .iter()
-            .map(|u| unimse_train::labels_table::Row {
+            .map(|u| unimse_train::data::labels_table::Row {
                 utterance_id: u.utterance_id.clone(),
                 split: u.split,
                 label: labels.next().unwrap(),

@@ -1,7 +1,7 @@
 //! The facade of the workspace: every stage of UniMSE under one name, and the presets of the binary.
 //!
 //! Import a single crate (`unimse-labels`, `unimse-eval`, `unimse-formats`) where you need no LibTorch; import this one for the
-//! whole pipeline. It must not hold logic of its own beyond presets and the aggregation of seeds.
+//! whole pipeline. It must not hold logic of its own beyond presets.
 //!
 //! # Example
 //! ```
@@ -12,7 +12,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod aggregate;
 pub mod presets;
 
 pub use unimse_contrastive as contrastive;

@@ -12,12 +12,12 @@ use serde_json::Value;
 use unimse_corpus::{Utterance, read_tables};
 use unimse_labels::{DonorProtocol, Split};
 use unimse_model::Backbone;
-use unimse_train::checkpoint::{self, LoopState};
+use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
-use unimse_train::identity::Identity;
-use unimse_train::labels_table::{LabelTable, Row};
-use unimse_train::run_folder::Paths;
-use unimse_train::{trainer, unify};
+use unimse_train::data::labels_table::{LabelTable, Row};
+use unimse_train::train::checkpoint::{self, LoopState};
+use unimse_train::train::identity::Identity;
+use unimse_train::{train::trainer, unify};
 
 const CORPORA: [&str; 4] = ["mosi", "mosei", "meld", "iemocap"];
 
@@ -139,12 +139,12 @@ fn permute_evaluations(folder: &Path) {
 
 /// Tables, labels and a training of one data folder.
 struct Trained {
-    paths: Paths,
+    paths: RunFolder,
 }
 
 impl Trained {
     fn new(data: &Path, place: &Path, config: &RunConfig) -> Self {
-        let paths = Paths::of_run(place);
+        let paths = RunFolder::new(place);
         unimse_corpus::ingest(data, &paths.corpus, &[], &mut |_| {}).unwrap();
         let trained = Self { paths };
         trained.unify(config, &trained.paths.labels);

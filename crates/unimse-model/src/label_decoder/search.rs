@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 
 use tch::{Kind, Tensor};
-use unimse_labels::{Field, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
+use unimse_labels::{Field, FieldValue, Grammar, PlainLabel, Polarity};
 
 use super::{START, Slot, Vocabulary};
 use crate::batch::Prediction;
-use crate::marginals::{Column, Follow, Marginals};
+use crate::marginals::{Follow, Marginals};
 use crate::t5::Branching;
 
 /// Exact but for a ten-millionth, as long as no field has more than so many beginnings (one decimal: 427, two: 4207).
@@ -200,18 +200,9 @@ impl Found {
 
     /// Books the value that `beginning` has taken in the slot number `at`.
     fn book(&mut self, slot: &Slot, at: usize, beginning: &Beginning) {
-        let (polarity, value, mass) = (
-            beginning.values[0],
-            beginning.values[at],
-            beginning.log.exp(),
-        );
-        let column = match slot.field {
-            None => return self.marginals.add_polarity(polarity, mass),
-            Some(Field::Intensity) => Column::Intensity,
-            Some(Field::Meld) => Column::Meld,
-            Some(Field::Iemocap) => Column::Iemocap,
-        };
-        self.marginals.add(column, polarity, Some(value), mass);
+        let (polarity, mass) = (beginning.values[0], beginning.log.exp());
+        let value = Some(beginning.values[at]);
+        self.marginals.add(slot.field, polarity, value, mass);
     }
 
     /// Remembers the labels among `whole`, to which no field is left to be added.
@@ -235,19 +226,13 @@ impl Found {
 impl Vocabulary {
     /// The label with these values, one a slot.
     fn label(&self, values: &[usize; 4]) -> PlainLabel {
-        let mut label = PlainLabel {
-            polarity: Polarity::ALL[values[0]],
-            intensity: None,
-            meld: None,
-            iemocap: None,
-        };
+        let mut label = PlainLabel::of_polarity(Polarity::ALL[values[0]]);
         for (slot, &value) in self.slots.iter().zip(values) {
-            match slot.field {
-                None => {}
-                Some(Field::Intensity) => label.intensity = Some(self.intensities[value]),
-                Some(Field::Meld) => label.meld = Some(MeldEmotion::ALL[value]),
-                Some(Field::Iemocap) => label.iemocap = Some(IemocapEmotion::ALL[value]),
-            }
+            let value = match slot.field {
+                Field::Intensity => FieldValue::Score(self.intensities[value]),
+                _ => FieldValue::Class(value),
+            };
+            label.set(slot.field, value);
         }
         label
     }

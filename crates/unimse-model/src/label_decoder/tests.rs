@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use tch::nn::VarStore;
+use unimse_labels::{IemocapEmotion, MeldEmotion, PerField};
 
 use super::*;
-use crate::batch::FieldWeights;
 use crate::generator::seeded;
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
@@ -311,49 +311,25 @@ fn masked_and_unknown_fields_have_no_loss() {
             .unwrap()
             .double_value(&[])
     };
-    let none = FieldWeights {
-        polarity: 0.0,
-        intensity: 0.0,
-        meld: 0.0,
-        iemocap: 0.0,
-    };
+    let none = PerField::default();
     let label = PlainLabel {
         polarity: Polarity::Positive,
         intensity: Some(1.0),
         meld: Some(MeldEmotion::Joy),
         iemocap: None,
     };
+    let only = |field, weight| {
+        let mut weights = none;
+        weights[field] = weight;
+        weights
+    };
     assert_eq!(loss(label, none), 0.0);
-    assert_eq!(
-        loss(
-            label,
-            FieldWeights {
-                iemocap: 1.0,
-                ..none
-            }
-        ),
-        0.0,
-        "unknown"
-    );
-    let parts: f64 = [
-        FieldWeights {
-            polarity: 1.0,
-            ..none
-        },
-        FieldWeights {
-            intensity: 1.0,
-            ..none
-        },
-        FieldWeights { meld: 1.0, ..none },
-    ]
-    .into_iter()
-    .map(|weights| loss(label, weights))
-    .sum();
-    assert!((loss(label, FieldWeights::default()) - parts).abs() < 1e-5);
-    assert!(
-        (loss(label, FieldWeights { meld: 0.5, ..none }) * 2.0
-            - loss(label, FieldWeights { meld: 1.0, ..none }))
-        .abs()
-            < 1e-5
-    );
+    assert_eq!(loss(label, only(Field::Iemocap, 1.0)), 0.0, "unknown");
+    let parts: f64 = [Field::Polarity, Field::Intensity, Field::Meld]
+        .map(|field| loss(label, only(field, 1.0)))
+        .iter()
+        .sum();
+    assert!((loss(label, PerField::from_fn(|_| 1.0)) - parts).abs() < 1e-5);
+    let (half, whole) = (only(Field::Meld, 0.5), only(Field::Meld, 1.0));
+    assert!((loss(label, half) * 2.0 - loss(label, whole)).abs() < 1e-5);
 }

@@ -10,8 +10,8 @@ use unimse_labels::{Field, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Pol
 use unimse_model::bert::{BertConfig, BertEncoder};
 use unimse_model::t5::{T5, T5Config};
 use unimse_model::{
-    Backbone, Batch, Decoder, FeatureDims, FieldWeights, ModalityBatch, ModelConfig, Precision,
-    SequenceRef, Target, UniModel, weights,
+    Backbone, Batch, Decoder, FeatureDims, ModalityBatch, ModelConfig, Precision, SequenceRef,
+    Target, UniModel, weights,
 };
 
 /// Every kind of model.
@@ -369,7 +369,7 @@ pub(crate) fn targets(count: usize) -> Vec<Target> {
         .take(count)
         .map(|label| Target {
             label,
-            weights: FieldWeights::default(),
+            weights: unimse_labels::PerField::from_fn(|_| 1.0),
         })
         .collect()
 }

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::Value;
+use unimse_run::{Results, RunFolder};
 use unimse_train::config::RunConfig;
-use unimse_train::run_folder::Paths;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -21,12 +20,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut paths = Paths::of_run(&args.run);
-    paths.corpus = args.corpus.clone().unwrap_or(paths.corpus);
-    paths.labels = args.labels.clone().unwrap_or(paths.labels);
-    let config = RunConfig::load(&args.run.join("config.toml"))?;
-    let results = unimse_train::evaluate::evaluate(&config, &paths)?;
-    if results["protocol"]["test_openings"].as_u64() > Some(1) {
+    let mut folder = RunFolder::new(&args.run);
+    folder.corpus = args.corpus.clone().unwrap_or(folder.corpus);
+    folder.labels = args.labels.clone().unwrap_or(folder.labels);
+    let config = RunConfig::load(&folder.config())?;
+    let results = unimse_train::evaluate::evaluate(&config, &folder)?;
+    if results.protocol.test_openings > Some(1) {
         eprintln!("warning: the test split of this run was opened before; the report says so");
     }
     super::print(&lines(&results))?;
@@ -34,30 +33,22 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// One line a corpus, and one a baseline that could not be fitted.
-fn lines(results: &Value) -> String {
-    let corpora = results["corpora"].as_object();
-    let line = |(name, c): (&String, &Value)| {
-        let metrics: Vec<String> = c["test"]["metrics"]
-            .as_object()
-            .map(|m| {
-                m.iter()
-                    .filter_map(|(k, v)| Some(format!("{k} {:.4}", v.as_f64()?)))
-                    .collect()
-            })
-            .unwrap_or_default();
-        let reasons = c["test"]["not_fitted"].as_object();
-        let not_fitted = |(baseline, reason): (&String, &Value)| {
-            let reason = reason.as_str().unwrap_or_default();
-            format!("{name}: baseline {baseline} could not be fitted: {reason}\n")
-        };
-        let not_fitted: String = reasons.into_iter().flatten().map(not_fitted).collect();
-        format!(
-            "{name} test (n {}): {}\n{not_fitted}",
-            c["test"]["n"],
-            metrics.join(", ")
-        )
-    };
-    corpora
-        .map(|c| c.iter().map(line).collect())
-        .unwrap_or_default()
+fn lines(results: &Results) -> String {
+    let mut out = String::new();
+    for (name, corpus) in results.corpora.iter() {
+        let test = &corpus.test;
+        let metrics: Vec<String> = test
+            .metrics
+            .iter()
+            .map(|(metric, value)| format!("{metric} {value:.4}"))
+            .collect();
+        let n = test.n.unwrap_or_default();
+        out.push_str(&format!("{name} test (n {n}): {}\n", metrics.join(", ")));
+        for (baseline, reason) in test.not_fitted.iter() {
+            out.push_str(&format!(
+                "{name}: baseline {baseline} could not be fitted: {reason}\n"
+            ));
+        }
+    }
+    out
 }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use unimse_model::config::Backbone;
 use unimse_train::config::RunConfig;
-use unimse_train::session::checkpoint_folder;
+use unimse_train::model::session::checkpoint_folder;
 
 /// Finds or fetches the checkpoints; the error says which key names what is absent and what to fetch.
 pub(crate) fn checkpoints(config: &RunConfig) -> anyhow::Result<()> {

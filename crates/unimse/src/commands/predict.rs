@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail};
-use unimse_train::answer::Answer;
+use unimse_run::Answer;
 use unimse_train::predict::{Input, Predictor};
 
 use crate::interrupt::{INTERRUPTED, POLLED};
@@ -38,7 +38,8 @@ says why. All other columns come back as they are; one named like a field of the
 #[derive(clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["text", "input"])), after_long_help = ABOUT_ROWS)]
 pub(crate) struct Args {
-    /// A run folder with a trained model; only its folder `checkpoints` is read.
+    /// A run folder with a trained model; only its folder `checkpoints` is read. The folder of several seeds answers with the mean of their
+    /// probabilities.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
     /// One utterance.

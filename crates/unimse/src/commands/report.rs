@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use unimse::aggregate;
-use unimse_run::artefact;
+use unimse_run::{Results, RunFolder};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -14,11 +13,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    if !aggregate::seed_folders(&args.run)?.is_empty() {
-        artefact::write_json(
-            &args.run.join("results.json"),
-            &aggregate::aggregate(&args.run)?,
-        )?;
+    if !RunFolder::seeds(&args.run)?.is_empty() {
+        Results::aggregate(&args.run)?.write(&RunFolder::new(&args.run).results())?;
     }
     let written = unimse_report::write(&args.run, &unimse_report::paper_tables()?)?;
     super::print(&format!(

@@ -70,16 +70,16 @@ fn sentiment_json(args: &Args, rows: &[Pair]) -> Result<Value> {
 }
 
 fn emotion_json(args: &Args, rows: &[Pair]) -> Result<Value> {
-    let of = |t: Taxonomy| {
+    let classes = |t: Taxonomy| {
         t.labels()
             .iter()
             .map(|l| (*l).to_owned())
             .collect::<Vec<_>>()
     };
     let labels = match args.labels.as_slice() {
-        [] => of(Taxonomy::Meld),
-        [one] if one == "meld" => of(Taxonomy::Meld),
-        [one] if one == "iemocap" => of(Taxonomy::Iemocap),
+        [] => classes(Taxonomy::Meld),
+        [one] if one == "meld" => classes(Taxonomy::Meld),
+        [one] if one == "iemocap" => classes(Taxonomy::Iemocap),
         list => list.iter().map(|l| l.trim().to_owned()).collect(),
     };
     let class = |row: &Pair, column: &str, text: &str| {
@@ -114,7 +114,7 @@ fn emotion_json(args: &Args, rows: &[Pair]) -> Result<Value> {
 fn head(task: &str, convention: &str, s: &Scores) -> Value {
     let mut out = json!({"task": task, "convention": convention});
     out["n"] = json!(s.n);
-    out["metrics"] = json!(s)["metrics"].take();
-    out["undefined"] = json!(s)["undefined"].take();
+    out["metrics"] = json!(s.metrics);
+    out["undefined"] = json!(s.undefined);
     out
 }

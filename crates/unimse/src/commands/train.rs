@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use unimse_train::run_folder::Paths;
-use unimse_train::trainer;
+use unimse_run::RunFolder;
+use unimse_train::train::trainer;
 
 use crate::interrupt::{INTERRUPTED, POLLED};
 
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         run
     };
-    let mut paths = Paths::of_run(&run);
+    let mut paths = RunFolder::new(&run);
     paths.corpus = args.corpus.clone().unwrap_or(paths.corpus);
     paths.labels = args.labels.clone().unwrap_or(paths.labels);
     super::fetch::warn_without_gpu(&config);

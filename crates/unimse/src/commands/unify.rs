@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use unimse_labels::{DonorProtocol, QueryProtocol};
 use unimse_model::Pooling;
 use unimse_train::config::RunConfig;
-use unimse_train::{embeddings, unify};
+use unimse_train::{unify, unify::embeddings};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

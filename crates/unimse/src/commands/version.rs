@@ -1,6 +1,6 @@
 //! `unimse --version`: what somebody needs to reproduce a number.
 
-use unimse_train::{cpu, identity::LIBTORCH};
+use unimse_train::{train::cpu, train::identity::LIBTORCH};
 
 /// Version, git hash, LibTorch, CPU precision, CUDA.
 pub(crate) fn text() -> &'static str {

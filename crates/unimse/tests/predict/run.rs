@@ -14,9 +14,9 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 use unimse_labels::{IemocapEmotion, MeldEmotion, Polarity, Split};
 use unimse_model::Backbone;
+use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
-use unimse_train::run_folder::Paths;
-use unimse_train::{evaluate, trainer, unify};
+use unimse_train::{evaluate, train::trainer, unify};
 
 use crate::tiny;
 
@@ -123,7 +123,7 @@ impl World {
         let options = config.labels.options();
         unify::run(&corpus, &labels, encoder, None, None, &options).unwrap();
         let run = world.path("run");
-        let paths = Paths {
+        let paths = RunFolder {
             run: run.clone(),
             corpus,
             labels,

@@ -1,0 +1,292 @@
+//! Several seeds of one configuration: mean and sample standard deviation of every metric.
+
+use std::path::Path;
+
+use unimse_eval::Metric;
+
+use crate::results::{
+    CorpusResults, Fusion, Results, ResultsError, SeedScores, SplitScores, Timing,
+};
+use crate::{FileError, Protocol, RunFolder};
+
+/// Seeds that cannot be taken together.
+#[derive(Debug, thiserror::Error)]
+pub enum AggregateError {
+    /// The results of a seed cannot be used.
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    /// The folder of the run cannot be listed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// There is no seed.
+    #[error("{run}: expected seed-<n> folders, found none")]
+    NoSeed {
+        /// The folder.
+        run: String,
+    },
+    /// The seeds are not of one configuration and data folder.
+    #[error("{run}: the seeds differ in {what}")]
+    Differ {
+        /// The folder.
+        run: String,
+        /// What differs.
+        what: String,
+    },
+}
+
+impl Results {
+    /// The results of every seed below `run` taken together: the shape of one run, with means in place of metrics, `sd` and `per_seed`
+    /// beside them; intervals, differences and confusion matrices stay with the seeds.
+    ///
+    /// # Errors
+    /// A seed has no results yet or broken ones, or the seeds disagree on corpora, features or settings.
+    pub fn aggregate(run: &Path) -> Result<Self, AggregateError> {
+        let mut seeds = Vec::new();
+        for (seed, folder) in RunFolder::seeds(run)? {
+            seeds.push((seed, Self::read(&folder.results())?));
+        }
+        let name = || run.display().to_string();
+        let Some((_, first)) = seeds.first() else {
+            return Err(AggregateError::NoSeed { run: name() });
+        };
+        if let Some(what) = seeds.iter().find_map(|(_, other)| difference(first, other)) {
+            return Err(AggregateError::Differ { run: name(), what });
+        }
+        let all = || seeds.iter().map(|(_, results)| results);
+        let corpora = first.corpora.iter().map(|(name, corpus)| {
+            let of_seeds: Vec<(u64, &CorpusResults)> = seeds
+                .iter()
+                .filter_map(|(seed, results)| Some((*seed, results.corpora.get(name)?)))
+                .collect();
+            (name.to_owned(), merge(corpus, &of_seeds))
+        });
+        Ok(Self {
+            synthetic: all().any(|r| r.synthetic),
+            leaky: all().filter_map(|r| r.leaky).reduce(|a, b| a || b),
+            protocol: Protocol {
+                test_openings: all().filter_map(|r| r.protocol.test_openings).max(),
+                receipt: None,
+                ..first.protocol.clone()
+            },
+            seeds: seeds.iter().map(|(seed, _)| *seed).collect(),
+            readout: first
+                .readout
+                .filter(|readout| all().all(|r| r.readout.as_ref() == Some(readout))),
+            fusion: Fusion {
+                skip: first.fusion.skip,
+                layers: Vec::new(),
+            },
+            corpora: corpora.collect(),
+            timing: sum(all().filter_map(|r| r.timing)),
+            ..first.clone()
+        })
+    }
+}
+
+/// The first setting in which two seeds differ.
+fn difference(one: &Results, other: &Results) -> Option<String> {
+    let settings = [
+        ("fields", one.fields == other.fields),
+        ("modalities", one.modalities == other.modalities),
+        ("backbone", one.backbone == other.backbone),
+        ("decoder", one.decoder == other.decoder),
+        ("label_form", one.label_form == other.label_form),
+        ("trained_on", one.trained_on == other.trained_on),
+        ("fusion.skip", one.fusion.skip == other.fusion.skip),
+    ];
+    if let Some((name, _)) = settings.iter().find(|(_, same)| !same) {
+        return Some(format!("{name}: not one configuration"));
+    }
+    let names = |results: &Results| -> Vec<String> {
+        let corpora = results.corpora.iter();
+        corpora.map(|(name, _)| name.to_owned()).collect()
+    };
+    if names(one) != names(other) {
+        return Some("their corpora: not one data folder".to_owned());
+    }
+    one.corpora.iter().find_map(|(name, corpus)| {
+        let theirs = other.corpora.get(name)?;
+        if corpus.features != theirs.features {
+            return Some(format!("the features of {name}: not one data folder"));
+        }
+        (corpus.dev.is_some() != theirs.dev.is_some())
+            .then(|| format!("the dev split of {name}: not one data folder"))
+    })
+}
+
+fn merge(first: &CorpusResults, seeds: &[(u64, &CorpusResults)]) -> CorpusResults {
+    let dev: Vec<(u64, &SplitScores)> = seeds
+        .iter()
+        .filter_map(|(seed, corpus)| Some((*seed, corpus.dev.as_ref()?)))
+        .collect();
+    let test: Vec<(u64, &SplitScores)> = seeds
+        .iter()
+        .map(|(seed, corpus)| (*seed, &corpus.test))
+        .collect();
+    CorpusResults {
+        dev: first.dev.as_ref().map(|first| merge_split(first, &dev)),
+        test: merge_split(&first.test, &test),
+        ..first.clone()
+    }
+}
+
+fn merge_split(first: &SplitScores, seeds: &[(u64, &SplitScores)]) -> SplitScores {
+    let all = || seeds.iter().map(|(_, scores)| *scores);
+    let sum = |count: fn(&SplitScores) -> Option<usize>| {
+        all().filter_map(count).reduce(|one, other| one + other)
+    };
+    let mut merged = SplitScores {
+        n: first.n,
+        unparsable: sum(|s| s.unparsable),
+        repaired: sum(|s| s.repaired),
+        generated_zeros: sum(|s| s.generated_zeros),
+        unexplored: all().filter_map(|s| s.unexplored).reduce(f64::max),
+        resampled: first.resampled,
+        clusters: first.clusters,
+        baselines: first.baselines.clone(),
+        not_fitted: first.not_fitted.clone(),
+        ..SplitScores::default()
+    };
+    for &metric in first.metrics.keys() {
+        let values: Vec<f64> = seeds
+            .iter()
+            .filter_map(|(_, scores)| scores.metrics.get(&metric).copied())
+            .collect();
+        if values.len() == seeds.len() {
+            put(&mut merged, metric, &values);
+        }
+    }
+    merged.per_seed = seeds
+        .iter()
+        .map(|(seed, scores)| SeedScores {
+            seed: *seed,
+            metrics: scores.metrics.clone(),
+        })
+        .collect();
+    // The baselines are the same in every seed; intervals and paired differences are a seed's own.
+    for baseline in merged.baselines.values_mut() {
+        baseline.difference.clear();
+    }
+    merged
+}
+
+/// Mean and, of several values, sample standard deviation.
+fn put(merged: &mut SplitScores, metric: Metric, values: &[f64]) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    merged.metrics.insert(metric, mean);
+    if values.len() > 1 {
+        let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+        merged.sd.insert(metric, (squares / (n - 1.0)).sqrt());
+    }
+}
+
+fn sum(timings: impl Iterator<Item = Timing>) -> Option<Timing> {
+    timings.reduce(|one, other| Timing {
+        train_s: one.train_s + other.train_s,
+        evaluate_s: one.evaluate_s + other.evaluate_s,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+    use crate::{ByName, FeatureCard, FeatureCards, RESULTS_SCHEMA, Task};
+
+    fn results(mae: f64, unparsable: usize) -> Results {
+        let scores = SplitScores {
+            n: Some(3),
+            metrics: [(Metric::Mae, mae)].into(),
+            ..SplitScores::default()
+        };
+        let features = FeatureCards {
+            audio: Some(FeatureCard::new("covarep", 74)),
+            video: None,
+        };
+        let corpus = CorpusResults {
+            task: Task::Sentiment,
+            features,
+            dev: Some(scores.clone()),
+            test: SplitScores {
+                unparsable: Some(unparsable),
+                unexplored: Some(mae / 100.0),
+                ..scores
+            },
+        };
+        Results {
+            schema: RESULTS_SCHEMA,
+            corpora: ByName::from_iter([("mosi".to_owned(), corpus)]),
+            timing: Some(Timing {
+                train_s: 2.0,
+                evaluate_s: 1.0,
+            }),
+            ..Results::default()
+        }
+    }
+
+    fn aggregate(seeds: &[Results]) -> Result<Results, String> {
+        let run = tempfile::tempdir().unwrap();
+        for (at, results) in seeds.iter().enumerate() {
+            let folder = RunFolder::of_seed(run.path(), at as u64 + 1);
+            results.write(&folder.results()).unwrap();
+        }
+        Results::aggregate(run.path()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn seeds_become_mean_and_deviation() {
+        let merged = aggregate(&[results(0.8, 1), results(0.9, 2)]).unwrap();
+        let test = &merged.corpora.get("mosi").unwrap().test;
+        assert_eq!(merged.seeds, [1, 2]);
+        assert!((test.metrics[&Metric::Mae] - (0.8 + 0.9) / 2.0).abs() < 1e-12);
+        assert!((test.sd[&Metric::Mae] - (2.0f64 * 0.05 * 0.05).sqrt()).abs() < 1e-12);
+        assert_eq!(test.unparsable, Some(1 + 2));
+        assert_eq!(test.unexplored, Some(0.9 / 100.0));
+        assert_eq!(merged.timing.unwrap().train_s, 2.0 + 2.0);
+        assert_eq!(test.per_seed.len(), 2);
+        let dev = merged.corpora.get("mosi").unwrap().dev.as_ref();
+        assert_eq!(dev.unwrap().unparsable, None);
+    }
+
+    #[test]
+    fn seeds_of_other_settings_or_features_are_refused_in_one_line() {
+        let first = results(1.0, 0);
+        let refused = |change: fn(&mut Results), words: &str| {
+            let mut second = first.clone();
+            change(&mut second);
+            let error = aggregate(&[first.clone(), second]).unwrap_err();
+            assert!(error.contains(words) && !error.contains('\n'), "{error}");
+        };
+        assert!(aggregate(&[first.clone(), first.clone()]).is_ok());
+        refused(
+            |r| r.schema = 2,
+            "seed-2/results.json: field `schema`: expected 3, found 2; run `unimse evaluate` again",
+        );
+        refused(
+            |r| r.label_form = Some("triple".to_owned()),
+            "the seeds differ in label_form",
+        );
+        refused(
+            |r| r.fusion.skip = Some(false),
+            "the seeds differ in fusion.skip",
+        );
+        refused(
+            |r| {
+                for corpus in r.corpora.values_mut() {
+                    corpus.features.audio = None;
+                }
+            },
+            "the seeds differ in the features of mosi",
+        );
+        refused(
+            |r| r.corpora = ByName::default(),
+            "the seeds differ in their corpora",
+        );
+        let none = aggregate(&[]).unwrap_err();
+        assert!(
+            none.contains("expected seed-<n> folders, found none"),
+            "{none}"
+        );
+    }
+}

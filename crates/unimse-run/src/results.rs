@@ -1,0 +1,473 @@
+//! `results.json`: the scores of a run, and all that says how they came about.
+//!
+//! One seed's and the aggregate of several have one shape. Only `schema`, `synthetic` and `corpora` must be there; what a file lacks is as
+//! nobody recorded it. A map by metric holds what has a value.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use unimse_eval::{ClassScores, Convention, Interval, Metric};
+
+use crate::labels::{Agreed, Leak, SourceCounts};
+use crate::{ByName, FeatureCards, FileError, Readout, Receipt, artefact};
+
+/// Version of `results.json`: whoever reads another refuses it.
+pub const RESULTS_SCHEMA: u64 = 3;
+
+/// One `results.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Results {
+    /// [`RESULTS_SCHEMA`].
+    pub schema: u64,
+    /// Whether a generator made any of the corpora.
+    pub synthetic: bool,
+    /// Whether rows of the test splits donated labels to training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaky: Option<bool>,
+    /// How the checkpoint was selected and the test split opened.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// The seeds: one, or those of the aggregate.
+    #[serde(default)]
+    pub seeds: Vec<u64>,
+    /// Fields that the labels of the run have beside the polarity.
+    #[serde(default)]
+    pub fields: Vec<String>,
+    /// Corpora with train rows.
+    #[serde(default)]
+    pub trained_on: Vec<String>,
+    /// The preset that the configuration started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Name of the pretrained text model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backbone: Option<String>,
+    /// What writes the label: `t5` or `label`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<String>,
+    /// Text form of a label: `fields` or `triple`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label_form: Option<String>,
+    /// Modalities that the model reads.
+    #[serde(default)]
+    pub modalities: Vec<String>,
+    /// How dev chose to read the answers; absent where the seeds of an aggregate differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub readout: Option<Readout>,
+    /// How much the fused layers add.
+    #[serde(default)]
+    pub fusion: Fusion,
+    /// Where the values of train and dev labels came from, by corpus and field.
+    #[serde(default, skip_serializing_if = "ByName::is_empty")]
+    pub labels: ByName<ByName<SourceCounts>>,
+    /// How well donors predict known labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agreement: Vec<Agreed>,
+    /// What test rows gave away, where they donated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leak: Option<Leak>,
+    /// The scores.
+    pub corpora: ByName<CorpusResults>,
+    /// How long it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Timing>,
+}
+
+/// Selection and opening.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Protocol {
+    /// Its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The split that selected the checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection: Option<String>,
+    /// How often the test splits were opened; of an aggregate the most of any seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_openings: Option<usize>,
+    /// The opening behind these scores; each seed of an aggregate has its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+}
+
+/// Fusion in the last layers of the encoder.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Fusion {
+    /// Whether the hidden state is added; absent without fused layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip: Option<bool>,
+    /// The fused layers.
+    pub layers: Vec<FusedLayer>,
+}
+
+/// One fused layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FusedLayer {
+    /// Its number in the encoder, from 0.
+    pub layer: usize,
+    /// Mean over tokens of |fused term| / |hidden state|.
+    pub ratio: Option<f64>,
+}
+
+/// What a corpus is scored for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Task {
+    /// Multimodal sentiment analysis: a score in [-3, 3].
+    Sentiment,
+    /// Emotion recognition in conversation: a class.
+    Emotion,
+}
+
+impl Task {
+    /// `sentiment` or `emotion`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sentiment => "sentiment",
+            Self::Emotion => "emotion",
+        }
+    }
+
+    /// The metric that stands for a corpus on a first page.
+    #[must_use]
+    pub const fn main_metric(self) -> Metric {
+        match self {
+            Self::Sentiment => Metric::Mae,
+            Self::Emotion => Metric::WeightedF1,
+        }
+    }
+}
+
+/// One corpus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CorpusResults {
+    /// Its task.
+    pub task: Task,
+    /// How its features were made.
+    #[serde(default)]
+    pub features: FeatureCards,
+    /// The dev split, where it has gold labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dev: Option<SplitScores>,
+    /// The test split.
+    #[serde(default)]
+    pub test: SplitScores,
+}
+
+/// Scores on one split.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct SplitScores {
+    /// Rows with gold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n: Option<usize>,
+    /// The metrics in the default convention; of an aggregate the means over seeds.
+    pub metrics: BTreeMap<Metric, f64>,
+    /// The metrics without a value, with the reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub undefined: BTreeMap<Metric, String>,
+    /// Sample standard deviation over the seeds of an aggregate.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sd: BTreeMap<Metric, f64>,
+    /// The metrics of each seed of an aggregate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub per_seed: Vec<SeedScores>,
+    /// The same predictions by other conventions.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub conventions: BTreeMap<Convention, BTreeMap<Metric, f64>>,
+    /// By class, of an emotion corpus.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub per_class: Vec<ClassScores>,
+    /// Of an emotion corpus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confusion: Option<Confusion>,
+    /// Outputs in which no label can be seen; they count as intensity 0 and neutral. This count and the next two are sums over seeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unparsable: Option<usize>,
+    /// Outputs that had to be repaired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repaired: Option<usize>,
+    /// Outputs with intensity 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generated_zeros: Option<usize>,
+    /// Most by which an utterance's probabilities may be off, in total variation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unexplored: Option<f64>,
+    /// What intervals resample.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resampled: Option<Clusters>,
+    /// How many of them the scored rows are of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<usize>,
+    /// 95 % bootstrap intervals.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub intervals: BTreeMap<Metric, Interval>,
+    /// Baselines fitted in the same run.
+    #[serde(skip_serializing_if = "ByName::is_empty")]
+    pub baselines: ByName<Baseline>,
+    /// Baselines that could not be fitted, with the reason.
+    #[serde(skip_serializing_if = "ByName::is_empty")]
+    pub not_fitted: ByName<String>,
+}
+
+/// What intervals resample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Clusters {
+    /// Whole videos.
+    Videos,
+    /// Whole dialogues.
+    Dialogues,
+}
+
+impl Clusters {
+    /// `videos` or `dialogues`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Videos => "videos",
+            Self::Dialogues => "dialogues",
+        }
+    }
+}
+
+/// A baseline on the same rows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Baseline {
+    /// Its metrics.
+    pub metrics: BTreeMap<Metric, f64>,
+    /// Its metrics without a value, with the reason.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub undefined: BTreeMap<Metric, String>,
+    /// What dev chose for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen: Option<Chosen>,
+    /// Interval of ours minus the baseline's; each seed of an aggregate has its own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub difference: BTreeMap<Metric, Interval>,
+}
+
+/// Hyperparameters of a baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Chosen {
+    /// Strength of the ridge or of the logistic regression's L2 penalty.
+    pub lambda: f64,
+}
+
+/// The metrics of one seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SeedScores {
+    /// The seed.
+    pub seed: u64,
+    /// Its metrics.
+    #[serde(default)]
+    pub metrics: BTreeMap<Metric, f64>,
+}
+
+/// Counts of true and predicted classes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Confusion {
+    /// The class list.
+    pub labels: Vec<String>,
+    /// `rows_truth[t][p]`: utterances of true class `t` predicted as `p`.
+    pub rows_truth: Vec<Vec<u64>>,
+}
+
+/// Seconds of the stages; of an aggregate the sums.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Timing {
+    /// Of `train`.
+    pub train_s: f64,
+    /// Of `evaluate`.
+    pub evaluate_s: f64,
+}
+
+/// A `results.json` that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    /// It cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// It is no JSON.
+    #[error("{}: expected JSON, found: {source}", path.display())]
+    Json {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A field is not as it must be.
+    #[error("{}: field `{field}`: {message}", path.display())]
+    Field {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The field, as in `corpora.mosi.test.n`.
+        field: String,
+        /// What was expected and what was found.
+        message: String,
+    },
+}
+
+/// A confusion matrix with more classes than this is not shown but refused.
+const MAX_CLASSES: usize = 64;
+
+impl Results {
+    /// Reads `path`.
+    ///
+    /// # Errors
+    /// The file cannot be read, is no JSON, is of another version, or a field has another shape.
+    pub fn read(path: &Path) -> Result<Self, ResultsError> {
+        let bytes = std::fs::read(path).map_err(FileError::at(path, "reading"))?;
+        let field = |field: String, message: String| ResultsError::Field {
+            path: path.to_owned(),
+            field,
+            message,
+        };
+        check_version(&bytes).map_err(|found| match found {
+            Ok(found) => field(
+                "schema".to_owned(),
+                format!("expected {RESULTS_SCHEMA}, found {found}; run `unimse evaluate` again"),
+            ),
+            Err(source) => ResultsError::Json {
+                path: path.to_owned(),
+                source,
+            },
+        })?;
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let results: Self = serde_path_to_error::deserialize(&mut json)
+            .map_err(|e| field(e.path().to_string(), in_words(e.inner())))?;
+        for (name, corpus) in results.corpora.iter() {
+            if let Some(problem) = corpus.test.confusion.as_ref().and_then(Confusion::problem) {
+                return Err(field(format!("corpora.{name}.test.confusion"), problem));
+            }
+        }
+        Ok(results)
+    }
+
+    /// Writes `path` in one step.
+    ///
+    /// # Errors
+    /// As [`artefact::write_json`].
+    pub fn write(&self, path: &Path) -> Result<(), FileError> {
+        artefact::write_json(path, self)
+    }
+}
+
+/// What serde says, in words of the file and not of the program.
+#[must_use]
+pub fn in_words(error: &serde_json::Error) -> String {
+    let mut message = error.to_string();
+    for kind in ["usize", "u64", "u32", "i64", "u8"] {
+        message = message.replace(&format!("expected {kind}"), "expected a whole number");
+    }
+    message.replace("expected f64", "expected a number")
+}
+
+/// The schema version of a file where it is not ours, or why it is no JSON.
+fn check_version(bytes: &[u8]) -> Result<(), Result<String, serde_json::Error>> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema: Option<serde_json::Value>,
+    }
+    let found: Version = serde_json::from_slice(bytes).map_err(Err)?;
+    match found.schema {
+        Some(schema) if schema.as_u64() == Some(RESULTS_SCHEMA) => Ok(()),
+        other => Err(Ok(
+            other.map_or_else(|| "none".to_owned(), |schema| schema.to_string())
+        )),
+    }
+}
+
+impl Confusion {
+    /// Why it is no square matrix of reasonable size; `None` where it is one.
+    fn problem(&self) -> Option<String> {
+        let n = self.labels.len();
+        if n > MAX_CLASSES {
+            return Some(format!("expected at most {MAX_CLASSES} labels, found {n}"));
+        }
+        if self.rows_truth.len() != n {
+            let found = self.rows_truth.len();
+            return Some(format!("expected {n} rows, one a label, found {found}"));
+        }
+        let rows = self.rows_truth.iter().enumerate();
+        rows.filter(|(_, row)| row.len() != n)
+            .map(|(i, row)| format!("row {i}: expected {n} counts, found {}", row.len()))
+            .next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_confusion_matrix_must_be_square() {
+        let problem = |rows_truth| {
+            let labels = vec!["a".into(), "b".into()];
+            Confusion { labels, rows_truth }.problem()
+        };
+        assert_eq!(problem(vec![vec![1, 2], vec![3, 4]]), None);
+        assert!(
+            problem(vec![vec![1, 2]])
+                .unwrap()
+                .contains("expected 2 rows")
+        );
+        assert!(
+            problem(vec![vec![1, 2], vec![3]])
+                .unwrap()
+                .contains("row 1")
+        );
+    }
+
+    #[test]
+    fn what_is_no_result_is_named_by_its_field() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.json");
+        let read = |text: String| {
+            std::fs::write(&path, text).unwrap();
+            Results::read(&path)
+        };
+        let whole = json!({"schema": RESULTS_SCHEMA, "synthetic": true, "corpora": {"mosi":
+            {"task": "sentiment", "test": {"n": 3, "metrics": {"mae": 0.75}, "unparsable": 0, "repaired": 1, "generated_zeros": 2}}}});
+        let results = read(whole.to_string()).unwrap();
+        let test = &results.corpora.get("mosi").unwrap().test;
+        assert_eq!((test.n, test.metrics[&Metric::Mae]), (Some(3), 0.75));
+        assert_eq!(test.repaired, Some(1));
+        results.write(&path).unwrap();
+        assert_eq!(Results::read(&path).unwrap(), results);
+        for (from, to, words) in [
+            (
+                "\"schema\":3",
+                "\"schema\":2",
+                "field `schema`: expected 3, found 2; run `unimse evaluate` again",
+            ),
+            (
+                "\"schema\":3,",
+                "",
+                "field `schema`: expected 3, found none",
+            ),
+            ("\"mae\"", "\"wf1\"", "corpora.mosi.test.metrics"),
+            ("\"sentiment\"", "\"mood\"", "corpora.mosi.task"),
+            ("0.75", "\"x\"", "corpora.mosi.test.metrics"),
+            ("{", "", "expected JSON, found: "),
+        ] {
+            let text = whole.to_string();
+            assert!(text.contains(from), "{from}");
+            let error = read(text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(
+                error.contains("results.json") && error.contains(words),
+                "{error}"
+            );
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! `docs/schema`: the JSON Schemas of what runs write, as the types say it. `UNIMSE_BLESS=1 cargo test --test schema` writes them anew.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+use std::path::Path;
+
+use schemars::Schema;
+use unimse_run::{Answer, Event, Provenance, Results};
+
+#[test]
+fn the_schemas_are_those_of_the_types() {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema"));
+    let files: [(&str, Schema); 4] = [
+        ("results.schema.json", schemars::schema_for!(Results)),
+        ("answer.schema.json", schemars::schema_for!(Answer)),
+        ("event.schema.json", schemars::schema_for!(Event)),
+        ("provenance.schema.json", schemars::schema_for!(Provenance)),
+    ];
+    for (name, schema) in files {
+        let path = folder.join(name);
+        let mut text = serde_json::to_string_pretty(&schema).unwrap();
+        text.push('\n');
+        if std::env::var_os("UNIMSE_BLESS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            found == text,
+            "{name} is not what the types say: run UNIMSE_BLESS=1 cargo test --test schema, and commit it"
+        );
+    }
+}

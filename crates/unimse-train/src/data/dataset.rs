@@ -1,0 +1,351 @@
+//! Utterance tables and label tables joined by id into what the model reads and is taught.
+
+use std::path::Path;
+
+use tch::{Device, Tensor};
+use unimse_corpus::{Corpus, Task, context};
+use unimse_labels::{Field, Form, Grammar, PerField, Source, Split, UniversalLabel};
+use unimse_model::batch::{Batch, Target};
+use unimse_model::config::{Decoder, FeatureDims, Modality, ModelConfig};
+use unimse_model::tokenizer::Tokenizer;
+
+use crate::TrainError;
+use crate::config::{RunConfig, TrainConfig};
+use crate::data::labels_table::LabelTable;
+use crate::data::row::{Row, collate, features};
+use crate::data::sampler::Entry;
+
+/// One encoded utterance; the features stay in their corpus.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// Index into [`Dataset::corpora`].
+    pub corpus: usize,
+    /// Index into that corpus's utterances.
+    pub utterance: usize,
+    /// Token ids of the context window.
+    pub ids: Vec<i64>,
+    /// Segment of every token: 0 before, 1 current, 2 after.
+    pub segments: Vec<i64>,
+    /// What training teaches; `None` for rows that are only predicted.
+    pub target: Option<Target>,
+}
+
+/// Corpora with the examples of some splits.
+#[derive(Debug)]
+pub struct Dataset {
+    /// The corpora, in canonical order.
+    pub corpora: Vec<Corpus>,
+    /// The examples, corpus by corpus.
+    pub examples: Vec<Example>,
+    modalities: Vec<Modality>,
+    pad: i64,
+}
+
+/// Reads the utterance tables of a run, without the rows of the splits that are not asked for.
+///
+/// Everything but `evaluate` asks for train and dev only, so test labels never reach it.
+///
+/// # Errors
+/// [`TrainError::Corpus`] as the tables say; [`TrainError::Data`] where no corpus is left. Features that are not finite are
+/// read as 0 ([`unimse_corpus::zero_non_finite`]); standard error tells of them, as of those that ingest has met.
+pub fn read_corpora(folder: &Path, splits: &[Split]) -> Result<Vec<Corpus>, TrainError> {
+    let mut corpora = unimse_corpus::read_tables(folder)?;
+    for corpus in &mut corpora {
+        corpus.utterances.retain(|u| splits.contains(&u.split));
+    }
+    corpora.retain(|c| !c.utterances.is_empty());
+    if corpora.is_empty() {
+        return Err(TrainError::Data(format!(
+            "{}: expected utterance tables with rows of {}, found none",
+            folder.display(),
+            names(splits)
+        )));
+    }
+    for corpus in &corpora {
+        let told = corpus
+            .notes
+            .iter()
+            .filter(|note| note.contains("[NON_FINITE]"));
+        told.for_each(|note| eprintln!("warning: corpus {}: {note}", corpus.name));
+    }
+    Ok(corpora)
+}
+
+fn names(splits: &[Split]) -> String {
+    splits
+        .iter()
+        .map(|s| s.name())
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Label tables of every corpus.
+///
+/// # Errors
+/// As [`LabelTable::read`].
+pub fn read_labels(folder: &Path, corpora: &[Corpus]) -> Result<Vec<LabelTable>, TrainError> {
+    corpora
+        .iter()
+        .map(|c| LabelTable::read(folder, &c.name))
+        .collect()
+}
+
+/// The fields a run's grammar has beside the polarity: those of which some label holds a value.
+#[must_use]
+pub fn fields(tables: &[LabelTable]) -> Vec<Field> {
+    let labels = || {
+        let rows = tables.iter().flat_map(|t| &t.rows);
+        rows.filter_map(|r| r.label.as_ref())
+    };
+    let known =
+        |l: &UniversalLabel, field| matches!(l.field(field).source, Source::Gold | Source::Donor);
+    let present = |field: &Field| labels().any(|label| known(label, *field));
+    Field::BORROWED.into_iter().filter(present).collect()
+}
+
+/// The grammar of a run.
+#[must_use]
+pub fn grammar(config: &RunConfig, fields: &[Field]) -> Grammar {
+    let mut grammar = Grammar::new(fields);
+    grammar.form = config.labels.form;
+    grammar.decimals = config.labels.decimals;
+    grammar
+}
+
+/// Feature dimensions of the corpora, for the modalities in use.
+#[must_use]
+pub fn feature_dims(corpora: &[Corpus], config: &ModelConfig) -> FeatureDims {
+    let dims = |m: Modality, of: &dyn Fn(&Corpus) -> Option<usize>| {
+        if config.has(m) {
+            corpora.iter().filter_map(of).map(|d| d as i64).collect()
+        } else {
+            Default::default()
+        }
+    };
+    FeatureDims {
+        audio: dims(Modality::Audio, &|c| c.audio_dim),
+        video: dims(Modality::Video, &|c| c.video_dim),
+    }
+}
+
+impl Dataset {
+    /// Encodes every utterance of `corpora` with its context; with `labels`, utterances without a label are left out and the
+    /// others carry a target.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] for an utterance that the label table lacks, [`TrainError::Model`] for text that cannot be encoded.
+    pub fn new(
+        corpora: Vec<Corpus>,
+        labels: Option<&[LabelTable]>,
+        tokenizer: &Tokenizer,
+        config: &RunConfig,
+    ) -> Result<Self, TrainError> {
+        let model = config.model();
+        let one_emotion = config.labels.form == Form::Triple && model.decoder == Decoder::T5;
+        let mut examples = Vec::new();
+        for (c, corpus) in corpora.iter().enumerate() {
+            let windows = context(
+                &corpus.utterances,
+                model.context_before,
+                model.context_after,
+            );
+            let table = match labels {
+                None => None,
+                Some(tables) => {
+                    let table = tables.iter().find(|t| t.corpus == corpus.name);
+                    let table = table.ok_or_else(|| {
+                        TrainError::Data(format!(
+                            "corpus {}: no label table; run `unimse unify`",
+                            corpus.name
+                        ))
+                    })?;
+                    Some(table.by_id())
+                }
+            };
+            for (u, (utterance, window)) in corpus.utterances.iter().zip(&windows).enumerate() {
+                let target = match &table {
+                    None => None,
+                    Some(rows) => {
+                        let row = rows.get(utterance.utterance_id.as_str()).ok_or_else(|| {
+                            TrainError::Data(format!("corpus {}: utterance {} has no row in the label table; run `unimse unify` again", corpus.name, utterance.utterance_id))
+                        })?;
+                        let Some(label) = &row.label else { continue };
+                        Some(target(label, &config.train, one_emotion))
+                    }
+                };
+                let texts = |indices: &[usize]| -> Vec<&str> {
+                    indices
+                        .iter()
+                        .map(|&i| corpus.utterances[i].text.as_str())
+                        .collect()
+                };
+                let encoded = tokenizer.encode(
+                    &texts(&window.before),
+                    &utterance.text,
+                    &texts(&window.after),
+                    model.max_tokens,
+                )?;
+                examples.push(Example {
+                    corpus: c,
+                    utterance: u,
+                    ids: encoded.ids,
+                    segments: encoded.segments,
+                    target,
+                });
+            }
+        }
+        Ok(Self {
+            corpora,
+            examples,
+            modalities: model.modalities.clone(),
+            pad: tokenizer.pad(),
+        })
+    }
+
+    /// What the sampler needs of every example.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        self.examples
+            .iter()
+            .map(|e| Entry {
+                corpus: e.corpus,
+                tokens: e.ids.len(),
+            })
+            .collect()
+    }
+
+    /// Task of the corpus at `index`.
+    #[must_use]
+    pub fn task(&self, index: usize) -> Task {
+        self.corpora[index].task()
+    }
+
+    /// Pads the examples at `indices` into one batch on `device`. An index that stands twice is one utterance: its rows are no
+    /// negatives of each other.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] naming the utterance whose features cannot be used.
+    pub fn batch(&self, indices: &[usize], device: Device) -> Result<Batch, TrainError> {
+        let rows: Vec<Row<'_>> = indices.iter().map(|&i| self.row(i)).collect();
+        let mut batch = collate(&rows, self.pad, device).map_err(|e| {
+            let name = indices.get(e.row()).map(|&i| self.name(i));
+            TrainError::Data(format!("{}: {e}", name.unwrap_or_default()))
+        })?;
+        let identity: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
+        batch.identity = Some(Tensor::from_slice(&identity).to_device(device));
+        Ok(batch)
+    }
+
+    /// The example at `example` as the model reads it, without the modalities that the model lacks.
+    #[must_use]
+    pub fn row(&self, example: usize) -> Row<'_> {
+        let e = &self.examples[example];
+        let u = &self.corpora[e.corpus].utterances[e.utterance];
+        let used = |modality| self.modalities.contains(&modality);
+        Row {
+            ids: &e.ids,
+            segments: &e.segments,
+            audio: features(u.audio.as_ref().filter(|_| used(Modality::Audio))),
+            video: features(u.video.as_ref().filter(|_| used(Modality::Video))),
+        }
+    }
+
+    /// Targets of the examples at `indices`.
+    ///
+    /// # Errors
+    /// [`TrainError::Data`] where one of them has none.
+    pub fn targets(&self, indices: &[usize]) -> Result<Vec<Target>, TrainError> {
+        let of = |&i: &usize| {
+            self.examples[i]
+                .target
+                .clone()
+                .ok_or_else(|| TrainError::Data(format!("{}: no label", self.name(i))))
+        };
+        indices.iter().map(of).collect()
+    }
+
+    /// Corpus and utterance of the example at `example`, for messages.
+    #[must_use]
+    pub fn name(&self, example: usize) -> String {
+        let e = &self.examples[example];
+        let corpus = &self.corpora[e.corpus];
+        let id = &corpus.utterances[e.utterance].utterance_id;
+        format!("corpus {}: utterance {id}", corpus.name)
+    }
+}
+
+/// A borrowed field counts `donor_weight`, a gold intensity `intensity_weight`, any other known field 1, a missing one 0. Where a text holds only
+/// `one_emotion` it is an utterance's own.
+fn target(label: &UniversalLabel, train: &TrainConfig, one_emotion: bool) -> Target {
+    let weight = |field| match (label.field(field).source, field) {
+        (Source::Gold, Field::Intensity) => train.intensity_weight,
+        (Source::Gold | Source::Rule, _) => 1.0,
+        (Source::Donor, _) => train.donor_weight,
+        (Source::Missing, _) => 0.0,
+    };
+    let lent = label.iemocap.source == Source::Gold && label.meld.source != Source::Gold;
+    let mut plain = label.plain();
+    plain.meld = plain.meld.filter(|_| !(one_emotion && lent));
+    Target {
+        label: plain,
+        weights: PerField::from_fn(weight),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use unimse_labels::{IemocapEmotion, Labelled, MeldEmotion, Polarity};
+
+    use super::*;
+
+    #[test]
+    fn a_batch_says_which_rows_hold_one_utterance() {
+        let example = |utterance, ids: &[i64]| Example {
+            corpus: 0,
+            utterance,
+            ids: ids.to_vec(),
+            segments: vec![1; ids.len()],
+            target: None,
+        };
+        let dataset = Dataset {
+            corpora: vec![crate::data::normaliser::tests::corpus(&[None, None, None])],
+            examples: vec![example(0, &[5, 6]), example(1, &[5, 6]), example(2, &[7])],
+            modalities: vec![Modality::Text],
+            pad: 0,
+        };
+        let batch = dataset.batch(&[2, 0, 1, 2], Device::Cpu).unwrap();
+        let identity = Vec::<i64>::try_from(batch.identity.unwrap()).unwrap();
+        assert_eq!(identity, [2, 0, 1, 2]); // equal texts of two utterances stay two
+    }
+
+    #[test]
+    fn a_text_of_one_emotion_holds_the_utterances_own() {
+        fn lent<T>(value: T) -> Labelled<T> {
+            Labelled {
+                source: Source::Donor,
+                ..Labelled::gold(value)
+            }
+        }
+        let train = TrainConfig::default();
+        let (joy, excited) = (MeldEmotion::Joy, IemocapEmotion::Excited);
+        let label = |meld, iemocap| UniversalLabel {
+            polarity: Polarity::Positive,
+            intensity: lent(1.6),
+            meld,
+            iemocap,
+        };
+        let text = |label: &UniversalLabel, form| {
+            let mut grammar = Grammar::new(&Field::ALL);
+            grammar.form = form;
+            grammar.format(&target(label, &train, form == Form::Triple).label)
+        };
+        let of_iemocap = label(lent(joy), Labelled::gold(excited));
+        assert_eq!(text(&of_iemocap, Form::Triple), "positive,1.6,excited");
+        assert_eq!(text(&of_iemocap, Form::Fields), "positive,1.6,joy,excited");
+        let of_meld = label(Labelled::gold(joy), lent(excited));
+        assert_eq!(text(&of_meld, Form::Triple), "positive,1.6,joy");
+        let of_mosi = label(lent(joy), lent(excited));
+        assert_eq!(text(&of_mosi, Form::Triple), "positive,1.6,joy");
+    }
+}

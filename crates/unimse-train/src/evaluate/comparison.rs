@@ -1,0 +1,242 @@
+//! The model beside what it has to beat: intervals of its metrics, baselines fitted in the same run, and the paired-bootstrap
+//! interval of each difference. Whole videos or dialogues are resampled.
+//!
+//! [`fit`] needs no label of a test row and is done before the test split is opened; [`compare`] reads them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use unimse_corpus::{Corpus, Task};
+use unimse_eval::{
+    Convention, Metric, Scores, bootstrap, emotion, emotion_metric, paired_bootstrap, sentiment,
+    sentiment_metric,
+};
+use unimse_labels::Split;
+use unimse_run::{Chosen, Clusters, SplitScores};
+
+use crate::TrainError;
+use crate::config::EvaluateConfig;
+use crate::data::dataset::Dataset;
+use crate::evaluate::baselines::{
+    Asked, Baseline, Baselines, Part, emotion_baselines, sentiment_baselines,
+};
+use crate::evaluate::scoring::{Pairs, Values};
+use crate::unify::Embeddings;
+
+/// Metrics of a sentiment corpus that get intervals and differences to the baselines.
+const SENTIMENT: [Metric; 5] = [
+    Metric::Mae,
+    Metric::Corr,
+    Metric::Acc7,
+    Metric::Acc2Non0,
+    Metric::Acc2Has0,
+];
+/// The same of an emotion corpus.
+const EMOTION: [Metric; 3] = [Metric::Accuracy, Metric::WeightedF1, Metric::MacroF1];
+
+/// The baselines of one corpus, with a prediction for every test row.
+pub(crate) struct Fitted {
+    /// Place of each test row among the predictions, by its id.
+    places: HashMap<String, usize>,
+    baselines: ByTask,
+}
+
+enum ByTask {
+    Sentiment(Baselines<f32>),
+    Emotion(Baselines<usize>),
+}
+
+/// Fits the baselines of `corpus` on its train and dev rows; `embeddings` are in the order of its utterances.
+pub(crate) fn fit(corpus: &Corpus, embeddings: &Embeddings) -> Fitted {
+    let dim = embeddings.dim;
+    let rows = |ids: &[usize]| -> Vec<f32> {
+        let row = |&i: &usize| &embeddings.rows[i * dim..(i + 1) * dim];
+        ids.iter().flat_map(row).copied().collect()
+    };
+    let test: Vec<usize> = corpus.of_split(Split::Test).collect();
+    let inputs = rows(&test);
+    let asked = Asked {
+        inputs: &inputs,
+        rows: test.len(),
+        dim,
+    };
+    let baselines = match corpus.task() {
+        Task::Sentiment => {
+            let gold = |split| -> (Vec<usize>, Vec<f32>) {
+                let rows = corpus.of_split(split);
+                rows.filter_map(|i| Some((i, corpus.utterances[i].score?)))
+                    .unzip()
+            };
+            let ((train, train_y), (dev, dev_y)) = (gold(Split::Train), gold(Split::Dev));
+            ByTask::Sentiment(sentiment_baselines(
+                &part(rows(&train), &train_y),
+                &part(rows(&dev), &dev_y),
+                asked,
+            ))
+        }
+        Task::Emotion(taxonomy) => {
+            let labels: Vec<String> = taxonomy.labels().iter().map(|&l| l.to_owned()).collect();
+            let class = |i: usize| {
+                let emotion = corpus.utterances[i].emotion.as_ref()?;
+                Some((i, labels.iter().position(|label| label == emotion)?))
+            };
+            let gold = |split| -> (Vec<usize>, Vec<usize>) {
+                corpus.of_split(split).filter_map(class).unzip()
+            };
+            let ((train, train_y), (dev, dev_y)) = (gold(Split::Train), gold(Split::Dev));
+            ByTask::Emotion(emotion_baselines(
+                &part(rows(&train), &train_y),
+                &part(rows(&dev), &dev_y),
+                asked,
+                &labels,
+            ))
+        }
+    };
+    let places = test.iter().enumerate();
+    Fitted {
+        places: places
+            .map(|(place, &i)| (corpus.utterances[i].utterance_id.clone(), place))
+            .collect(),
+        baselines,
+    }
+}
+
+fn part<T>(inputs: Vec<f32>, truth: &[T]) -> Part<'_, T> {
+    Part { inputs, truth }
+}
+
+/// Puts into `scores` the intervals of the metrics, and the baselines with theirs and the paired difference (ours minus theirs).
+///
+/// # Errors
+/// [`TrainError::Eval`] where a prediction is no number.
+pub(crate) fn compare(
+    pair: &Pairs,
+    fitted: &Fitted,
+    test: &Dataset,
+    c: &EvaluateConfig,
+    scores: &mut SplitScores,
+) -> Result<(), TrainError> {
+    let utterances = pair.examples.iter().map(|&e| {
+        let e = &test.examples[e];
+        &test.corpora[e.corpus].utterances[e.utterance]
+    });
+    let places: Vec<usize> = utterances
+        .clone()
+        .filter_map(|u| fitted.places.get(&u.utterance_id).copied())
+        .collect();
+    let clusters = Grouping::new(utterances.map(|u| u.dialogue_id.as_str()));
+    let resamples = Resamples {
+        clusters,
+        config: c,
+    };
+    match (&pair.values, &fitted.baselines) {
+        (Values::Sentiment { prediction, truth }, ByTask::Sentiment(baselines)) => table(
+            (Clusters::Videos, &SENTIMENT, resamples),
+            (prediction, &at_rows(baselines, &places)),
+            scores,
+            |p, metric| {
+                let measure = sentiment_metric(p, truth, Convention::Mmsa, metric)?;
+                Ok(Box::new(measure))
+            },
+            |p| Ok(sentiment(p, truth, Convention::Mmsa)?),
+        ),
+        (
+            Values::Emotion {
+                prediction,
+                truth,
+                labels,
+            },
+            ByTask::Emotion(baselines),
+        ) => table(
+            (Clusters::Dialogues, &EMOTION, resamples),
+            (prediction, &at_rows(baselines, &places)),
+            scores,
+            |p, metric| Ok(Box::new(emotion_metric(p, truth, labels, metric)?)),
+            |p| Ok(emotion(p, truth, labels)?.scores),
+        ),
+        _ => Err(TrainError::Data(format!(
+            "corpus {}: baselines of another task",
+            pair.corpus
+        ))),
+    }
+}
+
+/// The baselines with predictions of the rows at `places` only.
+fn at_rows<T: Copy>(all: &Baselines<T>, places: &[usize]) -> Baselines<T> {
+    let at_places = |b: &Baseline<T>| Baseline {
+        prediction: places.iter().map(|&at| b.prediction[at]).collect(),
+        ..b.clone()
+    };
+    Baselines {
+        fitted: all.fitted.iter().map(at_places).collect(),
+        not_fitted: all.not_fitted.clone(),
+    }
+}
+
+/// The video or dialogue of every scored row, as numbers from 0.
+struct Grouping {
+    of_row: Vec<usize>,
+    count: usize,
+}
+
+impl Grouping {
+    fn new<'a>(dialogues: impl Iterator<Item = &'a str>) -> Self {
+        let mut numbers = HashMap::new();
+        let mut of_row = Vec::new();
+        for dialogue in dialogues {
+            let next = numbers.len();
+            of_row.push(*numbers.entry(dialogue).or_insert(next));
+        }
+        let count = numbers.len();
+        Self { of_row, count }
+    }
+}
+
+/// A metric of fixed predictions as a function of the rows it is taken over.
+type Measure<'a> = Box<dyn Fn(&[usize]) -> f64 + Sync + 'a>;
+
+/// What is drawn, and how often.
+struct Resamples<'a> {
+    clusters: Grouping,
+    config: &'a EvaluateConfig,
+}
+
+/// Intervals of ours and of each baseline's difference. The first argument: what is resampled, the metrics, the draws.
+fn table<'a, T>(
+    (resampled, metrics, draws): (Clusters, &[Metric], Resamples<'_>),
+    (ours, baselines): (&'a [T], &'a Baselines<T>),
+    scores: &mut SplitScores,
+    measure: impl Fn(&'a [T], Metric) -> Result<Measure<'a>, TrainError>,
+    score: impl Fn(&[T]) -> Result<Scores, TrainError>,
+) -> Result<(), TrainError> {
+    let rows = &draws.clusters.of_row;
+    let (count, seed) = (draws.config.resamples, draws.config.seed);
+    for &metric in metrics {
+        let interval = bootstrap(rows, count, seed, measure(ours, metric)?);
+        scores.intervals.insert(metric, interval);
+    }
+    let mut entries = Vec::new();
+    for b in &baselines.fitted {
+        let theirs = score(&b.prediction)?;
+        let mut difference = BTreeMap::new();
+        for &metric in metrics {
+            let (ours, theirs) = (measure(ours, metric)?, measure(&b.prediction, metric)?);
+            let interval = paired_bootstrap(rows, count, seed, ours, theirs);
+            difference.insert(metric, interval);
+        }
+        let entry = unimse_run::Baseline {
+            metrics: theirs.metrics,
+            undefined: theirs.undefined,
+            chosen: b.lambda.map(|lambda| Chosen { lambda }),
+            difference,
+        };
+        entries.push((b.name.to_owned(), entry));
+    }
+    let not_fitted = baselines.not_fitted.iter();
+    scores.resampled = Some(resampled);
+    scores.clusters = Some(draws.clusters.count);
+    scores.baselines = entries.into_iter().collect();
+    scores.not_fitted = not_fitted
+        .map(|(name, why)| ((*name).to_owned(), why.clone()))
+        .collect();
+    Ok(())
+}

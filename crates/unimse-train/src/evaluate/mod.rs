@@ -1,0 +1,347 @@
+//! The evaluate stage: opens the test split once, scores the selected checkpoint and the baselines, writes predictions and results.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use indicatif::ProgressBar;
+use unimse_corpus::Corpus;
+use unimse_eval::{Convention, emotion, sentiment};
+use unimse_labels::{Field, Source, Split};
+use unimse_model::batch::Prediction;
+use unimse_run::{
+    ByName, Confusion, CorpusResults, Event, FusedLayer, Fusion, Protocol, RESULTS_SCHEMA, Results,
+    RunFolder, RunLock, SourceCounts, SplitScores, Timing,
+};
+
+use crate::TrainError;
+use crate::config::RunConfig;
+use crate::data::dataset::{self, Dataset};
+use crate::data::labels_table::LabelTable;
+use crate::evaluate::comparison::{Fitted, compare, fit};
+use crate::evaluate::scoring::{Pairs, Values};
+use crate::model::card::Card;
+use crate::model::saved_model::SavedModel;
+use crate::model::session::answering_plan;
+use crate::unify::read_embeddings;
+use crate::unify::summary::read_summary;
+
+pub mod baselines;
+mod comparison;
+pub mod predictions;
+pub mod readout;
+pub mod receipts;
+pub mod scoring;
+
+/// Everything that is read, checked and fitted before the test split is opened.
+struct Prepared<'a> {
+    saved: &'a SavedModel,
+    config: &'a RunConfig,
+    dev: Dataset,
+    test: Dataset,
+    fitted: Vec<(&'a Corpus, Fitted)>,
+}
+
+/// A split with what the model says of it.
+type Answered<'a> = (&'a Dataset, &'a [Prediction]);
+
+/// Scores the run's selected checkpoint on dev and test; writes `predictions.parquet` and `results.json`.
+///
+/// Whatever can be checked and fitted without a test label is, before the receipt of the test split is written.
+///
+/// # Errors
+/// [`TrainError`] of the part that failed; `results.json` is then as it was.
+pub fn evaluate(config: &RunConfig, folder: &RunFolder) -> Result<Results, TrainError> {
+    let started = Instant::now();
+    let _lock = RunLock::take(&folder.run)?;
+    let saved = SavedModel::open(folder)?;
+    saved.must_match(config, &folder.config())?;
+    let all = dataset::read_corpora(&folder.corpus, &Split::ALL)?;
+    let tables = dataset::read_labels(&folder.labels, &all)?;
+    let prepared = Prepared::new(config, folder, &saved, &all)?;
+    let mut results = describe(config, &saved.card, &all, &tables);
+    results.fusion = prepared.fusion()?;
+    if let Some(summary) = read_summary(&folder.labels)? {
+        (results.agreement, results.leak) = (summary.agreement, summary.leak);
+    }
+    prepared.score(folder, &mut results)?;
+    results.timing = Some(Timing {
+        train_s: train_seconds(&folder.events()),
+        evaluate_s: started.elapsed().as_secs_f64(),
+    });
+    results.write(&folder.results())?;
+    Ok(results)
+}
+
+impl<'a> Prepared<'a> {
+    fn new(
+        config: &'a RunConfig,
+        folder: &RunFolder,
+        saved: &'a SavedModel,
+        all: &'a [Corpus],
+    ) -> Result<Self, TrainError> {
+        let mut normalised = all.to_vec();
+        saved.normaliser.apply(&mut normalised);
+        let of_split = |split: Split| {
+            let mut part = normalised.clone();
+            part.iter_mut()
+                .for_each(|c| c.utterances.retain(|u| u.split == split));
+            Dataset::new(part, None, &saved.session.tokenizer, config)
+        };
+        let (dev, test) = (of_split(Split::Dev)?, of_split(Split::Test)?);
+        check(&dev, &test, &saved.card, &folder.corpus)?;
+        Ok(Self {
+            saved,
+            config,
+            dev,
+            test,
+            fitted: fit_baselines(all, folder)?,
+        })
+    }
+
+    /// How much each fused layer adds, on the fullest batch of test inputs.
+    fn fusion(&self) -> Result<Fusion, TrainError> {
+        let model = &self.saved.session.model;
+        let batches = answering_plan(&self.config.train).by_length(&self.test.entries());
+        let fullest = batches.iter().max_by_key(|batch| batch.len());
+        let fullest = fullest.map_or(&[][..], Vec::as_slice);
+        let ratios = model.fusion_ratios(&self.test.batch(fullest, model.device())?)?;
+        let layers = ratios.iter().map(|&(layer, ratio)| FusedLayer {
+            layer,
+            ratio: Some(ratio).filter(|ratio| ratio.is_finite()),
+        });
+        Ok(Fusion {
+            skip: (!ratios.is_empty()).then_some(self.config.fusion.skip),
+            layers: layers.collect(),
+        })
+    }
+
+    /// Answers dev, opens the test split, and puts the scores into `results`.
+    fn score(&self, folder: &RunFolder, results: &mut Results) -> Result<(), TrainError> {
+        let (dev, test) = (&self.dev, &self.test);
+        let readout = self.saved.card.readout;
+        let bar = ProgressBar::new((dev.examples.len() + test.examples.len()) as u64);
+        let plan = answering_plan(&self.config.train);
+        let predict = |dataset: &Dataset, before: usize| {
+            self.saved.session.predict(dataset, &plan, |done| {
+                bar.set_position((before + done) as u64);
+                Ok(())
+            })
+        };
+        let of_dev = predict(dev, 0)?;
+        scoring::check_answers(dev, &of_dev)?;
+
+        // from here on nothing may fail that can be foreseen: the test split counts as opened
+        let receipt = receipts::receipt(folder, test)?;
+        let openings = receipt.record(&folder.receipts())?;
+        results.protocol.test_openings = Some(openings);
+        results.protocol.receipt = Some(receipt);
+        let of_test = predict(test, dev.examples.len())?;
+        bar.finish_and_clear();
+        let parts: [Answered<'_>; 2] = [(dev, &of_dev), (test, &of_test)];
+        predictions::write(&folder.predictions(), &parts, readout)?;
+        scoring::check_answers(test, &of_test)?;
+        results.corpora = self.score_corpora(
+            &scoring::pairs(dev, &of_dev, readout),
+            &scoring::pairs(test, &of_test, readout),
+            &of_test,
+        )?;
+        Ok(())
+    }
+
+    /// The corpora with scored test rows; `predictions` are those of the whole test split.
+    fn score_corpora(
+        &self,
+        dev: &[Pairs],
+        test: &[Pairs],
+        predictions: &[Prediction],
+    ) -> Result<ByName<CorpusResults>, TrainError> {
+        let mut corpora = Vec::new();
+        for pair in test {
+            let fitted = self.fitted.iter().find(|(c, _)| c.name == pair.corpus);
+            let Some((corpus, fitted)) = fitted else {
+                continue;
+            };
+            let mut scores = split_scores(pair)?;
+            count_outputs(pair, predictions, &mut scores);
+            compare(pair, fitted, &self.test, &self.config.evaluate, &mut scores)?;
+            let dev = dev.iter().find(|p| p.corpus == pair.corpus);
+            let entry = CorpusResults {
+                task: pair.task(),
+                features: corpus.features.clone(),
+                dev: dev.map(split_scores).transpose()?,
+                test: scores,
+            };
+            corpora.push((corpus.name.clone(), entry));
+        }
+        Ok(corpora.into_iter().collect())
+    }
+}
+
+/// What results say of the run itself.
+fn describe(config: &RunConfig, card: &Card, all: &[Corpus], tables: &[LabelTable]) -> Results {
+    let trained_on = all
+        .iter()
+        .filter(|c| c.of_split(Split::Train).next().is_some());
+    let modalities = config.model.modalities.iter();
+    Results {
+        schema: RESULTS_SCHEMA,
+        synthetic: all.iter().any(|c| c.synthetic),
+        leaky: Some(tables.iter().any(|t| t.leaky)),
+        protocol: Protocol {
+            name: Some("clean".to_owned()),
+            selection: Some("dev".to_owned()),
+            ..Protocol::default()
+        },
+        seeds: vec![card.seed],
+        fields: card.fields.iter().map(ToString::to_string).collect(),
+        trained_on: trained_on.map(|c| c.name.clone()).collect(),
+        preset: Some(config.preset.clone()),
+        backbone: Some(checkpoint_name(&config.model.checkpoint).to_owned()),
+        decoder: Some(config.model.decoder.name().to_owned()),
+        label_form: Some(config.labels.form.to_string()),
+        modalities: modalities.map(|m| m.name().to_owned()).collect(),
+        readout: Some(card.readout),
+        labels: tables
+            .iter()
+            .map(|t| (t.corpus.clone(), label_sources(t)))
+            .collect(),
+        ..Results::default()
+    }
+}
+
+/// Checks before the test split is opened what scoring it would stumble over.
+fn check(dev: &Dataset, test: &Dataset, card: &Card, tables: &Path) -> Result<(), TrainError> {
+    let nothing = |what: &str| {
+        Err(TrainError::Data(format!(
+            "{}: expected {what}, found none; nothing can be scored, and the test split was not opened",
+            tables.display()
+        )))
+    };
+    if test.examples.is_empty() {
+        return nothing("a table <corpus>-test.parquet with rows");
+    }
+    scoring::check_gold(dev)?;
+    if scoring::check_gold(test)? == 0 {
+        return nothing("a gold score or emotion in some row of the test split");
+    }
+    for corpus in [dev, test].into_iter().flat_map(|d| &d.corpora) {
+        for u in &corpus.utterances {
+            for (name, features, known) in [
+                ("audio", &u.audio, &card.dims.audio),
+                ("video", &u.video, &card.dims.video),
+            ] {
+                let found = features.as_ref().map(|s| s.dim);
+                // without any dimension the model does not use the modality
+                if let Some(dim) =
+                    found.filter(|&d| !known.is_empty() && !known.contains(&(d as i64)))
+                {
+                    return Err(TrainError::Data(format!(
+                        "corpus {}: utterance {}: {name}: expected {known:?} features a step as in training, found {dim}",
+                        corpus.name, u.utterance_id
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The baselines of every corpus that has test rows.
+fn fit_baselines<'a>(
+    all: &'a [Corpus],
+    folder: &RunFolder,
+) -> Result<Vec<(&'a Corpus, Fitted)>, TrainError> {
+    let tested = all
+        .iter()
+        .filter(|c| c.of_split(Split::Test).next().is_some());
+    tested
+        .map(|corpus| {
+            Ok((
+                corpus,
+                fit(corpus, &read_embeddings(&folder.labels, corpus)?),
+            ))
+        })
+        .collect()
+}
+
+/// Metrics and what is undefined; conventions (MSA) or classes and confusion (ERC).
+fn split_scores(pair: &Pairs) -> Result<SplitScores, TrainError> {
+    let scores = pair.score()?;
+    let mut out = SplitScores {
+        n: Some(scores.n),
+        metrics: scores.metrics,
+        undefined: scores.undefined,
+        ..SplitScores::default()
+    };
+    match &pair.values {
+        Values::Sentiment { prediction, truth } => {
+            for convention in [Convention::Mult, Convention::Mag] {
+                let scores = sentiment(prediction, truth, convention)?;
+                out.conventions.insert(convention, scores.metrics);
+            }
+        }
+        Values::Emotion {
+            prediction,
+            truth,
+            labels,
+        } => {
+            let scores = emotion(prediction, truth, labels)?;
+            out.per_class = scores.per_class;
+            out.confusion = Some(Confusion {
+                labels: scores.labels,
+                rows_truth: scores.confusion,
+            });
+        }
+    }
+    Ok(out)
+}
+
+/// Counts generated text that was unparsable, repaired, or zero, and the most by which an utterance's probabilities may be off.
+fn count_outputs(pair: &Pairs, predictions: &[Prediction], scores: &mut SplitScores) {
+    let rows = || pair.examples.iter().map(|&i| &predictions[i]);
+    let zero = |p: &&Prediction| p.text_label.intensity == Some(0.0);
+    scores.unparsable = Some(rows().filter(|p| !p.parsable).count());
+    scores.repaired = Some(rows().filter(|p| p.repairs > 0).count());
+    scores.generated_zeros = Some(rows().filter(zero).count());
+    scores.unexplored = Some(rows().map(|p| p.unexplored).fold(0.0, f64::max));
+}
+
+/// The last part of a folder or Hub id: what a reader calls the checkpoint.
+fn checkpoint_name(checkpoint: &str) -> &str {
+    checkpoint
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or(checkpoint)
+}
+
+/// Where the values of each borrowed field of the train and dev rows came from.
+fn label_sources(table: &LabelTable) -> ByName<SourceCounts> {
+    let rows = table.rows.iter().filter(|r| r.split != Split::Test);
+    let labels: Vec<_> = rows.filter_map(|r| r.label.as_ref()).collect();
+    let counts = Field::BORROWED.map(|field| {
+        let mut count = BTreeMap::from(Source::ALL.map(|source| (source, 0)));
+        for label in &labels {
+            *count.entry(label.field(field).source).or_default() += 1;
+        }
+        let counts = SourceCounts {
+            gold: count[&Source::Gold],
+            donor: count[&Source::Donor],
+            rule: count[&Source::Rule],
+            missing: count[&Source::Missing],
+        };
+        (field.to_string(), counts)
+    });
+    counts.into_iter().collect()
+}
+
+/// Sum of the epochs' durations in the event log.
+fn train_seconds(events: &Path) -> f64 {
+    let text = std::fs::read_to_string(events).unwrap_or_default();
+    let seconds = |line: &str| match serde_json::from_str(line) {
+        Ok(Event::Epoch(epoch)) => epoch.seconds,
+        _ => None,
+    };
+    text.lines().filter_map(seconds).sum()
+}

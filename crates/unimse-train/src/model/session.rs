@@ -1,0 +1,167 @@
+//! Tokenizer, grammar and model together, as train builds and [`crate::model::saved_model`] opens them, and the one way in which rows are predicted.
+
+use std::path::PathBuf;
+
+use tch::Device;
+use unimse_labels::{Field, Grammar};
+use unimse_model::Precision;
+use unimse_model::batch::Prediction;
+use unimse_model::config::FeatureDims;
+use unimse_model::tokenizer::Tokenizer;
+use unimse_model::unimodel::UniModel;
+
+use crate::config::{PrecisionChoice, RunConfig, TrainConfig};
+use crate::data::dataset::{self, Dataset};
+use crate::data::row::{Row, collate};
+use crate::data::sampler::{Entry, Plan};
+use crate::{TrainError, train::cpu};
+
+/// A model with what it needs to read text and speak labels.
+pub struct Session {
+    /// The network.
+    pub model: UniModel,
+    /// The backbone's tokenizer.
+    pub tokenizer: Tokenizer,
+    /// Folder of the checkpoint that the model was built around.
+    pub folder: PathBuf,
+}
+
+/// The device of this machine: the first CUDA device if LibTorch sees one, else the CPU.
+#[must_use]
+pub fn device() -> Device {
+    Device::cuda_if_available()
+}
+
+/// The compute kind a choice means on a device.
+#[must_use]
+pub fn precision(choice: PrecisionChoice, device: Device) -> Precision {
+    match choice {
+        PrecisionChoice::Fp32 => Precision::Fp32,
+        PrecisionChoice::Bf16 => Precision::Bf16,
+        PrecisionChoice::Auto if device.is_cuda() || cpu::has_bf16() => Precision::Bf16,
+        PrecisionChoice::Auto => Precision::Fp32,
+    }
+}
+
+/// How rows are batched where nothing is learned, in `evaluate` and in `predict`.
+#[must_use]
+pub fn answering_plan(config: &TrainConfig) -> Plan {
+    Plan {
+        batch: config.batch.max(64),
+        token_budget: config.token_budget,
+        temperature: 1.0,
+    }
+}
+
+/// Folder of a checkpoint named by a folder or a Hub id.
+///
+/// # Errors
+/// [`TrainError::Model`] saying what to fetch.
+pub fn checkpoint_folder(name: &str) -> Result<PathBuf, TrainError> {
+    Ok(unimse_model::resolve(
+        name,
+        &unimse_model::hub::default_cache(),
+    )?)
+}
+
+impl Session {
+    /// Builds the model of `config` around its checkpoint; weights of our own part are drawn from `seed`.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`] where the checkpoint is absent or unfit.
+    pub fn new(
+        config: &RunConfig,
+        fields: &[Field],
+        dims: &FeatureDims,
+        seed: u64,
+    ) -> Result<Self, TrainError> {
+        let folder = checkpoint_folder(&config.model.checkpoint)?;
+        let tokenizer = Tokenizer::from_folder(&folder)?;
+        let device = device();
+        tch::manual_seed(seed as i64);
+        let grammar = dataset::grammar(config, fields);
+        let model = UniModel::new(
+            &config.model(),
+            &grammar,
+            &folder,
+            dims,
+            device,
+            precision(config.train.precision, device),
+        )?;
+        Ok(Self {
+            model,
+            tokenizer,
+            folder,
+        })
+    }
+
+    /// The grammar the model speaks.
+    #[must_use]
+    pub fn grammar(&self) -> &Grammar {
+        self.model.grammar()
+    }
+
+    /// Predicts every example of `dataset`, in its order, as [`Session::predict_rows`].
+    ///
+    /// # Errors
+    /// As there; the message names corpus and utterance.
+    pub fn predict(
+        &self,
+        dataset: &Dataset,
+        plan: &Plan,
+        tick: impl FnMut(usize) -> Result<(), TrainError>,
+    ) -> Result<Vec<Prediction>, TrainError> {
+        let rows: Vec<Row<'_>> = (0..dataset.examples.len())
+            .map(|i| dataset.row(i))
+            .collect();
+        self.predict_rows(&rows, plan, &|i| dataset.name(i), tick)
+    }
+
+    /// Predicts every row, in their order. `name` says in messages which row one is; `tick` is called after each batch with the number
+    /// of rows done and may stop the work with an error.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`]; [`TrainError::Data`] naming a row that cannot be read, or whose answer is no distribution; or what `tick`
+    /// says.
+    pub fn predict_rows(
+        &self,
+        rows: &[Row<'_>],
+        plan: &Plan,
+        name: &dyn Fn(usize) -> String,
+        mut tick: impl FnMut(usize) -> Result<(), TrainError>,
+    ) -> Result<Vec<Prediction>, TrainError> {
+        let entries: Vec<Entry> = rows
+            .iter()
+            .map(|r| Entry {
+                corpus: 0,
+                tokens: r.ids.len(),
+            })
+            .collect();
+        let mut out: Vec<Option<Prediction>> = vec![None; rows.len()];
+        let mut done = 0;
+        let model = self.model.inference();
+        for indices in plan.by_length(&entries) {
+            let members: Vec<Row<'_>> = indices.iter().map(|&i| rows[i]).collect();
+            let batch = collate(&members, self.tokenizer.pad(), self.model.device())
+                .map_err(|e| TrainError::Data(format!("{}: {e}", name(indices[e.row()]))))?;
+            let predictions = model.predict(&batch)?;
+            done += predictions.len();
+            for (i, p) in indices.into_iter().zip(predictions) {
+                let total: f64 = p.polarity.iter().sum();
+                let distribution = (total - 1.0).abs() < 1e-3; // false for NaN too
+                if !distribution {
+                    return Err(TrainError::Data(format!(
+                        "{}: expected probabilities of the polarities that sum to 1, found {:?}: the weights or features overflow",
+                        name(i),
+                        p.polarity
+                    )));
+                }
+                out[i] = Some(p);
+            }
+            tick(done)?;
+        }
+        let missing =
+            || TrainError::Data("the model left an utterance without an answer".to_owned());
+        out.into_iter().map(|p| p.ok_or_else(missing)).collect()
+    }
+}

@@ -1,0 +1,198 @@
+//! `checkpoints/last.safetensors`: weights, optimiser moments and the whole state of the loop in one file, replaced in one step.
+//!
+//! The random numbers of a step depend only on (seed, step) and the order of an epoch only on (seed, epoch), so the state is small.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, TensorView};
+use safetensors::{SafeTensors, serialize_to_file};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use crate::TrainError;
+use crate::train::identity::Identity;
+use crate::train::schedule::Progress;
+use unimse_run::artefact;
+
+/// Where the loop stands: everything but tensors.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LoopState {
+    /// Epoch under way, from 0.
+    pub epoch: usize,
+    /// Batches of it that are done.
+    pub batch: usize,
+    /// Updates made.
+    pub step: i64,
+    /// Sum of the losses of the epoch so far, and how many.
+    pub loss_sum: f64,
+    /// Best dev score so far.
+    pub best: Option<f64>,
+    /// How many corpora it is the mean of.
+    #[serde(default)]
+    pub best_corpora: usize,
+    /// Epoch of it.
+    pub best_epoch: usize,
+    /// Epochs since, and what the schedule makes of them.
+    #[serde(flatten)]
+    pub progress: Progress,
+    /// Bytes of `events.jsonl` that belong to this state; what lies beyond is cut off on resume.
+    pub events: u64,
+    /// True once training ended.
+    pub finished: bool,
+    /// What the training is made of; the checkpoint of another is refused.
+    pub identity: Identity,
+}
+
+const KEY: &str = "unimse.state";
+
+/// Writes tensors and state to `path`.
+///
+/// # Errors
+/// [`TrainError::Io`] or [`TrainError::Artefact`] with the path.
+pub fn save(
+    path: &Path,
+    tensors: &BTreeMap<String, Tensor>,
+    state: &LoopState,
+) -> Result<(), TrainError> {
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    std::fs::create_dir_all(folder).map_err(TrainError::io(folder, "creating the folder"))?;
+    let mut bytes: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::with_capacity(tensors.len());
+    for (name, tensor) in tensors {
+        let flat = tensor
+            .detach()
+            .to_device(Device::Cpu)
+            .to_kind(Kind::Float)
+            .contiguous();
+        let mut buffer = vec![0u8; flat.numel() * 4];
+        flat.f_copy_data_u8(&mut buffer, flat.numel())?;
+        bytes.push((
+            name.clone(),
+            flat.size().iter().map(|&d| d as usize).collect(),
+            buffer,
+        ));
+    }
+    let mut views = Vec::with_capacity(bytes.len());
+    for (name, shape, buffer) in &bytes {
+        let view = TensorView::new(Dtype::F32, shape.clone(), buffer)
+            .map_err(|e| TrainError::artefact(path, e))?;
+        views.push((name.as_str(), view));
+    }
+    let text = serde_json::to_string(state).map_err(|e| TrainError::artefact(path, e))?;
+    let metadata = Some(HashMap::from([(KEY.to_owned(), text)]));
+    let file = artefact::temporary(folder)?;
+    serialize_to_file(views, metadata, file.path()).map_err(|e| TrainError::artefact(path, e))?;
+    Ok(artefact::persist(file, path)?)
+}
+
+/// Reads the state and, unless `state_only`, the tensors.
+///
+/// # Errors
+/// [`TrainError::Io`] or [`TrainError::Artefact`] with the path.
+pub fn load(
+    path: &Path,
+    state_only: bool,
+) -> Result<(BTreeMap<String, Tensor>, LoopState), TrainError> {
+    let bytes = std::fs::read(path).map_err(TrainError::io(path, "reading"))?;
+    let bad = |e: &dyn std::fmt::Display| {
+        TrainError::artefact(path, format!("not a checkpoint of this program: {e}"))
+    };
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| bad(&e))?;
+    let text = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(KEY))
+        .ok_or_else(|| bad(&"no training state"))?;
+    let state: Value = serde_json::from_str(text).map_err(|e| bad(&e))?;
+    if state["identity"].is_string() {
+        return Err(TrainError::artefact(
+            path,
+            "this training was begun by an earlier version of unimse, whose state cannot be gone on with; name another run folder, or remove this file to begin afresh",
+        ));
+    }
+    let state = serde_json::from_value(state).map_err(|e| bad(&e))?;
+    let mut tensors = BTreeMap::new();
+    if !state_only {
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| bad(&e))?;
+        for (name, view) in file.tensors() {
+            if view.dtype() != Dtype::F32 {
+                return Err(bad(&format!(
+                    "tensor {name}: expected F32, found {:?}",
+                    view.dtype()
+                )));
+            }
+            let shape: Vec<i64> = view.shape().iter().map(|&d| d as i64).collect();
+            tensors.insert(
+                name,
+                Tensor::f_from_data_size(view.data(), &shape, Kind::Float)?,
+            );
+        }
+    }
+    Ok((tensors, state))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn state_and_tensors_read_back_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoints/last.safetensors");
+        let t = Tensor::from_slice(&[1.5f32, -0.1, 3.25e-30]).view([3, 1]);
+        let state = LoopState {
+            epoch: 2,
+            step: 17,
+            best: Some(0.1 + 0.2),
+            ..LoopState::default()
+        };
+        save(
+            &path,
+            &BTreeMap::from([("a.b".to_owned(), t.shallow_clone())]),
+            &state,
+        )
+        .unwrap();
+        let (tensors, read) = load(&path, false).unwrap();
+        assert_eq!(read, state);
+        assert_eq!(tensors["a.b"], t);
+    }
+
+    #[test]
+    fn a_state_of_the_former_format_is_named_as_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        // as version 0.1 wrote it
+        let state = r#"{"epoch":1,"batch":0,"step":4,"loss_sum":0.0,"best":0.5,"best_epoch":0,"stale":0,"plateau":0,"scale":1.0,"events":10,"finished":false,"identity":"ab12"}"#;
+        let metadata = Some(HashMap::from([(KEY.to_owned(), state.to_owned())]));
+        serialize_to_file(Vec::<(&str, TensorView<'_>)>::new(), metadata, &path).unwrap();
+        let error = load(&path, true).unwrap_err().to_string();
+        assert!(
+            error.contains("last.safetensors: this training was begun by an earlier version"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn cut_files_are_errors_with_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        save(
+            &path,
+            &BTreeMap::from([("a".to_owned(), Tensor::from_slice(&[1f32; 100]))]),
+            &LoopState::default(),
+        )
+        .unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for cut in [0, 4, 20, whole.len() - 1] {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            assert!(
+                load(&path, false)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("last.safetensors")
+            );
+        }
+    }
+}

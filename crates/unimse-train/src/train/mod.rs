@@ -1,0 +1,12 @@
+//! The train stage (paper 4.2): the loop, the optimiser, its schedule, and the state that resumes to the same bytes.
+
+pub mod accumulation;
+pub mod checkpoint;
+pub mod cpu;
+pub mod identity;
+mod memory;
+pub mod optimizer;
+pub mod parameter_groups;
+pub mod preflight;
+pub mod schedule;
+pub mod trainer;

@@ -1,0 +1,101 @@
+//! Learning rate and weight decay of every trained parameter.
+//!
+//! The rate goes by part of the model: backbone, fusion, rest. Weight decay goes by shape, as is the field's practice: tensors of two
+//! dimensions and more shrink (matrices, convolutions, embeddings, tables of relative positions), biases, scales of norms and the
+//! vectors of absent modalities do not. A bias at 0 or a scale at 1 costs no capacity, and a scale has no reason to go to 0.
+
+use tch::Tensor;
+use unimse_model::unimodel::{ParameterGroup, UniModel};
+
+use crate::config::TrainConfig;
+use crate::train::optimizer::Group;
+
+/// The optimiser's groups, and name, group and tensor of each parameter that has a gradient, in the order of `parameters`.
+#[must_use]
+pub fn parameter_groups(
+    config: &TrainConfig,
+    parameters: Vec<(String, Tensor)>,
+) -> (Vec<Group>, Vec<(String, usize, Tensor)>) {
+    let groups = [config.lr_backbone, config.lr_fusion, config.lr_rest]
+        .into_iter()
+        .flat_map(|lr| [config.weight_decay, 0.0].map(|weight_decay| Group { lr, weight_decay }))
+        .collect();
+    let trained = parameters.into_iter().filter(|(_, t)| t.requires_grad());
+    let members = trained.map(|(name, tensor)| {
+        let part = match UniModel::group_of(&name) {
+            ParameterGroup::Backbone => 0,
+            ParameterGroup::Fusion => 1,
+            ParameterGroup::Rest => 2,
+        };
+        (name, 2 * part + usize::from(tensor.dim() < 2), tensor)
+    });
+    (groups, members.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use tch::{Device, Kind};
+
+    use super::*;
+
+    /// One parameter of each kind that our models have: biases and norms of both backbones, of the LSTM, of fusion and projections.
+    #[test]
+    fn biases_and_norms_take_no_decay() {
+        let shapes: [(&str, &[i64], f64, bool); 14] = [
+            ("embeddings.word_embeddings.weight", &[9, 4], 1.0, true),
+            ("embeddings.LayerNorm.weight", &[4], 1.0, false),
+            ("embeddings.LayerNorm.bias", &[4], 1.0, false),
+            ("encoder.layer.0.output.dense.weight", &[4, 4], 1.0, true),
+            ("encoder.layer.0.output.dense.bias", &[4], 1.0, false),
+            ("shared.weight", &[9, 4], 1.0, true),
+            (
+                "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+                &[32, 2],
+                1.0,
+                true,
+            ),
+            (
+                "encoder.block.0.layer.0.layer_norm.weight",
+                &[4],
+                1.0,
+                false,
+            ),
+            ("unimse.fusion.0.down.weight", &[3, 4], 2.0, true),
+            ("unimse.fusion.0.down.bias", &[3], 2.0, false),
+            ("unimse.audio.lstm.weight_ih_l0", &[8, 4], 3.0, true),
+            ("unimse.audio.lstm.bias_ih_l0", &[8], 3.0, false),
+            ("unimse.contrast.audio.weight", &[5, 4, 1], 3.0, true),
+            ("unimse.absent.audio", &[4], 3.0, false),
+        ];
+        let config = TrainConfig {
+            lr_backbone: 1.0,
+            lr_fusion: 2.0,
+            lr_rest: 3.0,
+            weight_decay: 0.5,
+            ..TrainConfig::default()
+        };
+        let mut parameters: Vec<_> = shapes
+            .iter()
+            .map(|(name, shape, ..)| {
+                let tensor = Tensor::zeros(*shape, (Kind::Float, Device::Cpu));
+                ((*name).to_owned(), tensor.set_requires_grad(true))
+            })
+            .collect();
+        let frozen = Tensor::zeros([2, 2], (Kind::Float, Device::Cpu));
+        parameters.push(("frozen".to_owned(), frozen));
+        let (groups, members) = parameter_groups(&config, parameters);
+        assert_eq!(members.len(), shapes.len());
+        for ((name, _, lr, decays), (found, group, _)) in shapes.iter().zip(&members) {
+            let weight_decay = if *decays { 0.5 } else { 0.0 };
+            assert_eq!(name, found);
+            assert_eq!(
+                groups[*group],
+                Group {
+                    lr: *lr,
+                    weight_decay
+                },
+                "{name}"
+            );
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Sentence embeddings: texts to unit rows, a cache of them by content, and the tables a run keeps.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, RecordBatch,
+    StringArray,
+};
+use arrow::datatypes::{DataType, Field as Column, Float32Type, Schema};
+use indicatif::{ProgressBar, ProgressStyle};
+use parquet::file::metadata::KeyValue;
+use sha2::{Digest, Sha256};
+use unimse_corpus::Corpus;
+use unimse_model::Precision;
+use unimse_model::sentence::{Pooling, SentenceEncoder};
+use unimse_run::cache_folder;
+
+use crate::TrainError;
+use crate::data::labels_table::{read_batches, write_batch};
+use crate::model::session::device;
+
+/// Texts a batch of the sentence encoder holds.
+const BATCH: usize = 64;
+
+/// Unit rows, one a sentence.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embeddings {
+    /// Row-major `[sentences, dim]`.
+    pub rows: Vec<f32>,
+    /// Width of a row.
+    pub dim: usize,
+}
+
+impl Embeddings {
+    fn row(&self, at: usize) -> &[f32] {
+        &self.rows[at * self.dim..(at + 1) * self.dim]
+    }
+}
+
+/// SHA-256 of a text: its key in the cache.
+type Key = [u8; 32];
+
+/// The folder that keeps embeddings between runs, in [`cache_folder`]; `None` where there is none.
+#[must_use]
+pub fn default_cache() -> Option<PathBuf> {
+    Some(cache_folder()?.join("embeddings"))
+}
+
+/// Embeds `texts` with the encoder in `folder`, pooled as it says itself or as `pooling` does, in their order; equal texts once, so that their rows are equal to the bit
+/// and ties between donors are true ties. Always fp32: a donor must not depend on the CPU.
+///
+/// With `cache`, texts that this encoder has embedded before are read from `<cache>/<fingerprint of the encoder>.parquet`
+/// and the others are added to it; the encoder is loaded only if there are any.
+///
+/// # Errors
+/// [`TrainError::Model`] of the encoder, [`TrainError::Artefact`] for a broken cache file, with its path.
+pub fn embed(
+    texts: &[&str],
+    folder: &Path,
+    pooling: Option<Pooling>,
+    cache: Option<&Path>,
+) -> Result<Embeddings, TrainError> {
+    let fingerprint = SentenceEncoder::fingerprint(folder, pooling)?;
+    let path = cache.map(|cache| cache.join(format!("{fingerprint}.parquet")));
+    let keys: Vec<Key> = texts
+        .iter()
+        .map(|text| Sha256::digest(text).into())
+        .collect();
+    let mut known = match &path {
+        Some(path) if path.exists() => Known::read(path)?,
+        _ => Known::default(),
+    };
+    let mut new: Vec<Key> = Vec::new();
+    let mut unknown: Vec<String> = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for (key, text) in keys.iter().zip(texts) {
+        if !known.places.contains_key(key) && seen.insert(key) {
+            new.push(*key);
+            unknown.push((*text).to_owned());
+        }
+    }
+    if !unknown.is_empty() {
+        known.add(&new, encode(&unknown, folder, pooling)?);
+        if let Some(path) = &path {
+            known.write(path)?;
+        }
+    }
+    let dim = known.embeddings.dim;
+    let mut rows = Vec::with_capacity(texts.len() * dim);
+    for key in &keys {
+        if let Some(&at) = known.places.get(key) {
+            rows.extend_from_slice(known.embeddings.row(at));
+        }
+    }
+    Ok(Embeddings { rows, dim })
+}
+
+fn encode(
+    texts: &[String],
+    folder: &Path,
+    pooling: Option<Pooling>,
+) -> Result<Embeddings, TrainError> {
+    let model = SentenceEncoder::load(folder, pooling, device(), Precision::Fp32)?;
+    let bar = ProgressBar::new(texts.len() as u64);
+    let template = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
+    bar.set_style(template.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message("embedding texts");
+    let rows = model.encode(texts, BATCH, &mut |done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    let dim = model.dim() as usize;
+    Ok(Embeddings { rows, dim })
+}
+
+/// What a cache file holds.
+struct Known {
+    keys: Vec<Key>,
+    places: HashMap<Key, usize>,
+    embeddings: Embeddings,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        let embeddings = Embeddings {
+            rows: Vec::new(),
+            dim: 0,
+        };
+        Self {
+            keys: Vec::new(),
+            places: HashMap::new(),
+            embeddings,
+        }
+    }
+}
+
+impl Known {
+    fn add(&mut self, keys: &[Key], new: Embeddings) {
+        for key in keys {
+            self.places.insert(*key, self.keys.len());
+            self.keys.push(*key);
+        }
+        self.embeddings.dim = new.dim;
+        self.embeddings.rows.extend(new.rows);
+    }
+
+    fn read(path: &Path) -> Result<Self, TrainError> {
+        let wrong = |message: &str| {
+            TrainError::artefact(
+                path,
+                format!("{message}; delete the file to embed its texts again"),
+            )
+        };
+        let (batches, _) = read_batches(path).map_err(|error| wrong(&error.to_string()))?;
+        let mut known = Self::default();
+        for batch in &batches {
+            let keys = batch
+                .column_by_name("text_sha256")
+                .and_then(|c| c.as_fixed_size_binary_opt());
+            let keys = keys.ok_or_else(|| wrong("expected a column text_sha256 of 32 bytes"))?;
+            let keys = keys
+                .iter()
+                .map(|key| key.and_then(|key| Key::try_from(key).ok()));
+            let keys: Option<Vec<Key>> = keys.collect();
+            let keys = keys.ok_or_else(|| wrong("expected a column text_sha256 of 32 bytes"))?;
+            let (rows, dim) = lists(batch).ok_or_else(|| {
+                wrong("expected a column embedding of f32 lists of one length, none null")
+            })?;
+            if known.embeddings.dim != 0 && known.embeddings.dim != dim {
+                return Err(wrong("embeddings of two widths"));
+            }
+            known.add(&keys, Embeddings { rows, dim });
+        }
+        Ok(known)
+    }
+
+    fn write(&self, path: &Path) -> Result<(), TrainError> {
+        let keys = FixedSizeBinaryArray::try_from_iter(self.keys.iter())
+            .map_err(|e| TrainError::artefact(path, e))?;
+        write_rows(
+            path,
+            "text_sha256",
+            Arc::new(keys),
+            &self.embeddings.rows,
+            self.embeddings.dim,
+        )
+    }
+}
+
+/// The values of the column `embedding`, row after row, and their width; `None` where there is no such column.
+fn lists(batch: &RecordBatch) -> Option<(Vec<f32>, usize)> {
+    let lists = batch
+        .column_by_name("embedding")?
+        .as_fixed_size_list_opt()?;
+    let dim = usize::try_from(lists.value_length()).ok()?;
+    if lists.null_count() > 0 {
+        return None;
+    }
+    let mut rows = Vec::with_capacity(lists.len() * dim);
+    for at in 0..lists.len() {
+        let row = lists.value(at);
+        rows.extend_from_slice(row.as_primitive_opt::<Float32Type>()?.values());
+    }
+    Some((rows, dim))
+}
+
+fn write_rows(
+    path: &Path,
+    name: &str,
+    names: ArrayRef,
+    rows: &[f32],
+    dim: usize,
+) -> Result<(), TrainError> {
+    let item = Arc::new(Column::new("item", DataType::Float32, false));
+    let values = Arc::new(Float32Array::from(rows.to_vec()));
+    let list = FixedSizeListArray::try_new(item, dim as i32, values, None)
+        .map_err(|e| TrainError::artefact(path, e))?;
+    let schema = Schema::new(vec![
+        Column::new(name, names.data_type().clone(), false),
+        Column::new("embedding", list.data_type().clone(), false),
+    ]);
+    let columns: Vec<ArrayRef> = vec![names, Arc::new(list)];
+    let batch = RecordBatch::try_new(Arc::new(schema), columns)
+        .map_err(|e| TrainError::artefact(path, e))?;
+    write_batch(
+        path,
+        &batch,
+        vec![KeyValue::new("schema_version".into(), "1".to_owned())],
+    )
+}
+
+/// File of a corpus's embeddings within a labels folder.
+#[must_use]
+pub fn embeddings_path(labels: &Path, corpus: &str) -> PathBuf {
+    labels.join("embeddings").join(format!("{corpus}.parquet"))
+}
+
+/// Writes the embeddings of a corpus, `rows` in the order of its utterances, into a labels folder.
+pub(crate) fn write_embeddings(
+    labels: &Path,
+    corpus: &Corpus,
+    rows: &[f32],
+    dim: usize,
+) -> Result<(), TrainError> {
+    let ids = corpus
+        .utterances
+        .iter()
+        .map(|u| Some(u.utterance_id.as_str()));
+    let ids: ArrayRef = Arc::new(ids.collect::<StringArray>());
+    write_rows(
+        &embeddings_path(labels, &corpus.name),
+        "utterance_id",
+        ids,
+        rows,
+        dim,
+    )
+}
+
+/// Reads the embeddings of `corpus`, in the order of its utterances.
+///
+/// # Errors
+/// [`TrainError::Artefact`] naming the file where an id is missing or a column is not what was written.
+pub fn read_embeddings(labels: &Path, corpus: &Corpus) -> Result<Embeddings, TrainError> {
+    let path = embeddings_path(labels, &corpus.name);
+    let (batches, _) = read_batches(&path)?;
+    let (mut places, mut all, mut width) = (HashMap::new(), Vec::new(), 0);
+    for batch in &batches {
+        let ids = batch
+            .column_by_name("utterance_id")
+            .and_then(|c| c.as_string_opt::<i32>());
+        let (Some(ids), Some((rows, dim))) = (ids, lists(batch)) else {
+            let expected = "expected columns utterance_id: text and embedding: f32 lists of one length, none null";
+            return Err(TrainError::artefact(&path, expected));
+        };
+        width = dim;
+        all.extend(rows);
+        for id in ids {
+            places.insert(id.unwrap_or_default(), places.len());
+        }
+    }
+    let mut ordered = Vec::with_capacity(corpus.utterances.len() * width);
+    for u in &corpus.utterances {
+        let place = places.get(u.utterance_id.as_str());
+        let row = place.and_then(|&at| all.get(at * width..(at + 1) * width));
+        ordered.extend_from_slice(row.ok_or_else(|| {
+            let id = &u.utterance_id;
+            TrainError::artefact(
+                &path,
+                format!("utterance {id} has no embedding; run `unimse unify` again"),
+            )
+        })?);
+    }
+    Ok(Embeddings {
+        rows: ordered,
+        dim: width,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_cache_file_reads_back_as_written_and_names_itself_when_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache/x.parquet");
+        let mut known = Known::default();
+        known.add(
+            &[[1; 32], [2; 32]],
+            Embeddings {
+                rows: vec![1.0, 0.0, 0.0, 1.0],
+                dim: 2,
+            },
+        );
+        known.write(&path).unwrap();
+        let mut again = Known::read(&path).unwrap();
+        assert_eq!(
+            (&again.keys, &again.embeddings),
+            (&known.keys, &known.embeddings)
+        );
+        again.add(
+            &[[3; 32]],
+            Embeddings {
+                rows: vec![0.6, 0.8],
+                dim: 2,
+            },
+        );
+        assert_eq!(again.embeddings.row(again.places[&[3; 32]]), [0.6, 0.8]);
+
+        std::fs::write(&path, b"PAR1 no").unwrap();
+        let error = Known::read(&path).err().unwrap().to_string();
+        assert!(
+            error.contains("x.parquet") && error.contains("delete the file"),
+            "{error}"
+        );
+        write_rows(
+            &path,
+            "other",
+            Arc::new(StringArray::from(vec!["a"])),
+            &[1.0],
+            1,
+        )
+        .unwrap();
+        let error = Known::read(&path).err().unwrap().to_string();
+        assert!(error.contains("text_sha256"), "{error}");
+    }
+}

@@ -1,0 +1,88 @@
+//! The unify stage (paper 3.2): embeds every text, finds donors, writes the label tables and what is known about them.
+
+use std::path::Path;
+
+use unimse_corpus::Corpus;
+use unimse_labels::{DonorProtocol, Sample, UnifyOptions, UniversalLabel, unify};
+use unimse_model::Pooling;
+use unimse_model::hub::{default_cache, resolve_encoder};
+
+use unimse_run::artefact;
+
+use crate::TrainError;
+use crate::data::labels_table::{LabelTable, Row};
+use crate::model::session::checkpoint_folder;
+use crate::unify::embeddings::write_embeddings;
+pub use crate::unify::embeddings::{Embeddings, embed, embeddings_path, read_embeddings};
+use crate::unify::summary::{Summary, summary_path};
+
+mod agreement;
+pub mod embeddings;
+mod leak;
+pub mod summary;
+
+/// Embeds, unifies and writes `out/<corpus>.parquet`, `out/embeddings/<corpus>.parquet` and `out/summary.json`.
+///
+/// `encoder` is a folder or a Hub id, `pooling` as of [`embed`], whose `cache` keeps embeddings between runs.
+///
+/// # Errors
+/// [`TrainError`] of the part that failed.
+pub fn run(
+    corpus: &Path,
+    out: &Path,
+    encoder: &str,
+    pooling: Option<Pooling>,
+    cache: Option<&Path>,
+    options: &UnifyOptions,
+) -> Result<Summary, TrainError> {
+    let corpora = unimse_corpus::read_tables(corpus)?;
+    let texts: Vec<&str> = (corpora.iter().flat_map(|c| &c.utterances))
+        .map(|u| u.text.as_str())
+        .collect();
+    let folder = match pooling {
+        Some(_) => checkpoint_folder(encoder)?,
+        None => resolve_encoder(encoder, &default_cache())?,
+    };
+    let embeddings = embed(&texts, &folder, pooling, cache)?;
+    let samples: Vec<Sample> = corpora.iter().flat_map(Corpus::samples).collect();
+    let labels = unify(&samples, &embeddings.rows, embeddings.dim, options)?;
+    let summary = Summary::new(&corpora, &samples, &labels, &embeddings, options)?;
+    write(
+        &corpora,
+        labels,
+        &embeddings,
+        options.donors == DonorProtocol::All,
+        out,
+    )?;
+    artefact::write_json(&summary_path(out), &summary)?;
+    Ok(summary)
+}
+
+/// The tables of labels and embeddings; `labels` and `embeddings` are in the order of the corpora and their utterances.
+fn write(
+    corpora: &[Corpus],
+    labels: Vec<Option<UniversalLabel>>,
+    embeddings: &Embeddings,
+    leaky: bool,
+    out: &Path,
+) -> Result<(), TrainError> {
+    let (mut labels, dim) = (labels.into_iter(), embeddings.dim);
+    let mut at = 0;
+    for c in corpora {
+        let rows = c.utterances.iter().map(|u| Row {
+            utterance_id: u.utterance_id.clone(),
+            split: u.split,
+            label: labels.next().flatten(),
+        });
+        let table = LabelTable {
+            corpus: c.name.clone(),
+            rows: rows.collect(),
+            leaky,
+        };
+        table.write(out)?;
+        let end = at + c.utterances.len() * dim;
+        write_embeddings(out, c, &embeddings.rows[at..end], dim)?;
+        at = end;
+    }
+    Ok(())
+}
