@@ -20,7 +20,7 @@ use unimse_labels::{Field, Grammar};
 use unimse_model::t5::{IGNORED, T5, T5Config};
 use unimse_model::text_decoder::TextDecoder;
 use unimse_model::weights::{self, Family};
-use unimse_model::{FieldWeights, Precision, Target, Tokenizer};
+use unimse_model::{Precision, Target, Tokenizer};
 use unimse_train::data::sampler::{Entry, Plan};
 use unimse_train::train::optimizer::{Group, Optimizer, Rule};
 
@@ -206,7 +206,7 @@ fn rows(data: &Path, folder: &Path) -> Result<Vec<Row>, Failure> {
         .map(|(i, record)| {
             let target = Target {
                 label: labels[i * 7919 % labels.len()],
-                weights: FieldWeights::default(),
+                weights: unimse_labels::PerField::from_fn(|_| 1.0),
             };
             Ok((
                 tokenizer.encode_text(&record?[column], 512)?,

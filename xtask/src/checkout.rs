@@ -1,7 +1,6 @@
 //! The checkout this program was started in, and the user cache.
 
-use crate::tree;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -55,28 +54,6 @@ impl Checkout {
         cargo
     }
 
-    /// The version of the code: a digest over what `unimse` is built from. Tests and golden values are not part of it, nor is the commit:
-    /// a change of the documentation redoes no training.
-    pub(crate) fn code(&self) -> Result<String> {
-        let folders = ["build", "crates", "data"];
-        let tests = |path: &str| {
-            path.split('/')
-                .any(|part| part == "tests" || part == "golden")
-        };
-        let mut paths = vec!["Cargo.toml".to_owned(), "Cargo.lock".to_owned()];
-        for folder in folders {
-            let files = tree::files(&self.root.join(folder))?.into_iter();
-            let built = files.filter(|(path, _)| !tests(path));
-            paths.extend(built.map(|(path, _)| format!("{folder}/{path}")));
-        }
-        let mut lines = String::new();
-        for path in paths {
-            let digest = tree::sha256_file(&self.root.join(&path))?;
-            lines.push_str(&format!("{digest} {path}\n"));
-        }
-        Ok(tree::sha256(lines.as_bytes()))
-    }
-
     /// The built binary `unimse`.
     pub(crate) fn unimse(&self) -> PathBuf {
         self.target
@@ -85,18 +62,9 @@ impl Checkout {
     }
 }
 
-/// `$XDG_CACHE_HOME/unimse`, else `~/.cache/unimse`. A relative `XDG_CACHE_HOME` is ignored, as its specification asks.
+/// [`unimse_run::cache_folder`].
 pub(crate) fn cache_dir() -> Result<PathBuf> {
-    let absolute = |name| {
-        env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    match (absolute("XDG_CACHE_HOME"), absolute("HOME")) {
-        (Some(cache), _) => Ok(cache.join("unimse")),
-        (None, Some(home)) => Ok(home.join(".cache").join("unimse")),
-        (None, None) => bail!(
-            "no folder for the cache: neither XDG_CACHE_HOME nor HOME is an absolute path; set XDG_CACHE_HOME"
-        ),
-    }
+    unimse_run::cache_folder().context(
+        "no folder for the cache: neither XDG_CACHE_HOME nor HOME is an absolute path; set XDG_CACHE_HOME",
+    )
 }

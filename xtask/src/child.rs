@@ -9,8 +9,9 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use std::fmt;
+use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, Ordering};
 
@@ -109,6 +110,20 @@ fn pass_on(signal: i32) {
 /// Runs `command` to its end; an error of type [`Failed`] unless it succeeds. `what` names it in messages.
 pub(crate) fn run(what: &str, command: &mut Command) -> Result<()> {
     run_with(what, command, |_| Ok(()))
+}
+
+/// As [`run`]; what the child says on standard output.
+pub(crate) fn output(what: &str, command: &mut Command) -> Result<Vec<u8>> {
+    let mut said = Vec::new();
+    command.stdout(Stdio::piped());
+    run_with(what, command, |child| {
+        if let Some(out) = &mut child.stdout {
+            let read = out.read_to_end(&mut said);
+            read.with_context(|| format!("cannot read what {what} says"))?;
+        }
+        Ok(())
+    })?;
+    Ok(said)
 }
 
 /// As [`run`], with `work` done while the child runs, such as reading its output.

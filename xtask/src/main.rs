@@ -71,7 +71,11 @@ fn main() -> ExitCode {
                 return ExitCode::from(failed.exit_code());
             }
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<reproduce::Usage>() {
+                ExitCode::from(2)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

@@ -8,27 +8,26 @@
 //! can fail on the user's data happens in a scratch folder, so that OUT is absent or as it was until ingest has succeeded.
 
 use crate::checkout::Checkout;
-use crate::provenance::{Provenance, sources};
-use crate::stage::{Begin, Inputs, Record, Source, Stage, Wish};
+use crate::provenance::{gather, sources};
+use crate::stage::{Begin, Inputs, Mode, Record, Stage};
 use crate::{child, setup, tree};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use unimse_run::RunLock;
+use unimse_run::{DOWNSTREAM, Plan, RunFolder, RunLock, Source, artefact};
 
 mod options;
 mod place;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use options::Options;
-use place::{Identity, RESULTS, Scratch};
+pub(crate) use options::{Options, Usage};
+use place::{Identity, Scratch};
 
 /// Set-up, build, and all stages.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
-    options.validate();
     setup::ensure(checkout)?;
     child::run(
         "cargo build",
@@ -52,7 +51,7 @@ fn reproduce(checkout: &Checkout, unimse: &Path, options: &Options) -> Result<()
     let out = options
         .out
         .clone()
-        .unwrap_or_else(|| checkout.root.join("runs").join(options.preset.name()));
+        .unwrap_or_else(|| checkout.root.join("runs").join(&options.preset));
     let out = std::path::absolute(&out).with_context(|| format!("bad --out {}", out.display()))?;
     let data = options
         .data
@@ -61,17 +60,19 @@ fn reproduce(checkout: &Checkout, unimse: &Path, options: &Options) -> Result<()
         .transpose()
         .context("bad --data")?;
     let out = out.canonicalize().unwrap_or(out); // where it is a link: the folder meant
+    let plan = ask(unimse, data.as_deref())?;
+    options.check(&plan)?;
     let _lock = place::lock(&out)?;
     let scratch = Scratch::for_run(&out)?;
     let reproduction = Reproduction {
         checkout,
         unimse,
         options,
-        wish: Wish {
+        mode: Mode {
             resume: options.resume,
             force: options.force,
         },
-        code: checkout.code()?,
+        plan,
         out,
         data,
         scratch,
@@ -79,13 +80,27 @@ fn reproduce(checkout: &Checkout, unimse: &Path, options: &Options) -> Result<()
     reproduction.run()
 }
 
+/// What the binary says of its presets, of the versions of its stages, and of the data folder.
+fn ask(unimse: &Path, data: Option<&Path>) -> Result<Plan> {
+    let mut command = Command::new(unimse);
+    command.arg("plan");
+    if let Some(data) = data {
+        if !data.is_dir() {
+            bail!("--data {} is not a folder", data.display());
+        }
+        command.arg("--data").arg(data);
+    }
+    let said = child::output("unimse plan", &mut command)?;
+    serde_json::from_slice(&said).context("unimse plan: expected JSON of presets, code and data")
+}
+
 struct Reproduction<'a> {
     checkout: &'a Checkout,
     unimse: &'a Path,
     options: &'a Options,
-    wish: Wish,
-    /// Digest of the sources the binary is built from.
-    code: String,
+    mode: Mode,
+    /// What the binary says of its stages and of the data folder.
+    plan: Plan,
     out: PathBuf,
     data: Option<PathBuf>,
     scratch: Scratch,
@@ -96,19 +111,19 @@ impl Reproduction<'_> {
         let merged = self.scratch.path.join("config.toml");
         self.unimse("config", |config| {
             config
-                .args(["--preset", self.options.preset.name()])
+                .args(["--preset", &self.options.preset])
                 .args(&self.options.values)
                 .arg("--fetch")
                 .arg("--out")
                 .arg(&merged)
         })?;
         let identity = Identity {
-            preset: self.options.preset.name().to_owned(),
+            preset: self.options.preset.clone(),
             seeds: self.options.seeds.clone(),
             config: fs::read_to_string(&merged)
                 .with_context(|| format!("cannot read {}", merged.display()))?,
         };
-        identity.check(&self.out, self.wish.force)?;
+        identity.check(&self.out, self.mode.force)?;
         let records = vec![self.ingest(&identity)?, self.unify()?];
         let tables = Inputs::from([
             (
@@ -125,7 +140,7 @@ impl Reproduction<'_> {
         } else {
             let mut results = Inputs::new();
             for &seed in &self.options.seeds {
-                let run = self.out.join(format!("seed-{seed}"));
+                let run = RunFolder::of_seed(&self.out, seed).run;
                 self.share_tables(&run)?;
                 self.seed(
                     &run,
@@ -136,7 +151,7 @@ impl Reproduction<'_> {
                 )?;
                 results.insert(
                     format!("seed-{seed}"),
-                    tree::sha256_file(&run.join("results.json"))?,
+                    artefact::sha256(&run.join("results.json"))?,
                 );
             }
             self.report(
@@ -152,13 +167,15 @@ impl Reproduction<'_> {
     }
 
     fn ingest(&self, identity: &Identity) -> Result<Record> {
-        let given = self.data.as_ref().map(|data| sources(data)).transpose()?;
+        let entries = &self.plan.data;
+        let given = self.data.as_ref().map(|data| sources(data, entries));
+        let given = given.transpose()?;
         // The demo's data are a function of the code.
         let digest = given.as_ref().map_or(Ok("demo".to_owned()), |sources| {
-            serde_json::to_vec(sources).map(|json| tree::sha256(&json))
+            serde_json::to_vec(sources).map(|json| artefact::sha256_of(&json))
         })?;
         let inputs = Inputs::from([
-            ("code".to_owned(), self.code.clone()),
+            ("code".to_owned(), self.code("ingest")),
             ("data".to_owned(), digest),
         ]);
         let stage = Stage {
@@ -175,7 +192,7 @@ impl Reproduction<'_> {
                 _ => {
                     let data = self.scratch.path.join("data");
                     self.unimse("demo", |demo| demo.arg("--out").arg(&data))?;
-                    let sources = sources(&data)?;
+                    let sources = sources(&data, &ask(self.unimse, Some(&data))?.data)?;
                     (data, sources)
                 }
             };
@@ -183,15 +200,16 @@ impl Reproduction<'_> {
             self.unimse("ingest", |ingest| {
                 ingest.arg("--data").arg(&data).arg("--out").arg(&corpus)
             })?;
-            identity.adopt(&self.out, self.wish.force)?;
+            identity.adopt(&self.out, self.mode.force)?;
             tree::replace_dir(&corpus, &self.out.join("corpus"))?;
             Ok(sources)
         };
-        stage.run(self.wish, ingest)
+        stage.run(self.mode, ingest)
     }
 
     fn unify(&self) -> Result<Record> {
         let inputs = self.inputs(
+            "unify",
             &self.out,
             [("corpus", tree::sha256_dir(&self.out.join("corpus"))?)],
         )?;
@@ -218,7 +236,7 @@ impl Reproduction<'_> {
             tree::replace_dir(&labels, &self.out.join("labels"))?;
             Ok(BTreeMap::new())
         };
-        stage.run(self.wish, unify)
+        stage.run(self.mode, unify)
     }
 
     /// The stages of one seed in its run folder.
@@ -245,16 +263,18 @@ impl Reproduction<'_> {
                 .map(|(name, digest)| (name.as_str(), digest.clone()))
         };
 
-        let inputs = self.inputs(run, tables().chain([("seed", seed.to_string())]))?;
+        let seeded = tables().chain([("seed", seed.to_string())]);
+        let inputs = self.inputs("train", run, seeded)?;
         let train = stage(
             "train",
             inputs,
             &["checkpoints", "events.jsonl"],
             Some("checkpoints"),
         );
-        records.push(train.run(self.wish, |begin| self.train(run, seed, begin))?);
+        records.push(train.run(self.mode, |begin| self.train(run, seed, begin))?);
 
         let inputs = self.inputs(
+            "evaluate",
             run,
             tables().chain([("checkpoints", tree::sha256_dir(&run.join("checkpoints"))?)]),
         )?;
@@ -264,7 +284,7 @@ impl Reproduction<'_> {
             &["predictions.parquet", "results.json"],
             None,
         );
-        let evaluated = evaluate.run(self.wish, |_| {
+        let evaluated = evaluate.run(self.mode, |_| {
             self.unimse("evaluate", |evaluate| evaluate.arg("--run").arg(run))?;
             Ok(BTreeMap::new())
         })?;
@@ -273,11 +293,11 @@ impl Reproduction<'_> {
         let results = Inputs::from([
             (
                 "results".to_owned(),
-                tree::sha256_file(&run.join("results.json"))?,
+                artefact::sha256(&run.join("results.json"))?,
             ),
             (
                 "events".to_owned(),
-                tree::sha256_file(&run.join("events.jsonl"))?,
+                artefact::sha256(&run.join("events.jsonl"))?,
             ),
         ]);
         self.report(run, prefix, results, &[seed], &records)
@@ -288,7 +308,7 @@ impl Reproduction<'_> {
             // Not under the hands of a training that was begun here by itself.
             let _lock = RunLock::take(run)?;
             // Results of another training must never lie beside this one's checkpoints, nor above them.
-            RESULTS.iter().try_for_each(|name| {
+            DOWNSTREAM.iter().try_for_each(|name| {
                 tree::remove(&run.join(name)).and_then(|()| tree::remove(&self.out.join(name)))
             })?;
         }
@@ -317,6 +337,7 @@ impl Reproduction<'_> {
         records: &[Record],
     ) -> Result<()> {
         let inputs = self.inputs(
+            "report",
             run,
             results
                 .iter()
@@ -331,24 +352,25 @@ impl Reproduction<'_> {
             outputs,
             unfinished: None,
         };
-        stage.run(self.wish, |_| {
-            Provenance::gather(
-                self.checkout,
-                self.unimse,
-                self.options.preset.name(),
-                seeds,
-                records,
-            )
-            .write(run)?;
+        stage.run(self.mode, |_| {
+            let preset = &self.options.preset;
+            let provenance = gather(self.checkout, self.unimse, preset, seeds, records);
+            artefact::write_json(&RunFolder::new(run).provenance(), &provenance)?;
             self.unimse("report", |report| report.arg("--run").arg(run))?;
             Ok(BTreeMap::new())
         })?;
         Ok(())
     }
 
-    /// Code and configuration, and `more`.
+    /// Version of a stage's code.
+    fn code(&self, stage: &str) -> String {
+        self.plan.code.get(stage).cloned().unwrap_or_default()
+    }
+
+    /// Code of the stage and configuration, and `more`.
     fn inputs<'b>(
         &self,
+        stage: &str,
         run: &Path,
         more: impl IntoIterator<Item = (&'b str, String)>,
     ) -> Result<Inputs> {
@@ -356,10 +378,10 @@ impl Reproduction<'_> {
             .into_iter()
             .map(|(name, digest)| (name.to_owned(), digest))
             .collect();
-        inputs.insert("code".to_owned(), self.code.clone());
+        inputs.insert("code".to_owned(), self.code(stage));
         inputs.insert(
             "config".to_owned(),
-            tree::sha256_file(&run.join("config.toml"))?,
+            artefact::sha256(&run.join("config.toml"))?,
         );
         Ok(inputs)
     }
@@ -384,10 +406,11 @@ impl Reproduction<'_> {
             fs::create_dir_all(run).with_context(|| format!("cannot make {}", run.display()))?;
             tree::replace_dir(&to, &run.join(dir))?;
         }
-        tree::write_atomically(
+        artefact::write(
             &run.join("config.toml"),
             &fs::read(self.out.join("config.toml"))?,
-        )
+        )?;
+        Ok(())
     }
 
     /// Calls the binary in the checkout's root, so that relative paths in a configuration mean the same wherever the user stands.

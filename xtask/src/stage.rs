@@ -10,6 +10,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use unimse_run::{Source, artefact};
 
 /// Digests of what a stage depends on, by name: `code`, `config`, `corpus` ...
 pub(crate) type Inputs = BTreeMap<String, String>;
@@ -36,13 +37,6 @@ enum State {
     Finished,
 }
 
-/// A source file of the data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Source {
-    pub(crate) bytes: u64,
-    pub(crate) sha256: String,
-}
-
 /// How to begin a stage.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Begin {
@@ -66,7 +60,7 @@ pub(crate) struct Stage<'a> {
 
 /// What the caller asked for.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wish {
+pub(crate) struct Mode {
     pub(crate) resume: bool,
     pub(crate) force: bool,
 }
@@ -75,11 +69,11 @@ impl Stage<'_> {
     /// Runs `work` unless its result is there; the record of the last good run.
     pub(crate) fn run(
         &self,
-        wish: Wish,
+        mode: Mode,
         work: impl FnOnce(Begin) -> Result<BTreeMap<String, Source>>,
     ) -> Result<Record> {
         let old = Record::read(self.run, self.name)?;
-        let begin = match self.plan(old.as_ref(), wish)? {
+        let begin = match self.plan(old.as_ref(), mode)? {
             Plan::Skip(record) => {
                 eprintln!("{}: unchanged, skipped", self.title);
                 return Ok(record);
@@ -118,8 +112,8 @@ impl Stage<'_> {
         Ok(record)
     }
 
-    fn plan(&self, old: Option<&Record>, wish: Wish) -> Result<Plan> {
-        let Some(old) = old.filter(|_| !wish.force) else {
+    fn plan(&self, old: Option<&Record>, mode: Mode) -> Result<Plan> {
+        let Some(old) = old.filter(|_| !mode.force) else {
             return Ok(Plan::Do(Begin::Afresh));
         };
         let changed: Vec<&str> = self
@@ -136,7 +130,7 @@ impl Stage<'_> {
             let Some(folder) = left else {
                 return Ok(Plan::Do(Begin::Afresh));
             };
-            if !wish.resume {
+            if !mode.resume {
                 bail!(
                     "{} is unfinished in {}: continue it with --resume, or begin again with --force",
                     self.title,
@@ -195,15 +189,12 @@ impl Record {
 
     /// Writes the record into `run`.
     pub(crate) fn write(&self, run: &Path) -> Result<()> {
-        tree::write_atomically(
-            &Self::path(run, &self.stage),
-            &serde_json::to_vec_pretty(self)?,
-        )
+        Ok(artefact::write_json(&Self::path(run, &self.stage), self)?)
     }
 }
 
 fn fingerprint(inputs: &Inputs) -> Result<String> {
-    Ok(tree::sha256(&serde_json::to_vec(inputs)?))
+    Ok(artefact::sha256_of(&serde_json::to_vec(inputs)?))
 }
 
 /// A duration as people say it.
@@ -225,7 +216,7 @@ mod tests {
         run: &Path,
         corpus: &str,
         code: &str,
-        wish: Wish,
+        mode: Mode,
         succeed: bool,
     ) -> Result<Option<Begin>> {
         let inputs = Inputs::from([
@@ -241,13 +232,13 @@ mod tests {
             unfinished: Some("checkpoints"),
         };
         let mut begun = None;
-        let result = stage.run(wish, |begin| {
+        let result = stage.run(mode, |begin| {
             begun = Some(begin);
-            tree::write_atomically(&run.join("checkpoints/last"), b"weights")?;
+            artefact::write(&run.join("checkpoints/last"), b"weights")?;
             if !succeed {
                 bail!("power cut");
             }
-            tree::write_atomically(&run.join("events.jsonl"), b"{}")?;
+            artefact::write(&run.join("events.jsonl"), b"{}")?;
             Ok(BTreeMap::new())
         });
         result.map(|_| begun)
@@ -257,12 +248,12 @@ mod tests {
     fn skipped_resumed_or_done_again() {
         let dir = tempfile::tempdir().unwrap();
         let (none, resume, force) = (
-            Wish::default(),
-            Wish {
+            Mode::default(),
+            Mode {
                 resume: true,
                 force: false,
             },
-            Wish {
+            Mode {
                 resume: false,
                 force: true,
             },
@@ -300,10 +291,10 @@ mod tests {
     #[test]
     fn a_try_that_left_nothing_needs_no_resumption() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(attempt(dir.path(), "a", "1", Wish::default(), false).is_err());
+        assert!(attempt(dir.path(), "a", "1", Mode::default(), false).is_err());
         fs::remove_dir_all(dir.path().join("checkpoints")).unwrap();
         assert_eq!(
-            attempt(dir.path(), "a", "1", Wish::default(), true).unwrap(),
+            attempt(dir.path(), "a", "1", Mode::default(), true).unwrap(),
             Some(Begin::Afresh)
         );
     }

@@ -1,38 +1,11 @@
-//! Files on disk: walking, hashing, writing whole or not at all.
+//! Folders on disk: walking, hashing, replacing.
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-/// Lower-case hexadecimal SHA-256 of bytes.
-pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-/// Lower-case hexadecimal form.
-pub(crate) fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Lower-case hexadecimal SHA-256 of a file, read in blocks.
-pub(crate) fn sha256_file(path: &Path) -> Result<String> {
-    let mut file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut hasher = Sha256::new();
-    let mut block = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut block) {
-            Ok(0) => return Ok(hex(&hasher.finalize())),
-            Ok(n) => hasher.update(&block[..n]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", path.display()));
-            }
-        }
-    }
-}
+use unimse_run::artefact;
 
 /// Every regular file below `dir` as (path relative to `dir` with `/`, bytes), sorted; links are followed. FIFOs, sockets and devices are
 /// passed over: to open one can hang. Empty when `dir` does not exist.
@@ -110,28 +83,10 @@ pub(crate) fn sha256_dir(dir: &Path) -> Result<String> {
     for (path, bytes) in files(dir)? {
         lines.push_str(&format!(
             "{} {bytes} {path}\n",
-            sha256_file(&dir.join(&path))?
+            artefact::sha256(&dir.join(&path))?
         ));
     }
-    Ok(sha256(lines.as_bytes()))
-}
-
-/// Writes `bytes` to a temporary name beside `path`, syncs and renames: a reader sees the old file or the new one, never a part.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let at = || format!("cannot write {}", path.display());
-    let dir = path.parent().with_context(at)?;
-    fs::create_dir_all(dir).with_context(at)?;
-    let mode = fs::Permissions::from_mode(0o666); // less the umask, as any other file
-    let mut file = tempfile::Builder::new()
-        .prefix(".")
-        .suffix(".tmp")
-        .permissions(mode)
-        .tempfile_in(dir)
-        .with_context(at)?;
-    file.write_all(bytes).with_context(at)?;
-    file.as_file().sync_all().with_context(at)?;
-    file.persist(path).with_context(at)?;
-    Ok(())
+    Ok(artefact::sha256_of(lines.as_bytes()))
 }
 
 /// Removes a file, a link or a folder with all in it; fine if there is none.
@@ -175,15 +130,15 @@ mod tests {
     fn digest_of_a_folder_follows_names_and_contents() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("d");
-        write_atomically(&root.join("a/x"), b"1").unwrap();
-        write_atomically(&root.join("b"), b"22").unwrap();
+        artefact::write(&root.join("a/x"), b"1").unwrap();
+        artefact::write(&root.join("b"), b"22").unwrap();
         assert_eq!(
             files(&root).unwrap(),
             [("a/x".to_owned(), 1), ("b".to_owned(), 2)]
         );
         let before = sha256_dir(&root).unwrap();
         assert_eq!(before, sha256_dir(&root).unwrap());
-        write_atomically(&root.join("b"), b"23").unwrap();
+        artefact::write(&root.join("b"), b"23").unwrap();
         let changed = sha256_dir(&root).unwrap();
         assert_ne!(before, changed);
         fs::rename(root.join("b"), root.join("c")).unwrap();
@@ -195,7 +150,7 @@ mod tests {
         use std::os::unix::{fs::symlink, net::UnixListener};
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("d");
-        write_atomically(&root.join("a/x"), b"1").unwrap();
+        artefact::write(&root.join("a/x"), b"1").unwrap();
         symlink("a", root.join("same")).unwrap();
         rustix::fs::mknodat(
             rustix::fs::CWD,
@@ -226,20 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn sha256_of_the_standards_example() {
-        // FIPS 180-2, appendix B.1.
-        assert_eq!(
-            sha256(b"abc"),
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
-    }
-
-    #[test]
     fn a_folder_is_replaced_whole() {
         let dir = tempfile::tempdir().unwrap();
         let (new, old) = (dir.path().join("new"), dir.path().join("old"));
-        write_atomically(&new.join("n"), b"n").unwrap();
-        write_atomically(&old.join("o"), b"o").unwrap();
+        artefact::write(&new.join("n"), b"n").unwrap();
+        artefact::write(&old.join("o"), b"o").unwrap();
         replace_dir(&new, &old).unwrap();
         assert_eq!(files(dir.path()).unwrap(), [("old/n".to_owned(), 1)]);
     }

@@ -73,6 +73,24 @@ pub fn ingest(
     Ok(summaries)
 }
 
+/// The entries of a data folder that [`ingest`] reads: the corpus folders, and the mark of generated data where it is there.
+///
+/// # Errors
+/// As [`ingest`] before it reads a corpus.
+pub fn data_entries(data: &Path) -> Result<Vec<String>, CorpusError> {
+    let mut findings = Findings::default();
+    let folders = open_folders(data, &mut findings)?;
+    refuse(data, &findings)?;
+    let mut entries: Vec<String> = folders
+        .into_iter()
+        .map(|opened| opened.folder.name)
+        .collect();
+    if is_synthetic(data)? {
+        entries.push(demo::MARKER.to_owned());
+    }
+    Ok(entries)
+}
+
 /// Whether the folder is marked as generated data.
 pub(crate) fn is_synthetic(data: &Path) -> Result<bool, CorpusError> {
     let marker = data.join(demo::MARKER);

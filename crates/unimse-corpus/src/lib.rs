@@ -41,7 +41,7 @@ pub use doctor::doctor;
 pub use error::CorpusError;
 pub use finding::{Finding, Severity};
 pub use finite::zero_non_finite;
-pub use ingest::ingest;
+pub use ingest::{data_entries, ingest};
 pub use row_blocks::RowBlocks;
 pub use schema::{Steps, StepsRef};
 pub use staging::abandon_ingest;

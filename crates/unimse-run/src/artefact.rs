@@ -101,6 +101,12 @@ pub fn sha256(path: &Path) -> Result<String, FileError> {
     Ok(hex(&hash.finalize()))
 }
 
+/// SHA-256 of bytes in lower-case hexadecimal.
+#[must_use]
+pub fn sha256_of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// Lower-case hexadecimal form of a digest.
 #[must_use]
 pub fn hex(digest: &[u8]) -> String {

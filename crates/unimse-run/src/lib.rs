@@ -6,7 +6,7 @@
 //! One module, one idea: `folder` (what lies where), `artefact` (files that appear whole or not at all), `lock` (one process at a time),
 //! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells),
 //! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several),
-//! `answer` (what `predict` says), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
+//! `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
 //!
 //! # Example
 //! ```
@@ -35,6 +35,7 @@ mod event;
 mod folder;
 mod labels;
 mod lock;
+mod plan;
 mod provenance;
 mod readout;
 mod receipt;
@@ -50,6 +51,7 @@ pub use event::{DevScores, End, Epoch, Event, EventLog, Start, Step};
 pub use folder::{DOWNSTREAM, RunFolder};
 pub use labels::{Agreed, Leak, SourceCounts};
 pub use lock::{LockError, RunLock};
+pub use plan::{Plan, PresetFacts};
 pub use provenance::{Git, Host, PROVENANCE_SCHEMA, Provenance, Source, StageRecord};
 pub use readout::{EmotionReadout, IntensityReadout, Readout};
 pub use receipt::Receipt;

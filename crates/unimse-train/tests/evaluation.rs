@@ -127,7 +127,7 @@ fn config(checkpoint: &Path) -> RunConfig {
 }
 
 fn paths(place: &Path) -> RunFolder {
-    Paths {
+    RunFolder {
         run: place.join("run"),
         corpus: place.join("corpus"),
         labels: place.join("labels"),
@@ -170,7 +170,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A copy of the trained run that a test may change.
-fn copied() -> (tempfile::TempDir, Paths) {
+fn copied() -> (tempfile::TempDir, RunFolder) {
     let place = tempfile::tempdir().unwrap();
     copy(TRAINED.place.path(), place.path());
     let paths = paths(place.path());
@@ -180,8 +180,10 @@ fn copied() -> (tempfile::TempDir, Paths) {
 #[test]
 fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
     let (_place, paths) = copied();
-    let results = evaluate::evaluate(&TRAINED.config, &paths).unwrap();
-    assert_eq!(results["schema"], 2);
+    let typed = evaluate::evaluate(&TRAINED.config, &paths).unwrap();
+    assert_eq!(unimse_run::Results::read(&paths.results()).unwrap(), typed);
+    let results: Value = serde_json::from_slice(&fs::read(paths.results()).unwrap()).unwrap();
+    assert_eq!(results["schema"], 3);
     assert_eq!(results["trained_on"], json!(["chats", "lone", "talks"]));
     assert_eq!(
         (&results["label_form"], &results["fusion"]["skip"]),
@@ -265,9 +267,6 @@ fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
         json!({"audio": {"tool": "covarep", "dimension": 3, "rate_hz": 100.0}})
     );
     assert_eq!(results["corpora"]["lone"]["features"], json!({}));
-    let written: Value =
-        serde_json::from_slice(&fs::read(paths.run.join("results.json")).unwrap()).unwrap();
-    assert_eq!(written, results, "nothing was lost on the way to JSON");
     assert!(paths.run.join("predictions.parquet").exists());
 }
 
@@ -379,7 +378,7 @@ fn features_of_another_dimension_are_named_before_the_test_split_is_opened() {
     data(&other.path().join("data"), 4);
     let corpus = other.path().join("corpus");
     unimse_corpus::ingest(&other.path().join("data"), &corpus, &[], &mut |_| {}).unwrap();
-    let error = refused(|paths| Paths {
+    let error = refused(|paths| RunFolder {
         corpus: corpus.clone(),
         ..paths.clone()
     });

@@ -59,7 +59,7 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
         &config.labels.options(),
     )
     .unwrap();
-    let paths = |name: &str| Paths {
+    let paths = |name: &str| RunFolder {
         run: at(name),
         corpus: corpus.clone(),
         labels: labels.clone(),
@@ -122,5 +122,5 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
     assert_eq!(a.1, b.1);
 
     let again = evaluate::evaluate(&config, &parts).unwrap();
-    assert_eq!(again["protocol"]["test_openings"], 2);
+    assert_eq!(again.protocol.test_openings, Some(2));
 }

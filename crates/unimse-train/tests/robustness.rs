@@ -122,7 +122,7 @@ fn train(edit: Edit, overrides: &[&str]) -> Result<(), TrainError> {
     tch::set_num_threads(1); // tests run side by side
     let (checkpoint, work) = (tiny::folder(Backbone::MiniLm), tempfile::tempdir().unwrap());
     let encoder = checkpoint.path().to_str().unwrap();
-    let paths = Paths {
+    let paths = RunFolder {
         run: work.path().join("run"),
         corpus: work.path().join("corpus"),
         labels: work.path().join("labels"),

@@ -44,10 +44,10 @@ enum Command {
     Predict(commands::predict::Args),
     /// Merge and check a configuration.
     Config(commands::config::Args),
-    /// Measure the donor search on random rows, in memory and streamed.
-    BenchDonors(commands::bench_donors::Args),
     /// Write the demo corpora (synthetic) in the layouts of the four data sets.
     Demo(commands::demo::Args),
+    /// Say as JSON what whoever runs the stages must know: presets, versions of the code, entries of a data folder.
+    Plan(commands::plan::Args),
 }
 
 fn main() -> ExitCode {
@@ -79,8 +79,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Score(a) => commands::score::run(&a),
         Command::Predict(a) => commands::predict::run(&a),
         Command::Config(a) => commands::config::run(&a),
-        Command::BenchDonors(a) => commands::bench_donors::run(&a),
         Command::Demo(a) => commands::demo::run(&a),
+        Command::Plan(a) => commands::plan::run(&a),
     }
 }
 

@@ -1,15 +1,15 @@
 //! What `cargo xtask reproduce` takes.
 
-use clap::error::ErrorKind;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
+use unimse_run::Plan;
 
 /// Options of `cargo xtask reproduce`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Which configuration to start from.
-    #[arg(long, value_enum, default_value_t = Preset::Demo)]
-    pub(super) preset: Preset,
+    /// Which configuration to start from: demo, minilm or paper, as `unimse config --help` has them.
+    #[arg(long, default_value = "demo", value_name = "NAME")]
+    pub(super) preset: String,
     /// Folder with mosi/, mosei/, meld/, iemocap/, any of them. Default: the demo preset makes synthetic data.
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
@@ -38,24 +38,6 @@ pub(crate) struct Options {
     pub(super) values: Vec<String>,
 }
 
-/// The configurations that come with the code.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Preset {
-    Demo,
-    Minilm,
-    Paper,
-}
-
-impl Preset {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Demo => "demo",
-            Self::Minilm => "minilm",
-            Self::Paper => "paper",
-        }
-    }
-}
-
 fn assignment(text: &str) -> Result<String, String> {
     if text.split_once('=').is_some_and(|(key, _)| !key.is_empty()) {
         Ok(text.to_owned())
@@ -68,7 +50,7 @@ impl Options {
     /// The demo into `out`, as `cargo xtask ci` runs it.
     pub(crate) fn demo(out: PathBuf) -> Self {
         Self {
-            preset: Preset::Demo,
+            preset: "demo".to_owned(),
             data: None,
             out: Some(out),
             seeds: vec![1],
@@ -79,30 +61,43 @@ impl Options {
         }
     }
 
-    /// What clap cannot say: exits with 2, as for every usage error.
-    pub(super) fn validate(&self) {
-        let usage = |kind, message: String| {
-            clap::Command::new("cargo xtask reproduce")
-                .error(kind, message)
-                .exit()
-        };
+    /// What clap cannot say, and what `plan` says of the preset.
+    pub(super) fn check(&self, plan: &Plan) -> Result<(), Usage> {
         let mut seeds = self.seeds.clone();
         seeds.sort_unstable();
         seeds.dedup();
         if seeds.len() != self.seeds.len() {
-            usage(
-                ErrorKind::ValueValidation,
-                format!("--seeds {:?} names a seed twice", self.seeds),
-            );
+            return Err(Usage(format!(
+                "--seeds {:?} names a seed twice",
+                self.seeds
+            )));
         }
-        if self.data.is_none() && !matches!(self.preset, Preset::Demo) {
-            usage(
-                ErrorKind::MissingRequiredArgument,
-                format!(
-                    "--preset {} needs --data DIR, a folder with mosi/, mosei/, meld/ or iemocap/",
-                    self.preset.name()
-                ),
-            );
+        let Some(preset) = plan.presets.get(&self.preset) else {
+            let known: Vec<&str> = plan.presets.iter().map(|(name, _)| name).collect();
+            return Err(Usage(format!(
+                "--preset {}: expected one of {}",
+                self.preset,
+                known.join(", ")
+            )));
+        };
+        if self.data.is_none() && preset.needs_data {
+            return Err(Usage(format!(
+                "--preset {} needs --data DIR, a folder with mosi/, mosei/, meld/ or iemocap/",
+                self.preset
+            )));
         }
+        Ok(())
     }
 }
+
+/// A command line that cannot be meant: the exit code is 2.
+#[derive(Debug)]
+pub(crate) struct Usage(String);
+
+impl std::fmt::Display for Usage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}

@@ -9,17 +9,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// What a run writes into its folder, downstream of the tables.
-pub(super) const RESULTS: [&str; 7] = [
-    "checkpoints",
-    "events.jsonl",
-    "predictions.parquet",
-    "results.json",
-    "report.md",
-    "report.html",
-    "provenance.json",
-];
+use unimse_run::{DOWNSTREAM, RunFolder, artefact};
 
 /// What makes two runs the same run.
 #[derive(Debug, Serialize, Deserialize)]
@@ -80,19 +70,17 @@ impl Identity {
     pub(super) fn adopt(&self, out: &Path, force: bool) -> Result<()> {
         fs::create_dir_all(out).with_context(|| format!("cannot make {}", out.display()))?;
         // First, so that a folder cut short here is still known as a run.
-        tree::write_atomically(&Self::path(out), &serde_json::to_vec_pretty(self)?)?;
+        artefact::write(&Self::path(out), &serde_json::to_vec_pretty(self)?)?;
         let stale = |name: &str| {
-            let seed = name.strip_prefix("seed-");
-            RESULTS.contains(&name)
-                || name == "labels"
-                || seed.is_some_and(|seed| seed.parse::<u64>().is_ok())
+            DOWNSTREAM.contains(&name) || name == "labels" || RunFolder::seed_of(name).is_some()
         };
         for entry in fs::read_dir(out)?.flatten().filter(|_| force) {
             if entry.file_name().to_str().is_some_and(stale) {
                 tree::remove(&entry.path())?;
             }
         }
-        tree::write_atomically(&out.join("config.toml"), self.config.as_bytes())
+        artefact::write(&out.join("config.toml"), self.config.as_bytes())?;
+        Ok(())
     }
 }
 
@@ -173,7 +161,7 @@ impl Drop for Scratch {
 pub(super) fn lock(out: &Path) -> Result<Lock> {
     let path = cache_dir()?
         .join("locks")
-        .join(tree::sha256(out.as_os_str().as_encoded_bytes()));
+        .join(artefact::sha256_of(out.as_os_str().as_encoded_bytes()));
     Lock::attempt(&path)?.with_context(|| {
         format!(
             "another reproduction is at work in {}: wait for its end, or name another --out",

@@ -13,8 +13,12 @@ while [ $# -gt 0 ]; do case "$1" in
   --out) out=$2; shift;; --data) data=$2; shift;; --run) run=$2; shift;; --seed) seed=$2; shift;; --resume) resume=yes;;
   --preset) preset=$2; shift;; --corpus|--config|--threads) shift;; *=*) values="$values$1
 ";; esac; shift; done
+code=$(cat "$here/code")
 case $command in
   --version) echo "unimse 0";;
+  plan) entries=; [ -n "$data" ] && { [ -d "$data" ] || { echo "error: $data is not a folder" >&2; exit 1; }; entries='"mosi"'; }
+    [ -e "$data/SYNTHETIC" ] && entries="$entries, \"SYNTHETIC\""
+    echo "{\"presets\": {\"demo\": {\"needs_data\": false}, \"minilm\": {\"needs_data\": true}}, \"code\": {$code}, \"data\": [$entries]}";;
   demo) mkdir -p "$out/mosi"; echo row > "$out/mosi/a.csv"; touch "$out/SYNTHETIC";;
   config) case "$values" in *unknown*) echo "error: unknown key" >&2; exit 2;; esac; printf 'preset = "%s"\n%s' "$preset" "$values" > "$out";;
   ingest) [ -e "$data/mosi/bad" ] && { echo "error: bad row" >&2; exit 1; }; mkdir -p "$out"; cat "$data"/mosi/* > "$out/mosi-train.parquet";;
@@ -24,6 +28,9 @@ case $command in
   report) [ -e "$run/results.json" ] || echo '{"aggregate": true}' > "$run/results.json"; echo html > "$run/report.html";;
 esac
 "#;
+
+/// Versions of the stages' code, as `plan` says them.
+const CODE: &str = r#""ingest": "1", "unify": "1", "train": "1", "evaluate": "1", "report": "1""#;
 
 struct World {
     dir: tempfile::TempDir,
@@ -38,10 +45,7 @@ impl World {
         fs::set_permissions(&unimse, fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir_all(dir.path().join("input/mosi")).unwrap();
         fs::write(dir.path().join("input/mosi/a.csv"), "row").unwrap();
-        fs::create_dir_all(dir.path().join("crates/a/tests")).unwrap();
-        fs::write(dir.path().join("crates/a/lib.rs"), "1").unwrap();
-        fs::write(dir.path().join("Cargo.toml"), "").unwrap();
-        fs::write(dir.path().join("Cargo.lock"), "").unwrap();
+        fs::write(dir.path().join("code"), CODE).unwrap();
         let checkout = Checkout::at(dir.path());
         Self { dir, checkout }
     }
@@ -67,7 +71,7 @@ impl World {
         Ok(log
             .lines()
             .map(|line| line.split(' ').next().unwrap().to_owned())
-            .filter(|name| name != "--version")
+            .filter(|name| name != "--version" && name != "plan")
             .collect())
     }
 
@@ -132,11 +136,37 @@ fn changed_data_or_code_redoes_what_depends_on_it() {
     fs::write(world.path("input/mosi/a.csv"), "other row").unwrap();
     let all = "config ingest unify train evaluate report";
     assert_eq!(world.run("--data DATA"), all);
-    fs::write(world.path("crates/a/tests/a.rs"), "a test").unwrap();
-    fs::write(world.path("README.md"), "words").unwrap();
-    assert_eq!(world.run("--data DATA"), "config");
-    fs::write(world.path("crates/a/lib.rs"), "2").unwrap();
-    assert_eq!(world.run("--data DATA"), all);
+    for (stage, redone) in [
+        ("report", "config report"),
+        ("evaluate", "config evaluate"), // the same results need no new report
+        ("train", "config train evaluate report"),
+        ("unify", "config unify"),   // the same labels
+        ("ingest", "config ingest"), // the same tables
+    ] {
+        let (old, new) = (format!("{stage}\": \"1"), format!("{stage}\": \"2"));
+        fs::write(world.path("code"), CODE.replace(&old, &new)).unwrap();
+        assert_eq!(world.run("--data DATA"), redone);
+        fs::write(world.path("code"), CODE).unwrap();
+        world.run("--data DATA");
+    }
+}
+
+#[test]
+fn a_preset_that_is_not_there_or_needs_data_is_a_usage_error() {
+    let world = World::new();
+    for (arguments, words) in [
+        (
+            "--preset large",
+            "--preset large: expected one of demo, minilm",
+        ),
+        ("--preset minilm", "--preset minilm needs --data DIR"),
+        ("--seeds 1,1", "names a seed twice"),
+    ] {
+        let error = world.try_run(arguments).unwrap_err();
+        assert!(error.is::<Usage>(), "{error}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    assert!(!world.path("runs").exists());
 }
 
 #[test]
@@ -301,7 +331,7 @@ fn force_leaves_the_checkpoints_of_a_training_at_work() {
     world.run("");
     let before = world.read("checkpoints/last");
     let training = unimse_run::RunLock::take(&world.path("runs/out")).unwrap();
-    fs::write(world.path("crates/a/lib.rs"), "2").unwrap();
+    fs::write(world.path("code"), CODE.replace('1', "2")).unwrap();
     let error = world.error("");
     let holder = format!("process {} is at work", std::process::id());
     assert!(error.contains(&holder), "{error}");

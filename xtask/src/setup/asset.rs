@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::path::{Component, Path, PathBuf};
+use unimse_run::artefact;
 
 const STAMP: &str = "complete";
 
@@ -148,7 +149,7 @@ impl Asset {
                     "{path} is damaged (expected {bytes} bytes, found {found})"
                 )));
             }
-            if thorough && tree::sha256_file(&file)? != sha256 {
+            if thorough && artefact::sha256(&file)? != sha256 {
                 return Ok(Some(format!("{path} is damaged (wrong SHA-256)")));
             }
         }
@@ -202,11 +203,11 @@ impl Asset {
             }
         }
         for (name, text) in &self.written {
-            tree::write_atomically(&partial.join(name), text.as_bytes())
+            artefact::write(&partial.join(name), text.as_bytes())
                 .with_context(|| full_disk(partial))?;
             record.insert(
                 name.clone(),
-                (tree::sha256(text.as_bytes()), text.len() as u64),
+                (artefact::sha256_of(text.as_bytes()), text.len() as u64),
             );
         }
         for (name, expected) in &self.pinned {
@@ -223,7 +224,7 @@ impl Asset {
             .iter()
             .map(|(path, (sha256, bytes))| format!("{sha256} {bytes} {path}\n"))
             .collect();
-        tree::write_atomically(&partial.join(STAMP), stamp.as_bytes())
+        artefact::write(&partial.join(STAMP), stamp.as_bytes())
             .with_context(|| full_disk(partial))?;
         rustix::fs::sync();
         Ok(used)
@@ -234,7 +235,7 @@ impl Wheel {
     /// The wheel in `downloads`, fetched unless it is there already and right.
     fn fetch(&self, pip: &Pip, dependencies: bool, downloads: &Path) -> Result<()> {
         let path = downloads.join(&self.file);
-        if path.exists() && tree::sha256_file(&path)? != self.sha256 {
+        if path.exists() && artefact::sha256(&path)? != self.sha256 {
             tree::remove(&path)?;
         }
         if dependencies || !path.exists() {
@@ -247,7 +248,7 @@ impl Wheel {
                 self.file
             );
         }
-        let found = tree::sha256_file(&path)?;
+        let found = artefact::sha256(&path)?;
         if found != self.sha256 {
             tree::remove(&path)?;
             bail!(
@@ -323,7 +324,10 @@ fn extract(
             bytes += n as u64;
             bar.inc(n as u64);
         }
-        record.insert(target, (tree::hex(&sha2::Digest::finalize(hasher)), bytes));
+        record.insert(
+            target,
+            (artefact::hex(&sha2::Digest::finalize(hasher)), bytes),
+        );
     }
     bar.finish_and_clear();
     Ok(())

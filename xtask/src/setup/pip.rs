@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use unimse_run::artefact;
 
 const WITHOUT: &str = "or set LIBTORCH to a LibTorch 2.11.0 of your own";
 
@@ -98,7 +99,7 @@ impl Pip {
         } else {
             // The hash makes pip pass over any other build of the same version that its configuration may offer.
             let requirements = scratch.join("requirements.txt");
-            tree::write_atomically(
+            artefact::write(
                 &requirements,
                 format!("{} --hash=sha256:{}\n", wheel.requirement, wheel.sha256).as_bytes(),
             )?;

@@ -9,6 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use unimse_run::artefact;
 
 struct Bench {
     dir: tempfile::TempDir,
@@ -41,9 +42,9 @@ fn bench() -> Bench {
     );
     let text = format!(
         "name = 'tiny'\ntitle = 'Tiny'\npeak_mb = 1\n[written]\nbuild-version = '1'\n[pinned]\n'lib/libx.so.1' = '{}'\n[[wheel]]\nrequirement = 'tiny==1.0'\nfile = 'tiny-1.0-py3-none-any.whl'\nbytes = {}\nsha256 = '{}'\ntake = [{{ from = 'pkg/*/lib/', to = 'lib/' }}, {{ from = 'pkg/include/', to = 'include/' }}]\n",
-        tree::sha256(b"library"),
+        artefact::sha256_of(b"library"),
         fs::metadata(&wheel).unwrap().len(),
-        tree::sha256_file(&wheel).unwrap()
+        artefact::sha256(&wheel).unwrap()
     );
     Bench {
         asset: toml::from_str(&text).unwrap(),
@@ -148,8 +149,8 @@ fn heals_what_is_cut_short_or_damaged() {
     // Remains of a killed set-up: a half-made folder, a half-fetched wheel.
     check(false, &|| {
         fs::remove_dir_all(bench.file("")).unwrap();
-        tree::write_atomically(&bench.cache().join(".tiny.partial/lib/libx.so.1"), b"li").unwrap();
-        tree::write_atomically(
+        artefact::write(&bench.cache().join(".tiny.partial/lib/libx.so.1"), b"li").unwrap();
+        artefact::write(
             &bench.cache().join("downloads/tiny-1.0-py3-none-any.whl"),
             b"PK",
         )

@@ -9,7 +9,7 @@ use crate::evaluate::readout::{Reading, read};
 
 /// The answer to a row: `p` read by `readout`, beside the row's own columns `extra`.
 #[must_use]
-pub fn answer(
+pub(super) fn answer(
     text: String,
     p: &Prediction,
     readout: Readout,

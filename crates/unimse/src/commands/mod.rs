@@ -1,12 +1,12 @@
 //! One module a subcommand: arguments in, library call, exit code out.
 
-pub(crate) mod bench_donors;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
 pub(crate) mod fetch;
 pub(crate) mod ingest;
+pub(crate) mod plan;
 pub(crate) mod predict;
 pub(crate) mod report;
 pub(crate) mod rows;
