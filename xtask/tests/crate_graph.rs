@@ -116,7 +116,10 @@ fn light_crates_reach_no_heavy_library() {
         ("unimse-run", &["tch", "torch-sys", "arrow", "polars"]),
         ("unimse-eval", &["tch", "torch-sys"]),
         ("unimse-corpus", &["tch", "torch-sys"]),
-        ("unimse-report", &["tch", "torch-sys"]),
+        (
+            "unimse-report",
+            &["tch", "torch-sys", "polars", "arrow", "parquet"],
+        ),
         ("xtask", &["tch", "torch-sys", "polars", "arrow", "unimse"]),
     ] {
         for heavy in heavy {

@@ -198,7 +198,7 @@ fn merge(one: &Settled, other: &Settled) -> Settled {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use unimse_labels::Form;
+    use unimse_labels::{Form, MeldEmotion};
 
     use super::*;
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use unimse_corpus::{Corpus, CorpusKind, ingest, read_tables};
 use unimse_labels::{
-    Donor, DonorProtocol, Field, Labelled, Polarity, QueryProtocol, Sample, Source, Split,
+    Donor, DonorProtocol, Field, Polarity, QueryProtocol, Sample, Source, Split,
     UnifyOptions, UniversalLabel, unify,
 };
 use unimse_model::{Backbone, Tokenizer};

@@ -74,7 +74,7 @@ fn assert_metric(name: &str, key: &str, got: &Value, expected: &Value) {
     }
 }
 
-/// `(convention, [(our key, golden key)])`, from design section 6.
+/// `(convention, [(our key, golden key)])`, from.
 const CONVENTIONS: [(&str, &[(&str, &str)]); 3] = [
     (
         "mmsa",

@@ -168,7 +168,7 @@ pub enum Unfreeze {
     None,
 }
 
-/// Optimisation (paper 4.2) and selection (design section 5).
+/// Optimisation (paper 4.2) and selection.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainConfig {
@@ -254,7 +254,7 @@ impl Default for TrainConfig {
     }
 }
 
-/// Evaluation (design section 6).
+/// Evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvaluateConfig {
