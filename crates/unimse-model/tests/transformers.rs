@@ -13,8 +13,8 @@ use std::process::Command;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use unimse_model::t5::{T5, T5Config};
-use unimse_model::weights::{self, Family, load_backbone};
-use unimse_model::{Backbone, Decoder, Precision, UniModel, hub};
+use unimse_model::weights::{self, load_backbone};
+use unimse_model::{Decoder, Precision, UniModel, hub};
 
 /// Opens the folder `ours`, writes logits of `inputs` to `logits`, saves the model again as `whole` and as `sharded`.
 const SCRIPT: &str = r#"
@@ -58,7 +58,7 @@ fn python() -> Option<String> {
 
 /// A checkpoint in Hub layout, v1.0 or v1.1, with random weights; v1.1 says that it is in half precision.
 fn checkpoint(gated: bool) -> tempfile::TempDir {
-    let place = tiny::folder_with(Backbone::T5, 10, 0);
+    let place = tiny::folder_with(tiny::T5, 10, 0);
     if gated {
         let file = place.path().join("config.json");
         let mut config: serde_json::Value =
@@ -79,7 +79,7 @@ fn logits(folder: &Path, ids: &Tensor, mask: &Tensor, labels: &Tensor) -> Tensor
     let store = VarStore::new(Device::Cpu);
     let config = T5Config::from_folder(folder).unwrap();
     let t5 = T5::new(&store.root(), &config, Precision::Fp32);
-    load_backbone(&store, folder, Family::T5, &|_| false).unwrap();
+    load_backbone(&store, folder, &config, &|_| false).unwrap();
     tch::no_grad(|| {
         let mask = mask.to_kind(Kind::Bool);
         let source = t5.encoder.forward(ids, &mask, None, false, &mut |_, h| h);
@@ -106,7 +106,7 @@ fn checkpoints_go_to_transformers_and_come_back() {
         let at = |name: &str| place.path().join(name);
         // What a run leaves: all weights moved, ours among them, beside configuration and tokenizer.
         let mut model = UniModel::new(
-            &tiny::config(Backbone::T5, Decoder::T5),
+            &tiny::config(tiny::T5, Decoder::T5),
             &tiny::GRAMMAR(),
             base.path(),
             &tiny::dims(),
@@ -209,7 +209,7 @@ fn a_checkpoint_with_a_lone_sentencepiece_file_says_the_way_out() {
     )
     .unwrap();
     let error = UniModel::new(
-        &tiny::config(Backbone::T5, Decoder::T5),
+        &tiny::config(tiny::T5, Decoder::T5),
         &tiny::GRAMMAR(),
         base.path(),
         &tiny::dims(),

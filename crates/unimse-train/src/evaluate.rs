@@ -103,6 +103,7 @@ pub fn evaluate(config: &RunConfig, paths: &Paths) -> Result<Value, TrainError> 
         "trained_on": trained_on.map(|c| &c.name).collect::<Vec<_>>(),
         "preset": config.preset,
         "backbone": checkpoint_name(&config.model.checkpoint),
+        "model_type": session.model.backbone().model_type(),
         "decoder": config.model.decoder,
         "label_form": config.labels.form,
         "modalities": config.model.modalities,
