@@ -15,7 +15,8 @@
 //! - a struct of the configuration, which implements [`Backbone`];
 //! - the encoder, which implements [`TextEncoder`].
 //!
-//! `backbones/bert.rs` is an example.
+//! `backbones/roberta.rs` is an example, `tests/golden_roberta.rs` with its line in `data/golden/generate.py` the test that holds it to
+//! transformers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -236,3 +236,29 @@ impl PostNormLayer {
             .forward(&(dropout(out, self.dropout, train) + hidden))
     }
 }
+
+/// Refuses a padding id `padding` of `config`, read from `path`, that is no token, or behind which the table of positions has no row.
+pub(crate) fn check_padding(path: &FilePath, config: &PostNormConfig, padding: i64) -> Result<()> {
+    let rows = config.max_position_embeddings;
+    if !(0..config.vocab_size).contains(&padding) {
+        let expected = format!("an id below {}", config.vocab_size);
+        return Err(ModelError::config(path, "pad_token_id", expected, padding));
+    }
+    if rows < padding + 2 {
+        let expected = format!("more than pad_token_id + 1 = {}", padding + 1);
+        return Err(ModelError::config(
+            path,
+            "max_position_embeddings",
+            expected,
+            rows,
+        ));
+    }
+    Ok(())
+}
+
+/// Rows of a table of positions for `tokens` `[batch, time]` i64, as RoBERTa and MPNet count them: the n-th token, from 1, that
+/// `mask` `[batch, time]` bool has and that is not `padding` stands at row `padding + n`, all others at row `padding`.
+pub(crate) fn positions_behind_padding(tokens: &Tensor, mask: &Tensor, padding: i64) -> Tensor {
+    let counts = tokens.ne(padding).logical_and(mask).to_kind(Kind::Int64);
+    counts.cumsum(1, Kind::Int64) * counts + padding
+}

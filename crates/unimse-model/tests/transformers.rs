@@ -1,14 +1,15 @@
 //! Checkpoints go to transformers and come back: what `save` writes opens there with the same logits, and what
 //! `save_pretrained` writes, in one file or in shards, opens here.
 //!
-//! Needs a Python that can import torch and transformers: `UNIMSE_PYTHON`, or else `python3`. Where the latter cannot, the test
-//! says so and passes.
+//! Needs a Python that can import torch and transformers: `UNIMSE_PYTHON`, or else `python3`. Where the latter cannot, the tests
+//! say so and pass. Those of RoBERTa and its like are beside their golden values.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod parity;
+mod python;
 mod tiny;
 
 use std::path::Path;
-use std::process::Command;
 
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
@@ -35,26 +36,6 @@ save_file({"logits": out.logits.float()}, logits)
 model.save_pretrained(whole)
 model.save_pretrained(sharded, max_shard_size="8KB")
 "#;
-
-/// A Python with transformers, if there is one.
-fn python() -> Option<String> {
-    let named = std::env::var("UNIMSE_PYTHON").ok();
-    let python = named.clone().unwrap_or_else(|| "python3".to_owned());
-    let found = Command::new(&python)
-        .args(["-c", "import torch, safetensors, transformers"])
-        .output();
-    if found.is_ok_and(|output| output.status.success()) {
-        return Some(python);
-    }
-    assert!(
-        named.is_none(),
-        "UNIMSE_PYTHON = {python}: expected a Python that imports torch, safetensors and transformers"
-    );
-    eprintln!(
-        "skipped: checkpoints_go_to_transformers_and_come_back needs UNIMSE_PYTHON, a Python with transformers"
-    );
-    None
-}
 
 /// A checkpoint in Hub layout, v1.0 or v1.1, with random weights; v1.1 says that it is in half precision.
 fn checkpoint(gated: bool) -> tempfile::TempDir {
@@ -99,7 +80,10 @@ fn assert_equal(found: &Tensor, expected: &Tensor, what: &str) {
 
 #[test]
 fn checkpoints_go_to_transformers_and_come_back() {
-    let Some(python) = python() else { return };
+    let test = "checkpoints_go_to_transformers_and_come_back";
+    let Some(python) = python::python(test) else {
+        return;
+    };
     for gated in [false, true] {
         let base = checkpoint(gated);
         let place = tempfile::tempdir().unwrap();
@@ -125,25 +109,14 @@ fn checkpoints_go_to_transformers_and_come_back() {
         let tensors = [("ids", &ids), ("mask", &mask), ("labels", &labels)]
             .map(|(name, tensor)| (name.to_owned(), tensor.shallow_clone()));
         weights::save(&tensors, &at("inputs.safetensors")).unwrap();
-        let output = Command::new(&python)
-            .args(["-c", SCRIPT])
-            .args(
-                [
-                    "ours",
-                    "inputs.safetensors",
-                    "logits.safetensors",
-                    "whole",
-                    "sharded",
-                ]
-                .map(at),
-            )
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let names = [
+            "ours",
+            "inputs.safetensors",
+            "logits.safetensors",
+            "whole",
+            "sharded",
+        ];
+        python::run(&python, SCRIPT, &names.map(at));
         let expected = &weights::read(&at("logits.safetensors")).unwrap()["logits"];
         for folder in ["ours", "whole", "sharded"] {
             let found = logits(&at(folder), &ids, &mask, &labels);
@@ -168,6 +141,12 @@ fn checkpoints_go_to_transformers_and_come_back() {
         )
         .unwrap();
     }
+}
+
+#[test]
+fn bert_goes_to_transformers_and_comes_back() {
+    let test = "bert_goes_to_transformers_and_comes_back";
+    parity::round_trip(test, tiny::folder(tiny::BERT).path());
 }
 
 #[test]
