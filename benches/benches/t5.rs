@@ -19,7 +19,7 @@ use tch::{Device, Tensor};
 use unimse_labels::{Field, Grammar};
 use unimse_model::t5::{IGNORED, T5, T5Config};
 use unimse_model::text_decoder::TextDecoder;
-use unimse_model::weights::{self, Family};
+use unimse_model::weights;
 use unimse_model::{Precision, Target, Tokenizer};
 use unimse_train::data::sampler::{Entry, Plan};
 use unimse_train::train::optimizer::{Group, Optimizer, Rule};
@@ -90,7 +90,7 @@ fn ours(job: &Job) -> Result<Answer, Failure> {
     };
     let store = VarStore::new(Device::Cpu);
     let model = T5::new(&store.root(), &config, precision);
-    weights::load_backbone(&store, &job.checkpoint, Family::T5, &|_| false)?;
+    weights::load_backbone(&store, &job.checkpoint, &config, &|_| false)?;
     let group = Group {
         lr: job.lr,
         weight_decay: 0.01,

@@ -8,15 +8,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-/// The pretrained text encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Backbone {
-    /// BERT architecture (all-MiniLM-L6-v2 and its family); has no decoder of its own.
-    MiniLm,
-    /// T5 v1.0 or v1.1 from a Hub folder (the paper uses T5-base).
-    T5,
-}
+use crate::backbones::BackboneChoice;
 
 /// What turns encoder states into a universal label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,7 +16,7 @@ pub enum Backbone {
 pub enum Decoder {
     /// A small decoder over a closed label vocabulary (ours; works with every backbone).
     Label,
-    /// The T5 checkpoint's own decoder on the text form of the label (the paper's).
+    /// The checkpoint's own decoder on the text form of the label (the paper's); of the backbones T5 has one.
     T5,
 }
 
@@ -66,8 +58,8 @@ impl Modality {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
-    /// Text encoder; default `minilm`.
-    pub backbone: Backbone,
+    /// Text backbone; default `auto`, the one that the checkpoint's `config.json` names.
+    pub backbone: BackboneChoice,
     /// Label decoder; default `label`.
     pub decoder: Decoder,
     /// Modalities in use; must contain `text`. Default all three.
@@ -103,7 +95,7 @@ pub struct ModelConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
-            backbone: Backbone::MiniLm,
+            backbone: BackboneChoice::Auto,
             decoder: Decoder::Label,
             modalities: vec![Modality::Text, Modality::Audio, Modality::Video],
             context_before: 2,
@@ -285,13 +277,6 @@ impl ModelConfig {
                 found,
             })
         };
-        if self.decoder == Decoder::T5 && self.backbone != Backbone::T5 {
-            return fail(
-                "model.decoder",
-                "\"label\", for only a t5 backbone has a decoder of its own",
-                "\"t5\"".to_owned(),
-            );
-        }
         if !self.has(Modality::Text) {
             return fail(
                 "model.modalities",

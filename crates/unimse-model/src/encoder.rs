@@ -1,6 +1,8 @@
 //! What fusion needs of a text encoder (paper, sections 3.3 and 3.4), whichever backbone it is: `[batch, time]` tokens to
 //! `[batch, time, dim]` states, with a hook after the feed-forward of every layer.
 
+use std::fmt;
+
 use tch::{Kind, Tensor};
 
 /// Called with the layer's index from 0 and its output `[batch, time, dim]`, after the feed-forward of every layer;
@@ -12,8 +14,21 @@ pub fn no_hook(_layer: usize, hidden: Tensor) -> Tensor {
     hidden
 }
 
+/// Sizes of an encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Width of the hidden states.
+    pub dim: i64,
+    /// Number of layers, so of calls of the hook.
+    pub layers: usize,
+    /// Number of token ids.
+    pub vocabulary: i64,
+    /// Longest input, where the positions are a table.
+    pub max_positions: Option<i64>,
+}
+
 /// A pretrained text encoder: [`TextEncoder::embed`], every [`TextEncoder::layer`] in order, [`TextEncoder::finish`].
-pub trait TextEncoder {
+pub trait TextEncoder: fmt::Debug + Send {
     /// What the first layer reads, `[batch, time, dim]`, and the bias of attention scores that all layers share,
     /// broadcastable to `[batch, heads, time, time]`; arguments as in [`TextEncoder::forward`].
     fn embed(
@@ -27,8 +42,10 @@ pub trait TextEncoder {
     /// Output of layer `at`, below [`TextEncoder::layers`], for `hidden` and `bias` as of [`TextEncoder::embed`].
     fn layer(&self, at: usize, hidden: &Tensor, bias: &Tensor, train: bool) -> Tensor;
 
-    /// What comes after the last layer.
-    fn finish(&self, hidden: Tensor, train: bool) -> Tensor;
+    /// What comes after the last layer; by default nothing.
+    fn finish(&self, hidden: Tensor, _train: bool) -> Tensor {
+        hidden
+    }
 
     /// Last hidden state `[batch, time, dim]` in [`TextEncoder::kind`], after the final norm where the backbone has one.
     ///
@@ -51,18 +68,27 @@ pub trait TextEncoder {
         self.finish(hidden, train)
     }
 
-    /// Width of the hidden state.
-    fn dim(&self) -> i64;
-
-    /// Number of layers, so of calls of the hook.
-    fn layers(&self) -> usize;
-
-    /// Number of token ids.
-    fn vocabulary(&self) -> i64;
-
-    /// Longest input, where the positions are a table.
-    fn max_positions(&self) -> Option<i64>;
+    /// Sizes.
+    fn shape(&self) -> Shape;
 
     /// Kind of the hidden states.
     fn kind(&self) -> Kind;
+
+    /// The same encoder with weights cast to that kind once, for repeated use without gradients; in fp32 nothing is cast.
+    fn cast(&self) -> Box<dyn TextEncoder>;
+
+    /// Width of the hidden states.
+    fn dim(&self) -> i64 {
+        self.shape().dim
+    }
+
+    /// Number of layers, so of calls of the hook.
+    fn layers(&self) -> usize {
+        self.shape().layers
+    }
+
+    /// Number of token ids.
+    fn vocabulary(&self) -> i64 {
+        self.shape().vocabulary
+    }
 }

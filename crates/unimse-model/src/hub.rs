@@ -28,14 +28,17 @@ pub fn default_cache() -> PathBuf {
 }
 
 /// What a checkpoint of the Hub has beside its weights; only the first two are needed.
-const DESCRIPTION: [&str; 7] = [
+const DESCRIPTION: [&str; 10] = [
     "config.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "generation_config.json",
     "spiece.model",
+    "sentencepiece.bpe.model",
     "vocab.txt",
+    "vocab.json",
+    "merges.txt",
 ];
 
 /// Makes the folder `to`, where a model built around the checkpoint `from` is saved as `model.safetensors`, a checkpoint of

@@ -1,4 +1,4 @@
-//! The neural half of UniMSE: text backbones (T5, BERT/MiniLM), LSTM encoders, pre-trained modality fusion, label
+//! The neural half of UniMSE: text backbones (T5, BERT and its descendants), LSTM encoders, pre-trained modality fusion, label
 //! decoding, tokenisation, weights and the sentence encoder of the label unifier.
 //!
 //! Every tensor named here is a [`tch::Tensor`]. Shapes stand in brackets, as in `[batch, time, dim]`.
@@ -22,14 +22,17 @@ mod generate;
 #[cfg(test)]
 mod generator;
 mod parameters;
+mod post_norm;
+mod relative_bias;
 
 pub mod automaton;
+pub mod backbones;
 pub mod batch;
-pub mod bert;
 pub mod checkpointing;
 pub mod config;
 pub mod encoder;
 pub mod fusion;
+pub mod head;
 pub mod hub;
 pub mod label_decoder;
 pub mod layers;
@@ -43,12 +46,14 @@ pub mod tokenizer;
 pub mod unimodel;
 pub mod weights;
 
+pub use backbones::{Backbone, BackboneChoice};
 pub use batch::{
     Batch, BatchError, FeatureGroup, Losses, ModalityBatch, Prediction, SequenceRef, Target,
 };
-pub use config::{Backbone, ConfigError, Decoder, FeatureDims, Modality, ModelConfig};
-pub use encoder::{Hook, TextEncoder, no_hook};
+pub use config::{ConfigError, Decoder, FeatureDims, Modality, ModelConfig};
+pub use encoder::{Hook, Shape, TextEncoder, no_hook};
 pub use error::{ModelError, Result};
+pub use head::Head;
 pub use hub::resolve;
 pub use precision::Precision;
 pub use sentence::{Pooling, SentenceEncoder};

@@ -28,9 +28,9 @@ impl ParameterGroup {
     }
 }
 
-/// Stack and number of the block that a parameter of a backbone lies in: `encoder.block.3.layer.0...` and
+/// Stack and number of the block that a parameter of a backbone lies in, by the names that most have: `encoder.block.3.layer.0...` and
 /// `encoder.layer.3.attention...` lie in block 3 of `encoder`.
-fn block(name: &str) -> Option<(&str, usize)> {
+pub(crate) fn block(name: &str) -> Option<(&str, usize)> {
     let mut parts = name.split('.');
     let stack = parts.next()?;
     parts
@@ -39,10 +39,11 @@ fn block(name: &str) -> Option<(&str, usize)> {
     Some((stack, parts.next()?.parse().ok()?))
 }
 
-/// Those of `names` that lie in the backbone, but in none of the last `n` blocks of its stacks.
+/// Those of `names` that lie in the backbone, but in none of the last `n` blocks of its stacks; `block` says in which one does.
 pub(crate) fn outside_last_blocks<'a>(
     names: impl Iterator<Item = &'a str>,
     n: usize,
+    block: impl Fn(&'a str) -> Option<(&'a str, usize)>,
 ) -> BTreeSet<String> {
     let names: Vec<&str> = names.filter(|name| !name.starts_with(OURS)).collect();
     let mut blocks = BTreeMap::new();
@@ -51,10 +52,10 @@ pub(crate) fn outside_last_blocks<'a>(
         *count = (index + 1).max(*count);
     }
     let is_outside =
-        |name: &str| block(name).is_none_or(|(stack, index)| index + n < blocks[stack]);
+        |name: &&'a str| block(name).is_none_or(|(stack, index)| index + n < blocks[stack]);
     names
         .into_iter()
-        .filter(|name| is_outside(name))
+        .filter(is_outside)
         .map(str::to_owned)
         .collect()
 }
@@ -72,7 +73,7 @@ mod tests {
         ];
         names.extend((0..12).map(|i| format!("encoder.block.{i}.layer.0.SelfAttention.q.weight")));
         names.extend((0..3).map(|i| format!("decoder.block.{i}.layer.1.EncDecAttention.q.weight")));
-        let outside = outside_last_blocks(names.iter().map(String::as_str), 2);
+        let outside = outside_last_blocks(names.iter().map(String::as_str), 2, block);
         assert_eq!(outside.len(), 2 + 10 + 1);
         assert!(outside.contains("encoder.block.9.layer.0.SelfAttention.q.weight"));
         assert!(!outside.contains("encoder.block.10.layer.0.SelfAttention.q.weight"));
@@ -83,7 +84,7 @@ mod tests {
             "encoder.layer.1.output.dense.weight",
             "embeddings.LayerNorm.bias",
         ];
-        assert_eq!(outside_last_blocks(bert.into_iter(), 1).len(), 2);
+        assert_eq!(outside_last_blocks(bert.into_iter(), 1, block).len(), 2);
     }
 
     #[test]

@@ -7,12 +7,12 @@ use sha2::{Digest, Sha256};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
-use crate::bert::{BertConfig, BertEncoder};
-use crate::encoder::{TextEncoder as _, no_hook};
+use crate::backbones::{self, BackboneChoice};
+use crate::encoder::{TextEncoder, no_hook};
 use crate::error::{ModelError, Result};
 use crate::precision::Precision;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{Family, checkpoint_files, load_backbone};
+use crate::weights::{checkpoint_files, load_backbone};
 
 /// Most word pieces of a sentence, special tokens included; the rest is cut off.
 const MAX_TOKENS: usize = 256;
@@ -26,7 +26,7 @@ pub(crate) const POOLING: &str = "1_Pooling/config.json";
 pub enum Pooling {
     /// Their mean (all-MiniLM-L6-v2).
     Mean,
-    /// The first one, that of `[CLS]` (SimCSE).
+    /// The first one, that of `[CLS]` or `<s>` (SimCSE).
     Cls,
 }
 
@@ -58,10 +58,10 @@ impl Pooling {
     }
 }
 
-/// A frozen BERT-family sentence encoder, by default all-MiniLM-L6-v2.
+/// A frozen sentence encoder, by default all-MiniLM-L6-v2; the encoder of any backbone can be one.
 #[derive(Debug)]
 pub struct SentenceEncoder {
-    encoder: BertEncoder,
+    encoder: Box<dyn TextEncoder>,
     tokenizer: Tokenizer,
     pooling: Pooling,
     max_tokens: usize,
@@ -77,14 +77,16 @@ impl SentenceEncoder {
         device: Device,
         precision: Precision,
     ) -> Result<Self> {
-        let config = BertConfig::from_folder(folder)?;
+        let backbone = backbones::open(folder, BackboneChoice::Auto)?;
+        let shape = backbone.shape();
         let tokenizer = Tokenizer::from_folder(folder)?;
-        tokenizer.check_vocabulary(config.vocab_size)?;
+        tokenizer.check_vocabulary(shape.vocabulary)?;
         let mut store = VarStore::new(device);
-        let encoder = BertEncoder::new(&store.root(), &config, precision);
-        load_backbone(&store, folder, Family::Bert, &|_| false)?;
+        let encoder = backbone.encoder(&store.root(), precision);
+        load_backbone(&store, folder, &*backbone, &|_| false)?;
         store.freeze();
-        let max_tokens = MAX_TOKENS.min(config.max_position_embeddings as usize);
+        let positions = shape.max_positions.map_or(MAX_TOKENS, |n| n as usize);
+        let max_tokens = MAX_TOKENS.min(positions);
         Ok(Self {
             encoder,
             tokenizer,

@@ -13,15 +13,20 @@ pub struct Encoded {
     pub segments: Vec<i64>,
 }
 
+/// Ids of several utterances.
+type Ids = Vec<Vec<u32>>;
+
 /// A tokenizer of the Hub.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     path: PathBuf,
-    /// Ids in front of every input: `[CLS]` for BERT, none for T5.
+    /// Ids in front of every input: `[CLS]` for BERT, `<s>` for RoBERTa, none for T5.
     prefix: Vec<u32>,
-    /// Id behind every utterance: `[SEP]` or `</s>`.
+    /// Id behind the last utterance: `[SEP]` or `</s>`.
     separator: u32,
+    /// Ids between two utterances, what the file puts between the halves of a pair: the separator, twice for RoBERTa.
+    between: Vec<u32>,
     pad: u32,
 }
 
@@ -64,11 +69,22 @@ impl Tokenizer {
                     .to_owned(),
             ));
         };
+        let pair = inner
+            .encode(("", ""), true)
+            .map_err(|e| fail(e.to_string()))?;
+        let between = pair
+            .get_ids()
+            .strip_prefix(prefix)
+            .and_then(|ids| ids.strip_suffix(&[separator]))
+            .filter(|ids| !ids.is_empty())
+            .unwrap_or(&[separator])
+            .to_vec();
         let prefix = prefix.to_vec();
         Ok(Self {
             inner,
             prefix,
             separator,
+            between,
             pad,
             path,
         })
@@ -84,7 +100,7 @@ impl Tokenizer {
         Ok(self.encode(&[], text, &[], max_tokens)?.ids)
     }
 
-    /// Encodes `current` in its context, each utterance closed by the separator. `before` and `after` are in the order
+    /// Encodes `current` in its context, utterances joined as the tokenizer joins a pair. `before` and `after` are in the order
     /// of the dialogue.
     ///
     /// Beyond `max_tokens`, context goes first: whole or in part the utterance farthest from the current one, of two
@@ -104,7 +120,32 @@ impl Tokenizer {
         };
         let mut current = self.raw(current)?;
         current.truncate(room);
-        let mut room = room - current.len();
+        let (before, after) = self.context(before, after, room - current.len())?;
+        let before = before.into_iter().map(|ids| (0, ids));
+        let after = after.into_iter().map(|ids| (2, ids));
+        let mut utterances: Vec<_> = before.chain([(1, current)]).chain(after).collect();
+        // an empty line, or one that did not fit
+        utterances.retain(|(segment, ids)| !ids.is_empty() || *segment == 1);
+        let last = utterances.len() - 1;
+        let mut encoded = Encoded::default();
+        let prefix = self.prefix.iter().map(|&id| i64::from(id));
+        encoded.ids.extend(prefix);
+        for (at, (segment, ids)) in utterances.into_iter().enumerate() {
+            let end: &[u32] = if at == last {
+                &[self.separator]
+            } else {
+                &self.between
+            };
+            let ids = ids.iter().chain(end).map(|&id| i64::from(id));
+            encoded.ids.extend(ids);
+            encoded.segments.resize(encoded.ids.len(), segment);
+        }
+        Ok(encoded)
+    }
+
+    /// What of the context fits into `room` tokens, with what joins it: ids of `before` and of `after`, in the order of the dialogue.
+    fn context(&self, before: &[&str], after: &[&str], mut room: usize) -> Result<(Ids, Ids)> {
+        let joint = self.between.len();
 
         // From the inside out; what no longer fits keeps its end next to the current utterance.
         let (mut kept_before, mut kept_after) = (Vec::new(), Vec::new());
@@ -115,48 +156,28 @@ impl Tokenizer {
                 .and_then(|i| before.get(i))
             {
                 let ids = self.raw(text)?;
-                let n = ids.len().min(room.saturating_sub(1));
+                let n = ids.len().min(room.saturating_sub(joint));
                 kept_before.push(ids[ids.len() - n..].to_vec());
                 room = if n < ids.len() {
                     0
                 } else {
-                    room.saturating_sub(n + 1)
+                    room.saturating_sub(n + joint)
                 };
             }
             if let Some(text) = after.get(distance) {
                 let mut ids = self.raw(text)?;
-                let n = ids.len().min(room.saturating_sub(1));
+                let n = ids.len().min(room.saturating_sub(joint));
                 room = if n < ids.len() {
                     0
                 } else {
-                    room.saturating_sub(n + 1)
+                    room.saturating_sub(n + joint)
                 };
                 ids.truncate(n);
                 kept_after.push(ids);
             }
         }
-
-        let mut encoded = Encoded::default();
         kept_before.reverse();
-        let utterances = kept_before
-            .iter()
-            .map(|ids| (0, ids))
-            .chain([(1, &current)]);
-        for (segment, ids) in utterances.chain(kept_after.iter().map(|ids| (2, ids))) {
-            if ids.is_empty() && segment != 1 {
-                continue; // an empty line, or one that did not fit
-            }
-            if encoded.ids.is_empty() {
-                encoded
-                    .ids
-                    .extend(self.prefix.iter().map(|&id| i64::from(id)));
-            }
-            encoded
-                .ids
-                .extend(ids.iter().chain([&self.separator]).map(|&id| i64::from(id)));
-            encoded.segments.resize(encoded.ids.len(), segment);
-        }
-        Ok(encoded)
+        Ok((kept_before, kept_after))
     }
 
     /// The text of `ids`, special tokens and unknown ids left out.

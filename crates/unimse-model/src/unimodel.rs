@@ -12,21 +12,19 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use unimse_labels::Grammar;
 
+use crate::backbones::Backbone;
 use crate::batch::{Batch, Losses, ModalityBatch, Target};
-use crate::bert::BertEncoder;
 use crate::checkpointing::Tape;
 use crate::config::{Modality, ModelConfig};
 use crate::contrast::Contrast;
 use crate::encoder::TextEncoder;
 use crate::error::{ModelError, Result};
 use crate::fusion::{Absent, Fusion, fusion_ratio};
-use crate::label_decoder::LabelDecoder;
+use crate::head::{Head, Source};
 use crate::layers::Embedding;
 use crate::lstm::{ModalityEncoder, ModalityStates};
 use crate::parameters::outside_last_blocks;
 use crate::precision::Precision;
-use crate::t5::{T5, T5Encoder};
-use crate::text_decoder::TextDecoder;
 use crate::weights;
 
 mod build;
@@ -39,36 +37,9 @@ pub use crate::parameters::ParameterGroup;
 /// Segment of the current utterance.
 const CURRENT: i64 = 1;
 
-#[derive(Debug)]
-enum Text {
-    Bert(BertEncoder),
-    T5Encoder(T5Encoder),
-    T5(Box<T5>),
-}
-
-impl Text {
-    fn encoder(&self) -> &dyn TextEncoder {
-        match self {
-            Self::Bert(encoder) => encoder,
-            Self::T5Encoder(encoder) => encoder,
-            Self::T5(t5) => &t5.encoder,
-        }
-    }
-
-    /// The same backbone with weights cast once, for use without gradients.
-    fn cast(&self) -> Self {
-        match self {
-            Self::Bert(encoder) => Self::Bert(encoder.cast()),
-            Self::T5Encoder(encoder) => Self::T5Encoder(encoder.cast()),
-            Self::T5(t5) => Self::T5(Box::new(t5.cast())),
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Labels {
-    Closed(Box<LabelDecoder>),
-    Text(Box<TextDecoder>),
+/// `[batch, time]` bool: where a token of the current utterance stands.
+fn current(batch: &Batch) -> Tensor {
+    batch.segments.eq(CURRENT).logical_and(&batch.mask)
 }
 
 /// Encoder of a modality beside text and what stands for it where it is absent.
@@ -96,13 +67,14 @@ pub struct UniModel {
     grammar: Grammar,
     precision: Precision,
     store: VarStore,
-    text: Text,
+    backbone: Box<dyn Backbone>,
+    text: Box<dyn TextEncoder>,
     segments: Embedding,
     audio: Option<Branch>,
     video: Option<Branch>,
     fusions: Vec<Fusion>,
     contrast: Option<Contrast>,
-    labels: Labels,
+    head: Box<dyn Head>,
     initialised: Vec<String>,
 }
 
@@ -127,31 +99,18 @@ impl UniModel {
         } else {
             Tape::plain()
         };
-        let encoded = self.encode(&self.text, batch, train, &tape, &mut |fused| {
+        let encoded = self.encode(&*self.text, batch, train, &tape, &mut |fused| {
             if let Some(contrast) = contrast {
                 anchors.push(contrast.anchor(anchors.len(), fused, &batch.mask));
             }
         })?;
         let anchors = anchors.into_iter().collect::<Result<Vec<_>>>()?;
-        let source = &encoded.states;
-        let task = match (&self.labels, &self.text) {
-            (Labels::Text(labels), Text::T5(t5)) => {
-                labels.loss(&t5.decoder, &tape, source, &batch.mask, targets, train)?
-            }
-            (Labels::Closed(labels), _) => labels.loss(
-                &tape,
-                source,
-                &batch.mask,
-                &batch.segments.eq(CURRENT).logical_and(&batch.mask),
-                targets,
-                train,
-            )?,
-            (Labels::Text(_), _) => {
-                return Err(ModelError::Input(
-                    "the t5 decoder needs a t5 backbone".to_owned(),
-                ));
-            }
+        let source = Source {
+            states: &encoded.states,
+            mask: &batch.mask,
+            current: &current(batch),
         };
+        let task = self.head.loss(&tape, &source, targets, train)?;
         let mut losses = Losses {
             task: task.double_value(&[]),
             total: task,
@@ -216,7 +175,7 @@ impl UniModel {
     pub fn fusion_ratios(&self, batch: &Batch) -> Result<Vec<(usize, f64)>> {
         tch::no_grad(|| {
             let (_, _, others) = self.listen(batch, false)?;
-            let encoder = self.text.encoder();
+            let encoder = &self.text;
             let first = encoder.layers() - self.fusions.len();
             let mut ratios = Vec::new();
             let _ = encoder.forward(
@@ -239,8 +198,8 @@ impl UniModel {
     /// Checks the batch and runs the modality encoders: what they say of audio and video, and the state of each modality in
     /// use for every row, `[batch, hidden]`, in the order that fusion takes them.
     fn listen(&self, batch: &Batch, train: bool) -> Result<Heard> {
-        let text = self.text.encoder();
-        batch.check(text.vocabulary(), text.max_positions())?;
+        let shape = self.text.shape();
+        batch.check(shape.vocabulary, shape.max_positions)?;
         let device = self.device();
         let run =
             |branch: &Option<Branch>, input: &ModalityBatch| -> Result<Option<ModalityStates>> {
@@ -264,18 +223,17 @@ impl UniModel {
         Ok((audio, video, states))
     }
 
-    /// Runs the modality encoders and the encoder of `text`, each layer with its fusion as one block on `tape`; `observe` sees the
+    /// Runs the modality encoders and `encoder`, each layer with its fusion as one block on `tape`; `observe` sees the
     /// output of every fused layer.
     fn encode<'m>(
         &'m self,
-        text: &'m Text,
+        encoder: &'m dyn TextEncoder,
         batch: &Batch,
         train: bool,
         tape: &Tape<'m>,
         observe: &mut dyn FnMut(&Tensor),
     ) -> Result<Encoded> {
         let (mut audio, mut video, mut others) = self.listen(batch, train)?;
-        let encoder = text.encoder();
         let segments = self.segments.forward(&batch.segments);
         let (mut hidden, mut bias) =
             encoder.embed(&batch.tokens, &batch.mask, Some(&segments), train);
@@ -338,7 +296,9 @@ impl UniModel {
     /// Names of the backbone's parameters outside its last `n` encoder and `n` decoder blocks, the ones that the paper freezes
     /// (section 4, `n` = 2). Embeddings and final norms are among them, ours never.
     pub fn outside_last_blocks(&self, n: usize) -> BTreeSet<String> {
-        outside_last_blocks(self.store.variables().keys().map(String::as_str), n)
+        let names = self.store.variables();
+        let block = |name| self.backbone.block(name);
+        outside_last_blocks(names.keys().map(String::as_str), n, block)
     }
 
     /// Writes every parameter as safetensors; the file appears complete or not at all.
@@ -378,6 +338,11 @@ impl UniModel {
                 .sum()
         };
         (count(false), count(true))
+    }
+
+    /// The pretrained text model it was built around.
+    pub fn backbone(&self) -> &dyn Backbone {
+        &*self.backbone
     }
 
     /// The configuration it was built from.

@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
+use crate::backbones::Backbone;
 use crate::error::{ModelError, Result};
 use crate::parameters::OURS;
 
@@ -51,55 +52,6 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Which checkpoint names of a backbone mean the same, and which its model may do without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// T5 v1.0 and v1.1.
-    T5,
-    /// BERT, with or without the prefix `bert.`.
-    Bert,
-}
-
-impl Family {
-    /// The name the model gives to `name` of a checkpoint.
-    fn canonical(self, name: &str) -> String {
-        match self {
-            Self::T5 => name.to_owned(),
-            Self::Bert => {
-                let name = name.strip_prefix("bert.").unwrap_or(name);
-                // Checkpoints converted from the first release say gamma and beta.
-                let name = name.replace("LayerNorm.gamma", "LayerNorm.weight");
-                name.replace("LayerNorm.beta", "LayerNorm.bias")
-            }
-        }
-    }
-
-    /// Tensors a checkpoint may carry that add nothing to the model: copies, heads of other tasks, for a model that has only
-    /// the encoder the decoder, and for a plain backbone what is ours in the checkpoint of a run.
-    fn is_redundant(self, name: &str, model: &BTreeSet<String>) -> bool {
-        if name.starts_with(OURS) {
-            return !model.iter().any(|m| m.starts_with(OURS));
-        }
-        match self {
-            Self::T5 => {
-                let has_decoder = model.iter().any(|m| m.starts_with("decoder.block."));
-                matches!(
-                    name,
-                    "encoder.embed_tokens.weight"
-                        | "decoder.embed_tokens.weight"
-                        | "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
-                        | "lm_head.weight"
-                ) || (!has_decoder && name.starts_with("decoder."))
-            }
-            Self::Bert => {
-                name == "embeddings.position_ids"
-                    || name.starts_with("pooler.")
-                    || name.starts_with("cls.")
-            }
-        }
-    }
-}
-
 /// Copies the file `path`, written by [`save`], into every variable of `store`. The names and shapes must be the same.
 pub fn load(store: &VarStore, path: &Path) -> Result<()> {
     fill(store, path, read(path)?, &|_| false, &|_, _| false).map(drop)
@@ -107,31 +59,25 @@ pub fn load(store: &VarStore, path: &Path) -> Result<()> {
 
 /// Copies a checkpoint of the Hub in `folder` (`model.safetensors`, or shards with their index) into `store`.
 ///
-/// Variables named so by `is_ours` are not expected in the checkpoint; those it does not have are returned, sorted:
+/// `backbone` says what the checkpoint's names mean. Variables named so by `is_ours` are not expected in the checkpoint; those it does not have are returned, sorted:
 /// they keep their initial values. Any other missing, unexpected or misshaped tensor is an error that lists all.
 pub fn load_backbone(
     store: &VarStore,
     folder: &Path,
-    family: Family,
+    backbone: &dyn Backbone,
     is_ours: &dyn Fn(&str) -> bool,
 ) -> Result<Vec<String>> {
     let mut tensors = BTreeMap::new();
     for file in checkpoint_files(folder)? {
-        tensors.extend(
-            read(&file)?
-                .into_iter()
-                .map(|(name, tensor)| (family.canonical(&name), tensor)),
-        );
+        tensors.extend(read(&file)?);
     }
-    if family == Family::T5
-        && !tensors.contains_key("shared.weight")
-        && let Some(copy) = tensors.remove("encoder.embed_tokens.weight")
-    {
-        tensors.insert("shared.weight".to_owned(), copy);
-    }
-    fill(store, folder, tensors, is_ours, &|name, model| {
-        family.is_redundant(name, model)
-    })
+    let tensors = backbone.rename(tensors);
+    // A plain backbone does without what is ours in the checkpoint of a run.
+    let is_redundant = |name: &str, model: &BTreeSet<String>| match name.starts_with(OURS) {
+        true => !model.iter().any(|m| m.starts_with(OURS)),
+        false => backbone.is_redundant(name, model),
+    };
+    fill(store, folder, tensors, is_ours, &is_redundant)
 }
 
 /// The safetensors files of a checkpoint folder, in order.

@@ -6,9 +6,7 @@
 mod tiny;
 
 use tch::{Device, Kind, Tensor};
-use unimse_model::{
-    Backbone, Batch, Decoder, FeatureDims, Modality, ModalityBatch, Precision, UniModel,
-};
+use unimse_model::{Batch, Decoder, FeatureDims, Modality, ModalityBatch, Precision, UniModel};
 
 /// Most memory that the process ever had, in bytes.
 fn peak() -> f64 {
@@ -22,9 +20,9 @@ const LAYERS: usize = 12;
 
 /// A checkpoint whose encoder is deep enough for its blocks to count.
 fn folder() -> tempfile::TempDir {
-    let place = tiny::folder_with(Backbone::T5, 10, 0);
+    let place = tiny::folder_with(tiny::T5, 10, 0);
     let config = serde_json::json!({
-        "vocab_size": 100, "d_model": 64, "d_kv": 16, "d_ff": 256, "num_layers": LAYERS, "num_decoder_layers": 2, "num_heads": 4,
+        "model_type": "t5", "vocab_size": 100, "d_model": 64, "d_kv": 16, "d_ff": 256, "num_layers": LAYERS, "num_decoder_layers": 2, "num_heads": 4,
     });
     std::fs::write(place.path().join("config.json"), config.to_string()).unwrap();
     tiny::save_t5(place.path());
@@ -49,7 +47,7 @@ fn batch(rows: i64, time: i64) -> Batch {
 fn a_step_takes_the_inside_of_one_block_instead_of_all() {
     tch::set_num_threads(1);
     let place = folder();
-    let mut config = tiny::config(Backbone::T5, Decoder::T5);
+    let mut config = tiny::config(tiny::T5, Decoder::T5);
     config.modalities = vec![Modality::Text];
     let (rows, time) = (16, 128);
     let run = |checkpointing: bool, batch: &Batch| {

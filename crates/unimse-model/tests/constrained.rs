@@ -11,7 +11,7 @@ use tch::{Device, IndexOp, Kind, Tensor};
 use unimse_labels::{Field, Grammar, PlainLabel};
 use unimse_model::t5::{T5, T5Config, score, shift_right};
 use unimse_model::text_decoder::TextDecoder;
-use unimse_model::{Backbone, Precision, Prediction, Tokenizer};
+use unimse_model::{Precision, Prediction, Tokenizer};
 
 /// A model with random weights on a tokenizer with `merges` random merges, and encoder states of three inputs.
 struct Case {
@@ -29,7 +29,7 @@ const INPUTS: i64 = 3;
 impl Case {
     fn new(grammar: Grammar, merges: usize, seed: u64) -> Self {
         tch::set_num_threads(1); // tests run side by side
-        let place = tiny::folder_with(Backbone::T5, merges, seed);
+        let place = tiny::folder_with(tiny::T5, merges, seed);
         let _generator = tiny::seeded(seed as i64);
         let config = T5Config::from_folder(place.path()).unwrap();
         let tokenizer = Tokenizer::from_folder(place.path()).unwrap();

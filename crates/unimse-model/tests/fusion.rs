@@ -6,12 +6,10 @@ mod tiny;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use tiny::{KINDS, batch, config, folder, model, targets};
-use unimse_model::bert::{BertConfig, BertEncoder};
 use unimse_model::fusion::Fusion;
-use unimse_model::t5::{T5, T5Config};
 use unimse_model::{
-    Backbone, Batch, Decoder, FeatureGroup, ModalityBatch, Precision, SequenceRef, TextEncoder,
-    UniModel, no_hook,
+    Batch, Decoder, FeatureGroup, ModalityBatch, Precision, SequenceRef, UniModel, backbones,
+    no_hook,
 };
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
@@ -57,11 +55,7 @@ fn fusion_with_skip_starts_as_the_model_without_fusion() {
         // the last layers of the encoder are fused, and are called as they are counted there
         let layers = with.fusion_ratios(&batch).unwrap().into_iter();
         let layers: Vec<usize> = layers.map(|(layer, _)| layer).collect();
-        let fused = if backbone == Backbone::T5 {
-            [2, 3]
-        } else {
-            [0, 1]
-        };
+        let fused = if backbone == tiny::T5 { [2, 3] } else { [0, 1] };
         assert_eq!(layers, fused, "{backbone:?}: two of four, or of two");
         assert!(
             without
@@ -76,20 +70,13 @@ fn fusion_with_skip_starts_as_the_model_without_fusion() {
 #[test]
 fn fusion_with_skip_returns_the_encoder_to_the_bit_at_step_0() {
     tch::set_num_threads(1);
-    for backbone in [Backbone::MiniLm, Backbone::T5] {
+    for backbone in [tiny::BERT, tiny::T5] {
         let place = folder(backbone);
         let store = VarStore::new(Device::Cpu);
         let root = store.root();
-        let encoder: Box<dyn TextEncoder> = match backbone {
-            Backbone::MiniLm => {
-                let shape = BertConfig::from_folder(place.path()).unwrap();
-                Box::new(BertEncoder::new(&root, &shape, Precision::Fp32))
-            }
-            Backbone::T5 => {
-                let shape = T5Config::from_folder(place.path()).unwrap();
-                Box::new(T5::new(&root, &shape, Precision::Fp32).encoder)
-            }
-        };
+        let encoder = backbones::open(place.path(), backbone)
+            .unwrap()
+            .encoder(&root, Precision::Fp32);
         let fusions: Vec<Fusion> = (0..encoder.layers())
             .map(|layer| Fusion::new(&(&root / layer), encoder.dim(), 6 + 4, 5, true, 0.0))
             .collect();
@@ -150,7 +137,7 @@ fn fusion_learns_w_and_b_first_and_everything_from_then_on() {
 
 #[test]
 fn an_absent_modality_is_the_same_whatever_its_tensor_holds() {
-    let fused = tiny::shaken(&config(Backbone::MiniLm, Decoder::Label), 5);
+    let fused = tiny::shaken(&config(tiny::BERT, Decoder::Label), 5);
     let mut one = batch(3, 1, false);
     let nothing = fused.predict(&one).unwrap();
     one.audio = ModalityBatch {

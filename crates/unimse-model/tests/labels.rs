@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tch::Device;
 use tiny::{GRAMMAR, KINDS, batch, config, dims, labels, model, targets};
 use unimse_labels::{Field, Form, Grammar, Polarity};
-use unimse_model::{Backbone, Decoder, Precision, UniModel};
+use unimse_model::{Decoder, Precision, UniModel};
 
 #[test]
 fn probabilities_are_distributions_and_consistent() {
@@ -92,7 +92,7 @@ fn targets_of_the_text_decoder_mask_what_is_unknown() {
     use unimse_model::text_decoder::TextDecoder;
     use unimse_model::{Tokenizer, t5::T5Config};
     for merges in [0, 10, 40] {
-        let place = tiny::folder_with(Backbone::T5, merges, 3);
+        let place = tiny::folder_with(tiny::T5, merges, 3);
         let tokenizer = Tokenizer::from_folder(place.path()).unwrap();
         let shape = T5Config::from_folder(place.path()).unwrap();
         let decoder = TextDecoder::new(&GRAMMAR(), tokenizer.clone(), &shape).unwrap();
@@ -174,7 +174,7 @@ fn training_lowers_the_loss_and_the_labels_follow() {
 #[test]
 fn the_tokens_of_a_label_spell_it_whatever_the_merges() {
     for (merges, form) in [(0, Form::Fields), (7, Form::Triple), (60, Form::Fields)] {
-        let place = tiny::folder_with(Backbone::T5, merges, merges as u64);
+        let place = tiny::folder_with(tiny::T5, merges, merges as u64);
         let tokenizer = unimse_model::Tokenizer::from_folder(place.path()).unwrap();
         let grammar = Grammar { form, ..GRAMMAR() };
         for label in grammar.labels() {

@@ -7,10 +7,9 @@ use std::path::Path;
 
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
-use unimse_model::bert::{BertConfig, BertEncoder};
-use unimse_model::weights::{Family, load_backbone};
+use unimse_model::weights::load_backbone;
 use unimse_model::{
-    Backbone, Pooling, Precision, SentenceEncoder, TextEncoder as _, Tokenizer, no_hook,
+    BackboneChoice, Pooling, Precision, SentenceEncoder, Tokenizer, backbones, no_hook,
 };
 
 const TEXTS: [&str; 5] = [
@@ -36,10 +35,10 @@ fn pool(folder: &Path, text: &str) {
 
 /// The hidden states of one text, without padding, `[time, dim]`.
 fn states(folder: &Path, text: &str) -> Tensor {
-    let config = BertConfig::from_folder(folder).unwrap();
+    let backbone = backbones::open(folder, BackboneChoice::Auto).unwrap();
     let store = VarStore::new(Device::Cpu);
-    let encoder = BertEncoder::new(&store.root(), &config, Precision::Fp32);
-    load_backbone(&store, folder, Family::Bert, &|_| false).unwrap();
+    let encoder = backbone.encoder(&store.root(), Precision::Fp32);
+    load_backbone(&store, folder, &*backbone, &|_| false).unwrap();
     let ids = Tokenizer::from_folder(folder)
         .unwrap()
         .encode_text(text, 40)
@@ -60,7 +59,7 @@ fn assert_row(found: &[f32], expected: &Tensor) {
 
 #[test]
 fn a_row_is_the_mean_of_the_states_or_the_first_one_whatever_the_batch() {
-    let folder = tiny::folder(Backbone::MiniLm);
+    let folder = tiny::folder(tiny::BERT);
     let mean = load(folder.path());
     pool(
         folder.path(),
@@ -104,7 +103,7 @@ fn a_row_is_the_mean_of_the_states_or_the_first_one_whatever_the_batch() {
 
 #[test]
 fn the_fingerprint_is_that_of_every_file_that_decides() {
-    let folder = tiny::folder(Backbone::MiniLm);
+    let folder = tiny::folder(tiny::BERT);
     let fingerprint = || SentenceEncoder::fingerprint(folder.path(), None).unwrap();
     let plain = fingerprint();
     assert_eq!((plain.len(), &plain), (64, &fingerprint()));

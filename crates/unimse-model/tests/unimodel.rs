@@ -6,7 +6,7 @@ mod tiny;
 use tch::{Device, Kind, Tensor};
 use tiny::{GRAMMAR, KINDS, audio, batch, config, dims, folder, model, targets};
 use unimse_model::{
-    Backbone, Decoder, Modality, ModalityBatch, ParameterGroup, Precision, SequenceRef, UniModel,
+    Decoder, Modality, ModalityBatch, ParameterGroup, Precision, SequenceRef, UniModel,
 };
 
 fn gradient(model: &UniModel, name: &str) -> f64 {
@@ -25,7 +25,7 @@ fn gradient(model: &UniModel, name: &str) -> f64 {
 
 #[test]
 fn contrastive_losses_are_part_of_training_only() {
-    let fused = model(&config(Backbone::MiniLm, Decoder::Label), 1);
+    let fused = model(&config(tiny::BERT, Decoder::Label), 1);
     let (batch, targets) = (batch(6, 2, true), targets(6));
     let trained = fused.loss(&batch, &targets, true).unwrap();
     assert_eq!((trained.text_audio.len(), trained.text_video.len()), (2, 2));
@@ -39,7 +39,7 @@ fn contrastive_losses_are_part_of_training_only() {
 
 #[test]
 fn the_symmetric_loss_is_another_one() {
-    let mut config = tiny::without_dropout(config(Backbone::MiniLm, Decoder::Label));
+    let mut config = tiny::without_dropout(config(tiny::BERT, Decoder::Label));
     let (batch, targets) = (batch(6, 2, true), targets(6));
     let first = model(&config, 1);
     config.contrastive.symmetric = true;
@@ -64,7 +64,7 @@ fn the_symmetric_loss_is_another_one() {
 #[test]
 fn an_utterance_is_not_its_own_negative() {
     for symmetric in [false, true] {
-        let mut config = tiny::without_dropout(config(Backbone::MiniLm, Decoder::Label));
+        let mut config = tiny::without_dropout(config(tiny::BERT, Decoder::Label));
         config.contrastive.symmetric = symmetric;
         let fused = model(&config, 1);
         let losses = |identity: Option<&[i64]>| {
@@ -151,7 +151,7 @@ fn text_alone_and_other_subsets() {
         vec![Modality::Text, Modality::Video],
         vec![Modality::Audio, Modality::Text],
     ] {
-        let mut config = config(Backbone::MiniLm, Decoder::Label);
+        let mut config = config(tiny::BERT, Decoder::Label);
         config.modalities = modalities.clone();
         let fused = model(&config, 2);
         let losses = fused.loss(&batch(3, 4, true), &targets(3), true).unwrap();
@@ -195,7 +195,7 @@ fn bfloat16_is_near_fp32() {
 
 #[test]
 fn names_groups_and_freezing() {
-    let mut fused = model(&config(Backbone::T5, Decoder::T5), 1);
+    let mut fused = model(&config(tiny::T5, Decoder::T5), 1);
     let names: Vec<String> = fused
         .parameters()
         .into_iter()
@@ -243,7 +243,7 @@ fn names_groups_and_freezing() {
 
 #[test]
 fn weights_survive_saving() {
-    let config = config(Backbone::MiniLm, Decoder::Label);
+    let config = config(tiny::BERT, Decoder::Label);
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("model.safetensors");
     let one = tiny::shaken(&config, 1);
@@ -280,7 +280,7 @@ fn a_saved_model_opens_from_its_own_folder() {
 
 #[test]
 fn bad_input_is_named() {
-    let fused = model(&config(Backbone::MiniLm, Decoder::Label), 1);
+    let fused = model(&config(tiny::BERT, Decoder::Label), 1);
     let fails = |batch, count| {
         fused
             .loss(&batch, &targets(count), true)
@@ -323,8 +323,8 @@ fn bad_input_is_named() {
         error.to_string(),
         "row 1, step 0, feature 1: expected a finite number, found NaN"
     );
-    let mut config = config(Backbone::MiniLm, Decoder::T5);
-    let place = folder(Backbone::MiniLm);
+    let mut config = config(tiny::BERT, Decoder::T5);
+    let place = folder(tiny::BERT);
     let build = |config: &_| {
         UniModel::new(
             config,

@@ -5,10 +5,9 @@ use std::path::Path;
 
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
-use unimse_model::bert::{BertConfig, BertEncoder};
 use unimse_model::t5::{T5, T5Config, T5Encoder};
-use unimse_model::weights::{Family, load, load_backbone, read, save};
-use unimse_model::{ModelError, Precision, layers};
+use unimse_model::weights::{load, load_backbone, read, save};
+use unimse_model::{BackboneChoice, ModelError, Precision, backbones, layers};
 
 fn t5_config(tied: bool) -> T5Config {
     let folder = tempfile::tempdir().unwrap();
@@ -101,7 +100,7 @@ fn every_difference_is_listed() {
     let before: Vec<_> = named(&store).iter().map(|(_, t)| t.copy()).collect();
     for result in [
         load(&store, &path).map(|()| vec![]),
-        load_backbone(&store, folder.path(), Family::T5, &|_| false),
+        load_backbone(&store, folder.path(), &t5_config(true), &|_| false),
     ] {
         let text = format!("{}", result.as_ref().unwrap_err());
         assert!(
@@ -163,7 +162,7 @@ fn a_plain_backbone_loads_into_a_bigger_model() {
     T5::new(&root, &t5_config(false), Precision::Fp32);
     layers::Linear::new(&(&root / "fusion" / "down"), 8, 2);
     let ours = |name: &str| name.starts_with("fusion.");
-    let initialised = load_backbone(&bigger, folder.path(), Family::T5, &ours).unwrap();
+    let initialised = load_backbone(&bigger, folder.path(), &t5_config(true), &ours).unwrap();
     assert_eq!(initialised, ["fusion.down.bias", "fusion.down.weight"]);
     let loaded = &bigger.variables()["shared.weight"];
     assert_eq!(
@@ -173,9 +172,12 @@ fn a_plain_backbone_loads_into_a_bigger_model() {
             &shared.to_kind(Kind::BFloat16).to_kind(Kind::Float)
         )
     );
-    let (missing, ..) = mismatch(load_backbone(&bigger, folder.path(), Family::T5, &|_| {
-        false
-    }));
+    let (missing, ..) = mismatch(load_backbone(
+        &bigger,
+        folder.path(),
+        &t5_config(true),
+        &|_| false,
+    ));
     assert_eq!(missing, ["fusion.down.bias", "fusion.down.weight"]);
 
     // A model without T5's decoder does without its weights.
@@ -188,7 +190,7 @@ fn a_plain_backbone_loads_into_a_bigger_model() {
         Precision::Fp32,
     );
     assert!(
-        load_backbone(&small, folder.path(), Family::T5, &|_| false)
+        load_backbone(&small, folder.path(), &t5_config(true), &|_| false)
             .unwrap()
             .is_empty()
     );
@@ -197,13 +199,13 @@ fn a_plain_backbone_loads_into_a_bigger_model() {
 #[test]
 fn bert_under_its_older_names() {
     let folder = tempfile::tempdir().unwrap();
-    let config = r#"{"vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
+    let config = r#"{"model_type": "bert", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 2,
         "intermediate_size": 8, "max_position_embeddings": 6}"#;
     std::fs::write(folder.path().join("config.json"), config).unwrap();
-    let config = BertConfig::from_folder(folder.path()).unwrap();
+    let bert = backbones::open(folder.path(), BackboneChoice::Auto).unwrap();
     let store = || {
         let store = VarStore::new(Device::Cpu);
-        BertEncoder::new(&store.root(), &config, Precision::Fp32);
+        bert.encoder(&store.root(), Precision::Fp32);
         store
     };
     let (first, second) = (store(), store());
@@ -230,7 +232,7 @@ fn bert_under_its_older_names() {
         Tensor::zeros([9], (Kind::Float, Device::Cpu)),
     ));
     save(&tensors, &folder.path().join("model.safetensors")).unwrap();
-    load_backbone(&second, folder.path(), Family::Bert, &|_| false).unwrap();
+    load_backbone(&second, folder.path(), &*bert, &|_| false).unwrap();
     assert_eq!(named(&first), named(&second));
 }
 
@@ -239,7 +241,7 @@ fn broken_files_are_errors_that_name_them() {
     let folder = tempfile::tempdir().unwrap();
     let check = |file: &str, bytes: &[u8], expected: &str| {
         std::fs::write(folder.path().join(file), bytes).unwrap();
-        let error = load_backbone(&t5_store(true), folder.path(), Family::T5, &|_| false)
+        let error = load_backbone(&t5_store(true), folder.path(), &t5_config(true), &|_| false)
             .unwrap_err()
             .to_string();
         assert!(
@@ -331,15 +333,15 @@ fn configurations_are_checked() {
         let error = t5(change).unwrap_err().to_string();
         assert!(error.contains("the weights beside it"), "{error}");
     }
-    let giant = r#"{"vocab_size": 2147483647, "hidden_size": 2147483646, "num_hidden_layers": 2147483647,
+    let giant = r#"{"model_type": "bert", "vocab_size": 2147483647, "hidden_size": 2147483646, "num_hidden_layers": 2147483647,
         "num_attention_heads": 2, "intermediate_size": 2147483647, "max_position_embeddings": 2147483647}"#;
     std::fs::write(&path, giant).unwrap();
-    let error = BertConfig::from_folder(folder.path()).unwrap_err();
+    let error = backbones::open(folder.path(), BackboneChoice::Auto).unwrap_err();
     assert!(
         error.to_string().contains("the weights beside it"),
         "{error}"
     );
-    let missing = BertConfig::from_folder(Path::new("no/such"))
+    let missing = backbones::open(Path::new("no/such"), BackboneChoice::Auto)
         .unwrap_err()
         .to_string();
     assert!(missing.contains("no/such"), "{missing}");

@@ -92,6 +92,7 @@ fn settings(rows: &mut Rows, run: &Run) {
     for (name, value) in [
         ("Preset", &r.preset),
         ("Backbone", &r.backbone),
+        ("Architecture", &r.model_type),
         ("Decoder", &r.decoder),
         ("Label form", &r.label_form),
     ] {

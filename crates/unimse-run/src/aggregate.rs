@@ -89,6 +89,7 @@ fn difference(one: &Results, other: &Results) -> Option<String> {
         ("fields", one.fields == other.fields),
         ("modalities", one.modalities == other.modalities),
         ("backbone", one.backbone == other.backbone),
+        ("model_type", one.model_type == other.model_type),
         ("decoder", one.decoder == other.decoder),
         ("label_form", one.label_form == other.label_form),
         ("trained_on", one.trained_on == other.trained_on),

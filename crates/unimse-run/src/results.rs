@@ -44,6 +44,9 @@ pub struct Results {
     /// Name of the pretrained text model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backbone: Option<String>,
+    /// Architecture of it, as its `config.json` names it: `bert`, `t5`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_type: Option<String>,
     /// What writes the label: `t5` or `label`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoder: Option<String>,

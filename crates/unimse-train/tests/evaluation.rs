@@ -16,7 +16,6 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value, json};
-use unimse_model::Backbone;
 use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
 use unimse_train::{evaluate, train::trainer, unify};
@@ -136,7 +135,7 @@ fn paths(place: &Path) -> RunFolder {
 
 static TRAINED: LazyLock<Trained> = LazyLock::new(|| {
     tch::set_num_threads(1); // tests run side by side
-    let (checkpoint, place) = (tiny::folder(Backbone::MiniLm), tempfile::tempdir().unwrap());
+    let (checkpoint, place) = (tiny::folder(tiny::BERT), tempfile::tempdir().unwrap());
     let config = config(checkpoint.path());
     data(&place.path().join("data"), 3);
     let paths = paths(place.path());

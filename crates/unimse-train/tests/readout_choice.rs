@@ -5,8 +5,8 @@
 mod tiny;
 
 use unimse_labels::{MeldEmotion, PlainLabel, Polarity, Split};
+use unimse_model::Tokenizer;
 use unimse_model::batch::Prediction;
-use unimse_model::{Backbone, Tokenizer};
 use unimse_run::EmotionReadout::{Marginal, Text as Class};
 use unimse_run::IntensityReadout::{Expectation, Median, Text};
 use unimse_run::{EmotionReadout, IntensityReadout};
@@ -43,7 +43,7 @@ fn dev(corpora: &[Gold<'_>]) -> Dataset {
     }
     unimse_corpus::ingest(&at("data"), &at("corpus"), &[], &mut |_| {}).unwrap();
     let corpora = dataset::read_corpora(&at("corpus"), &[Split::Dev]).unwrap();
-    let checkpoint = tiny::folder(Backbone::MiniLm);
+    let checkpoint = tiny::folder(tiny::BERT);
     let tokenizer = Tokenizer::from_folder(checkpoint.path()).unwrap();
     let dataset = Dataset::new(corpora, None, &tokenizer, &RunConfig::default()).unwrap();
     assert!(!dataset.examples.is_empty());

@@ -9,7 +9,6 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
-use unimse_model::Backbone;
 use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
 use unimse_train::{TrainError, evaluate, train::trainer, unify};
@@ -33,7 +32,7 @@ fn traces(run: &Path) -> (Value, Vec<Value>) {
 
 #[test]
 fn an_interrupted_training_ends_as_the_uninterrupted_one() {
-    let (checkpoint, work) = (tiny::folder(Backbone::MiniLm), tempfile::tempdir().unwrap());
+    let (checkpoint, work) = (tiny::folder(tiny::BERT), tempfile::tempdir().unwrap());
     let at = |name: &str| work.path().join(name);
     let encoder = checkpoint.path().to_str().unwrap();
     unimse_corpus::demo::write(&at("data")).unwrap();

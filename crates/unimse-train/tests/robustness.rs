@@ -19,7 +19,6 @@ use parquet::file::properties::WriterProperties;
 use serde_json::Value;
 use tch::Kind;
 use unimse_corpus::Steps;
-use unimse_model::Backbone;
 use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
 use unimse_train::{TrainError, train::checkpoint, train::trainer, unify};
@@ -120,7 +119,7 @@ fn rewrite(from: &Path, to: &Path, edit: Edit) {
 /// Trains three epochs on the edited tables and checks that everything told and saved is a number.
 fn train(edit: Edit, overrides: &[&str]) -> Result<(), TrainError> {
     tch::set_num_threads(1); // tests run side by side
-    let (checkpoint, work) = (tiny::folder(Backbone::MiniLm), tempfile::tempdir().unwrap());
+    let (checkpoint, work) = (tiny::folder(tiny::BERT), tempfile::tempdir().unwrap());
     let encoder = checkpoint.path().to_str().unwrap();
     let paths = RunFolder {
         run: work.path().join("run"),

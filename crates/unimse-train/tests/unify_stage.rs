@@ -12,7 +12,7 @@ use unimse_labels::{
     Donor, DonorProtocol, Field, Polarity, QueryProtocol, Sample, Source, Split,
     UnifyOptions, UniversalLabel, unify,
 };
-use unimse_model::{Backbone, Tokenizer};
+use unimse_model::Tokenizer;
 use unimse_train::config::RunConfig;
 use unimse_train::data::dataset::{self, Dataset};
 use unimse_train::data::labels_table::LabelTable;
@@ -304,7 +304,7 @@ fn without_iemocap_its_field_is_missing_masked_and_gone_from_the_grammar() {
 
     let config = RunConfig::default();
     let grammar = dataset::grammar(&config, &dataset::fields(&tables));
-    let checkpoint = tiny::folder(Backbone::MiniLm);
+    let checkpoint = tiny::folder(tiny::BERT);
     let tokenizer = Tokenizer::from_folder(checkpoint.path()).unwrap();
     let data = Dataset::new(corpora, Some(&tables), &tokenizer, &config).unwrap();
     assert!(!data.examples.is_empty());
@@ -347,7 +347,7 @@ fn the_stage_writes_tables_and_a_summary_and_remembers_embeddings() {
     let at = |name: &str| work.path().join(name);
     demo(work.path(), &[]);
     rate(&at("data"), &at("corpus"));
-    let checkpoint = tiny::folder(Backbone::MiniLm);
+    let checkpoint = tiny::folder(tiny::BERT);
     let encoder = checkpoint.path().to_str().unwrap();
     let run = |out: &str, options: &UnifyOptions| {
         unimse_train::unify::run(

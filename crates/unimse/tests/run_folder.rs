@@ -11,8 +11,6 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use unimse_model::Backbone;
-
 /// Demo tables of MOSI and MELD with their labels, and the tiny checkpoint that all tests build on.
 struct World {
     checkpoint: tempfile::TempDir,
@@ -21,7 +19,7 @@ struct World {
 
 static WORLD: LazyLock<World> = LazyLock::new(|| {
     let world = World {
-        checkpoint: tiny::folder(Backbone::MiniLm),
+        checkpoint: tiny::folder(tiny::BERT),
         tables: tempfile::tempdir().unwrap(),
     };
     let at = |name: &str| world.tables.path().join(name).display().to_string();

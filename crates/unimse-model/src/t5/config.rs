@@ -122,7 +122,7 @@ impl T5Config {
             }
         }
         config.check_activation(&path)?;
-        check_size(&path, |decoder| config.parameters(decoder))?;
+        check_size(&path, |decoder| config.numbers(decoder))?;
         if config.relative_attention_max_distance <= config.relative_attention_num_buckets / 2 {
             return Err(ModelError::config(
                 &path,
@@ -212,7 +212,7 @@ impl T5Config {
     }
 
     /// Scalars in the embeddings and matrices, with `decoder` in those of all blocks.
-    fn parameters(&self, decoder: bool) -> i128 {
+    pub(crate) fn numbers(&self, decoder: bool) -> i128 {
         let [vocabulary, dim, inner, heads, buckets] = [
             self.vocab_size,
             self.d_model,

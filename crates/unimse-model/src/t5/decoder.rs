@@ -5,9 +5,10 @@ use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use super::config::T5Config;
-use super::layers::{AttentionLayer, FeedForward, RelativeBias, positions};
+use super::layers::{AttentionLayer, FeedForward, positions, relative_bias};
 use crate::checkpointing::Tape;
 use crate::layers::{Embedding, Linear, RmsNorm, dropout, key_mask};
+use crate::relative_bias::RelativeBias;
 
 #[derive(Debug)]
 pub(super) struct Block {
@@ -60,7 +61,7 @@ impl T5Decoder {
     ) -> Self {
         let block = |i: usize| p / "block" / i / "layer";
         Self {
-            bias: RelativeBias::new(&(block(0) / 0 / "SelfAttention"), config, false),
+            bias: relative_bias(&(block(0) / 0 / "SelfAttention"), config, false),
             blocks: (0..config.decoder_layers())
                 .map(|i| Block::new(&block(i), config))
                 .collect(),
@@ -183,7 +184,7 @@ impl T5Decoder {
     }
 
     /// The same decoder with weights cast once, for decoding without gradients.
-    pub(super) fn cast(&self, kind: Kind, vocabulary: Option<&Tensor>) -> Self {
+    pub(crate) fn cast(&self, kind: Kind, vocabulary: Option<&Tensor>) -> Self {
         let block = |b: &Block| Block {
             own: b.own.cast(kind),
             cross: b.cross.cast(kind),

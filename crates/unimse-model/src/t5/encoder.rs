@@ -4,10 +4,11 @@ use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use super::config::T5Config;
-use super::layers::{AttentionLayer, FeedForward, RelativeBias, positions};
-use crate::encoder::TextEncoder;
+use super::layers::{AttentionLayer, FeedForward, positions, relative_bias};
+use crate::encoder::{Shape, TextEncoder};
 use crate::layers::{Embedding, RmsNorm, dropout, key_mask};
 use crate::precision::Precision;
+use crate::relative_bias::RelativeBias;
 
 #[derive(Debug)]
 struct Block {
@@ -43,7 +44,7 @@ impl T5Encoder {
             .collect();
         Self {
             embedding,
-            bias: RelativeBias::new(&(block(0) / 0 / "SelfAttention"), config, true),
+            bias: relative_bias(&(block(0) / 0 / "SelfAttention"), config, true),
             blocks,
             norm: RmsNorm::new(
                 &(p / "final_layer_norm"),
@@ -56,7 +57,7 @@ impl T5Encoder {
     }
 
     /// The same encoder with weights cast once, for repeated use without gradients.
-    pub(crate) fn cast(&self) -> Self {
+    pub(super) fn cast_once(&self) -> Self {
         let block = |block: &Block| Block {
             attention: block.attention.cast(self.kind),
             feed_forward: block.feed_forward.cast(self.kind),
@@ -101,23 +102,21 @@ impl TextEncoder for T5Encoder {
         dropout(self.norm.forward(&hidden), self.dropout, train)
     }
 
-    fn dim(&self) -> i64 {
-        self.embedding.weight().size()[1]
-    }
-
-    fn layers(&self) -> usize {
-        self.blocks.len()
-    }
-
-    fn vocabulary(&self) -> i64 {
-        self.embedding.weight().size()[0]
-    }
-
-    fn max_positions(&self) -> Option<i64> {
-        None
+    fn shape(&self) -> Shape {
+        let table = self.embedding.weight().size();
+        Shape {
+            dim: table[1],
+            layers: self.blocks.len(),
+            vocabulary: table[0],
+            max_positions: None,
+        }
     }
 
     fn kind(&self) -> Kind {
         self.kind
+    }
+
+    fn cast(&self) -> Box<dyn TextEncoder> {
+        Box::new(self.cast_once())
     }
 }

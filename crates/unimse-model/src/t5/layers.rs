@@ -6,7 +6,8 @@ use tch::{Device, Kind, Tensor};
 
 use super::config::{FeedForwardKind, T5Config};
 use crate::attention::{attention, merge_heads, split_heads};
-use crate::layers::{Embedding, Linear, RmsNorm, dropout};
+use crate::layers::{Linear, RmsNorm, dropout};
+use crate::relative_bias::{Buckets, RelativeBias};
 
 /// Unscaled attention without biases, behind its norm and around its residual.
 #[derive(Debug)]
@@ -206,73 +207,20 @@ impl FeedForward {
     }
 }
 
-/// The learned bias of attention scores by distance; one table a stack, held by its first block, used by all.
-#[derive(Debug)]
-pub(super) struct RelativeBias {
-    table: Embedding,
-    buckets: i64,
-    max_distance: i64,
+/// The bias of a stack's scores by distance, one table that its first block holds: `attention` is the path of that block's attention.
+pub(super) fn relative_bias(
+    attention: &Path<'_>,
+    config: &T5Config,
     bidirectional: bool,
-}
-
-impl RelativeBias {
-    pub(super) fn new(attention: &Path<'_>, config: &T5Config, bidirectional: bool) -> Self {
-        let std = (config.d_model as f64).powf(-0.5);
-        let p = attention / "relative_attention_bias";
-        Self {
-            table: Embedding::new(
-                &p,
-                config.relative_attention_num_buckets,
-                config.num_heads,
-                std,
-            ),
-            buckets: config.relative_attention_num_buckets,
-            max_distance: config.relative_attention_max_distance,
-            bidirectional,
-        }
-    }
-
-    /// Bias `[rows, heads, queries, keys]` fp32 of positions `[rows, queries]` and `[rows, keys]` i64; rows may be 1.
-    pub(super) fn forward(&self, queries: &Tensor, keys: &Tensor) -> Tensor {
-        let distance = keys.unsqueeze(1) - queries.unsqueeze(2);
-        self.table
-            .forward(&self.bucket(&distance))
-            .permute([0, 3, 1, 2])
-    }
-
-    /// Half the buckets hold one distance each, the others grow logarithmically up to the largest distance.
-    fn bucket(&self, distance: &Tensor) -> Tensor {
-        let (buckets, side, distance) = if self.bidirectional {
-            let half = self.buckets / 2;
-            (
-                half,
-                distance.gt(0).to_kind(Kind::Int64) * half,
-                distance.abs(),
-            )
-        } else {
-            // Keys ahead of the query are masked; what bucket they get does not matter.
-            (
-                self.buckets,
-                distance.zeros_like(),
-                distance.clamp_max(0).neg(),
-            )
-        };
-        let exact = buckets / 2;
-        // Divided, then multiplied, in fp32: the reference rounds so, and at powers of two it matters.
-        let octaves = (self.max_distance as f64 / exact as f64).ln();
-        let logarithm = (distance.to_kind(Kind::Float) / exact as f64).log() / octaves
-            * (buckets - exact) as f64;
-        // log 0 = -inf stands where the exact bucket is taken; clamped, since its cast to an integer is undefined.
-        let far: Tensor = logarithm.clamp_min(0.0).to_kind(Kind::Int64) + exact;
-        side + distance.where_self(&distance.lt(exact), &far.clamp_max(buckets - 1))
-    }
-
-    pub(super) fn share(&self) -> Self {
-        Self {
-            table: self.table.share(),
-            ..*self
-        }
-    }
+) -> RelativeBias {
+    let buckets = Buckets {
+        count: config.relative_attention_num_buckets,
+        max_distance: config.relative_attention_max_distance,
+        bidirectional,
+    };
+    let std = (config.d_model as f64).powf(-0.5);
+    let p = attention / "relative_attention_bias";
+    RelativeBias::new(&p, buckets, config.num_heads, std)
 }
 
 /// Positions `[1, length]` i64 from `from` on.

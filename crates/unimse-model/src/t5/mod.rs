@@ -67,7 +67,7 @@ impl T5 {
     /// gradients; later steps of the optimiser do not reach it (in fp32 nothing is cast, and they do).
     pub fn cast(&self) -> Self {
         tch::no_grad(|| Self {
-            encoder: self.encoder.cast(),
+            encoder: self.encoder.cast_once(),
             decoder: self.decoder.cast(self.encoder.kind(), None),
             config: self.config.clone(),
         })

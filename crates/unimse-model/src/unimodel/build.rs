@@ -7,21 +7,21 @@ use tch::Device;
 use tch::nn::VarStore;
 use unimse_labels::Grammar;
 
-use super::{Branch, Labels, Text, UniModel};
-use crate::bert::{BertConfig, BertEncoder};
-use crate::config::{Backbone, Decoder, FeatureDims, Modality, ModelConfig};
+use super::{Branch, UniModel};
+use crate::backbones::{self, Backbone};
+use crate::config::{Decoder, FeatureDims, Modality, ModelConfig};
 use crate::contrast::Contrast;
+use crate::encoder::TextEncoder;
 use crate::error::{ModelError, Result};
 use crate::fusion::{Absent, Fusion};
+use crate::head::Head;
 use crate::label_decoder::LabelDecoder;
 use crate::layers::Embedding;
 use crate::lstm::ModalityEncoder;
 use crate::parameters::OURS;
 use crate::precision::Precision;
-use crate::t5::{T5, T5Config, T5Encoder};
-use crate::text_decoder::TextDecoder;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{self, Family};
+use crate::weights;
 
 impl UniModel {
     /// Builds the model around the checkpoint in `folder` (Hub layout) with one input projection for each of `feature_dims`;
@@ -42,9 +42,10 @@ impl UniModel {
             .map_err(|e| ModelError::Input(e.to_string()))?;
         let store = VarStore::new(device);
         let root = store.root();
-        let (text, labels, family) = backbone(config, grammar, folder, &root, precision)?;
-        let (dim, layers) = (text.encoder().dim(), text.encoder().layers());
-        if let Some(positions) = text.encoder().max_positions()
+        let backbone = backbones::of(config, folder)?;
+        let (text, own) = pretrained(&*backbone, config, grammar, folder, &root, precision)?;
+        let (dim, layers) = (text.dim(), text.layers());
+        if let Some(positions) = text.shape().max_positions
             && config.max_tokens as i64 > positions
         {
             let (folder, found) = (folder.display(), config.max_tokens);
@@ -92,18 +93,19 @@ impl UniModel {
         let mut model = Self {
             segments: Embedding::new(&(&ours / "segments"), 3, dim, 0.0),
             contrast: Contrast::new(&(&ours / "contrastive"), dim, layers, config),
-            labels: match labels {
-                Some(labels) => labels,
-                None => Labels::Closed(Box::new(LabelDecoder::new(
+            head: match own {
+                Some(head) => head,
+                None => Box::new(LabelDecoder::new(
                     &(&ours / "label"),
                     grammar,
                     dim,
                     &config.label_decoder,
-                )?)),
+                )?),
             },
             config: config.clone(),
             grammar: grammar.clone(),
             precision,
+            backbone,
             text,
             audio,
             video,
@@ -111,37 +113,31 @@ impl UniModel {
             store,
             initialised: Vec::new(),
         };
+        let is_ours = |name: &str| name.starts_with(OURS);
         model.initialised =
-            weights::load_backbone(&model.store, folder, family, &|name| name.starts_with(OURS))?;
+            weights::load_backbone(&model.store, folder, &*model.backbone, &is_ours)?;
         Ok(model)
     }
 }
 
-/// The backbone, the decoder of labels where it is the backbone's own, and what the checkpoint's names mean.
-fn backbone(
+/// The encoder, and the head on the backbone's own decoder where `config` asks for it.
+fn pretrained(
+    backbone: &dyn Backbone,
     config: &ModelConfig,
     grammar: &Grammar,
     folder: &Path,
     root: &tch::nn::Path<'_>,
     precision: Precision,
-) -> Result<(Text, Option<Labels>, Family)> {
-    if config.backbone == Backbone::MiniLm {
-        let mut shape = BertConfig::from_folder(folder)?;
-        shape.hidden_dropout_prob = config.dropout;
-        shape.attention_probs_dropout_prob = config.dropout;
-        let text = Text::Bert(BertEncoder::new(root, &shape, precision));
-        return Ok((text, None, Family::Bert));
+) -> Result<(Box<dyn TextEncoder>, Option<Box<dyn Head>>)> {
+    match config.decoder {
+        Decoder::Label => Ok((backbone.encoder(root, precision), None)),
+        Decoder::T5 => {
+            let own = backbone.own_decoder();
+            let own = own.ok_or_else(|| backbones::no_decoder(backbone, folder))?;
+            let tokenizer = Tokenizer::from_folder(folder)?;
+            tokenizer.check_vocabulary(backbone.shape().vocabulary)?;
+            let (text, head) = own.build(root, grammar, tokenizer, precision)?;
+            Ok((text, Some(head)))
+        }
     }
-    let mut shape = T5Config::from_folder(folder)?;
-    shape.dropout_rate = config.dropout;
-    if config.decoder == Decoder::T5 {
-        let tokenizer = Tokenizer::from_folder(folder)?;
-        tokenizer.check_vocabulary(shape.vocab_size)?;
-        let labels = TextDecoder::new(grammar, tokenizer, &shape)?;
-        let text = Text::T5(Box::new(T5::new(root, &shape, precision)));
-        return Ok((text, Some(Labels::Text(Box::new(labels))), Family::T5));
-    }
-    let shared = Embedding::new(&(root / "shared"), shape.vocab_size, shape.d_model, 1.0);
-    let encoder = T5Encoder::new(&(root / "encoder"), &shape, shared, precision);
-    Ok((Text::T5Encoder(encoder), None, Family::T5))
 }

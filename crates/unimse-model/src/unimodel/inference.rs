@@ -1,9 +1,11 @@
 //! Predicting: constrained decoding without gradients (paper, section 3.2: a label is generated).
 
-use super::{CURRENT, Labels, Text, UniModel};
+use super::{UniModel, current};
 use crate::batch::{Batch, Prediction};
 use crate::checkpointing::Tape;
-use crate::error::{ModelError, Result};
+use crate::encoder::TextEncoder;
+use crate::error::Result;
+use crate::head::{Head, Source};
 
 impl UniModel {
     /// The model as it stands now, for predicting many batches: see [`Inference`].
@@ -11,6 +13,7 @@ impl UniModel {
         Inference {
             model: self,
             text: tch::no_grad(|| self.text.cast()),
+            head: tch::no_grad(|| self.head.cast(self.text.kind())),
         }
     }
 
@@ -28,7 +31,9 @@ impl UniModel {
 #[derive(Debug)]
 pub struct Inference<'m> {
     model: &'m UniModel,
-    text: Text,
+    text: Box<dyn TextEncoder>,
+    /// Where a cast gains something.
+    head: Option<Box<dyn Head>>,
 }
 
 impl Inference<'_> {
@@ -39,24 +44,14 @@ impl Inference<'_> {
     pub fn predict(&self, batch: &Batch) -> Result<Vec<Prediction>> {
         tch::no_grad(|| {
             let model = self.model;
-            let source = model
-                .encode(&self.text, batch, false, &Tape::plain(), &mut |_| {})?
-                .states;
-            let (beams, penalty) = (model.config.beam, model.config.length_penalty);
-            match (&model.labels, &self.text) {
-                (Labels::Text(labels), Text::T5(t5)) => {
-                    Ok(labels.predict(&t5.decoder, &source, &batch.mask, beams, penalty))
-                }
-                (Labels::Closed(labels), _) => labels.predict(
-                    &source,
-                    &batch.mask,
-                    &batch.segments.eq(CURRENT).logical_and(&batch.mask),
-                    beams,
-                ),
-                (Labels::Text(_), _) => Err(ModelError::Input(
-                    "the t5 decoder needs a t5 backbone".to_owned(),
-                )),
-            }
+            let encoded = model.encode(&*self.text, batch, false, &Tape::plain(), &mut |_| {})?;
+            let source = Source {
+                states: &encoded.states,
+                mask: &batch.mask,
+                current: &current(batch),
+            };
+            let head = self.head.as_ref().unwrap_or(&model.head);
+            head.predict(&source, model.config.beam, model.config.length_penalty)
         })
     }
 }

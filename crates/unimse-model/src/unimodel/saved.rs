@@ -7,11 +7,10 @@ use tch::{Device, Kind};
 use unimse_labels::Grammar;
 
 use super::UniModel;
-use crate::bert::BertConfig;
-use crate::config::{Backbone, Decoder, FeatureDims, Modality, ModelConfig};
+use crate::backbones;
+use crate::config::{Decoder, FeatureDims, Modality, ModelConfig};
 use crate::error::{ModelError, Result};
 use crate::precision::Precision;
-use crate::t5::T5Config;
 use crate::weights::tensor_shapes;
 
 /// Models that ask for more numbers than this times those of the file are refused; one with fewer than [`SMALL`] is small enough to try.
@@ -69,10 +68,7 @@ fn check_size(config: &ModelConfig, folder: &Path, dims: &FeatureDims) -> Result
             )));
         }
     }
-    let dim = match config.backbone {
-        Backbone::MiniLm => BertConfig::from_folder(folder)?.hidden_size,
-        Backbone::T5 => T5Config::from_folder(folder)?.d_model,
-    };
+    let dim = backbones::open(folder, config.backbone)?.shape().dim;
     let shapes = tensor_shapes(folder)?;
     let held: f64 = shapes
         .values()
@@ -137,7 +133,7 @@ mod tests {
     use unimse_labels::Field;
 
     use super::*;
-    use crate::bert::BertEncoder;
+    use crate::backbones::BackboneChoice;
     use crate::weights;
 
     const DIM: i64 = 48;
@@ -145,13 +141,13 @@ mod tests {
     fn backbone() -> tempfile::TempDir {
         let place = tempfile::tempdir().unwrap();
         let config = serde_json::json!({
-            "vocab_size": 10, "hidden_size": DIM, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "model_type": "bert", "vocab_size": 10, "hidden_size": DIM, "num_hidden_layers": 2, "num_attention_heads": 2,
             "intermediate_size": 24, "max_position_embeddings": 128,
         });
         std::fs::write(place.path().join("config.json"), config.to_string()).unwrap();
         let store = VarStore::new(Device::Cpu);
-        let shape = BertConfig::from_folder(place.path()).unwrap();
-        drop(BertEncoder::new(&store.root(), &shape, Precision::Fp32));
+        let backbone = backbones::open(place.path(), BackboneChoice::Auto).unwrap();
+        drop(backbone.encoder(&store.root(), Precision::Fp32));
         let tensors: Vec<_> = store.variables().into_iter().collect();
         weights::save(&tensors, &place.path().join("model.safetensors")).unwrap();
         place

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use unimse_model::t5::{T5, T5Config, shift_right};
-use unimse_model::weights::{Family, load_backbone, read};
+use unimse_model::weights::{load_backbone, read};
 use unimse_model::{Precision, TextEncoder};
 
 use crate::tiny;
@@ -76,7 +76,7 @@ impl Golden {
             store.set_kind(Kind::Double);
         }
         let model = T5::new(&store.root(), &config, precision);
-        let initialised = load_backbone(&store, folder, Family::T5, &|_| false).unwrap();
+        let initialised = load_backbone(&store, folder, &config, &|_| false).unwrap();
         assert!(initialised.is_empty());
         let path = folder.join("f64.json");
         let exact = path

@@ -7,18 +7,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use unimse_labels::{Field, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
-use unimse_model::bert::{BertConfig, BertEncoder};
-use unimse_model::t5::{T5, T5Config};
+use unimse_model::t5::{self, T5Config};
 use unimse_model::{
-    Backbone, Batch, Decoder, FeatureDims, ModalityBatch, ModelConfig, Precision, SequenceRef,
-    Target, UniModel, weights,
+    BackboneChoice, Batch, Decoder, FeatureDims, ModalityBatch, ModelConfig, Precision,
+    SequenceRef, Target, UniModel, backbones, weights,
 };
 
+/// The backbone without a decoder of its own.
+pub(crate) const BERT: BackboneChoice = BackboneChoice::Named("bert");
+/// The one with it.
+pub(crate) const T5: BackboneChoice = BackboneChoice::Named("t5");
+
 /// Every kind of model.
-pub(crate) const KINDS: [(Backbone, Decoder); 3] = [
-    (Backbone::MiniLm, Decoder::Label),
-    (Backbone::T5, Decoder::Label),
-    (Backbone::T5, Decoder::T5),
+pub(crate) const KINDS: [(BackboneChoice, Decoder); 3] = [
+    (BERT, Decoder::Label),
+    (T5, Decoder::Label),
+    (T5, Decoder::T5),
 ];
 
 /// Every field.
@@ -40,7 +44,7 @@ pub(crate) fn golden_copy() -> std::path::PathBuf {
 /// Random weights for the T5 that the configuration in `folder` describes.
 pub(crate) fn save_t5(folder: &std::path::Path) {
     let store = VarStore::new(Device::Cpu);
-    T5::new(
+    t5::T5::new(
         &store.root(),
         &T5Config::from_folder(folder).unwrap(),
         Precision::Fp32,
@@ -49,7 +53,7 @@ pub(crate) fn save_t5(folder: &std::path::Path) {
     weights::save(&tensors, &folder.join("model.safetensors")).unwrap();
 }
 
-pub(crate) fn config(backbone: Backbone, decoder: Decoder) -> ModelConfig {
+pub(crate) fn config(backbone: BackboneChoice, decoder: Decoder) -> ModelConfig {
     let mut config = ModelConfig {
         backbone,
         decoder,
@@ -80,7 +84,7 @@ pub(crate) fn dims() -> FeatureDims {
     }
 }
 
-pub(crate) fn folder(backbone: Backbone) -> tempfile::TempDir {
+pub(crate) fn folder(backbone: BackboneChoice) -> tempfile::TempDir {
     folder_with(backbone, 10, 0)
 }
 
@@ -94,31 +98,29 @@ pub(crate) fn seeded(seed: i64) -> MutexGuard<'static, ()> {
 
 /// A checkpoint with random weights. The tokenizer of MiniLM spells every word; that of T5 knows every letter of a label and
 /// `merges` random merges of them.
-pub(crate) fn folder_with(backbone: Backbone, merges: usize, seed: u64) -> tempfile::TempDir {
+pub(crate) fn folder_with(backbone: BackboneChoice, merges: usize, seed: u64) -> tempfile::TempDir {
     let _generator = seeded(1000 + seed as i64);
     let place = tempfile::tempdir().unwrap();
     let store = VarStore::new(Device::Cpu);
     let config = match backbone {
-        Backbone::MiniLm => serde_json::json!({
-            "vocab_size": 100, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        BERT => serde_json::json!({
+            "model_type": "bert", "vocab_size": 100, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
             "intermediate_size": 24, "max_position_embeddings": 128,
         }),
-        Backbone::T5 => serde_json::json!({
-            "vocab_size": 100, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 4, "num_decoder_layers": 3, "num_heads": 2,
+        T5 => serde_json::json!({
+            "model_type": "t5", "vocab_size": 100, "d_model": 16, "d_kv": 8, "d_ff": 24, "num_layers": 4, "num_decoder_layers": 3, "num_heads": 2,
         }),
+        other => panic!("{other:?}: no tiny checkpoint"),
     };
     std::fs::write(place.path().join("config.json"), config.to_string()).unwrap();
     match backbone {
-        Backbone::MiniLm => {
-            drop(BertEncoder::new(
-                &store.root(),
-                &BertConfig::from_folder(place.path()).unwrap(),
-                Precision::Fp32,
-            ));
+        BERT => {
+            let bert = backbones::open(place.path(), BERT).unwrap();
+            drop(bert.encoder(&store.root(), Precision::Fp32));
             std::fs::write(place.path().join("tokenizer.json"), letters()).unwrap();
         }
-        Backbone::T5 => {
-            drop(T5::new(
+        T5 => {
+            drop(t5::T5::new(
                 &store.root(),
                 &T5Config::from_folder(place.path()).unwrap(),
                 Precision::Fp32,
@@ -129,6 +131,7 @@ pub(crate) fn folder_with(backbone: Backbone, merges: usize, seed: u64) -> tempf
             )
             .unwrap();
         }
+        other => panic!("{other:?}: no tiny checkpoint"),
     }
     let mut tensors: Vec<_> = store.variables().into_iter().collect();
     tensors.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -231,10 +234,10 @@ pub(crate) fn model_in(config: &ModelConfig, seed: i64, precision: Precision) ->
 }
 
 /// One checkpoint of each backbone for all tests.
-fn cached(backbone: Backbone) -> std::path::PathBuf {
+fn cached(backbone: BackboneChoice) -> std::path::PathBuf {
     static FOLDERS: [std::sync::OnceLock<tempfile::TempDir>; 2] =
         [const { std::sync::OnceLock::new() }; 2];
-    FOLDERS[usize::from(backbone == Backbone::T5)]
+    FOLDERS[usize::from(backbone == T5)]
         .get_or_init(|| folder(backbone))
         .path()
         .to_owned()

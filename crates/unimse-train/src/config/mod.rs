@@ -4,10 +4,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use unimse_labels::{DonorProtocol, Form, QueryProtocol, UnifyOptions};
+use unimse_model::BackboneChoice;
 use unimse_model::Pooling;
 use unimse_model::config::{
-    Backbone, ContrastiveConfig, Decoder, FusionConfig, LabelDecoderConfig, LstmConfig, Modality,
-    ModelConfig,
+    ContrastiveConfig, Decoder, FusionConfig, LabelDecoderConfig, LstmConfig, Modality, ModelConfig,
 };
 
 use crate::TrainError;
@@ -106,9 +106,9 @@ impl LabelsConfig {
 pub struct ModelSection {
     /// Hub-layout folder or Hub id of the backbone.
     pub checkpoint: String,
-    /// `minilm` (default) or `t5`.
-    pub backbone: Backbone,
-    /// `label` (default) or `t5`.
+    /// `auto` (default), what `model_type` in the checkpoint's `config.json` names; or a `model_type`, which it must name.
+    pub backbone: BackboneChoice,
+    /// `label` (default) or `t5`, the checkpoint's own, which a T5 has.
     pub decoder: Decoder,
     /// Default text, audio, video.
     pub modalities: Vec<Modality>,

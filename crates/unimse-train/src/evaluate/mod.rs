@@ -198,6 +198,7 @@ fn describe(config: &RunConfig, card: &Card, all: &[Corpus], tables: &[LabelTabl
         trained_on: trained_on.map(|c| c.name.clone()).collect(),
         preset: Some(config.preset.clone()),
         backbone: Some(checkpoint_name(&config.model.checkpoint).to_owned()),
+        model_type: Some(card.backbone.clone()).filter(|name| !name.is_empty()),
         decoder: Some(config.model.decoder.name().to_owned()),
         label_form: Some(config.labels.form.to_string()),
         modalities: modalities.map(|m| m.name().to_owned()).collect(),

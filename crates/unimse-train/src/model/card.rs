@@ -35,6 +35,9 @@ pub struct Card {
     pub seed: u64,
     /// Epoch, from 0, whose weights dev selected.
     pub epoch: usize,
+    /// `model_type` of the backbone, as its `config.json` names it, whatever `config` says; empty in cards of before there was a choice.
+    #[serde(default)]
+    pub backbone: String,
     /// Fields of the labels it speaks, each once.
     pub fields: Vec<Field>,
     /// Feature dimensions it has an input projection for.
@@ -150,6 +153,7 @@ mod tests {
             schema: SCHEMA,
             seed: 7,
             epoch: 1,
+            backbone: "bert".to_owned(),
             fields: Field::ALL.to_vec(),
             dims: FeatureDims::default(),
             readout: Readout::TRAINING,

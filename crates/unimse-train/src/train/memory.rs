@@ -3,9 +3,8 @@
 
 use std::path::Path;
 
-use unimse_model::bert::BertConfig;
-use unimse_model::config::{Backbone, Decoder, FeatureDims, Modality};
-use unimse_model::t5::T5Config;
+use unimse_model::backbones;
+use unimse_model::config::{Decoder, FeatureDims, Modality, ModelConfig};
 
 use crate::TrainError;
 use crate::config::RunConfig;
@@ -27,20 +26,11 @@ pub(crate) struct Shape {
 
 impl Shape {
     /// As the `config.json` of the checkpoint in `folder` says.
-    pub(crate) fn of(backbone: Backbone, folder: &Path) -> Result<Self, TrainError> {
-        let (dim, layers) = match backbone {
-            Backbone::MiniLm => {
-                let c = BertConfig::from_folder(folder)?;
-                (c.hidden_size, c.num_hidden_layers)
-            }
-            Backbone::T5 => {
-                let c = T5Config::from_folder(folder)?;
-                (c.d_model, c.num_layers)
-            }
-        };
+    pub(crate) fn of(config: &ModelConfig, folder: &Path) -> Result<Self, TrainError> {
+        let shape = backbones::of(config, folder)?.shape();
         Ok(Self {
-            dim: dim as f64,
-            layers: layers as f64,
+            dim: shape.dim as f64,
+            layers: shape.layers as f64,
         })
     }
 }

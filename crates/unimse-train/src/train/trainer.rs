@@ -76,7 +76,7 @@ pub fn train(
     let model_config = config.model();
     let dims = dataset::feature_dims(&corpora, &model_config);
     let available = memory::available().filter(|_| !session::device().is_cuda());
-    let shape = Shape::of(config.model.backbone, &folder)?;
+    let shape = Shape::of(&model_config, &folder)?;
     memory::check_weights(config, shape, &dims, available)?;
 
     let mut session = Session::new(config, &fields, &dims, seed)?;
@@ -123,6 +123,7 @@ pub fn train(
         schema: card::SCHEMA,
         seed,
         epoch: 0,
+        backbone: session.model.backbone().model_type().to_owned(),
         fields,
         dims,
         readout: Readout::TRAINING,

@@ -33,7 +33,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         &args.overrides,
     )?;
     if args.fetch {
-        super::fetch::warn_without_gpu(&config);
         super::fetch::checkpoints(&config)?;
     }
     let merged = config.to_toml()?;

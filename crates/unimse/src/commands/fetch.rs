@@ -1,22 +1,36 @@
 //! The checkpoints of a configuration are at hand, and the machine is fit for them, before any work begins.
 
 use anyhow::Context;
-use unimse_model::config::Backbone;
+use unimse_model::backbones;
 use unimse_train::config::RunConfig;
 use unimse_train::model::session::checkpoint_folder;
 
-/// Finds or fetches the checkpoints; the error says which key names what is absent and what to fetch.
+/// Numbers of a backbone from which a training on a CPU takes hours.
+const LARGE: i128 = 50_000_000;
+
+/// Finds or fetches the checkpoints; the error says which key names what is absent and what to fetch, or which does not fit them.
 pub(crate) fn checkpoints(config: &RunConfig) -> anyhow::Result<()> {
-    checkpoint_folder(&config.model.checkpoint).context("model.checkpoint")?;
+    let folder = checkpoint_folder(&config.model.checkpoint).context("model.checkpoint")?;
     checkpoint_folder(&config.labels.encoder).context("labels.encoder")?;
+    backbones::of(&config.model(), &folder)?;
+    warn_without_gpu(config);
     Ok(())
 }
 
-/// A T5 on the CPU is possible and slow: said before the work.
+/// A large backbone on the CPU is possible and slow: said before the work. What is wrong with the checkpoint is for others to say.
 pub(crate) fn warn_without_gpu(config: &RunConfig) {
-    if config.model.backbone == Backbone::T5 && !tch::Cuda::is_available() {
+    let Ok(folder) = checkpoint_folder(&config.model.checkpoint) else {
+        return;
+    };
+    let Ok(backbone) = backbones::of(&config.model(), &folder) else {
+        return;
+    };
+    let size = backbone.parameters();
+    if size >= LARGE && !tch::Cuda::is_available() {
         eprintln!(
-            "warning: no CUDA device: a T5 backbone on the CPU takes days where its preset was made for a GPU"
+            "warning: no CUDA device: a {} of {} million numbers takes hours to days on the CPU",
+            backbone.model_type(),
+            size / 1_000_000
         );
     }
 }

@@ -13,7 +13,6 @@ use arrow::datatypes::Float32Type;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 use unimse_labels::{IemocapEmotion, MeldEmotion, Polarity, Split};
-use unimse_model::Backbone;
 use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
 use unimse_train::{evaluate, train::trainer, unify};
@@ -100,7 +99,7 @@ impl World {
     fn make() -> Self {
         tch::set_num_threads(1); // tests run side by side
         let world = Self(tempfile::tempdir().unwrap());
-        let backbone = tiny::folder(Backbone::MiniLm);
+        let backbone = tiny::folder(tiny::BERT);
         let encoder = backbone.path().to_str().unwrap();
         unimse_corpus::demo::write(&world.path("data")).unwrap();
         let overrides = [
