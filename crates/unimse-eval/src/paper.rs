@@ -318,8 +318,9 @@ fn compare_features(
     theirs: &Option<Extraction>,
     reasons: &mut Vec<String>,
 ) {
-    let tool = |of: &Option<Extraction>| {
-        of.as_ref()
+    let tool = |extraction: &Option<Extraction>| {
+        extraction
+            .as_ref()
             .map_or("none".to_owned(), |e| e.tool.to_lowercase())
     };
     if tool(ours) != tool(theirs) {
@@ -329,16 +330,21 @@ fn compare_features(
     let (Some(ours), Some(theirs)) = (ours, theirs) else {
         return;
     };
-    let of = |attribute: &str| format!("{attribute} of {modality} features");
+    let what = |attribute: &str| format!("{attribute} of {modality} features");
     differ(
-        &of("version"),
+        &what("version"),
         ours.version.as_ref(),
         theirs.version.as_ref(),
         reasons,
     );
-    differ(&of("dimension"), ours.dimension, theirs.dimension, reasons);
-    differ(&of("rate"), ours.rate_hz, theirs.rate_hz, reasons);
+    differ(
+        &what("dimension"),
+        ours.dimension,
+        theirs.dimension,
+        reasons,
+    );
+    differ(&what("rate"), ours.rate_hz, theirs.rate_hz, reasons);
     for (name, value) in &theirs.settings {
-        differ(&of(name), ours.settings.get(name), Some(value), reasons);
+        differ(&what(name), ours.settings.get(name), Some(value), reasons);
     }
 }

@@ -106,12 +106,12 @@ pub fn agreement(
                     options,
                 };
                 let value = |at: usize| terms.value(&samples[at], basic(at));
-                let of = |role: &dyn Fn(&Sample) -> bool| -> Vec<(usize, Value)> {
-                    let members = order.iter().filter(|&&at| role(&samples[at]));
-                    members.filter_map(|&at| Some((at, value(at)?))).collect()
+                let members = |role: &dyn Fn(&Sample) -> bool| -> Vec<(usize, Value)> {
+                    let chosen = order.iter().filter(|&&at| role(&samples[at]));
+                    chosen.filter_map(|&at| Some((at, value(at)?))).collect()
                 };
-                let queries = of(&|sample| terms.asks(sample));
-                let donors = of(&|sample| terms.gives(sample));
+                let queries = members(&|sample| terms.asks(sample));
+                let donors = members(&|sample| terms.gives(sample));
                 rows.extend(judge(&queries, &donors, &groups, embeddings, dim)?);
             }
             rows.sort_by_key(|&(at, _)| at);

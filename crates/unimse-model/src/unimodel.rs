@@ -57,8 +57,8 @@ struct Encoded {
     video: Option<ModalityStates>,
 }
 
-/// What the modality encoders say: of audio, of video, and for fusion.
-type Heard = (Option<ModalityStates>, Option<ModalityStates>, Vec<Tensor>);
+/// States of the modality encoders: of audio, of video, and those that fusion takes.
+type EncodedModalities = (Option<ModalityStates>, Option<ModalityStates>, Vec<Tensor>);
 
 /// Text, audio and video in; universal labels out.
 #[derive(Debug)]
@@ -174,7 +174,7 @@ impl UniModel {
     /// A batch that does not fit the model.
     pub fn fusion_ratios(&self, batch: &Batch) -> Result<Vec<(usize, f64)>> {
         tch::no_grad(|| {
-            let (_, _, others) = self.listen(batch, false)?;
+            let (_, _, others) = self.encode_modalities(batch, false)?;
             let encoder = &self.text;
             let first = encoder.layers() - self.fusions.len();
             let mut ratios = Vec::new();
@@ -197,7 +197,7 @@ impl UniModel {
 
     /// Checks the batch and runs the modality encoders: what they say of audio and video, and the state of each modality in
     /// use for every row, `[batch, hidden]`, in the order that fusion takes them.
-    fn listen(&self, batch: &Batch, train: bool) -> Result<Heard> {
+    fn encode_modalities(&self, batch: &Batch, train: bool) -> Result<EncodedModalities> {
         let shape = self.text.shape();
         batch.check(shape.vocabulary, shape.max_positions)?;
         let device = self.device();
@@ -233,7 +233,7 @@ impl UniModel {
         tape: &Tape<'m>,
         observe: &mut dyn FnMut(&Tensor),
     ) -> Result<Encoded> {
-        let (mut audio, mut video, mut others) = self.listen(batch, train)?;
+        let (mut audio, mut video, mut others) = self.encode_modalities(batch, train)?;
         let segments = self.segments.forward(&batch.segments);
         let (mut hidden, mut bias) =
             encoder.embed(&batch.tokens, &batch.mask, Some(&segments), train);

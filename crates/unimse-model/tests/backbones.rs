@@ -60,20 +60,20 @@ fn the_model_type_decides_and_a_name_must_agree() {
 
 #[test]
 fn a_configuration_names_a_backbone() {
-    let of = |name: &str| -> Result<ModelConfig, _> {
+    let parse = |name: &str| -> Result<ModelConfig, _> {
         serde_json::from_value(serde_json::json!({ "backbone": name }))
     };
     assert_eq!(ModelConfig::default().backbone, BackboneChoice::Auto);
-    assert_eq!(of("auto").unwrap().backbone, BackboneChoice::Auto);
+    assert_eq!(parse("auto").unwrap().backbone, BackboneChoice::Auto);
     // what runs of before there was a choice say
-    assert_eq!(of("minilm").unwrap().backbone, named("bert"));
+    assert_eq!(parse("minilm").unwrap().backbone, named("bert"));
     let known = model_types();
     assert!(known.is_sorted() && known.contains(&"bert") && known.contains(&"t5"));
     for name in &known {
-        let text = serde_json::to_value(of(name).unwrap()).unwrap();
+        let text = serde_json::to_value(parse(name).unwrap()).unwrap();
         assert_eq!(text["backbone"], *name);
     }
-    let error = of("gpt2").unwrap_err().to_string();
+    let error = parse("gpt2").unwrap_err().to_string();
     let expected = format!("expected auto, {}, found gpt2", known.join(", "));
     assert!(error.contains(&expected), "{error}");
 }

@@ -204,11 +204,11 @@ fn what_is_not_valid_changes_no_bit_of_answer_loss_and_gradient() {
             let losses = fused.loss(&batch, &targets(3), true).unwrap();
             let total = bits(&losses.total);
             losses.backward(1.0);
-            let of = |(name, t): (String, Tensor)| {
+            let gradient = |(name, t): (String, Tensor)| {
                 let gradient = t.grad();
                 (name, gradient.defined().then(|| bits(&gradient)))
             };
-            let gradients: Vec<_> = fused.parameters().into_iter().map(of).collect();
+            let gradients: Vec<_> = fused.parameters().into_iter().map(gradient).collect();
             (total, gradients, fused.predict(&batch).unwrap())
         };
         drop(run(0.0)); // so that gradients exist before the first pass that counts

@@ -21,11 +21,11 @@ mod tests {
 
     #[test]
     fn the_variables_decide() {
-        let of = |cache: &'static str, home: &'static str| {
+        let with = |cache: &'static str, home: &'static str| {
             folder(&|name| Some(PathBuf::from(if name == "HOME" { home } else { cache })))
         };
-        assert_eq!(of("/c", "/h"), Some("/c/unimse".into()));
-        assert_eq!(of("c", "/h"), Some("/h/.cache/unimse".into()));
-        assert_eq!(of("", ""), None);
+        assert_eq!(with("/c", "/h"), Some("/c/unimse".into()));
+        assert_eq!(with("c", "/h"), Some("/h/.cache/unimse".into()));
+        assert_eq!(with("", ""), None);
     }
 }

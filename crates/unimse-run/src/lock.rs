@@ -65,10 +65,10 @@ impl RunLock {
                 return Err(FileError::at(&path, "locking")(error).into());
             }
         }
-        let told = file
+        let named = file
             .set_len(0)
             .and_then(|()| writeln!(file, "{}", std::process::id()));
-        told.map_err(FileError::at(&path, "writing"))?;
+        named.map_err(FileError::at(&path, "writing"))?;
         Ok(Self(file))
     }
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use unimse_corpus::{Corpus, CorpusKind, ingest, read_tables};
 use unimse_labels::{
-    Donor, DonorProtocol, Field, Polarity, QueryProtocol, Sample, Source, Split,
-    UnifyOptions, UniversalLabel, unify,
+    Donor, DonorProtocol, Field, Polarity, QueryProtocol, Sample, Source, Split, UnifyOptions,
+    UniversalLabel, unify,
 };
 use unimse_model::Tokenizer;
 use unimse_train::config::RunConfig;

@@ -120,8 +120,8 @@ fn permute_evaluations(folder: &Path) {
         .collect();
     let split = |line: &str| -> Option<(String, String)> {
         let parts: Vec<&str> = line.split('\t').collect();
-        let told = line.starts_with('[') && parts.len() == 4;
-        told.then(|| (parts[..2].join("\t"), parts[2..].join("\t")))
+        let labelled = line.starts_with('[') && parts.len() == 4;
+        labelled.then(|| (parts[..2].join("\t"), parts[2..].join("\t")))
     };
     let all = texts.iter().flat_map(|text| text.lines());
     let mut labels: Vec<String> = all.filter_map(split).map(|(_, label)| label).collect();

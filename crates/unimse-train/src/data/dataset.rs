@@ -255,13 +255,13 @@ impl Dataset {
     /// # Errors
     /// [`TrainError::Data`] where one of them has none.
     pub fn targets(&self, indices: &[usize]) -> Result<Vec<Target>, TrainError> {
-        let of = |&i: &usize| {
+        let target = |&i: &usize| {
             self.examples[i]
                 .target
                 .clone()
                 .ok_or_else(|| TrainError::Data(format!("{}: no label", self.name(i))))
         };
-        indices.iter().map(of).collect()
+        indices.iter().map(target).collect()
     }
 
     /// Corpus and utterance of the example at `example`, for messages.

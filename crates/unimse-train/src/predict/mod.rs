@@ -91,7 +91,7 @@ impl Predictor {
         })
     }
 
-    /// Feature dimensions of a modality that the model listens to; empty where it does not.
+    /// Feature dimensions of a modality that the model reads; empty where it does not.
     #[must_use]
     pub fn dims(&self, modality: Modality) -> Vec<usize> {
         let dims = match modality {

@@ -76,25 +76,29 @@ fn weights(
 ) -> Vec<(&'static str, usize, f64)> {
     let c = config.model();
     let (hidden, input) = (c.lstm.hidden as f64, c.lstm.input as f64);
-    let (mut heard, mut features) = (0.0, 0.0);
+    let (mut modalities, mut features) = (0.0, 0.0);
     for (modality, dims) in [
         (Modality::Audio, &dims.audio),
         (Modality::Video, &dims.video),
     ] {
         if c.has(modality) {
-            heard += 1.0;
+            modalities += 1.0;
             features += dims.iter().map(|&d| d as f64).sum::<f64>();
         }
     }
     let fused = (c.fusion.layers as f64).min(shape.layers);
-    let wide = shape.dim + heard * hidden;
+    let wide = shape.dim + modalities * hidden;
     let contrast = c.contrastive.dim as f64 * c.contrastive.kernel as f64;
     let mut parts = vec![
-        ("lstm.hidden", c.lstm.hidden, heard * 4.0 * hidden * hidden),
+        (
+            "lstm.hidden",
+            c.lstm.hidden,
+            modalities * 4.0 * hidden * hidden,
+        ),
         (
             "lstm.input",
             c.lstm.input,
-            input * (features + heard * 4.0 * hidden),
+            input * (features + modalities * 4.0 * hidden),
         ),
         (
             "fusion.bottleneck",
@@ -103,14 +107,14 @@ fn weights(
         ),
         ("fusion.layers", c.fusion.layers, fused * wide * shape.dim),
     ];
-    if heard > 0.0 && fused > 0.0 && c.contrastive.alpha.min(c.contrastive.beta) > 0.0 {
+    if modalities > 0.0 && fused > 0.0 && c.contrastive.alpha.min(c.contrastive.beta) > 0.0 {
         let key = if c.contrastive.kernel > c.contrastive.dim {
             ("contrastive.kernel", c.contrastive.kernel)
         } else {
             ("contrastive.dim", c.contrastive.dim)
         };
         // text of each fused layer, and each other modality, to the common size
-        let numbers = contrast * (fused * shape.dim + heard * hidden);
+        let numbers = contrast * (fused * shape.dim + modalities * hidden);
         parts.push((key.0, key.1, numbers));
     }
     if c.decoder == Decoder::Label {

@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn lists_are_steps_and_one_list_is_one_step() {
-        let of = |dim, values: &[f32]| {
+        let steps = |dim, values: &[f32]| {
             Some(Sequence {
                 dim,
                 values: values.to_vec(),
@@ -156,10 +156,13 @@ mod tests {
         };
         assert_eq!(
             load(json!([[1, 2.5], [3, 4]])).unwrap(),
-            of(2, &[1.0, 2.5, 3.0, 4.0])
+            steps(2, &[1.0, 2.5, 3.0, 4.0])
         );
-        assert_eq!(load(json!([1, 2.5, 3])).unwrap(), of(3, &[1.0, 2.5, 3.0]));
-        assert_eq!(load(json!("[[1, 2]]")).unwrap(), of(2, &[1.0, 2.0])); // a cell of a CSV file
+        assert_eq!(
+            load(json!([1, 2.5, 3])).unwrap(),
+            steps(3, &[1.0, 2.5, 3.0])
+        );
+        assert_eq!(load(json!("[[1, 2]]")).unwrap(), steps(2, &[1.0, 2.0])); // a cell of a CSV file
         for nothing in [json!([]), json!(""), json!(null)] {
             assert_eq!(load(nothing).unwrap(), None);
         }
