@@ -205,7 +205,8 @@ fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
             (&json!(resampled), &json!(clusters)),
             "{name}"
         );
-        let names: Vec<&String> = test["baselines"].as_object().unwrap().keys().collect();
+        let fitted = test.get("baselines").and_then(Value::as_object);
+        let names: Vec<&String> = fitted.into_iter().flat_map(|b| b.keys()).collect();
         assert_eq!(names, baselines, "{name}");
     }
     let interval = &test("talks")["intervals"]["mae"];
