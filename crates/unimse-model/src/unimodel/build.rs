@@ -120,7 +120,10 @@ impl UniModel {
     }
 }
 
-/// The encoder, and the head on the backbone's own decoder where `config` asks for it.
+/// The encoder, and the head on the backbone's own decoder where there is one.
+type Pretrained = (Box<dyn TextEncoder>, Option<Box<dyn Head>>);
+
+/// What `config` asks of `backbone`.
 fn pretrained(
     backbone: &dyn Backbone,
     config: &ModelConfig,
@@ -128,7 +131,7 @@ fn pretrained(
     folder: &Path,
     root: &tch::nn::Path<'_>,
     precision: Precision,
-) -> Result<(Box<dyn TextEncoder>, Option<Box<dyn Head>>)> {
+) -> Result<Pretrained> {
     match config.decoder {
         Decoder::Label => Ok((backbone.encoder(root, precision), None)),
         Decoder::T5 => {

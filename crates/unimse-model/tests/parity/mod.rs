@@ -108,7 +108,7 @@ pub(crate) fn states_and_gradients(folder: &Path) {
         .collect();
     assert!(variables.keys().eq(golden.keys()), "every one learns");
     let largest = |t: &&Tensor| t.abs().max().double_value(&[]);
-    let scale = golden.values().map(|t| largest(t)).fold(0.0, f64::max);
+    let scale = golden.values().map(largest).fold(0.0, f64::max);
     for (name, variable) in &variables {
         // That of a key's bias is nothing but rounding: softmax does not see it.
         let error = error(&variable.grad(), golden[name.as_str()], 1e-2 * scale);

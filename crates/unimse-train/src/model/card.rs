@@ -180,6 +180,22 @@ mod tests {
     }
 
     #[test]
+    fn a_card_of_before_there_was_a_choice_of_backbones_is_read() {
+        let place = folder();
+        let path = place.path().join(NAME);
+        let whole = std::fs::read_to_string(&path).unwrap();
+        let (recorded, choice) = ("  \"backbone\": \"bert\",\n", "\"backbone\": \"auto\"");
+        assert!(whole.contains(recorded) && whole.contains(choice));
+        let old = whole
+            .replace(recorded, "")
+            .replace(choice, "\"backbone\": \"minilm\"");
+        std::fs::write(&path, old).unwrap();
+        let card = Card::load(place.path()).unwrap();
+        assert_eq!(card.backbone, "");
+        assert_eq!(card.config.model.backbone, "bert".parse().unwrap());
+    }
+
+    #[test]
     fn a_card_that_no_model_has_is_refused_by_name() {
         let place = folder();
         let path = place.path().join(NAME);
