@@ -183,6 +183,7 @@ fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
     assert_eq!(unimse_run::Results::read(&paths.results()).unwrap(), typed);
     let results: Value = serde_json::from_slice(&fs::read(paths.results()).unwrap()).unwrap();
     assert_eq!(results["schema"], 3);
+    assert_eq!(results["model_type"], "bert");
     assert_eq!(results["trained_on"], json!(["chats", "lone", "talks"]));
     assert_eq!(
         (&results["label_form"], &results["fusion"]["skip"]),
