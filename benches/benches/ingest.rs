@@ -55,7 +55,7 @@ fn anonymous() -> u64 {
 
 /// Bytes of features that the train split holds in the pickle.
 fn payload(tables: &Path) -> Result<usize, Failure> {
-    let corpora = unimse_corpus::read_tables(tables)?;
+    let corpora = unimse_corpus::read(tables, &unimse_corpus::Split::ALL)?;
     let train = corpora[0].of_split(unimse_corpus::Split::Train).count();
     // 500 steps of 74 and 35 features, as the peer writes them
     Ok(train * 500 * (74 + 35) * size_of::<f32>())

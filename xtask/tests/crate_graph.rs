@@ -129,6 +129,30 @@ fn light_crates_reach_no_heavy_library() {
             );
         }
     }
-    // The walk sees what is there.
+    // The walk sees what is there; features of all members together, so that `unimse` asking for a frame gives one to all.
     assert!(graph.reaches("unimse", "torch-sys") && graph.reaches("unimse-corpus", "polars"));
+}
+
+/// A frame holds the labels of test rows: only who asks for one links polars, and what trains does not.
+#[test]
+fn what_trains_links_no_polars() {
+    let links = |package: &str| {
+        let output = Command::new(env!("CARGO"))
+            .args([
+                "tree",
+                "--locked",
+                "--edges=normal",
+                "--prefix=none",
+                "--format={lib}",
+            ])
+            .args(["--package", package])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains("arrow"), "{text}");
+        text.lines().any(|library| library == "polars")
+    };
+    assert!(!links("unimse-train"));
+    assert!(links("unimse"));
 }

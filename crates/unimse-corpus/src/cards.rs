@@ -7,7 +7,7 @@ use serde::Deserialize;
 use unimse_run::FeatureCard;
 
 use crate::{
-    CorpusError,
+    Code, CorpusError,
     draft::{Draft, Modality},
     finding::Findings,
     folder::{Folder, at, read_text},
@@ -77,7 +77,7 @@ pub(crate) fn describe(
         Err(error) => {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.and_then(|text| at(text.matches('\n').count() as u64 + 1));
-            findings.error("FEATURE_CARD", &file, line, error.message());
+            findings.add(Code::FeatureCard, &file, line, error.message());
             return Ok(());
         }
     };
@@ -91,14 +91,14 @@ pub(crate) fn describe(
                 "describes {}, which no utterance has: not used",
                 modality.name()
             );
-            findings.warn("UNUSED_FILE", &file, None, message);
+            findings.warn(Code::UnusedFile, &file, None, message);
             continue;
         };
-        match told(maker, known) {
-            Ok(told) => *known = told,
+        match card_of(maker, known) {
+            Ok(card) => *known = card,
             Err(message) => {
                 let row = Some(format!("[{}]", modality.name()));
-                findings.error("FEATURE_CARD", &file, row, message);
+                findings.add(Code::FeatureCard, &file, row, message);
             }
         }
     }
@@ -116,7 +116,7 @@ fn made(draft: &Draft, modality: Modality) -> Option<FeatureCard> {
 }
 
 /// The card a user describes, of features that nobody else described.
-fn told(maker: Maker, known: &FeatureCard) -> Result<FeatureCard, String> {
+fn card_of(maker: Maker, known: &FeatureCard) -> Result<FeatureCard, String> {
     if known.tool == crate::mel::TOOL {
         return Err(
             "these features are computed from wave files, expected no description".to_owned(),

@@ -1,7 +1,7 @@
 //! What is there, what is wrong, what is missing: every finding of a data folder.
 
 use crate::{
-    CorpusError, CorpusKind, Finding, Split, Utterance, adapters,
+    Code, CorpusError, CorpusKind, Finding, Split, Utterance, adapters,
     draft::{Draft, Modality, Row},
     feature::Feature,
     finding::{Findings, Severity},
@@ -30,7 +30,7 @@ pub fn doctor(dir: &Path) -> Result<Vec<Finding>, CorpusError> {
             let message = format!(
                 "expected at least one folder mosi, mosei, meld or iemocap, or one with a table utterances.csv, found {found}"
             );
-            findings.error("NO_CORPUS", ".", None, message);
+            findings.add(Code::NoCorpus, ".", None, message);
         }
         Err(error) => return Err(error),
     }
@@ -49,7 +49,7 @@ fn examine_corpus(opened: Opened, synthetic: bool) -> Vec<Finding> {
             compare_speakers(&draft, &mut findings);
             examine_features(&draft, &mut findings);
         }
-        Err(error) => findings.error("UNREADABLE", &folder.name, None, error.to_string()),
+        Err(error) => findings.add(Code::Unreadable, &folder.name, None, error.to_string()),
     }
     findings.into_list()
 }
@@ -57,43 +57,43 @@ fn examine_corpus(opened: Opened, synthetic: bool) -> Vec<Finding> {
 /// How many utterances each split has, and how many of them the four-way view of IEMOCAP keeps.
 fn count(draft: &Draft, findings: &mut Findings) {
     let counts = |wanted: &dyn Fn(&Utterance) -> bool| {
-        let of = |split| {
+        let count = |split| {
             let rows = draft.rows.iter().map(|row| &row.utterance);
             rows.filter(|u| u.split == split && wanted(u))
                 .count()
                 .to_string()
         };
-        Split::ALL.map(of).join("/")
+        Split::ALL.map(count).join("/")
     };
     let message = format!("{} train/dev/test utterances", counts(&|_| true));
-    findings.info("FOUND", &draft.name, None, message);
+    findings.add(Code::Found, &draft.name, None, message);
     if draft.kind == CorpusKind::Iemocap && !draft.rows.is_empty() {
         let message = format!(
             "with a six-way emotion {}, in the four-way view {}",
             counts(&|u| u.emotion.is_some()),
             counts(&|u| u.four_way().is_some())
         );
-        findings.info("FOUND", &draft.name, None, message);
+        findings.add(Code::Found, &draft.name, None, message);
     }
 }
 
 /// Speakers of the test split who also speak in train. In IEMOCAP, whose test split is a session of its own, that is a leak.
 fn compare_speakers(draft: &Draft, findings: &mut Findings) {
-    let of = |split: Split| -> BTreeSet<&str> {
+    let speakers = |split: Split| -> BTreeSet<&str> {
         let rows = draft.rows.iter().filter(|row| row.utterance.split == split);
         rows.filter_map(|row| row.utterance.speaker.as_deref())
             .collect()
     };
-    let (train, test) = (of(Split::Train), of(Split::Test));
+    let (train, test) = (speakers(Split::Train), speakers(Split::Test));
     let severity = match draft.kind {
         CorpusKind::Iemocap => Severity::Warning,
         _ => Severity::Info,
     };
     for speaker in train.intersection(&test) {
         let message = "speaks in train and in test";
-        findings.add(
+        findings.add_as(
             severity,
-            "SPEAKER_OVERLAP",
+            Code::SpeakerOverlap,
             &draft.name,
             Some((*speaker).to_owned()),
             message,
@@ -110,7 +110,7 @@ fn examine_features(draft: &Draft, findings: &mut Findings) {
             // what cannot be read must not hide the others
             for row in rows.chunks(1) {
                 if let Err(error) = examine_rows(row, draft, findings) {
-                    findings.error("UNREADABLE", name, None, error.to_string());
+                    findings.add(Code::Unreadable, name, None, error.to_string());
                 }
             }
         }
@@ -123,7 +123,7 @@ fn examine_features(draft: &Draft, findings: &mut Findings) {
                         "{} holds values behind its declared length: they are not used",
                         modality.name()
                     );
-                    findings.warn("RESIDUE", name, id, message);
+                    findings.add(Code::Residue, name, id, message);
                 }
             }
         }
@@ -132,7 +132,7 @@ fn examine_features(draft: &Draft, findings: &mut Findings) {
 
 fn examine_rows(rows: &[&Row], draft: &Draft, findings: &mut Findings) -> Result<(), CorpusError> {
     let (utterances, non_finite) = store::load(rows)?;
-    store::tell(rows, &non_finite, draft, findings);
+    store::report_non_finite(rows, &non_finite, draft, findings);
     for u in &utterances {
         examine(u, &draft.name, findings);
     }
@@ -147,8 +147,8 @@ fn examine(utterance: &Utterance, name: &str, findings: &mut Findings) {
         let Some(sequence) = sequence else { continue };
         let id = || Some(utterance.utterance_id.clone());
         if sequence.values.iter().all(|&x| x == 0.0) {
-            findings.warn(
-                "ZERO_STREAM",
+            findings.add(
+                Code::ZeroStream,
                 name,
                 id(),
                 format!("{} is all zeros", modality.name()),
@@ -160,8 +160,8 @@ fn examine(utterance: &Utterance, name: &str, findings: &mut Findings) {
             && !rest.is_empty()
             && rest.iter().all(|step| step == first)
         {
-            findings.info(
-                "CONSTANT_STREAM",
+            findings.add(
+                Code::ConstantStream,
                 name,
                 id(),
                 format!("{} never changes", modality.name()),

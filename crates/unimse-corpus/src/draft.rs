@@ -1,6 +1,8 @@
 //! A corpus as an adapter leaves it: labels read, features still in their files.
 
-use crate::{CorpusKind, Finding, SourceFile, Utterance, feature::Feature, finding::Findings};
+use crate::{
+    Code, CorpusKind, Finding, SourceFile, Utterance, feature::Feature, finding::Findings,
+};
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
@@ -146,10 +148,10 @@ impl Draft {
                 let message = format!(
                     "utterance {id}: expected once, found in {other_file}, {other_row} too"
                 );
-                findings.error("DUPLICATE_ID", file, place(), message);
+                findings.error(Code::DuplicateId, file, place(), message);
             }
             if row.utterance.text.trim().is_empty() {
-                findings.warn("EMPTY_TEXT", file, place(), "utterance without text");
+                findings.add(Code::EmptyText, file, place(), "utterance without text");
             }
         }
         self.check_dialogues(findings);
@@ -163,14 +165,20 @@ impl Draft {
 
     fn check_dialogues(&self, findings: &mut Findings) {
         let mut splits: BTreeMap<&str, Split> = BTreeMap::new();
-        let mut told = "";
+        let mut reported = "";
         for row in &self.rows {
             let u = &row.utterance;
-            if *splits.entry(&u.dialogue_id).or_insert(u.split) != u.split && told != u.dialogue_id
+            if *splits.entry(&u.dialogue_id).or_insert(u.split) != u.split
+                && reported != u.dialogue_id
             {
-                told = &u.dialogue_id;
+                reported = &u.dialogue_id;
                 let message = "video or dialogue in more than one split";
-                findings.warn("SPLIT_OVERLAP", &self.name, Some(told.to_owned()), message);
+                findings.add(
+                    Code::SplitOverlap,
+                    &self.name,
+                    Some(reported.to_owned()),
+                    message,
+                );
             }
         }
     }
@@ -179,8 +187,8 @@ impl Draft {
         let (name, word) = (&self.name, modality.name());
         let Some(dim) = self.dim(modality) else {
             if !self.rows.is_empty() {
-                findings.info(
-                    "NO_MODALITY",
+                findings.add(
+                    Code::NoModality,
                     name,
                     None,
                     format!("no utterance has {word}"),
@@ -198,8 +206,8 @@ impl Draft {
                     dim.max(1),
                     feature.dim
                 );
-                findings.error(
-                    "DIMENSION",
+                findings.add(
+                    Code::Dimension,
                     name,
                     Some(row.utterance.utterance_id.clone()),
                     message,
@@ -216,7 +224,7 @@ impl Draft {
                     "{word} is absent in {missing} of {} {split} utterances",
                     of_split().count()
                 );
-                findings.info("MISSING_MODALITY", name, None, message);
+                findings.add(Code::MissingModality, name, None, message);
             }
         }
     }
@@ -239,7 +247,7 @@ impl Draft {
                 line(expected),
                 line(found)
             );
-            findings.warn("COUNTS", &self.name, None, message);
+            findings.add(Code::Counts, &self.name, None, message);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The files of one corpus folder, and its CSV tables with lines and columns by name.
 
-use crate::{CorpusError, finding::Findings, walk};
+use crate::{Code, CorpusError, finding::Findings, walk};
 use std::{
     io::Read,
     path::{Path, PathBuf},
@@ -88,7 +88,12 @@ pub(crate) fn read_text(
             .unwrap_or(text),
         Err(error) => {
             let (text, _, _) = encoding_rs::WINDOWS_1252.decode(error.as_bytes());
-            findings.info("ENCODING", file, None, "not UTF-8: read as Windows-1252");
+            findings.add(
+                Code::Encoding,
+                file,
+                None,
+                "not UTF-8: read as Windows-1252",
+            );
             text.into_owned()
         }
     })
@@ -141,12 +146,12 @@ impl Table {
                             table.header.len(),
                             record.len()
                         );
-                        findings.error("CSV_FIELDS", &table.file, at(line), message);
+                        findings.add(Code::CsvFields, &table.file, at(line), message);
                     }
                 }
                 Err(error) => {
                     let line = error.position().map(|p| line_of(p, text.as_bytes()));
-                    findings.error("CSV", &table.file, line.and_then(at), error.to_string());
+                    findings.add(Code::Csv, &table.file, line.and_then(at), error.to_string());
                 }
             }
         }
@@ -196,7 +201,7 @@ impl Table {
         let named: Vec<&str> = named.map(String::as_str).collect();
         if named.len() > 1 {
             let message = format!("column {name}: expected once, found {}", named.join(", "));
-            findings.error("DUPLICATE_COLUMN", &self.file, None, message);
+            findings.add(Code::DuplicateColumn, &self.file, None, message);
         }
         named.len() <= 1
     }
@@ -232,7 +237,7 @@ impl Table {
                 "empty file: expected a header with columns {}, found no line",
                 in_words(&columns)
             );
-            findings.error("EMPTY_CSV", &self.file, None, message);
+            findings.add(Code::EmptyCsv, &self.file, None, message);
             return None;
         }
         for (place, names) in places.iter_mut().zip(columns) {
@@ -245,13 +250,13 @@ impl Table {
                     "missing column: expected {expected}, found {}",
                     self.header.join(", ")
                 );
-                findings.error("MISSING_COLUMN", &self.file, None, message);
+                findings.add(Code::MissingColumn, &self.file, None, message);
                 complete = false;
             }
         }
         if complete && self.rows.is_empty() {
-            findings.error(
-                "EMPTY_CSV",
+            findings.add(
+                Code::EmptyCsv,
                 &self.file,
                 None,
                 "expected rows below the header, found none",

@@ -1,7 +1,7 @@
 //! From a data folder to utterance tables.
 
 use crate::{
-    CorpusError, CorpusKind, Summary, adapters, demo, draft::refuse, finding::Findings,
+    Code, CorpusError, CorpusKind, Summary, adapters, demo, draft::refuse, finding::Findings,
     folder::Folder, staging::Staging, store, walk,
 };
 use std::{
@@ -38,7 +38,7 @@ pub fn ingest(
     }
     check_choices(features, &folders)?;
     let synthetic = is_synthetic(data)?;
-    let staging = Staging::of(out)?;
+    let staging = Staging::for_tables(out)?;
     let mut summaries = Vec::new();
     for opened in folders {
         let name = &opened.folder.name;
@@ -153,18 +153,18 @@ fn folder_names(
         }
         let known = CorpusKind::from_name(&shown).is_some();
         match look_at(&path) {
-            Err(error) => findings.error("NO_ACCESS", &shown, None, walk::refused(&error)),
+            Err(error) => findings.error(Code::NoAccess, &shown, None, walk::refused(&error)),
             Ok((_, Some(own))) => {
                 check_name(&shown, name.to_str().is_none() && own, findings);
                 names.insert(shown, own);
             }
             Ok((found, None)) if known => {
                 let message = format!("expected a folder, found {found}");
-                findings.error("NO_ACCESS", &shown, None, message);
+                findings.error(Code::NoAccess, &shown, None, message);
             }
             Ok((found, None)) if found != "a file" => {
                 let message = format!("found {found}: not opened");
-                findings.warn("NOT_A_FILE", &shown, None, message);
+                findings.warn(Code::NotAFile, &shown, None, message);
             }
             Ok(_) => {}
         }
@@ -193,12 +193,12 @@ fn look_at(path: &Path) -> io::Result<(&'static str, Option<bool>)> {
 fn check_name(name: &str, garbled: bool, findings: &mut Findings) {
     if garbled {
         let message = "expected a name in UTF-8, for its tables are called like it";
-        findings.error("FOLDER_NAME", name, None, message);
+        findings.error(Code::FolderName, name, None, message);
     }
     let lower = name.to_lowercase();
     if lower != name && CorpusKind::from_name(&lower).is_some() {
         let message = format!("expected {lower} in lower case: not read as that data set");
-        findings.warn("FOLDER_NAME", name, None, message);
+        findings.warn(Code::FolderName, name, None, message);
     }
 }
 

@@ -1,4 +1,4 @@
-//! One adapter a data set, one Arrow schema, Parquet tables, splits, context, statistics, doctor.
+//! One adapter a data set, one Arrow schema, Parquet tables, splits, context, doctor.
 //!
 //! This crate alone knows how MOSI, MOSEI, MELD and IEMOCAP lie on disk (`docs/datasets.md` describes the layouts).
 //! It joins by id, never by row order, and keeps a missing modality null. It must not know models, metrics or the
@@ -6,8 +6,10 @@
 //!
 //! ```no_run
 //! use std::path::Path;
+//! use unimse_corpus::Split;
+//!
 //! unimse_corpus::ingest(Path::new("data"), Path::new("tables"), &[], &mut |line| eprintln!("{line}"))?;
-//! for corpus in unimse_corpus::read_tables(Path::new("tables"))? {
+//! for corpus in unimse_corpus::read(Path::new("tables"), &Split::ALL)? {
 //!     println!("{}: {} utterances", corpus.name, corpus.utterances.len());
 //! }
 //! # Ok::<(), unimse_corpus::CorpusError>(())
@@ -15,6 +17,7 @@
 
 mod adapters;
 mod cards;
+mod code;
 mod context;
 pub mod demo;
 mod doctor;
@@ -24,29 +27,31 @@ mod feature;
 mod finding;
 mod finite;
 mod folder;
+#[cfg(feature = "frame")]
+mod frame;
 mod ingest;
 pub mod mel;
 mod mel_cache;
-mod row_blocks;
 mod schema;
+pub mod splits;
 mod staging;
-#[cfg(feature = "statistics")]
-mod statistics;
 mod store;
 mod utterance;
 mod walk;
 
+pub use code::Code;
 pub use context::{Context, context, windows};
 pub use doctor::doctor;
 pub use error::CorpusError;
 pub use finding::{Finding, Severity};
 pub use finite::zero_non_finite;
+#[cfg(feature = "frame")]
+pub use frame::{FRAME_KEYS, frame, queries, steps, tables_in};
 pub use ingest::{data_entries, ingest};
-pub use row_blocks::RowBlocks;
+#[cfg(feature = "frame")]
+pub use polars;
 pub use schema::{Steps, StepsRef};
 pub use staging::abandon_ingest;
-#[cfg(feature = "statistics")]
-pub use statistics::statistics;
-pub use store::{Summary, open_table, read_tables};
+pub use store::{Summary, open_table, read};
 pub use unimse_labels::{Polarity, Split, Taxonomy};
 pub use utterance::{Corpus, CorpusKind, INTENSITIES, Sequence, SourceFile, Task, Utterance};

@@ -4,11 +4,12 @@ use crate::{CorpusKind, Polarity, Sequence, Split, Task, Utterance};
 use arrow::{
     array::{
         Array, ArrayRef, AsArray, DictionaryArray, FixedSizeListArray, Float32Array, Float64Array,
-        Int8Array, Int32Array, ListArray, RecordBatch, StringArray,
+        Int8Array, Int32Array, ListArray, PrimitiveArray, RecordBatch, StringArray,
     },
     buffer::{NullBuffer, OffsetBuffer},
     datatypes::{
-        DataType, Field, Float32Type, Float64Type, Int8Type, Int32Type, Schema, SchemaRef,
+        ArrowPrimitiveType, DataType, Field, Float32Type, Float64Type, Int8Type, Int32Type, Schema,
+        SchemaRef,
     },
     error::ArrowError,
 };
@@ -178,79 +179,106 @@ fn features<'a>(
 
 /// Rows of a batch that has the columns of [`schema`]; a message where a column is missing or of another type.
 pub(crate) fn from_batch(batch: &RecordBatch) -> Result<Vec<Utterance>, String> {
-    let column = |name: &str| {
-        batch
-            .column_by_name(name)
-            .ok_or_else(|| format!("missing column {name}"))
-    };
-    let wrong = |name: &'static str| move || format!("column {name} has an unexpected type");
-    macro_rules! strings {
-        ($name:literal) => {
-            column($name)?
-                .as_string_opt::<i32>()
-                .ok_or_else(wrong($name))?
+    let columns = Columns::view(batch)?;
+    (0..batch.num_rows())
+        .map(|row| columns.utterance(row))
+        .collect()
+}
+
+/// The columns of a batch by name.
+struct Columns<'a> {
+    corpus: &'a StringArray,
+    split: &'a StringArray,
+    id: &'a StringArray,
+    dialogue: &'a StringArray,
+    turn: &'a Int32Array,
+    speaker: &'a StringArray,
+    text: &'a StringArray,
+    start: &'a Float64Array,
+    end: &'a Float64Array,
+    score: &'a Float32Array,
+    polarity: Vec<Option<&'a str>>,
+    emotion: Vec<Option<&'a str>>,
+    emotion_raw: &'a StringArray,
+    audio: Steps<'a>,
+    video: Steps<'a>,
+    vad: &'a ArrayRef,
+    intensities: &'a ArrayRef,
+}
+
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a ArrayRef, String> {
+    let column = batch.column_by_name(name);
+    column.ok_or_else(|| format!("missing column {name}"))
+}
+
+fn unexpected(name: &str) -> impl Fn() -> String {
+    move || format!("column {name} has an unexpected type")
+}
+
+fn strings<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a StringArray, String> {
+    let strings = column(batch, name)?.as_string_opt::<i32>();
+    strings.ok_or_else(unexpected(name))
+}
+
+fn numbers<'a, T: ArrowPrimitiveType>(
+    batch: &'a RecordBatch,
+    name: &str,
+) -> Result<&'a PrimitiveArray<T>, String> {
+    let numbers = column(batch, name)?.as_primitive_opt::<T>();
+    numbers.ok_or_else(unexpected(name))
+}
+
+impl<'a> Columns<'a> {
+    fn view(batch: &'a RecordBatch) -> Result<Self, String> {
+        let steps = |name: &str| {
+            Steps::view(column(batch, name)?).map_err(|message| format!("column {name}: {message}"))
         };
-    }
-    macro_rules! numbers {
-        ($name:literal, $type:ty) => {
-            column($name)?
-                .as_primitive_opt::<$type>()
-                .ok_or_else(wrong($name))?
-        };
-    }
-    let (corpus, split, id) = (
-        strings!("corpus"),
-        strings!("split"),
-        strings!("utterance_id"),
-    );
-    let (dialogue, speaker, text) = (
-        strings!("dialogue_id"),
-        strings!("speaker"),
-        strings!("text"),
-    );
-    let (turn, score) = (numbers!("turn", Int32Type), numbers!("score", Float32Type));
-    let (start, end) = (
-        numbers!("start_s", Float64Type),
-        numbers!("end_s", Float64Type),
-    );
-    let (polarity, emotion) = (names(column("polarity")?)?, names(column("emotion")?)?);
-    let emotion_raw = strings!("emotion_raw");
-    let steps = |name: &'static str| {
-        Steps::of(column(name)?).map_err(|message| format!("column {name}: {message}"))
-    };
-    let (audio, video) = (steps("audio")?, steps("video")?);
-    let (vad, intensities) = (column("vad")?, column("intensities")?);
-    let maybe =
-        |array: &StringArray, i: usize| array.is_valid(i).then(|| array.value(i).to_owned());
-    let float = |array: &Float64Array, i: usize| array.is_valid(i).then(|| array.value(i));
-    let rows = polarity.into_iter().zip(emotion).enumerate();
-    rows.map(|(i, (polarity, emotion))| {
-        Ok(Utterance {
-            corpus: corpus.value(i).to_owned(),
-            split: split.value(i).parse::<Split>().map_err(|e| e.to_string())?,
-            utterance_id: id.value(i).to_owned(),
-            dialogue_id: dialogue.value(i).to_owned(),
-            turn: turn.value(i),
-            speaker: maybe(speaker, i),
-            text: text.value(i).to_owned(),
-            start_s: float(start, i),
-            end_s: float(end, i),
-            score: score.is_valid(i).then(|| score.value(i)),
-            polarity: polarity
-                .map(|name| {
-                    name.parse()
-                        .map_err(|e: unimse_labels::UnknownName| e.to_string())
-                })
-                .transpose()?,
-            emotion: emotion.map(str::to_owned),
-            emotion_raw: maybe(emotion_raw, i),
-            audio: audio.get(i).map(StepsRef::to_sequence),
-            video: video.get(i).map(StepsRef::to_sequence),
-            vad: ratings_at(vad, i)?,
-            intensities: ratings_at(intensities, i)?,
+        Ok(Self {
+            corpus: strings(batch, "corpus")?,
+            split: strings(batch, "split")?,
+            id: strings(batch, "utterance_id")?,
+            dialogue: strings(batch, "dialogue_id")?,
+            turn: numbers::<Int32Type>(batch, "turn")?,
+            speaker: strings(batch, "speaker")?,
+            text: strings(batch, "text")?,
+            start: numbers::<Float64Type>(batch, "start_s")?,
+            end: numbers::<Float64Type>(batch, "end_s")?,
+            score: numbers::<Float32Type>(batch, "score")?,
+            polarity: names(column(batch, "polarity")?)?,
+            emotion: names(column(batch, "emotion")?)?,
+            emotion_raw: strings(batch, "emotion_raw")?,
+            audio: steps("audio")?,
+            video: steps("video")?,
+            vad: column(batch, "vad")?,
+            intensities: column(batch, "intensities")?,
         })
-    })
-    .collect()
+    }
+
+    fn utterance(&self, row: usize) -> Result<Utterance, String> {
+        let text = |array: &StringArray| array.value(row).to_owned();
+        let maybe = |array: &StringArray| array.is_valid(row).then(|| text(array));
+        let seconds = |array: &Float64Array| array.is_valid(row).then(|| array.value(row));
+        let polarity = self.polarity[row].map(str::parse::<Polarity>).transpose();
+        Ok(Utterance {
+            corpus: text(self.corpus),
+            split: (self.split.value(row).parse::<Split>()).map_err(|e| e.to_string())?,
+            utterance_id: text(self.id),
+            dialogue_id: text(self.dialogue),
+            turn: self.turn.value(row),
+            speaker: maybe(self.speaker),
+            text: text(self.text),
+            start_s: seconds(self.start),
+            end_s: seconds(self.end),
+            score: (self.score.is_valid(row)).then(|| self.score.value(row)),
+            polarity: polarity.map_err(|e| e.to_string())?,
+            emotion: self.emotion[row].map(str::to_owned),
+            emotion_raw: maybe(self.emotion_raw),
+            audio: self.audio.get(row).map(StepsRef::to_sequence),
+            video: self.video.get(row).map(StepsRef::to_sequence),
+            vad: ratings_at(self.vad, row)?,
+            intensities: ratings_at(self.intensities, row)?,
+        })
+    }
 }
 
 fn names(column: &ArrayRef) -> Result<Vec<Option<&str>>, String> {
@@ -296,7 +324,7 @@ impl<'a> Steps<'a> {
     ///
     /// # Errors
     /// What was expected, where the column is no list of fixed-size lists of `f32`.
-    pub fn of(column: &'a ArrayRef) -> Result<Self, String> {
+    pub fn view(column: &'a ArrayRef) -> Result<Self, String> {
         let list = column
             .as_list_opt::<i32>()
             .ok_or("expected a list of steps")?;

@@ -49,7 +49,7 @@ pub(crate) struct Staging {
 impl Staging {
     /// For the tables of `out`: inside it where it exists, for it may be a mount point, or lie where nothing else can be written; else
     /// beside it.
-    pub(crate) fn of(out: &Path) -> Result<Self, CorpusError> {
+    pub(crate) fn for_tables(out: &Path) -> Result<Self, CorpusError> {
         let beside = out.parent().map(|parent| match parent.as_os_str() {
             name if name.is_empty() => Path::new("."),
             _ => parent,
@@ -169,9 +169,9 @@ mod tests {
         fs::write(&file, "").unwrap();
 
         let out = parent.path().join("out");
-        let first = Staging::of(&out).unwrap();
+        let first = Staging::for_tables(&out).unwrap();
         age(first.path());
-        let second = Staging::of(&out).unwrap();
+        let second = Staging::for_tables(&out).unwrap();
         assert!(!dead.exists());
         assert!(other.exists() && file.exists() && fresh.exists());
         assert!(first.path().exists() && second.path().exists());
@@ -188,13 +188,13 @@ mod tests {
     fn what_exists_is_written_inside_and_what_does_not_appears_as_a_whole() {
         let parent = tempfile::tempdir().unwrap();
         let out = parent.path().join("deep/out");
-        let beside = Staging::of(&out).unwrap();
+        let beside = Staging::for_tables(&out).unwrap();
         assert_eq!(beside.path().parent(), out.parent());
         fs::write(beside.path().join("mosi-dev.parquet"), "new").unwrap();
         beside
             .publish(&out, &["mosi-dev.parquet".to_owned()])
             .unwrap();
-        let inside = Staging::of(&out).unwrap();
+        let inside = Staging::for_tables(&out).unwrap();
         assert_eq!(inside.path().parent(), Some(out.as_path()));
         fs::write(inside.path().join("mosi-train.parquet"), "new").unwrap();
         inside

@@ -1,5 +1,6 @@
 //! The one row type every data set becomes, and the corpus that holds the rows.
 
+use crate::Code;
 use serde::{Deserialize, Serialize};
 use unimse_labels::{
     BasicEmotion, CustomTaxonomy, IemocapEmotion, MeldEmotion, Polarity, Sample, Split, Taxonomy,
@@ -265,6 +266,12 @@ impl Corpus {
     #[must_use]
     pub fn task(&self) -> Task {
         self.kind.task()
+    }
+
+    /// The notes of one kind of finding.
+    pub fn notes_of_kind(&self, code: Code) -> impl Iterator<Item = &str> {
+        let notes = self.notes.iter().map(String::as_str);
+        notes.filter(move |note| Code::in_note(note) == Some(code))
     }
 
     /// Indices of the utterances of one split, in order.

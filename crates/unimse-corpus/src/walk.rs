@@ -1,7 +1,10 @@
 //! What lies in a corpus folder: regular files. Everything that is passed over is told: nothing that is not a regular file is opened, links
 //! are followed but not in circles, and what the system refuses is an error.
 
-use crate::finding::{Findings, Severity};
+use crate::{
+    Code,
+    finding::{Findings, Severity},
+};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -58,7 +61,7 @@ impl Walk<'_> {
             && self.chain.iter().any(|outer| outer.starts_with(place))
         {
             let message = "a link to a folder that holds it: not followed";
-            self.tell(Severity::Warning, "LINK_LOOP", folder, message);
+            self.add(Severity::Warning, Code::LinkLoop, folder, message);
             return;
         }
         let entries = place.and_then(|place| {
@@ -75,7 +78,7 @@ impl Walk<'_> {
                 }
                 self.chain.pop();
             }
-            Err(error) => self.tell(Severity::Error, "NO_ACCESS", folder, &refused(&error)),
+            Err(error) => self.add(Severity::Error, Code::NoAccess, folder, &refused(&error)),
         }
     }
 
@@ -83,7 +86,7 @@ impl Walk<'_> {
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) => {
-                self.tell(severity(&path), "NO_ACCESS", &path, &refused(&error));
+                self.add(severity(&path), Code::NoAccess, &path, &refused(&error));
                 return;
             }
         };
@@ -94,18 +97,18 @@ impl Walk<'_> {
                 "expected a regular file, found {}: not opened",
                 kind_of_file(&metadata)
             );
-            self.tell(severity(&path), "NOT_A_FILE", &path, &message);
+            self.add(severity(&path), Code::NotAFile, &path, &message);
         } else if depth == 0 {
             let message = format!("more than {DEPTH} folders below the corpus: not searched");
-            self.tell(Severity::Warning, "TOO_DEEP", &path, &message);
+            self.add(Severity::Warning, Code::TooDeep, &path, &message);
         } else {
             self.folder(&path, depth - 1);
         }
     }
 
-    fn tell(&mut self, severity: Severity, code: &'static str, path: &Path, message: &str) {
+    fn add(&mut self, severity: Severity, code: Code, path: &Path, message: &str) {
         let name = (self.relative)(path);
-        self.findings.add(severity, code, &name, None, message);
+        self.findings.add_as(severity, code, &name, None, message);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Feature cards from ingest to the tables: what is computed, what a sequence names, what a user says, and what is wrong with that.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{fs, path::Path};
-use unimse_corpus::{Corpus, Severity, doctor, ingest, read_tables};
+use std::{fs, path::Path, sync::Arc};
+use unimse_corpus::{Corpus, Severity, Split, doctor, ingest, read};
 use unimse_run::FeatureCard;
 
 /// A data folder that a test fills.
@@ -54,11 +54,11 @@ impl Data {
         writer.finalize().unwrap();
     }
 
-    fn ingest(&self) -> Result<Corpus, String> {
+    fn ingest(&self) -> Result<Arc<Corpus>, String> {
         let out = self.0.path().join("out");
         ingest(&self.0.path().join("data"), &out, &[], &mut |_| {})
             .map_err(|error| error.to_string())?;
-        Ok(read_tables(&out).unwrap().remove(0))
+        Ok(read(&out, &Split::ALL).unwrap().remove(0))
     }
 }
 
@@ -160,7 +160,7 @@ fn a_table_that_is_there_but_cannot_be_read_is_an_error() {
     let table = out.join("mine-train.parquet");
     fs::rename(&table, out.join("elsewhere")).unwrap();
     std::os::unix::fs::symlink(Path::new("nowhere"), &table).unwrap();
-    let error = read_tables(&out).unwrap_err().to_string();
+    let error = read(&out, &Split::ALL).unwrap_err().to_string();
     assert!(error.contains("mine-train.parquet"), "{error}");
 }
 
@@ -172,7 +172,7 @@ fn tables_of_one_corpus_have_the_same_features() {
     other.ingest().unwrap();
     let table = |data: &Data| data.0.path().join("out/mine-test.parquet");
     fs::copy(table(&other), table(&data)).unwrap();
-    let error = read_tables(&data.0.path().join("out"))
+    let error = read(&data.0.path().join("out"), &Split::ALL)
         .unwrap_err()
         .to_string();
     assert!(

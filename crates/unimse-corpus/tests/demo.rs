@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use unimse_corpus::{
-    CorpusKind, Finding, Polarity, Severity, Split, Task, demo, doctor, ingest, read_tables,
+    Code, CorpusKind, Finding, Polarity, Severity, Split, Task, demo, doctor, ingest, read,
 };
 
 struct Demo {
@@ -76,7 +76,7 @@ impl Demo {
 fn tables_hold_what_the_layouts_hold() {
     let demo = Demo::new();
     demo.ingest().unwrap();
-    let corpora = read_tables(&demo.out()).unwrap();
+    let corpora = read(&demo.out(), &Split::ALL).unwrap();
     assert_eq!(
         corpora.iter().map(|c| c.kind).collect::<Vec<_>>(),
         CorpusKind::KNOWN
@@ -315,7 +315,7 @@ fn a_folder_without_a_corpus_says_what_was_looked_for() {
         .into_iter()
         .map(|f| f.code)
         .collect();
-    assert_eq!(codes, ["NO_CORPUS"]);
+    assert_eq!(codes, [Code::NoCorpus]);
 }
 
 #[test]
@@ -340,7 +340,7 @@ fn the_doctor_tells_everything_at_once() {
         .filter(|f| f.severity == Severity::Error)
         .map(|f| f.code)
         .collect();
-    for code in ["MISSING_COLUMN", "EMPTY_CSV", "UNREADABLE"] {
+    for code in [Code::MissingColumn, Code::EmptyCsv, Code::Unreadable] {
         assert!(codes.contains(&code), "{findings:?}");
     }
 }
@@ -406,7 +406,7 @@ fn windows_1252_is_read_and_reported() {
     bytes[at] = 0x92; // a right single quotation mark
     fs::write(&file, bytes).unwrap();
     demo.ingest().unwrap();
-    let corpora = read_tables(&demo.out()).unwrap();
+    let corpora = read(&demo.out(), &Split::ALL).unwrap();
     let meld = corpora
         .iter()
         .find(|corpus| corpus.kind == CorpusKind::Meld)
@@ -422,14 +422,14 @@ fn a_file_that_is_no_table_is_an_error_that_names_it() {
     demo.ingest().unwrap();
     fs::write(demo.out().join("meld-dev.parquet"), b"PAR1 no PAR1").unwrap();
     assert!(
-        read_tables(&demo.out())
+        read(&demo.out(), &Split::ALL)
             .unwrap_err()
             .to_string()
             .contains("meld-dev.parquet")
     );
     let empty = tempfile::tempdir().unwrap();
     assert!(
-        read_tables(empty.path())
+        read(empty.path(), &Split::ALL)
             .unwrap_err()
             .to_string()
             .contains("no utterance table")

@@ -16,7 +16,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
-use unimse_corpus::{Severity, ingest, read_tables};
+use unimse_corpus::{Code, Severity, Split, ingest, read};
 
 const FEATURES: &str = "utterance_id,split,text,score,audio,video\n\
     a,train,x,1,a.wav,v/a.npy\nb,dev,x,1,,v/b.npy\nc,test,x,1,,\n";
@@ -27,20 +27,20 @@ fn a_corpus_folder_behind_a_broken_link_is_an_error() {
     let link = data.root().join("mosi");
     symlink(data.0.path().join("gone"), &link).unwrap();
     data.check_refused(
-        "NO_ACCESS",
+        Code::NoAccess,
         &["mosi: broken link: expected a file or folder behind it"],
     );
     fs::remove_file(&link).unwrap();
     symlink(&link, &link).unwrap();
-    data.check_refused("NO_ACCESS", &["mosi: cannot be read: "]);
+    data.check_refused(Code::NoAccess, &["mosi: cannot be read: "]);
     fs::remove_file(&link).unwrap();
     fs::write(&link, "").unwrap();
-    data.check_refused("NO_ACCESS", &["mosi: expected a folder, found a file"]);
+    data.check_refused(Code::NoAccess, &["mosi: expected a folder, found a file"]);
     fs::remove_file(&link).unwrap();
     // a table of one's own, and a file of a corpus
     let inside = data.root().join("reviews/a.npy");
     symlink(data.0.path().join("gone"), &inside).unwrap();
-    data.check_refused("NO_ACCESS", &["reviews/a.npy: broken link"]);
+    data.check_refused(Code::NoAccess, &["reviews/a.npy: broken link"]);
     fs::remove_file(&inside).unwrap();
     fs::create_dir(data.root().join("calls")).unwrap();
     symlink(
@@ -48,7 +48,7 @@ fn a_corpus_folder_behind_a_broken_link_is_an_error() {
         data.root().join("calls/utterances.csv"),
     )
     .unwrap();
-    data.check_refused("NO_ACCESS", &["calls/utterances.csv: broken link"]);
+    data.check_refused(Code::NoAccess, &["calls/utterances.csv: broken link"]);
 }
 
 #[test]
@@ -75,7 +75,10 @@ fn a_corpus_folder_without_permission_is_an_error() {
         if place != "meld" {
             let _ = fs::remove_dir_all(data.root().join("meld"));
         }
-        data.check_refused("NO_ACCESS", &[place, "cannot be read: Permission denied"]);
+        data.check_refused(
+            Code::NoAccess,
+            &[place, "cannot be read: Permission denied"],
+        );
         close(place, 0o700);
     }
     close("reviews/utterances.csv", 0);
@@ -83,7 +86,7 @@ fn a_corpus_folder_without_permission_is_an_error() {
         data.refused()
             .contains("reviews/utterances.csv: Permission denied")
     );
-    let found = data.found(Severity::Error, "UNREADABLE");
+    let found = data.found(Severity::Error, Code::Unreadable);
     assert!(
         found[0].contains("utterances.csv: Permission denied"),
         "{found:?}"
@@ -100,10 +103,10 @@ fn links_in_circles_come_to_an_end() {
         symlink(target, data.root().join("reviews").join(name)).unwrap();
     }
     let words = ["reviews/here", "reviews/above", "reviews/deep/round"];
-    data.check_told(Severity::Warning, "LINK_LOOP", &words);
+    data.check_told(Severity::Warning, Code::LinkLoop, &words);
     let deep = "reviews/1/2/3/4/5/6/7";
     fs::create_dir_all(data.root().join(deep)).unwrap();
-    data.check_told(Severity::Warning, "TOO_DEEP", &[deep]);
+    data.check_told(Severity::Warning, Code::TooDeep, &[deep]);
 }
 
 /// `task` comes to an end: before, it waited for somebody to write into a FIFO.
@@ -124,23 +127,23 @@ fn what_is_no_file_is_told_and_not_opened() {
     ends(|| {
         let data = Data::new(&[("reviews/utterances.csv", REVIEWS)]);
         fifo(&data.root().join("pipe"));
-        data.check_told(Severity::Warning, "NOT_A_FILE", &[]);
-        assert!(data.found(Severity::Warning, "NOT_A_FILE")[0].starts_with("pipe: found a FIFO"));
+        data.check_told(Severity::Warning, Code::NotAFile, &[]);
+        assert!(data.found(Severity::Warning, Code::NotAFile)[0].starts_with("pipe: found a FIFO"));
         fifo(&data.root().join("reviews/notes.md"));
         data.check_told(
             Severity::Warning,
-            "NOT_A_FILE",
+            Code::NotAFile,
             &["reviews/notes.md: expected a regular file, found a FIFO"],
         );
         fs::remove_dir_all(data.out()).unwrap();
         let _socket = UnixListener::bind(data.root().join("reviews/s.wav")).unwrap();
         data.check_refused(
-            "NOT_A_FILE",
+            Code::NotAFile,
             &["reviews/s.wav: expected a regular file, found a socket"],
         );
         fs::remove_file(data.root().join("reviews/s.wav")).unwrap();
         fifo(&data.root().join("calls/utterances.jsonl"));
-        data.check_refused("NOT_A_FILE", &["calls/utterances.jsonl", "found a FIFO"]);
+        data.check_refused(Code::NotAFile, &["calls/utterances.jsonl", "found a FIFO"]);
         fs::remove_dir_all(data.root().join("calls")).unwrap();
         // one that the table names, through a link, and a device
         let table = REVIEWS
@@ -153,7 +156,7 @@ fn what_is_no_file_is_told_and_not_opened() {
         );
         symlink("/dev/zero", data.0.path().join("zero.npy")).unwrap();
         data.check_refused(
-            "UNREADABLE",
+            Code::Unreadable,
             &["line 2: column audio: ../../zero.npy: expected a regular file, found a device"],
         );
         // a pickle of the search, and one that was chosen
@@ -163,7 +166,7 @@ fn what_is_no_file_is_told_and_not_opened() {
         )]);
         let pickle = data.root().join("mosi/features.pkl");
         fifo(&pickle);
-        data.check_refused("NOT_A_FILE", &["mosi/features.pkl"]);
+        data.check_refused(Code::NotAFile, &["mosi/features.pkl"]);
         fs::remove_file(&pickle).unwrap();
         let pickle = data.0.path().join("other.pkl");
         fifo(&pickle);
@@ -264,7 +267,7 @@ fn what_is_not_finite_is_read_as_0_counted_and_told_whatever_the_file() {
     assert!(audio.values.iter().all(|x| x.is_finite()));
     data.check_told(
         Severity::Warning,
-        "NON_FINITE",
+        Code::NonFinite,
         &[
             "calls, a (2 in calls/a.wav): audio values that are not finite: set to zero",
             "a (2 in calls/v/a.npy), b (2 in calls/v/b.npy): video values",
@@ -330,7 +333,7 @@ fn a_table_that_another_program_wrote_follows_the_same_rule() {
     data.npy("calls/v/b.npy", 2, &[1.0, 2.0]);
     data.ingest().unwrap();
     poison(&data.out().join("calls-train.parquet"));
-    let corpora = read_tables(&data.out()).unwrap();
+    let corpora = read(&data.out(), &Split::ALL).unwrap();
     assert_eq!(
         row(&corpora[0], "a").video.as_ref().unwrap().values,
         [0.0, 2.0]
@@ -345,7 +348,7 @@ fn a_table_that_another_program_wrote_follows_the_same_rule() {
     // a table behind a broken link is not a split without rows
     fs::remove_file(data.out().join("calls-dev.parquet")).unwrap();
     symlink("gone", data.out().join("calls-dev.parquet")).unwrap();
-    let error = read_tables(&data.out()).unwrap_err().to_string();
+    let error = read(&data.out(), &Split::ALL).unwrap_err().to_string();
     assert!(error.contains("calls-dev.parquet"), "{error}");
 }
 

@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 use unimse_corpus::{
-    Corpus, CorpusKind, Finding, Polarity, Severity, Split, Task, Taxonomy, Utterance, doctor,
-    ingest, read_tables,
+    Code, Corpus, CorpusKind, Finding, Polarity, Severity, Split, Task, Taxonomy, Utterance,
+    doctor, ingest, read,
 };
 use unimse_labels::BasicEmotion;
 
@@ -65,18 +65,18 @@ impl Data {
         writer.finalize().unwrap();
     }
 
-    fn ingest(&self) -> Result<Vec<Corpus>, String> {
+    fn ingest(&self) -> Result<Vec<Arc<Corpus>>, String> {
         let out = self.0.path().join("out");
         ingest(&self.0.path().join("data"), &out, &[], &mut |_| {})
             .map_err(|error| error.to_string())?;
-        Ok(read_tables(&out).unwrap())
+        Ok(read(&out, &Split::ALL).unwrap())
     }
 
     fn doctor(&self) -> Vec<Finding> {
         doctor(&self.0.path().join("data")).unwrap()
     }
 
-    fn codes(&self, severity: Severity) -> Vec<&'static str> {
+    fn codes(&self, severity: Severity) -> Vec<Code> {
         let mut codes: Vec<_> = (self.doctor().iter())
             .filter(|f| f.severity == severity)
             .map(|f| f.code)
@@ -136,7 +136,7 @@ fn sequences_are_cut_by_segments_in_order_of_start_and_scores_must_agree() {
     let mismatch = data
         .doctor()
         .into_iter()
-        .find(|f| f.code == "SEGMENT_MISMATCH")
+        .find(|f| f.code == Code::SegmentMismatch)
         .unwrap();
     assert_eq!(mismatch.rows, ["v2_1", "v2_2"]);
 }
@@ -156,14 +156,14 @@ fn ratings_that_are_no_numbers_are_null_and_told() {
     let corpora = data.ingest().unwrap();
     let rated = |u: &&Utterance| u.start_s.is_some() && u.intensities.is_none();
     assert_eq!(corpora[0].utterances.iter().filter(rated).count(), 1);
-    let told = |data: &Data| {
+    let message = |data: &Data| {
         let mut findings = data.doctor().into_iter();
         findings
-            .find(|f| f.code == "RATING_FORMAT")
+            .find(|f| f.code == Code::RatingFormat)
             .unwrap()
             .to_string()
     };
-    let told = told(&data);
+    let told = message(&data);
     assert!(
         told.starts_with("mosei/CMU_MOSEI_Labels.csd, video "),
         "{told}"
@@ -179,7 +179,10 @@ fn ratings_that_are_no_numbers_are_null_and_told() {
         [None, Some([1.0, 0.0, 0.0, 0.0, 0.0, 0.0]), None]
     );
     let findings = data.doctor();
-    let told = findings.iter().find(|f| f.code == "RATING_FORMAT").unwrap();
+    let told = findings
+        .iter()
+        .find(|f| f.code == Code::RatingFormat)
+        .unwrap();
     assert_eq!(
         (&told.file[..], &told.rows[..]),
         ("mosei/label.csv", &["line 2".to_owned()][..])
@@ -191,7 +194,7 @@ fn sequences_without_segments_are_not_used() {
     let data = Data::new(&[("mosei/label.csv", MOSEI)]);
     data.fixture("covarep.csd", "mosei/CMU_MOSEI_COVAREP.csd");
     assert_eq!(data.ingest().unwrap()[0].audio_dim, None);
-    assert!(data.codes(Severity::Warning).contains(&"NO_SEGMENTS"));
+    assert!(data.codes(Severity::Warning).contains(&Code::NoSegments));
     data.put("mosei/CMU_MOSEI_Labels.csd", b"\x89HDF\r\n\x1a\n cut");
     let error = data.ingest().unwrap_err();
     assert!(error.contains("mosei/CMU_MOSEI_Labels.csd"), "{error}");
@@ -261,7 +264,7 @@ fn broken_media_are_errors_but_for_the_two_known_ones() {
         row(&data.ingest().unwrap()[0], "dev_dia110_utt7").audio,
         None
     );
-    assert!(data.codes(Severity::Info).contains(&"KNOWN_BAD_MEDIA"));
+    assert!(data.codes(Severity::Info).contains(&Code::KnownBadMedia));
     data.put("meld/dev/dia110_utt8.wav", b"RIFF");
     let error = data.ingest().unwrap_err();
     assert!(error.contains("meld/dev/dia110_utt8.wav"), "{error}");
@@ -365,16 +368,17 @@ fn the_table_of_iemocap() {
     }
 }
 
+const REVIEWS: &str = "{\"utterance_id\": \"a\", \"split\": \"train\", \"text\": \"Great\", \"score\": 2.5, \"start_s\": 1, \"end_s\": 2.5}\n\n\
+        {\"utterance_id\": \"b\", \"split\": \"valid\", \"text\": \"Bad\", \"score\": -1, \"speaker\": null}\n";
+
 #[test]
 fn a_table_of_ones_own_joins_in_every_form() {
     let csv = "utterance_id,split,text,emotion,taxonomy,dialogue_id,audio\n\
         a,train,Great,joy,meld,d1,features/a.npy\nb,train,Oh,surprise,meld,d1,\nc,dev,Hm,,meld,d2,\nd,test,Bah,anger,meld,d3,\n";
-    let jsonl = "{\"utterance_id\": \"a\", \"split\": \"train\", \"text\": \"Great\", \"score\": 2.5, \"start_s\": 1, \"end_s\": 2.5}\n\n\
-        {\"utterance_id\": \"b\", \"split\": \"valid\", \"text\": \"Bad\", \"score\": -1, \"speaker\": null}\n";
     let data = Data::new(&[
         ("calls/utterances.csv", csv),
-        ("reviews/utterances.jsonl", jsonl),
-        ("mosi/utterances.jsonl", jsonl),
+        ("reviews/utterances.jsonl", REVIEWS),
+        ("mosi/utterances.jsonl", REVIEWS),
         ("notes/readme.txt", "left alone"),
     ]);
     data.npy("calls/features/a.npy", [3, 4]);
@@ -411,7 +415,11 @@ fn a_table_of_ones_own_joins_in_every_form() {
         (Some(2.5), Some(1.0), Some(2.5), Split::Train)
     );
     assert_eq!(row(&corpora[2], "b").split, Split::Dev);
+}
 
+#[test]
+fn a_wrong_line_of_a_table_of_ones_own_is_named() {
+    let data = Data::new(&[]);
     for (from, to, words) in [
         (
             "2.5,",
@@ -429,7 +437,7 @@ fn a_table_of_ones_own_joins_in_every_form() {
     ] {
         data.put(
             "reviews/utterances.jsonl",
-            jsonl.replace(from, to).as_bytes(),
+            REVIEWS.replace(from, to).as_bytes(),
         );
         let error = data.ingest().unwrap_err();
         assert!(
@@ -466,7 +474,7 @@ fn speakers_of_both_train_and_test_are_told() {
     let overlap = data
         .doctor()
         .into_iter()
-        .find(|f| f.code == "SPEAKER_OVERLAP")
+        .find(|f| f.code == Code::SpeakerOverlap)
         .unwrap();
     assert_eq!(overlap.rows, ["Rachel", "Ross"]);
     assert!(!overlap.advice().is_empty());

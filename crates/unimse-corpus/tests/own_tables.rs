@@ -13,7 +13,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use std::{fs::File, sync::Arc};
-use unimse_corpus::{CorpusKind, Polarity, Sequence, Severity, Task, Taxonomy};
+use unimse_corpus::{Code, CorpusKind, Polarity, Sequence, Severity, Task, Taxonomy};
 use unimse_labels::MeldEmotion;
 
 #[test]
@@ -26,32 +26,32 @@ fn an_emotion_and_a_score_in_one_row_are_both_gold() {
     let corpora = data.ingest().unwrap();
     let calls = &corpora[0];
     assert_eq!(calls.kind, CorpusKind::Own(Task::Emotion(Taxonomy::Meld)));
-    let told = |id: &str| {
+    let label = |id: &str| {
         let u = row(calls, id);
         (u.score, u.emotion.as_deref(), u.polarity)
     };
     assert_eq!(
-        told("a"),
+        label("a"),
         (Some(2.5), Some("joy"), Some(Polarity::Positive))
     );
     assert_eq!(
-        told("b"),
+        label("b"),
         (Some(-0.5), Some("surprise"), Some(Polarity::Negative))
     );
-    assert_eq!(told("d"), (Some(1.0), None, Some(Polarity::Positive)));
+    assert_eq!(label("d"), (Some(1.0), None, Some(Polarity::Positive)));
     let samples = calls.samples();
     assert_eq!(
         samples[0].intensity.zip(samples[0].meld),
         Some((2.5, MeldEmotion::Joy))
     );
     // the sign of the score wins over what joy implies
-    assert_eq!(told("c").2, Some(Polarity::Negative));
+    assert_eq!(label("c").2, Some(Polarity::Negative));
     data.check_told(
         Severity::Warning,
-        "EMOTION_SIGN",
+        Code::EmotionSign,
         &["calls/utterances.csv, line 4"],
     );
-    data.check_told(Severity::Info, "TWO_LABELS", &["gold intensities"]);
+    data.check_told(Severity::Info, Code::TwoLabels, &["gold intensities"]);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_sentiment_corpus_cannot_hold_an_emotion() {
         "utterance_id,split,text,score,emotion\na,train,Great,2.5,joy\n",
     )]);
     data.check_refused(
-        "TWO_LABELS",
+        Code::TwoLabels,
         &["mosi/utterances.csv", "score and emotion", "drop emotion"],
     );
 }
@@ -78,7 +78,7 @@ fn a_misspelt_key_is_an_error_where_what_was_meant_is_lacking() {
         &(line("score") + &line("scroe")),
     )]);
     data.check_refused(
-        "UNKNOWN_COLUMN",
+        Code::UnknownColumn,
         &[
             "reviews/utterances.jsonl, line 2",
             "column \"scroe\": not known, did you mean score?",
@@ -86,7 +86,7 @@ fn a_misspelt_key_is_an_error_where_what_was_meant_is_lacking() {
     );
     let table = "utterance_id,split,text,score,dialog_id\na,train,Great,2.5,d1\n";
     let data = Data::new(&[("reviews/utterances.csv", table)]);
-    data.check_refused("UNKNOWN_COLUMN", &["\"dialog_id\"", "dialogue_id"]);
+    data.check_refused(Code::UnknownColumn, &["\"dialog_id\"", "dialogue_id"]);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn further_columns_are_told() {
         .replace(",0\n", ",0,Ann\n");
     let data = Data::new(&[("reviews/utterances.csv", &table)]);
     let words = ["reviews/utterances.csv: column \"annotator\": not known, not used"];
-    data.check_told(Severity::Warning, "UNKNOWN_COLUMN", &words);
+    data.check_told(Severity::Warning, Code::UnknownColumn, &words);
 }
 
 #[test]
@@ -110,22 +110,22 @@ fn a_column_that_is_there_twice_is_an_error() {
     let table = table.replace(",-1\n", ",-1,1\n").replace(",0\n", ",0,1\n");
     let data = Data::new(&[("reviews/utterances.csv", &table)]);
     data.check_refused(
-        "DUPLICATE_COLUMN",
+        Code::DuplicateColumn,
         &["reviews/utterances.csv: column score: expected once, found score, Score"],
     );
     let object = "{\"utterance_id\": \"a\", \"split\": \"dev\", \"text\": \"x\", \"score\": 1, \"score\": 2}\n";
     let data = Data::new(&[("reviews/utterances.jsonl", object)]);
-    data.check_refused("DUPLICATE_COLUMN", &["line 1", "score: expected once"]);
+    data.check_refused(Code::DuplicateColumn, &["line 1", "score: expected once"]);
     let label = "video_id,clip_id,text,label,label,mode\nv,0,x,1,2,train\n";
     let data = Data::new(&[("mosi/label.csv", label)]);
-    data.check_refused("DUPLICATE_COLUMN", &["mosi/label.csv: column label"]);
+    data.check_refused(Code::DuplicateColumn, &["mosi/label.csv: column label"]);
 }
 
 #[test]
 fn a_row_without_a_split_is_an_error_and_a_split_without_a_row_is_told() {
     let data = Data::new(&[("reviews/utterances.csv", &REVIEWS.replace("b,dev", "b,"))]);
     data.check_refused(
-        "SPLIT",
+        Code::Split,
         &["line 3: column split: expected train, dev or test, found nothing"],
     );
     // empty lines are lines
@@ -133,11 +133,11 @@ fn a_row_without_a_split_is_an_error_and_a_split_without_a_row_is_told() {
         "reviews/utterances.csv",
         &REVIEWS.replace("b,dev", "\n\r\nb,"),
     )]);
-    data.check_refused("SPLIT", &["line 5: column split"]);
+    data.check_refused(Code::Split, &["line 5: column split"]);
     let object = "{\"utterance_id\": \"a\", \"text\": \"x\", \"score\": 1}\n{\"utterance_id\": \"b\", \"split\": \"dev\", \"text\": \"x\", \"score\": 1}\n";
     let data = Data::new(&[("reviews/utterances.jsonl", object)]);
     data.check_refused(
-        "SPLIT",
+        Code::Split,
         &["line 1: column split: expected train, dev or test, found nothing"],
     );
     let data = Data::new(&[(
@@ -146,7 +146,7 @@ fn a_row_without_a_split_is_an_error_and_a_split_without_a_row_is_told() {
     )]);
     data.check_told(
         Severity::Warning,
-        "MISSING_SPLIT",
+        Code::MissingSplit,
         &["reviews/utterances.csv: no row of split test"],
     );
 }
@@ -246,7 +246,7 @@ fn every_codec_of_parquet_is_read_and_its_rows_count_from_1() {
         };
         write(&batch(9.0));
         data.check_refused(
-            "LABEL_RANGE",
+            Code::LabelRange,
             &["reviews/utterances.parquet, row 2: column score: expected a score in [-3, 3], found \"9.0\""],
         );
         write(&batch(-1.0));

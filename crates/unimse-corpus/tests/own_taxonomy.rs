@@ -1,9 +1,10 @@
 //! A table of one's own with emotions of one's own, from `taxonomy.toml` to the samples that the unifier takes.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs;
+use std::{fs, sync::Arc};
 use unimse_corpus::{
-    Corpus, CorpusKind, Polarity, Severity, Task, Taxonomy, Utterance, doctor, ingest, read_tables,
+    Code, Corpus, CorpusKind, Polarity, Severity, Split, Task, Taxonomy, Utterance, doctor, ingest,
+    read,
 };
 use unimse_labels::{IemocapEmotion, MeldEmotion};
 
@@ -42,14 +43,14 @@ impl Data {
         data
     }
 
-    fn ingest(&self) -> Result<Corpus, String> {
+    fn ingest(&self) -> Result<Arc<Corpus>, String> {
         let out = self.0.path().join("out");
         ingest(&self.0.path().join("data"), &out, &[], &mut |_| {})
             .map_err(|error| error.to_string())?;
-        Ok(read_tables(&out).unwrap().swap_remove(0))
+        Ok(read(&out, &Split::ALL).unwrap().swap_remove(0))
     }
 
-    fn message(&self, severity: Severity, code: &str) -> String {
+    fn message(&self, severity: Severity, code: Code) -> String {
         let findings = doctor(&self.0.path().join("data")).unwrap();
         let known = |f: &&unimse_corpus::Finding| f.severity == severity && f.code == code;
         findings.iter().find(known).unwrap().to_string()
@@ -62,7 +63,7 @@ fn own_emotions_are_gold_in_the_taxonomies_they_have_a_counterpart_in() {
     let corpus = data.ingest().unwrap();
     let scored = Task::Emotion(Taxonomy::Meld); // two classes have a meld emotion, one an iemocap emotion
     assert_eq!(corpus.kind, CorpusKind::Own(scored));
-    let told = |u: &Utterance| (u.polarity, u.emotion.clone(), u.emotion_raw.clone());
+    let labels = |u: &Utterance| (u.polarity, u.emotion.clone(), u.emotion_raw.clone());
     let text = |word: &str| Some(word.to_owned());
     let expected = [
         (Some(Polarity::Positive), text("joy"), text("delighted")),
@@ -70,7 +71,7 @@ fn own_emotions_are_gold_in_the_taxonomies_they_have_a_counterpart_in() {
         (None, None, None),
         (Some(Polarity::Neutral), text("neutral"), text("calm")),
     ];
-    let found: Vec<_> = corpus.utterances.iter().map(told).collect();
+    let found: Vec<_> = corpus.utterances.iter().map(labels).collect();
     assert_eq!(found, expected);
 
     let samples = corpus.samples();
@@ -82,10 +83,10 @@ fn own_emotions_are_gold_in_the_taxonomies_they_have_a_counterpart_in() {
     let read: Vec<_> = corpus.sources.iter().map(|s| s.path.as_str()).collect();
     assert_eq!(read, ["chats/taxonomy.toml", "chats/utterances.csv"]);
     let other = Data::new(TABLE, &MOODS.replace("aliases", "  aliases")); // the same in other bytes
-    let sources = other.ingest().unwrap().sources;
+    let sources = other.ingest().unwrap().sources.clone();
     assert_ne!(sources[0].sha256, corpus.sources[0].sha256);
     assert_eq!(sources[1], corpus.sources[1]);
-    let message = data.message(Severity::Info, "OWN_TAXONOMY");
+    let message = data.message(Severity::Info, Code::OwnTaxonomy);
     assert!(
         message.contains("moods: 3 classes, 2 with a meld emotion, 1 with an iemocap emotion"),
         "{message}"
@@ -159,7 +160,7 @@ fn what_is_wrong_is_told_in_one_line_with_its_file() {
         MOODS,
     );
     assert!(unused.ingest().unwrap().taxonomy.is_none());
-    let message = unused.message(Severity::Warning, "UNUSED_FILE");
+    let message = unused.message(Severity::Warning, Code::UnusedFile);
     assert!(message.contains("chats/taxonomy.toml"), "{message}");
 }
 
@@ -169,7 +170,7 @@ fn a_description_that_nobody_names_may_be_anything() {
     let table = table.replace("boredom", "anger").replace("calm", "neutral");
     let data = Data::new(&table, "[tags]\nx = 1\n");
     assert_eq!(data.ingest().unwrap().taxonomy, None);
-    let message = data.message(Severity::Warning, "UNUSED_FILE");
+    let message = data.message(Severity::Warning, Code::UnusedFile);
     assert!(message.contains("taxonomy.toml"), "{message}");
 }
 

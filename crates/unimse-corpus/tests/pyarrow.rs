@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
-use unimse_corpus::{Corpus, demo, ingest, read_tables};
+use unimse_corpus::{Corpus, Split, demo, ingest, read};
 
 /// Prints one line an utterance, numbers as they are summed in f64, and writes a table of its own.
 const SCRIPT: &str = r#"
@@ -109,17 +109,13 @@ fn pyarrow_reads_what_we_write_and_the_other_way_round() {
         "{}",
         String::from_utf8_lossy(&python.stderr)
     );
-    let corpora = read_tables(&out).unwrap();
-    let of = |name: &str, split| {
+    let corpora = read(&out, &Split::ALL).unwrap();
+    let lines = |name: &str, split| {
         let corpus: &Corpus = corpora.iter().find(|c| c.name == name).unwrap();
         let rows = corpus.of_split(split).map(|i| line(&corpus.utterances[i]));
         rows.collect::<Vec<_>>()
     };
-    let expected = [
-        of("mosi", unimse_corpus::Split::Dev),
-        of("iemocap", unimse_corpus::Split::Test),
-    ]
-    .concat();
+    let expected = [of("mosi", Split::Dev), of("iemocap", Split::Test)].concat();
     let found = String::from_utf8(python.stdout).unwrap();
     assert_eq!(found.lines().collect::<Vec<_>>(), expected);
 
@@ -130,7 +126,7 @@ fn pyarrow_reads_what_we_write_and_the_other_way_round() {
         &mut |_| {},
     )
     .unwrap();
-    let calls = read_tables(&folder.path().join("out2"))
+    let calls = read(&folder.path().join("out2"), &Split::ALL)
         .unwrap()
         .swap_remove(0);
     let rows: Vec<_> = calls

@@ -59,7 +59,7 @@ fn column(batch: &RecordBatch, cell: &mut Cell<'_>, edit: Edit) -> ArrayRef {
     let DataType::FixedSizeList(item, dim) = step.data_type() else {
         panic!("steps have a fixed size");
     };
-    let steps = Steps::of(old).unwrap();
+    let steps = Steps::view(old).unwrap();
     let (mut values, mut lengths, mut valid) = (Vec::new(), Vec::new(), Vec::new());
     for row in 0..batch.num_rows() {
         cell.row = row;

@@ -6,8 +6,9 @@ mod tiny;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use unimse_corpus::{Corpus, CorpusKind, ingest, read_tables};
+use unimse_corpus::{Corpus, CorpusKind, ingest, read};
 use unimse_labels::{
     Donor, DonorProtocol, Field, Polarity, QueryProtocol, Sample, Source, Split, UnifyOptions,
     UniversalLabel, unify,
@@ -77,13 +78,13 @@ fn golden_unify_donors() {
     };
     let work = tempfile::tempdir().unwrap();
     ingest(&data, &work.path().join("corpus"), &[], &mut |_| {}).unwrap();
-    let corpora = read_tables(&work.path().join("corpus")).unwrap();
+    let corpora = read(&work.path().join("corpus"), &Split::ALL).unwrap();
     let texts: Vec<&str> = corpora
         .iter()
         .flat_map(|c| &c.utterances)
         .map(|u| u.text.as_str())
         .collect();
-    let samples: Vec<Sample> = corpora.iter().flat_map(Corpus::samples).collect();
+    let samples: Vec<Sample> = corpora.iter().flat_map(|c| c.samples()).collect();
     let embeddings = embed(&texts, &encoder, None, None).unwrap();
     let names = samples
         .iter()
@@ -161,7 +162,7 @@ fn golden_unify_donors() {
 }
 
 /// MOSI, MELD and IEMOCAP of the demo, without those in `without`.
-fn demo(folder: &Path, without: &[CorpusKind]) -> Vec<Corpus> {
+fn demo(folder: &Path, without: &[CorpusKind]) -> Vec<Arc<Corpus>> {
     unimse_corpus::demo::write(&folder.join("data")).unwrap();
     ingest(
         &folder.join("data"),
@@ -170,13 +171,13 @@ fn demo(folder: &Path, without: &[CorpusKind]) -> Vec<Corpus> {
         &mut |_| {},
     )
     .unwrap();
-    let mut corpora = read_tables(&folder.join("corpus")).unwrap();
+    let mut corpora = read(&folder.join("corpus"), &Split::ALL).unwrap();
     corpora.retain(|c| c.kind != CorpusKind::Mosei && !without.contains(&c.kind));
     corpora
 }
 
 /// Unit rows that depend on the text alone.
-fn rows(samples: usize, corpora: &[Corpus]) -> Vec<f32> {
+fn rows(samples: usize, corpora: &[Arc<Corpus>]) -> Vec<f32> {
     let texts = corpora.iter().flat_map(|c| &c.utterances).map(|u| &u.text);
     let row = |text: &String| {
         let mut row = [0.1_f32; 26];
@@ -191,8 +192,8 @@ fn rows(samples: usize, corpora: &[Corpus]) -> Vec<f32> {
     rows
 }
 
-fn label(corpora: &[Corpus]) -> (Vec<Sample>, Vec<Option<UniversalLabel>>) {
-    let samples: Vec<Sample> = corpora.iter().flat_map(Corpus::samples).collect();
+fn label(corpora: &[Arc<Corpus>]) -> (Vec<Sample>, Vec<Option<UniversalLabel>>) {
+    let samples: Vec<Sample> = corpora.iter().flat_map(|c| c.samples()).collect();
     let rows = rows(samples.len(), corpora);
     let labels = unify(&samples, &rows, 26, &UnifyOptions::default()).unwrap();
     (samples, labels)
@@ -219,7 +220,7 @@ fn source(label: &UniversalLabel, field: Field) -> (Source, Option<&Donor>) {
 }
 
 /// Checks every field of every row; how many there were of each source.
-fn check(corpora: &[Corpus], present: &[Field]) -> HashMap<(String, Field, Source), usize> {
+fn check(corpora: &[Arc<Corpus>], present: &[Field]) -> HashMap<(String, Field, Source), usize> {
     let (samples, labels) = label(corpora);
     let by_name: HashMap<_, _> = samples
         .iter()
@@ -333,7 +334,7 @@ fn rate(data: &Path, corpus: &Path) {
     }
     std::fs::write(&file, rated).unwrap();
     ingest(data, corpus, &[], &mut |_| {}).unwrap();
-    let corpora = read_tables(corpus).unwrap();
+    let corpora = read(corpus, &Split::ALL).unwrap();
     let mosei = corpora
         .iter()
         .find(|c| c.kind == CorpusKind::Mosei)
@@ -364,7 +365,7 @@ fn the_stage_writes_tables_and_a_summary_and_remembers_embeddings() {
     assert_eq!(read_summary(&at("clean")).unwrap().unwrap(), clean);
     assert!(clean.leak.is_none());
     let asked = |kind: &str| {
-        let corpora = read_tables(&at("corpus")).unwrap();
+        let corpora = read(&at("corpus"), &Split::ALL).unwrap();
         let corpus = corpora.into_iter().find(|c| c.name == kind).unwrap();
         corpus
             .utterances

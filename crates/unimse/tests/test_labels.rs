@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
-use unimse_corpus::{Utterance, read_tables};
+use unimse_corpus::{Utterance, read};
 use unimse_labels::{DonorProtocol, Split};
 use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
@@ -159,9 +159,9 @@ impl Trained {
 
     /// Rows of the utterance tables of all corpora that are in test, or that are not.
     fn utterances(&self, test: bool) -> Vec<Utterance> {
-        let corpora = read_tables(&self.paths.corpus).unwrap();
+        let corpora = read(&self.paths.corpus, &Split::ALL).unwrap();
         assert_eq!(corpora.len(), CORPORA.len());
-        let all = corpora.into_iter().flat_map(|c| c.utterances);
+        let all = corpora.into_iter().flat_map(|c| c.utterances.clone());
         all.filter(|u| (u.split == Split::Test) == test).collect()
     }
 

@@ -6,7 +6,7 @@
 
 use super::PICKLES;
 use crate::{
-    CorpusError, Split,
+    Code, Split,
     draft::{Draft, Modality},
     feature::Feature,
     finding::Findings,
@@ -30,7 +30,7 @@ pub(super) fn join(
     draft: &mut Draft,
     key: impl Fn(&crate::Utterance) -> String,
     findings: &mut Findings,
-) -> Result<(), CorpusError> {
+) {
     let paths: Vec<PathBuf> = if chosen.is_empty() {
         folder.with_extension(&PICKLES).map(PathBuf::from).collect()
     } else {
@@ -46,7 +46,7 @@ pub(super) fn join(
                     modality.name(),
                     folder.name
                 );
-                findings.error("AMBIGUOUS_FEATURES", &folder.name, None, message);
+                findings.add(Code::AmbiguousFeatures, &folder.name, None, message);
                 continue;
             }
             draft.add_source(&path, &name);
@@ -57,7 +57,12 @@ pub(super) fn join(
                     .or_else(|| features.remove(&(Some(u.split), u.utterance_id.clone())));
                 if found.is_none() {
                     let message = format!("no {} for this utterance", modality.name());
-                    findings.info("UNMATCHED_ID", &name, Some(u.utterance_id.clone()), message);
+                    findings.info(
+                        Code::UnmatchedId,
+                        &name,
+                        Some(u.utterance_id.clone()),
+                        message,
+                    );
                 }
                 *row.slot(modality) = found.filter(|feature| feature.steps > 0);
             }
@@ -66,7 +71,7 @@ pub(super) fn join(
                 keys.sort();
                 for key in keys {
                     findings.info(
-                        "UNMATCHED_ID",
+                        Code::UnmatchedId,
                         &name,
                         Some(format!("key {key}")),
                         "no such utterance: left out",
@@ -75,7 +80,6 @@ pub(super) fn join(
             }
         }
     }
-    Ok(())
 }
 
 /// The modality that a name tells of.
@@ -106,11 +110,11 @@ fn open(
             kind: kind @ PickleErrorKind::Global { .. },
             ..
         }) if by_name.is_none() && !chosen => {
-            findings.warn("UNUSED_FILE", name, None, kind.to_string());
+            findings.warn(Code::UnusedFile, name, None, kind.to_string());
             return Vec::new();
         }
         Err(error) => {
-            findings.error("UNREADABLE", name, None, error.detail());
+            findings.add(Code::Unreadable, name, None, error.detail());
             return Vec::new();
         }
     };
@@ -124,9 +128,9 @@ fn open(
         let message =
             "expected audio, video, visual or vision in the file's name or among its keys";
         if chosen {
-            findings.error("LAYOUT", name, None, message);
+            findings.add(Code::Layout, name, None, message);
         } else {
-            findings.warn("UNUSED_FILE", name, None, message);
+            findings.warn(Code::UnusedFile, name, None, message);
         }
     }
     (parts.into_iter())
@@ -142,8 +146,8 @@ fn read(pickle: &Arc<Pickle>, part: Item<'_>, name: &str, findings: &mut Finding
                 "expected a dict from utterance to array, found a {}",
                 dict.type_name()
             );
-            findings.error(
-                "LAYOUT",
+            findings.add(
+                Code::Layout,
                 name,
                 split.map(|split| format!("key {split}")),
                 message,
@@ -166,7 +170,7 @@ fn read(pickle: &Arc<Pickle>, part: Item<'_>, name: &str, findings: &mut Finding
                         |array| format!("shape {:?} of {}", array.shape(), array.dtype()),
                     );
                     let message = format!("expected an array [steps, dim] or [dim], found {found}");
-                    findings.error("FIELD", name, Some(format!("key {key}")), message);
+                    findings.add(Code::Field, name, Some(format!("key {key}")), message);
                 }
             }
         }

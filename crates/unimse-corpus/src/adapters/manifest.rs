@@ -1,7 +1,7 @@
 //! Which split an utterance is in, for data sets that do not say so themselves.
 
 use crate::{
-    CorpusError,
+    Code, CorpusError,
     draft::Draft,
     finding::Findings,
     folder::{Folder, Table, at},
@@ -57,8 +57,8 @@ pub(super) fn own(
         for (line, row) in &table.rows {
             match row[split].trim().to_lowercase().parse() {
                 Ok(value) => drop(splits.insert(row[id].trim().to_owned(), value)),
-                Err(error) => findings.error(
-                    "SPLIT",
+                Err(error) => findings.add(
+                    Code::Split,
                     &table.file,
                     at(*line),
                     format!("column split: {error}"),

@@ -5,7 +5,7 @@
 
 use super::dicts::modality_of;
 use crate::{
-    CorpusError, Split, Utterance,
+    Code, CorpusError, Split, Utterance,
     draft::{Draft, Modality},
     feature::Feature,
     finding::Findings,
@@ -29,15 +29,19 @@ pub(super) struct Naming {
     pub(super) known_bad: &'static [&'static str],
 }
 
+impl Naming {
+    fn is_broken(&self, utterance: &Utterance) -> bool {
+        (self.known_bad).contains(&utterance.utterance_id.as_str())
+    }
+}
+
+/// What is said of media that are broken in the release itself.
+const BROKEN: &str = "broken in the release: absent here";
+
 type Files = HashMap<(Option<Split>, String), PathBuf>;
 
 /// Gives every utterance that lacks a modality the features of its file.
-pub(super) fn join(
-    folder: &Folder,
-    draft: &mut Draft,
-    naming: &Naming,
-    findings: &mut Findings,
-) -> Result<(), CorpusError> {
+pub(super) fn join(folder: &Folder, draft: &mut Draft, naming: &Naming, findings: &mut Findings) {
     for (modality, ending) in [
         (Modality::Audio, "npy"),
         (Modality::Video, "npy"),
@@ -48,10 +52,9 @@ pub(super) fn join(
         }
         let files = collect(folder, modality, ending, naming, findings);
         if !files.is_empty() {
-            give(folder, draft, modality, files, naming, findings)?;
+            assign(folder, draft, modality, files, naming, findings);
         }
     }
-    Ok(())
 }
 
 fn collect(
@@ -72,14 +75,14 @@ fn collect(
             if modality_of(&name).is_none() && modality == Modality::Audio {
                 let message =
                     "expected audio, video, visual or vision in the path, found none: left out";
-                findings.warn("UNUSED_FILE", &name, None, message);
+                findings.warn(Code::UnusedFile, &name, None, message);
             }
             continue;
         }
         let split = split_of(path.strip_prefix(folder.root()).unwrap_or(path));
         if naming.by_split && split.is_none() {
             let message = "expected train, dev or test in the path, found none: left out";
-            findings.warn("UNUSED_FILE", &name, None, message);
+            findings.warn(Code::UnusedFile, &name, None, message);
             continue;
         }
         let split = split.filter(|_| naming.by_split);
@@ -89,7 +92,7 @@ fn collect(
                 modality.name(),
                 folder.relative(&other)
             );
-            findings.error("AMBIGUOUS_FEATURES", &name, None, message);
+            findings.add(Code::AmbiguousFeatures, &name, None, message);
         }
     }
     files
@@ -106,66 +109,37 @@ fn split_of(path: &Path) -> Option<Split> {
     })
 }
 
-fn give(
+/// Gives every utterance the features of its file.
+fn assign(
     folder: &Folder,
     draft: &mut Draft,
     modality: Modality,
     mut files: Files,
     naming: &Naming,
     findings: &mut Findings,
-) -> Result<(), CorpusError> {
+) {
     let mut sources = Vec::new();
     for row in &mut draft.rows {
         let u = &row.utterance;
-        let id = || Some(u.utterance_id.clone());
-        let known_bad = naming.known_bad.contains(&u.utterance_id.as_str());
-        let Some(path) = files.remove(&(naming.by_split.then_some(u.split), (naming.key)(u)))
-        else {
-            if known_bad {
-                findings.info(
-                    "KNOWN_BAD_MEDIA",
-                    &folder.name,
-                    id(),
-                    "broken in the release: absent here",
-                );
+        let key = (naming.by_split.then_some(u.split), (naming.key)(u));
+        let Some(path) = files.remove(&key) else {
+            let id = Some(u.utterance_id.clone());
+            if naming.is_broken(u) {
+                findings.add(Code::KnownBadMedia, &folder.name, id, BROKEN);
             } else {
                 let message = format!("no {} file for this utterance", modality.name());
-                findings.info("UNMATCHED_ID", &folder.name, id(), message);
+                findings.info(Code::UnmatchedId, &folder.name, id, message);
             }
             continue;
         };
         let name = folder.relative(&path);
-        let wave = path
-            .extension()
-            .is_some_and(|ending| ending.eq_ignore_ascii_case("wav"));
-        let feature = match if wave {
-            Feature::wave(&path)
-        } else {
-            Feature::npy(&path)
-        } {
-            Ok(feature) => feature,
-            Err(_) if known_bad => {
-                findings.info(
-                    "KNOWN_BAD_MEDIA",
-                    &name,
-                    id(),
-                    "broken in the release: absent here",
-                );
-                continue;
-            }
-            Err(error) => {
-                findings.error("UNREADABLE", &name, None, detail(&error));
-                continue;
-            }
+        let Some(feature) = open(&path, &name, u, naming, findings) else {
+            continue;
         };
-        sources.push((path.clone(), name.clone()));
+        sources.push((path, name.clone()));
         if feature.steps == 0 {
-            findings.warn(
-                "EMPTY_MEDIA",
-                &name,
-                None,
-                format!("no sample: {} is absent", modality.name()),
-            );
+            let message = format!("no sample: {} is absent", modality.name());
+            findings.add(Code::EmptyMedia, &name, None, message);
             continue;
         }
         *row.slot(modality) = Some(feature);
@@ -176,14 +150,35 @@ fn give(
     let mut left: Vec<_> = files.into_values().collect();
     left.sort();
     for path in left {
-        findings.info(
-            "UNMATCHED_ID",
-            &folder.relative(&path),
-            None,
-            "no such utterance: left out",
-        );
+        let message = "no such utterance: left out";
+        findings.info(Code::UnmatchedId, &folder.relative(&path), None, message);
     }
-    Ok(())
+}
+
+/// The features of an utterance's file; a broken one is reported.
+fn open(
+    path: &Path,
+    name: &str,
+    u: &Utterance,
+    naming: &Naming,
+    findings: &mut Findings,
+) -> Option<Feature> {
+    let is_wave = path
+        .extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("wav"));
+    let feature = match is_wave {
+        true => Feature::wave(path),
+        false => Feature::npy(path),
+    };
+    match feature {
+        Ok(feature) => return Some(feature),
+        Err(_) if naming.is_broken(u) => {
+            let id = Some(u.utterance_id.clone());
+            findings.add(Code::KnownBadMedia, name, id, BROKEN);
+        }
+        Err(error) => findings.add(Code::Unreadable, name, None, detail(&error)),
+    }
+    None
 }
 
 /// The message of an error, without the path that the finding names already.

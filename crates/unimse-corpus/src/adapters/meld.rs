@@ -5,7 +5,7 @@ use super::{
     media::{self, Naming},
 };
 use crate::{
-    CorpusError, CorpusKind, Polarity, Split, Utterance,
+    Code, CorpusError, CorpusKind, Polarity, Split, Utterance,
     draft::Draft,
     finding::Findings,
     folder::{Folder, Table, at},
@@ -35,9 +35,9 @@ pub(super) fn read(
             read_split(split, table, &mut draft, findings);
         }
     }
-    dicts::join(folder, features, &mut draft, key, findings)?;
+    dicts::join(folder, features, &mut draft, key, findings);
     if features.is_empty() {
-        media::join(folder, &mut draft, &NAMING, findings)?;
+        media::join(folder, &mut draft, &NAMING, findings);
     }
     Ok(draft)
 }
@@ -103,7 +103,7 @@ fn table_of<'a>(
                 names.join(", ")
             };
             findings.error(
-                "MISSING_SPLIT",
+                Code::MissingSplit,
                 &folder.name,
                 None,
                 format!("expected {official}, found {names}"),
@@ -113,88 +113,124 @@ fn table_of<'a>(
         _ => {
             let names: Vec<_> = found.iter().map(|table| table.short_name()).collect();
             let message = format!("expected one table for {split}, found {}", names.join(", "));
-            findings.error("AMBIGUOUS_LABELS", &folder.name, None, message);
+            findings.add(Code::AmbiguousLabels, &folder.name, None, message);
             None
         }
     }
 }
 
 fn read_split(split: Split, table: &Table, draft: &mut Draft, findings: &mut Findings) {
-    let Some([text, emotion, sentiment, dialogue, utterance]) = table.require(COLUMNS, findings)
-    else {
+    let Some(places) = Places::find(table, findings) else {
         return;
     };
-    let speaker = table.find(&["Speaker"]);
-    let times = [table.find(&["StartTime"]), table.find(&["EndTime"])];
     for (line, row) in &table.rows {
-        let mut number = |column: usize, name: &str| {
-            let value = row[column].trim().parse::<i32>().ok().filter(|&n| n >= 0);
-            if value.is_none() {
-                let message = format!("column {name}: expected a number, found {:?}", &row[column]);
-                findings.error("EMPTY_ID", &table.file, at(*line), message);
-            }
-            value
-        };
-        let (Some(dialogue), Some(turn)) = (
-            number(dialogue, "Dialogue_ID"),
-            number(utterance, "Utterance_ID"),
-        ) else {
-            continue;
-        };
-        let raw = row[emotion].trim();
-        let emotion = raw.to_lowercase().parse::<MeldEmotion>();
-        let polarity = row[sentiment].trim().to_lowercase().parse::<Polarity>();
-        let (emotion, polarity) = match (emotion, polarity) {
-            (Ok(emotion), Ok(polarity)) => (emotion, polarity),
-            (emotion, polarity) => {
-                if let Err(error) = emotion {
-                    findings.error(
-                        "UNKNOWN_EMOTION",
-                        &table.file,
-                        at(*line),
-                        format!("column Emotion: {error}"),
-                    );
-                }
-                if let Err(error) = polarity {
-                    findings.error(
-                        "UNKNOWN_SENTIMENT",
-                        &table.file,
-                        at(*line),
-                        format!("column Sentiment: {error}"),
-                    );
-                }
-                continue;
-            }
-        };
-        let [start_s, end_s] = interval(
-            times.map(|column| column.map(|c| row[c].trim())),
-            &table.file,
-            *line,
+        let mut row = Row {
+            table,
+            line: *line,
+            cells: row,
             findings,
-        );
+        };
+        let utterance = places.utterance(split, &draft.name, &mut row);
+        if let Some(utterance) = utterance {
+            draft.push(utterance, &table.file, *line);
+        }
+    }
+}
+
+/// Where the columns are.
+struct Places {
+    text: usize,
+    emotion: usize,
+    sentiment: usize,
+    dialogue: usize,
+    utterance: usize,
+    speaker: Option<usize>,
+    times: [Option<usize>; 2],
+}
+
+/// A row that is being read.
+struct Row<'a> {
+    table: &'a Table,
+    line: u64,
+    cells: &'a csv::StringRecord,
+    findings: &'a mut Findings,
+}
+
+impl Row<'_> {
+    fn report(&mut self, code: Code, message: String) {
+        let row = at(self.line);
+        self.findings.add(code, &self.table.file, row, message);
+    }
+
+    /// A number of a dialogue or utterance.
+    fn number(&mut self, column: usize, name: &str) -> Option<i32> {
+        let cell = &self.cells[column];
+        let value = cell.trim().parse::<i32>().ok().filter(|&n| n >= 0);
+        if value.is_none() {
+            let message = format!("column {name}: expected a number, found {cell:?}");
+            self.report(Code::EmptyId, message);
+        }
+        value
+    }
+}
+
+impl Places {
+    fn find(table: &Table, findings: &mut Findings) -> Option<Self> {
+        let [text, emotion, sentiment, dialogue, utterance] = table.require(COLUMNS, findings)?;
+        Some(Self {
+            text,
+            emotion,
+            sentiment,
+            dialogue,
+            utterance,
+            speaker: table.find(&["Speaker"]),
+            times: [table.find(&["StartTime"]), table.find(&["EndTime"])],
+        })
+    }
+
+    /// The utterance of a row; `None` where a field is not what it must be, which is reported.
+    fn utterance(&self, split: Split, corpus: &str, row: &mut Row<'_>) -> Option<Utterance> {
+        let dialogue = row.number(self.dialogue, "Dialogue_ID");
+        let turn = row.number(self.utterance, "Utterance_ID");
+        let (dialogue, turn) = dialogue.zip(turn)?;
+        let (emotion, polarity) = self.labels(row)?;
+        let cells = row.cells;
+        let times = self.times.map(|column| column.map(|c| cells[c].trim()));
+        let [start_s, end_s] = interval(times, &row.table.file, row.line, row.findings);
+        let speaker = self.speaker.map(|column| cells[column].trim());
         let dialogue_id = format!("{split}_dia{dialogue}");
-        let utterance = Utterance {
-            corpus: draft.name.clone(),
+        Some(Utterance {
+            corpus: corpus.to_owned(),
             split,
             utterance_id: format!("{dialogue_id}_utt{turn}"),
             dialogue_id,
             turn,
-            speaker: speaker
-                .map(|column| row[column].trim().to_owned())
-                .filter(|name| !name.is_empty()),
-            text: row[text].to_owned(),
+            speaker: speaker.filter(|name| !name.is_empty()).map(str::to_owned),
+            text: cells[self.text].to_owned(),
             start_s,
             end_s,
             score: None,
             polarity: Some(polarity),
             emotion: Some(emotion.name().to_owned()),
-            emotion_raw: Some(raw.to_owned()),
+            emotion_raw: Some(cells[self.emotion].trim().to_owned()),
             audio: None,
             video: None,
             vad: None,
             intensities: None,
-        };
-        draft.push(utterance, &table.file, *line);
+        })
+    }
+
+    fn labels(&self, row: &mut Row<'_>) -> Option<(MeldEmotion, Polarity)> {
+        let word = |column: usize| row.cells[column].trim().to_lowercase();
+        let emotion = word(self.emotion).parse::<MeldEmotion>();
+        let polarity = word(self.sentiment).parse::<Polarity>();
+        if let Err(error) = &emotion {
+            row.report(Code::UnknownEmotion, format!("column Emotion: {error}"));
+        }
+        if let Err(error) = &polarity {
+            row.report(Code::UnknownSentiment, format!("column Sentiment: {error}"));
+        }
+        emotion.ok().zip(polarity.ok())
     }
 }
 
@@ -214,11 +250,11 @@ fn interval(
             None => {
                 let message =
                     format!("expected a time H:MM:SS,mmm, found {cell:?}: times are null");
-                findings.warn("TIME_FORMAT", file, at(line), message);
+                findings.warn(Code::TimeFormat, file, at(line), message);
             }
             Some((_, short)) if short => {
-                findings.info(
-                    "TIME_FRACTION",
+                findings.add(
+                    Code::TimeFraction,
                     file,
                     at(line),
                     format!("short fraction in {cell:?}: padded with zeros"),
@@ -232,7 +268,7 @@ fn interval(
         (Some(start), Some(end)) if start < end => [Some(start), Some(end)],
         (Some(_), Some(_)) => {
             findings.warn(
-                "TIME_ORDER",
+                Code::TimeOrder,
                 file,
                 at(line),
                 "the end is not after the start: times are null",

@@ -4,7 +4,7 @@
 //! `vision_lengths` (unaligned) or none (aligned). SDK/UniMSE: `id` `[rows, 1]` of bytes `video_clip`, `labels`
 //! `[rows, 1, 1]`, sequences left-padded with zero steps.
 
-use crate::{CorpusError, draft::Modality, feature::Feature, finding::Findings};
+use crate::{Code, CorpusError, draft::Modality, feature::Feature, finding::Findings};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -80,7 +80,7 @@ pub(super) fn open(
     let pickle = match Pickle::open(path) {
         Ok(pickle) => Arc::new(pickle),
         Err(error) => {
-            findings.error("UNREADABLE", name, None, error.detail());
+            findings.add(Code::Unreadable, name, None, error.detail());
             return None;
         }
     };
@@ -94,9 +94,9 @@ pub(super) fn open(
             describe(pickle.root())
         );
         if chosen {
-            findings.error("LAYOUT", name, None, message);
+            findings.add(Code::Layout, name, None, message);
         } else {
-            findings.warn("UNUSED_FILE", name, None, message);
+            findings.warn(Code::UnusedFile, name, None, message);
         }
         return None;
     }
@@ -109,7 +109,12 @@ pub(super) fn open(
     for (split, part) in parts {
         if let Err(problem) = read_part(&pickle, split, part, &mut file) {
             let (field, message) = *problem;
-            findings.error("FIELD", name, Some(format!("key {split}.{field}")), message);
+            findings.add(
+                Code::Field,
+                name,
+                Some(format!("key {split}.{field}")),
+                message,
+            );
             return None;
         }
     }
@@ -135,92 +140,34 @@ type Problem = Box<(String, String)>;
 fn read_part(
     pickle: &Arc<Pickle>,
     split: Split,
-    part: Item<'_>,
+    item: Item<'_>,
     file: &mut FeatureFile,
 ) -> Result<(), Problem> {
-    let broken = |field: &str| {
-        let field = field.to_owned();
-        move |error: FormatError| Box::new((field, error.detail()))
+    let ids = field(item, "id", Item::texts)?.unwrap_or_default();
+    let part = Part {
+        pickle,
+        split,
+        item,
+        rows: ids.len(),
     };
-    let ids = part
-        .get("id")
-        .map(Item::texts)
-        .transpose()
-        .map_err(broken("id"))?
-        .unwrap_or_default();
-    let rows = ids.len();
-    let same_length = |field: &str, found: usize| {
-        if found == rows {
-            Ok(())
-        } else {
-            Err(Box::new((
-                field.to_owned(),
-                format!("expected {rows} rows as in id, found {found}"),
-            )))
-        }
-    };
-    let sdk = part.get("labels").is_some() && part.get("raw_text").is_none();
+    let sdk = item.get("labels").is_some() && item.get("raw_text").is_none();
     let label_field = if sdk { "labels" } else { "regression_labels" };
-    let labels = part
-        .get(label_field)
-        .map(Item::numbers)
-        .transpose()
-        .map_err(broken(label_field))?;
-    let texts = part
-        .get("raw_text")
-        .map(Item::texts)
-        .transpose()
-        .map_err(broken("raw_text"))?;
+    let labels = field(item, label_field, Item::numbers)?;
+    let texts = field(item, "raw_text", Item::texts)?;
     if let Some(labels) = &labels {
-        same_length(label_field, labels.len())?;
+        part.check_rows(label_field, labels.len())?;
     }
     if let Some(texts) = &texts {
-        same_length("raw_text", texts.len())?;
+        part.check_rows("raw_text", texts.len())?;
     }
-    let mut modalities = [Vec::new(), Vec::new()];
     let mut has_lengths = true;
-    for (place, (field, length_field)) in modalities
-        .iter_mut()
-        .zip([("audio", "audio_lengths"), ("vision", "vision_lengths")])
-    {
-        let Some(block) = part.get(field) else {
-            continue;
-        };
-        same_length(field, block.count().unwrap_or(0))?;
-        let lengths = part
-            .get(length_field)
-            .map(Item::integers)
-            .transpose()
-            .map_err(broken(length_field))?;
-        if let Some(lengths) = &lengths {
-            same_length(length_field, lengths.len())?;
-        }
-        has_lengths &= lengths.is_some();
-        let features =
-            rows_of(pickle, block).map_err(|message| Box::new((field.to_owned(), message)))?;
-        let mut clipped = 0;
-        *place = features
-            .into_iter()
-            .enumerate()
-            .map(|(row, feature)| match &lengths {
-                Some(lengths) => {
-                    let length = usize::try_from(lengths[row]).unwrap_or(0);
-                    clipped += usize::from(length > feature.steps);
-                    Some(feature.truncated(length))
-                }
-                None => Some(feature),
-            })
-            .collect();
-        if clipped > 0 {
-            file.repairs.push(format!("key {split}.{length_field}: {clipped} lengths beyond the array: all its steps are used"));
-        }
-    }
+    let mut audio = part.features("audio", "audio_lengths", &mut has_lengths, file)?;
+    let mut video = part.features("vision", "vision_lengths", &mut has_lengths, file)?;
     let padding = match (sdk, has_lengths) {
         (true, _) => Padding::Left,
         (false, true) => Padding::Lengths,
         (false, false) => Padding::Right,
     };
-    let [mut audio, mut video] = modalities;
     for (row, id) in ids.into_iter().enumerate() {
         file.entries.push(Entry {
             id: id.replace("$_$", "_"),
@@ -233,6 +180,71 @@ fn read_part(
         });
     }
     Ok(())
+}
+
+/// A field of a split's dict; `None` where it has none.
+fn field<'a, T>(
+    item: Item<'a>,
+    name: &str,
+    read: impl FnOnce(Item<'a>) -> Result<T, FormatError>,
+) -> Result<Option<T>, Problem> {
+    let value = item.get(name).map(read).transpose();
+    value.map_err(|error| Box::new((name.to_owned(), error.detail())))
+}
+
+/// The dict of a split.
+struct Part<'a> {
+    pickle: &'a Arc<Pickle>,
+    split: Split,
+    item: Item<'a>,
+    /// How many ids it has.
+    rows: usize,
+}
+
+impl Part<'_> {
+    fn check_rows(&self, field: &str, found: usize) -> Result<(), Problem> {
+        if found == self.rows {
+            return Ok(());
+        }
+        let message = format!("expected {} rows as in id, found {found}", self.rows);
+        Err(Box::new((field.to_owned(), message)))
+    }
+
+    /// The features of a modality, row by row, cut to their lengths; empty where the split has none. `has_lengths` falls where they come without.
+    fn features(
+        &self,
+        name: &str,
+        length_name: &str,
+        has_lengths: &mut bool,
+        file: &mut FeatureFile,
+    ) -> Result<Vec<Option<Feature>>, Problem> {
+        let Some(block) = self.item.get(name) else {
+            return Ok(Vec::new());
+        };
+        self.check_rows(name, block.count().unwrap_or(0))?;
+        let lengths = field(self.item, length_name, Item::integers)?;
+        let features = rows_of(self.pickle, block);
+        let wrong = |message| Box::new((name.to_owned(), message));
+        let Some(lengths) = lengths else {
+            *has_lengths = false;
+            return Ok(features.map_err(wrong)?.into_iter().map(Some).collect());
+        };
+        self.check_rows(length_name, lengths.len())?;
+        let mut clipped = 0;
+        let cut = (features.map_err(wrong)?.into_iter().zip(lengths)).map(|(feature, length)| {
+            let length = usize::try_from(length).unwrap_or(0);
+            clipped += usize::from(length > feature.steps);
+            Some(feature.truncated(length))
+        });
+        let cut = cut.collect();
+        if clipped > 0 {
+            let split = self.split;
+            file.repairs.push(format!(
+                "key {split}.{length_name}: {clipped} lengths beyond the array: all its steps are used"
+            ));
+        }
+        Ok(cut)
+    }
 }
 
 /// The rows of a numeric array, or the arrays of a list or object array.

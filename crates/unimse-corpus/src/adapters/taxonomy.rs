@@ -1,7 +1,7 @@
 //! The emotions of a table of the user's own: those of MELD, of IEMOCAP, or what `taxonomy.toml` beside the table describes.
 
 use crate::{
-    CorpusError, Polarity, Taxonomy,
+    Code, CorpusError, Polarity, Taxonomy,
     finding::Findings,
     folder::{Folder, Table, at, read_text},
 };
@@ -33,14 +33,14 @@ pub(super) fn read(
                 "field name: expected a name other than meld and iemocap, found {:?}",
                 own.name()
             );
-            findings.error("TAXONOMY", &file, None, message);
+            findings.add(Code::Taxonomy, &file, None, message);
             Ok(None)
         }
         Ok(own) => Ok(Some(own)),
         Err(error) => {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.and_then(|text| at(text.matches('\n').count() as u64 + 1));
-            findings.error("TAXONOMY", &file, line, error.message());
+            findings.add(Code::Taxonomy, &file, line, error.message());
             Ok(None)
         }
     }
@@ -78,7 +78,7 @@ impl Emotions {
                     "column taxonomy: expected meld or iemocap{}, the same in every row, found {name:?}",
                     own.unwrap_or_default()
                 );
-                findings.error("TAXONOMY", &table.file, table.at(*line), message);
+                findings.add(Code::Taxonomy, &table.file, table.at(*line), message);
                 return None;
             }
         }
@@ -127,8 +127,8 @@ impl Emotions {
     }
 }
 
-/// Tells what becomes of a description: how it is read, or that nothing asks for it.
-pub(super) fn tell(folder: &Folder, used: Option<&Emotions>, findings: &mut Findings) {
+/// Reports what becomes of a description: how it is read, or that nothing asks for it.
+pub(super) fn report(folder: &Folder, used: Option<&Emotions>, findings: &mut Findings) {
     let path = folder.root().join(FILE);
     let file = folder.relative(&path);
     match used.and_then(|used| Some((used.scored, used.own.as_ref()?))) {
@@ -139,11 +139,11 @@ pub(super) fn tell(folder: &Folder, used: Option<&Emotions>, findings: &mut Find
                 own.name(),
                 own.classes().len()
             );
-            findings.info("OWN_TAXONOMY", &file, None, message);
+            findings.add(Code::OwnTaxonomy, &file, None, message);
         }
         None if path.is_file() => {
             let message = "no column taxonomy names it: not used";
-            findings.warn("UNUSED_FILE", &file, None, message);
+            findings.warn(Code::UnusedFile, &file, None, message);
         }
         None => {}
     }

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use crate::{
-    Corpus, Finding, Split,
+    Code, Corpus, Finding, Split,
     demo::pickle::{Value, dump},
-    doctor, ingest, read_tables,
+    doctor, ingest, read,
 };
-use std::fs;
+use std::{fs, sync::Arc};
 
 fn dict(entries: &[(&str, Value)]) -> Value {
     Value::Dict(
@@ -53,14 +53,14 @@ impl Data {
         fs::write(path, bytes).unwrap();
     }
 
-    fn ingest(&self) -> Result<Corpus, String> {
+    fn ingest(&self) -> Result<Arc<Corpus>, String> {
         let out = self.0.path().join("out");
         ingest(&self.0.path().join("data"), &out, &[], &mut |_| {})
             .map_err(|error| error.to_string())?;
-        Ok(read_tables(&out).unwrap().swap_remove(0))
+        Ok(read(&out, &Split::ALL).unwrap().swap_remove(0))
     }
 
-    fn finding(&self, code: &str) -> Option<Finding> {
+    fn finding(&self, code: Code) -> Option<Finding> {
         let findings = doctor(&self.0.path().join("data")).unwrap();
         findings.into_iter().find(|f| f.code == code)
     }
@@ -91,14 +91,14 @@ fn an_aligned_pickle_alone_gives_labels_text_and_split() {
     let data = Data::new("mosi/aligned_50.pkl", &root);
     let corpus = data.ingest().unwrap();
     assert_eq!((corpus.audio_dim, corpus.video_dim), (Some(2), None));
-    let of = |id: &str| {
+    let steps = |id: &str| {
         corpus
             .utterances
             .iter()
             .find(|u| u.utterance_id == id)
             .unwrap()
     };
-    let first = of("a_1");
+    let first = steps("a_1");
     assert_eq!(
         (first.score, first.text.as_str(), first.turn),
         (Some(1.5), "good", 1)
@@ -106,15 +106,15 @@ fn an_aligned_pickle_alone_gives_labels_text_and_split() {
     // no lengths: the last step of zeros is padding, one between others is not
     assert_eq!(first.audio.as_ref().unwrap().values, [1.0, 2.0, 3.0, 4.0]);
     assert_eq!(
-        of("a_2").audio.as_ref().unwrap().values,
+        steps("a_2").audio.as_ref().unwrap().values,
         [0.0, 1.0, 0.0, 0.0, 5.0, 6.0]
     );
-    let last = of("-c_d_10");
+    let last = steps("-c_d_10");
     assert_eq!(
         (last.dialogue_id.as_str(), last.turn, last.split),
         ("-c_d", 10, Split::Test)
     );
-    assert_eq!(data.finding("NON_FINITE").unwrap().rows.len(), 3);
+    assert_eq!(data.finding(Code::NonFinite).unwrap().rows.len(), 3);
 }
 
 #[test]
@@ -139,8 +139,8 @@ fn lengths_decide_and_what_lies_behind_them_is_told() {
     );
     assert_eq!(corpus.utterances[1].audio, None);
     // the stream of length 0 is absent, not cut: only the first has something behind its length
-    assert_eq!(data.finding("RESIDUE").unwrap().rows, ["a_1"]);
-    assert!(data.finding("LENGTH").is_some());
+    assert_eq!(data.finding(Code::Residue).unwrap().rows, ["a_1"]);
+    assert!(data.finding(Code::Length).is_some());
 }
 
 #[test]
@@ -151,11 +151,11 @@ fn a_mosei_pickle_takes_the_published_split() {
     assert_eq!(corpus.utterances.len(), 1);
     assert_eq!(corpus.utterances[0].split, Split::Train);
     assert_eq!(
-        data.finding("SPLIT_MANIFEST").unwrap().rows,
+        data.finding(Code::SplitManifest).unwrap().rows,
         ["-3g5yACwYnA_10"]
     );
     assert_eq!(
-        data.finding("NOT_IN_SPLIT").unwrap().rows,
+        data.finding(Code::NotInSplit).unwrap().rows,
         ["-3g5yACwYnA_9999"]
     );
 }

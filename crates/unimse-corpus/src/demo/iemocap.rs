@@ -5,7 +5,7 @@ use super::meld::array;
 use super::pickle::{Value, dump};
 use super::random::Stream;
 use super::script::{Cue, Draft, LABEL_NOISE, SPLITS, script};
-use super::signal::{Sensor, record};
+use super::signal::{Recording, Sensor, record};
 use super::{DemoError, File};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -41,80 +41,33 @@ struct Dialogue {
 
 /// The files of the corpus.
 pub(super) fn files() -> Result<Vec<File>, DemoError> {
-    let mut lexicon = Lexicon::parse(
-        "drama.toml",
-        include_str!("../../../../data/demo/drama.toml"),
-    )?;
-    let mut random = Stream::new("iemocap/utterances");
-    let mut words = Stream::new("iemocap/words");
-    let heard = Sensor::new("iemocap/audio", DIMS.0, CLASSES + 1);
-    let seen = Sensor::new("iemocap/video", DIMS.1, CLASSES + 1);
     let labels: Vec<(usize, u32)> = EMOTIONS
         .iter()
         .enumerate()
         .map(|(index, emotion)| (index, emotion.3))
         .collect();
+    let mut studio = Studio::new()?;
     let mut dialogues: BTreeMap<String, Dialogue> = BTreeMap::new();
     let mut splits = "utterance_id,split\n".to_owned();
     let (mut audio, mut video) = (Vec::new(), Vec::new());
-    let mut spoken = [0_usize; 2];
-    let mut clock = 0;
-    for Draft {
-        split,
-        group,
-        turn,
-        label,
-        cue,
-    } in script("iemocap", SIZES, &labels, TURNS)
-    {
-        let session = session(split, group);
-        let dialogue = format!(
-            "Ses{session:02}{}_impro{}",
-            if group % 2 == 0 { 'F' } else { 'M' },
-            21 + group
-        );
-        if turn == 0 {
-            spoken = [0, 0];
-            clock = 62_000 + random.below(30_000);
-        }
-        // Mostly by turns, now and then the same speaker goes on.
-        let side = (turn + usize::from(random.chance(0.15))) % 2;
-        let letter = if side == 0 { 'F' } else { 'M' };
-        let count = spoken
-            .get_mut(side)
-            .map_or(0, |count| std::mem::replace(count, *count + 1));
-        let id = format!("{dialogue}_{letter}{count:03}");
-        let symbol = match cue {
-            Cue::Clear => EMOTIONS.get(label).map_or("other", |emotion| emotion.1),
-            Cue::Flat => "flat",
-            Cue::TwoFaced => "two_faced",
-        };
-        let text = lexicon.sentence(symbol, &[], &mut words)?;
-        let strength = random.unit();
-        let weights = weights(label, strength);
-        let speaker = format!("{session}{letter}");
-        let (sound, frames) = record((&heard, &weights), (&seen, &weights), &speaker, &mut random);
-        for (dict, recording) in [(&mut audio, sound), (&mut video, frames)] {
+    for draft in script("iemocap", SIZES, &labels, TURNS) {
+        let spoken = studio.speak(draft)?;
+        let id = &spoken.id;
+        for (dict, recording) in [&mut audio, &mut video].into_iter().zip(spoken.recordings) {
             dict.extend(recording.map(|recording| (id.clone(), array(recording))));
         }
-        let labelled = if random.chance(LABEL_NOISE) && label < CLASSES {
-            random.below(CLASSES)
-        } else {
-            label
-        };
-        let start = clock + 2_000 + random.below(9_000);
-        let end = start + 8_000 + random.below(50_000);
-        clock = end;
-        let files = dialogues.entry(dialogue).or_insert_with(|| Dialogue {
-            session,
+        let (start, end) = spoken.times;
+        let files = (dialogues.entry(spoken.dialogue)).or_insert_with(|| Dialogue {
+            session: spoken.session,
             evaluation: "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n".to_owned(),
             ..Dialogue::default()
         });
-        evaluate(&mut files.evaluation, &id, (start, end), labelled, strength);
-        let (from, to) = (seconds(start), seconds(end));
+        let (emotion, strength) = (spoken.emotion, spoken.strength);
+        evaluate(&mut files.evaluation, id, (start, end), emotion, strength);
+        let (from, to, text) = (seconds(start), seconds(end), spoken.text);
         // Writing to a String cannot fail.
         let _ = writeln!(files.transcription, "{id} [{from:0>8}-{to:0>8}]: {text}");
-        let _ = writeln!(splits, "{id},{}", SPLITS.get(split).unwrap_or(&""));
+        let _ = writeln!(splits, "{id},{}", SPLITS.get(spoken.split).unwrap_or(&""));
     }
     let mut files = vec![("iemocap/splits.csv".to_owned(), splits.into_bytes())];
     for (modality, dict) in [("audio", audio), ("video", video)] {
@@ -135,6 +88,101 @@ pub(super) fn files() -> Result<Vec<File>, DemoError> {
         ));
     }
     Ok(files)
+}
+
+/// An utterance as the files show it.
+struct Spoken {
+    split: usize,
+    session: usize,
+    dialogue: String,
+    id: String,
+    text: String,
+    /// As published.
+    emotion: usize,
+    strength: f32,
+    /// Tenths of a millisecond.
+    times: (usize, usize),
+    /// Voice and face.
+    recordings: [Option<Recording>; 2],
+}
+
+/// What utterances are made with, and where it stands.
+struct Studio {
+    lexicon: Lexicon,
+    random: Stream,
+    words: Stream,
+    heard: Sensor,
+    seen: Sensor,
+    /// Utterances of each speaker in the dialogue.
+    spoken: [usize; 2],
+    /// Where the last utterance ended, tenths of a millisecond.
+    clock: usize,
+}
+
+impl Studio {
+    fn new() -> Result<Self, DemoError> {
+        Ok(Self {
+            lexicon: Lexicon::parse(
+                "drama.toml",
+                include_str!("../../../../data/demo/drama.toml"),
+            )?,
+            random: Stream::new("iemocap/utterances"),
+            words: Stream::new("iemocap/words"),
+            heard: Sensor::new("iemocap/audio", DIMS.0, CLASSES + 1),
+            seen: Sensor::new("iemocap/video", DIMS.1, CLASSES + 1),
+            spoken: [0, 0],
+            clock: 0,
+        })
+    }
+
+    /// The next utterance; every draw of a stream is in this order.
+    fn speak(&mut self, draft: Draft<usize>) -> Result<Spoken, DemoError> {
+        let (random, group) = (&mut self.random, draft.group);
+        let session = session(draft.split, group);
+        let side = if group % 2 == 0 { 'F' } else { 'M' };
+        let dialogue = format!("Ses{session:02}{side}_impro{}", 21 + group);
+        if draft.turn == 0 {
+            self.spoken = [0, 0];
+            self.clock = 62_000 + random.below(30_000);
+        }
+        // Mostly by turns, now and then the same speaker goes on.
+        let side = (draft.turn + usize::from(random.chance(0.15))) % 2;
+        let letter = if side == 0 { 'F' } else { 'M' };
+        let count =
+            (self.spoken.get_mut(side)).map_or(0, |count| std::mem::replace(count, *count + 1));
+        let symbol = match draft.cue {
+            Cue::Clear => EMOTIONS
+                .get(draft.label)
+                .map_or("other", |emotion| emotion.1),
+            Cue::Flat => "flat",
+            Cue::TwoFaced => "two_faced",
+        };
+        let text = self.lexicon.sentence(symbol, &[], &mut self.words)?;
+        let strength = random.unit();
+        let weights = weights(draft.label, strength);
+        let speaker = format!("{session}{letter}");
+        let (audio, video) = ((&self.heard, &weights[..]), (&self.seen, &weights[..]));
+        let (sound, frames) = record(audio, video, &speaker, random);
+        let emotion = if random.chance(LABEL_NOISE) && draft.label < CLASSES {
+            random.below(CLASSES)
+        } else {
+            draft.label
+        };
+        let start = self.clock + 2_000 + random.below(9_000);
+        let end = start + 8_000 + random.below(50_000);
+        self.clock = end;
+        Ok(Spoken {
+            split: draft.split,
+            session,
+            id: format!("{dialogue}_{letter}{count:03}"),
+            dialogue,
+            text,
+            emotion,
+            strength,
+            times: (start, end),
+            recordings: [sound, frames],
+        })
+    }
 }
 
 /// Sessions 1 to 3 train, 4 is dev, 5 is test.

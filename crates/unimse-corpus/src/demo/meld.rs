@@ -25,92 +25,31 @@ const EMOTIONS: [(&str, u32); 7] = [
 
 /// The files of the corpus.
 pub(super) fn files() -> Result<Vec<File>, DemoError> {
-    let mut lexicon = Lexicon::parse(
-        "sitcom.toml",
-        include_str!("../../../../data/demo/sitcom.toml"),
-    )?;
-    let speakers = lexicon.list("speakers")?.to_vec();
-    let mut random = Stream::new("meld/utterances");
-    let mut words = Stream::new("meld/words");
-    // One direction an emotion, and one for pleasant against unpleasant, which surprise alone leaves open.
-    let heard = Sensor::new("meld/audio", DIMS.0, EMOTIONS.len() + 1);
-    let seen = Sensor::new("meld/video", DIMS.1, EMOTIONS.len() + 1);
     let labels: Vec<(usize, u32)> = EMOTIONS
         .iter()
         .enumerate()
         .map(|(index, &(_, share))| (index, share))
         .collect();
-    let mut tables = vec![HEADER.to_owned(); SPLITS.len()];
-    let mut rows = [0_usize; 3];
-    let mut audio = vec![Vec::new(); SPLITS.len()];
-    let mut video = audio.clone();
-    let mut cast = Vec::new();
-    let mut clock = 0;
-    for Draft {
-        split,
-        group,
-        turn,
-        label,
-        cue,
-    } in script("meld", SIZES, &labels, TURNS)
-    {
-        if turn == 0 {
-            cast = (0..2 + random.below(2))
-                .filter_map(|_| random.pick(&speakers).cloned())
-                .collect();
-            clock = 60_000 + 1_000 * random.below(1_100) as u32;
-        }
-        let speaker = random.pick(&cast).cloned().unwrap_or_default();
-        let pleasant = random.chance(0.5);
-        let symbol = match cue {
-            Cue::Clear => name(label),
-            Cue::Flat => "flat",
-            Cue::TwoFaced => "two_faced",
-        };
-        let text = lexicon.sentence(symbol, &[], &mut words)?;
-        let weights = weights(label, pleasant, &mut random);
-        let (sound, frames) = record((&heard, &weights), (&seen, &weights), &speaker, &mut random);
-        let labelled = if random.chance(LABEL_NOISE) {
-            random.below(EMOTIONS.len())
-        } else {
-            label
-        };
-        let start = clock + 100 + random.below(900) as u32;
-        let end = start + 700 + random.below(4_000) as u32;
-        clock = end;
-        let key = format!("{group}_{turn}");
-        for (dicts, recording) in [(&mut audio, sound), (&mut video, frames)] {
-            if let (Some(dict), Some(recording)) = (dicts.get_mut(split), recording) {
+    let mut studio = Studio::new()?;
+    let spoken = script("meld", SIZES, &labels, TURNS).into_iter();
+    let spoken: Vec<Spoken> = spoken
+        .map(|draft| studio.speak(draft))
+        .collect::<Result<_, _>>()?;
+    let mut files: Vec<File> = SPLITS
+        .iter()
+        .zip(tables(&spoken))
+        .map(|(split, table)| (format!("meld/{split}_sent_emo.csv"), table.into_bytes()))
+        .collect();
+    let mut dicts = [(); 2].map(|()| vec![Vec::new(); SPLITS.len()]);
+    for spoken in spoken {
+        let key = format!("{}_{}", spoken.group, spoken.turn);
+        for (dicts, recording) in dicts.iter_mut().zip(spoken.recordings) {
+            if let (Some(dict), Some(recording)) = (dicts.get_mut(spoken.split), recording) {
                 dict.push((key.clone(), array(recording)));
             }
         }
-        if let (Some(table), Some(row)) = (tables.get_mut(split), rows.get_mut(split)) {
-            *row += 1;
-            let (dialogue, utterance) = (group.to_string(), turn.to_string());
-            let (season, episode) = ((1 + group % 4).to_string(), (1 + group / 4).to_string());
-            csv_line(
-                table,
-                &[
-                    &row.to_string(),
-                    &text,
-                    &speaker,
-                    name(labelled),
-                    sentiment(name(labelled), pleasant),
-                    &dialogue,
-                    &utterance,
-                    &season,
-                    &episode,
-                    &time(start),
-                    &time(end),
-                ],
-            );
-        }
     }
-    let tables = SPLITS.iter().zip(tables);
-    let mut files: Vec<File> = tables
-        .map(|(split, table)| (format!("meld/{split}_sent_emo.csv"), table.into_bytes()))
-        .collect();
-    for (modality, dicts) in [("audio", audio), ("video", video)] {
+    for (modality, dicts) in ["audio", "video"].into_iter().zip(dicts) {
         let dicts = SPLITS
             .iter()
             .zip(dicts)
@@ -121,6 +60,127 @@ pub(super) fn files() -> Result<Vec<File>, DemoError> {
         ));
     }
     Ok(files)
+}
+
+/// An utterance as the files show it.
+struct Spoken {
+    split: usize,
+    group: usize,
+    turn: usize,
+    speaker: String,
+    text: String,
+    /// As published.
+    emotion: usize,
+    pleasant: bool,
+    /// Milliseconds.
+    times: [u32; 2],
+    /// Voice and face.
+    recordings: [Option<Recording>; 2],
+}
+
+/// What utterances are made with, and where it stands.
+struct Studio {
+    lexicon: Lexicon,
+    speakers: Vec<String>,
+    random: Stream,
+    words: Stream,
+    heard: Sensor,
+    seen: Sensor,
+    /// Who speaks in the dialogue.
+    cast: Vec<String>,
+    /// Where the last utterance ended, milliseconds.
+    clock: u32,
+}
+
+impl Studio {
+    fn new() -> Result<Self, DemoError> {
+        let lexicon = Lexicon::parse(
+            "sitcom.toml",
+            include_str!("../../../../data/demo/sitcom.toml"),
+        )?;
+        Ok(Self {
+            speakers: lexicon.list("speakers")?.to_vec(),
+            lexicon,
+            random: Stream::new("meld/utterances"),
+            words: Stream::new("meld/words"),
+            // One direction an emotion, and one for pleasant against unpleasant, which surprise alone leaves open.
+            heard: Sensor::new("meld/audio", DIMS.0, EMOTIONS.len() + 1),
+            seen: Sensor::new("meld/video", DIMS.1, EMOTIONS.len() + 1),
+            cast: Vec::new(),
+            clock: 0,
+        })
+    }
+
+    /// The next utterance; every draw of a stream is in this order.
+    fn speak(&mut self, draft: Draft<usize>) -> Result<Spoken, DemoError> {
+        let random = &mut self.random;
+        if draft.turn == 0 {
+            self.cast = (0..2 + random.below(2))
+                .filter_map(|_| random.pick(&self.speakers).cloned())
+                .collect();
+            self.clock = 60_000 + 1_000 * random.below(1_100) as u32;
+        }
+        let speaker = random.pick(&self.cast).cloned().unwrap_or_default();
+        let pleasant = random.chance(0.5);
+        let symbol = match draft.cue {
+            Cue::Clear => name(draft.label),
+            Cue::Flat => "flat",
+            Cue::TwoFaced => "two_faced",
+        };
+        let text = self.lexicon.sentence(symbol, &[], &mut self.words)?;
+        let weights = weights(draft.label, pleasant, random);
+        let (audio, video) = ((&self.heard, &weights[..]), (&self.seen, &weights[..]));
+        let (sound, frames) = record(audio, video, &speaker, random);
+        let emotion = if random.chance(LABEL_NOISE) {
+            random.below(EMOTIONS.len())
+        } else {
+            draft.label
+        };
+        let start = self.clock + 100 + random.below(900) as u32;
+        let end = start + 700 + random.below(4_000) as u32;
+        self.clock = end;
+        Ok(Spoken {
+            split: draft.split,
+            group: draft.group,
+            turn: draft.turn,
+            speaker,
+            text,
+            emotion,
+            pleasant,
+            times: [start, end],
+            recordings: [sound, frames],
+        })
+    }
+}
+
+/// The CSV of each split.
+fn tables(spoken: &[Spoken]) -> Vec<String> {
+    let mut tables = vec![HEADER.to_owned(); SPLITS.len()];
+    let mut rows = [0_usize; 3];
+    for s in spoken {
+        let (Some(table), Some(row)) = (tables.get_mut(s.split), rows.get_mut(s.split)) else {
+            continue;
+        };
+        *row += 1;
+        let [start, end] = s.times.map(time);
+        csv_line(
+            table,
+            &[
+                &row.to_string(),
+                &s.text,
+                &s.speaker,
+                name(s.emotion),
+                sentiment(name(s.emotion), s.pleasant),
+                &s.group.to_string(),
+                &s.turn.to_string(),
+                &(1 + s.group % 4).to_string(),
+                &(1 + s.group / 4).to_string(),
+                &start,
+                &end,
+            ],
+        );
+    }
+    tables
 }
 
 fn name(emotion: usize) -> &'static str {

@@ -9,8 +9,9 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
-use unimse_corpus::{Corpus, Finding, Severity, Utterance, doctor, ingest, read_tables};
+use unimse_corpus::{Code, Corpus, Finding, Severity, Split, Utterance, doctor, ingest, read};
 
 /// A table of the user's own with one row a split.
 pub(crate) const REVIEWS: &str =
@@ -68,9 +69,9 @@ impl Data {
         self.put(file, &bytes);
     }
 
-    pub(crate) fn ingest(&self) -> Result<Vec<Corpus>, String> {
+    pub(crate) fn ingest(&self) -> Result<Vec<Arc<Corpus>>, String> {
         ingest(&self.root(), &self.out(), &[], &mut |_| {}).map_err(|error| error.to_string())?;
-        Ok(read_tables(&self.out()).unwrap())
+        Ok(read(&self.out(), &Split::ALL).unwrap())
     }
 
     /// What ingest refuses, in one line; nothing is written.
@@ -86,7 +87,7 @@ impl Data {
     }
 
     /// The doctor's findings of a code, each as a line.
-    pub(crate) fn found(&self, severity: Severity, code: &str) -> Vec<String> {
+    pub(crate) fn found(&self, severity: Severity, code: Code) -> Vec<String> {
         let all = self.doctor();
         let these = all
             .iter()
@@ -95,7 +96,7 @@ impl Data {
     }
 
     /// Ingest refuses with these words, and the doctor has the same error under this code.
-    pub(crate) fn check_refused(&self, code: &str, words: &[&str]) {
+    pub(crate) fn check_refused(&self, code: Code, words: &[&str]) {
         let error = self.refused();
         let found = self.found(Severity::Error, code);
         for word in words {
@@ -106,17 +107,17 @@ impl Data {
     }
 
     /// The doctor has this finding, and the tables keep it as a note.
-    pub(crate) fn check_told(&self, severity: Severity, code: &str, words: &[&str]) {
+    pub(crate) fn check_told(&self, severity: Severity, code: Code, words: &[&str]) {
         let notes: Vec<String> = self
             .ingest()
             .unwrap()
-            .into_iter()
-            .flat_map(|c| c.notes)
+            .iter()
+            .flat_map(|c| c.notes.clone())
             .collect();
         let found = self.found(severity, code);
         for word in words {
             for told in [&notes, &found] {
-                let told = told.iter().filter(|told| told.contains(code));
+                let told = told.iter().filter(|told| told.contains(code.name()));
                 assert!(
                     told.clone().any(|told| told.contains(word)),
                     "{word:?} not in {:?}",

@@ -1,9 +1,10 @@
 //! Utterance tables and label tables joined by id into what the model reads and is taught.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tch::{Device, Tensor};
-use unimse_corpus::{Corpus, Task, context};
+use unimse_corpus::{Code, Corpus, Task, context};
 use unimse_labels::{Field, Form, Grammar, PerField, Source, Split, UniversalLabel};
 use unimse_model::batch::{Batch, Target};
 use unimse_model::config::{Decoder, FeatureDims, Modality, ModelConfig};
@@ -46,37 +47,18 @@ pub struct Dataset {
 /// Everything but `evaluate` asks for train and dev only, so test labels never reach it.
 ///
 /// # Errors
-/// [`TrainError::Corpus`] as the tables say; [`TrainError::Data`] where no corpus is left. Features that are not finite are
+/// [`TrainError::Corpus`] as the tables say, and where no corpus is left. Features that are not finite are
 /// read as 0 ([`unimse_corpus::zero_non_finite`]); standard error tells of them, as of those that ingest has met.
 pub fn read_corpora(folder: &Path, splits: &[Split]) -> Result<Vec<Corpus>, TrainError> {
-    let mut corpora = unimse_corpus::read_tables(folder)?;
-    for corpus in &mut corpora {
-        corpus.utterances.retain(|u| splits.contains(&u.split));
-    }
-    corpora.retain(|c| !c.utterances.is_empty());
-    if corpora.is_empty() {
-        return Err(TrainError::Data(format!(
-            "{}: expected utterance tables with rows of {}, found none",
-            folder.display(),
-            names(splits)
-        )));
-    }
+    let corpora: Vec<Corpus> = (unimse_corpus::read(folder, splits)?.into_iter())
+        .map(Arc::unwrap_or_clone)
+        .collect();
     for corpus in &corpora {
-        let told = corpus
-            .notes
-            .iter()
-            .filter(|note| note.contains("[NON_FINITE]"));
-        told.for_each(|note| eprintln!("warning: corpus {}: {note}", corpus.name));
+        for note in corpus.notes_of_kind(Code::NonFinite) {
+            eprintln!("warning: corpus {}: {note}", corpus.name);
+        }
     }
     Ok(corpora)
-}
-
-fn names(splits: &[Split]) -> String {
-    splits
-        .iter()
-        .map(|s| s.name())
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 /// Label tables of every corpus.

@@ -2,7 +2,7 @@
 //!
 //! Feature sets differ by orders of magnitude between extractors (Hertz beside probabilities); one (modality, dimension) has one
 //! scale, like its input projection in the model. Sequences are `[steps, dim]`; a step counts once, however long its utterance. What goes
-//! in must be finite ([`unimse_corpus::read_tables`] sees to it), what comes out then is.
+//! in must be finite ([`unimse_corpus::read`] sees to it), what comes out then is.
 
 use std::collections::BTreeMap;
 use std::path::Path;

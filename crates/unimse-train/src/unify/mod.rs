@@ -1,9 +1,10 @@
 //! The unify stage (paper 3.2): embeds every text, finds donors, writes the label tables and what is known about them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use unimse_corpus::Corpus;
-use unimse_labels::{DonorProtocol, Sample, UnifyOptions, UniversalLabel, unify};
+use unimse_labels::{DonorProtocol, Sample, Split, UnifyOptions, UniversalLabel, unify};
 use unimse_model::Pooling;
 use unimse_model::hub::{default_cache, resolve_encoder};
 
@@ -35,7 +36,9 @@ pub fn run(
     cache: Option<&Path>,
     options: &UnifyOptions,
 ) -> Result<Summary, TrainError> {
-    let corpora = unimse_corpus::read_tables(corpus)?;
+    let corpora: Vec<Corpus> = (unimse_corpus::read(corpus, &Split::ALL)?.into_iter())
+        .map(Arc::unwrap_or_clone)
+        .collect();
     let texts: Vec<&str> = (corpora.iter().flat_map(|c| &c.utterances))
         .map(|u| u.text.as_str())
         .collect();

@@ -1,15 +1,16 @@
-//! `unimse doctor`: findings about a data folder; exit 1 if one is an error.
+//! `unimse doctor`: findings about a data folder, exit 1 if one is an error; or how much a run folder's tables hold.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use serde_json::json;
-use unimse_corpus::{Finding, Severity};
+use serde_json::{Map, Value, json};
+use unimse_corpus::polars::prelude::{AnyValue, DataFrame, PolarsResult};
+use unimse_corpus::{Finding, Severity, frame, queries, steps, tables_in};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The data folder.
+    /// The data folder; or a run folder, or one of tables, whose utterances are counted.
     dir: PathBuf,
     /// JSON instead of a table.
     #[arg(long)]
@@ -17,6 +18,14 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if tables_in(&args.dir)?.is_some() {
+        let counts = queries::counts(frame(&args.dir)?, steps(&args.dir)?).collect()?;
+        super::print(&match args.json {
+            true => format!("{:#}\n", json!({"tables": rows(&counts)?})),
+            false => in_columns(&counts)?,
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let findings = unimse_corpus::doctor(&args.dir)?;
     if args.json {
         let findings: Vec<_> = findings
@@ -47,7 +56,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn table(findings: &[Finding]) -> String {
     let width = findings
         .iter()
-        .map(|f| f.code.len())
+        .map(|f| f.code.name().len())
         .max()
         .unwrap_or(0)
         .max(4);
@@ -78,4 +87,41 @@ fn table(findings: &[Finding]) -> String {
     let [errors, warnings, infos] = counts;
     let _ = writeln!(out, "{errors} errors, {warnings} warnings, {infos} remarks");
     out
+}
+
+/// The rows of a frame as JSON objects.
+fn rows(frame: &DataFrame) -> PolarsResult<Vec<Value>> {
+    let cell = |cell: AnyValue<'_>| match cell {
+        AnyValue::String(text) => json!(text),
+        AnyValue::UInt32(number) => json!(number),
+        other => json!(other.to_string()),
+    };
+    let row = |row| -> PolarsResult<Value> {
+        let cells = frame.columns().iter();
+        let cells = cells.map(|c| Ok((c.name().to_string(), cell(c.get(row)?))));
+        Ok(Value::Object(cells.collect::<PolarsResult<Map<_, _>>>()?))
+    };
+    (0..frame.height()).map(row).collect()
+}
+
+/// A frame as text: the names, then a line a row, columns aligned.
+fn in_columns(frame: &DataFrame) -> PolarsResult<String> {
+    let mut lines = vec![String::new(); frame.height() + 1];
+    for column in frame.columns() {
+        let mut cells = vec![column.name().to_string()];
+        for row in 0..frame.height() {
+            cells.push(column.get(row)?.str_value().into_owned());
+        }
+        let width = cells.iter().map(|cell| cell.chars().count()).max();
+        let (width, text) = (width.unwrap_or(0), column.dtype().is_string());
+        for (line, cell) in lines.iter_mut().zip(cells) {
+            // writing to a String cannot fail
+            let _ = match text {
+                true => write!(line, "{cell:width$}  "),
+                false => write!(line, "{cell:>width$}  "),
+            };
+        }
+    }
+    let lines = lines.iter().map(|line| format!("{}\n", line.trim_end()));
+    Ok(lines.collect())
 }

@@ -177,13 +177,13 @@ impl World {
 
     /// Features a step of the first corpus' audio.
     pub(crate) fn audio_dim(&self) -> usize {
-        let corpora = unimse_corpus::read_tables(&self.path("corpus")).unwrap();
+        let corpora = unimse_corpus::read(&self.path("corpus"), &Split::ALL).unwrap();
         corpora.iter().find_map(|c| c.audio_dim).unwrap()
     }
 
     /// Dev and test of every corpus as rows of input, in the order of the tables.
     pub(crate) fn rows(&self) -> Vec<Value> {
-        let corpora = unimse_corpus::read_tables(&self.path("corpus")).unwrap();
+        let corpora = unimse_corpus::read(&self.path("corpus"), &Split::ALL).unwrap();
         let utterances = corpora.iter().flat_map(|c| &c.utterances);
         let steps = |s: &unimse_corpus::Sequence| -> Vec<Vec<f32>> {
             s.values.chunks(s.dim).map(<[f32]>::to_vec).collect()

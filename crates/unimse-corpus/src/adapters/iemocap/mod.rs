@@ -8,7 +8,7 @@ use super::{
     media::{self, Naming},
 };
 use crate::{
-    CorpusError, CorpusKind, Split, Utterance,
+    Code, CorpusError, CorpusKind, Split, Utterance,
     draft::Draft,
     finding::Findings,
     folder::{Folder, at, in_words},
@@ -59,7 +59,7 @@ pub(super) fn read(
             "expected utterances in Session1..5/dialog/EmoEvaluation/*.txt, or a CSV with columns {}, found neither",
             in_words(&table::COLUMNS)
         );
-        findings.error("NO_LABELS", &folder.name, None, message);
+        findings.add(Code::NoLabels, &folder.name, None, message);
     }
     if annotations.is_empty() {
         return Ok(draft);
@@ -72,9 +72,9 @@ pub(super) fn read(
         &mut draft,
         |u| u.utterance_id.clone(),
         findings,
-    )?;
+    );
     if features.is_empty() {
-        media::join(folder, &mut draft, &NAMING, findings)?;
+        media::join(folder, &mut draft, &NAMING, findings);
     }
     Ok(draft)
 }
@@ -116,11 +116,11 @@ impl Splits {
             return Ok(Self::Published(published));
         }
         let message = "no splits.csv and no published id: session 5 is test, the others are train, dev is empty";
-        findings.warn("NO_SPLIT", &folder.name, None, message);
+        findings.add(Code::NoSplit, &folder.name, None, message);
         Ok(Self::BySession)
     }
 
-    fn of(&self, annotation: &Annotation) -> Option<Split> {
+    fn split_of(&self, annotation: &Annotation) -> Option<Split> {
         match self {
             Self::Own(splits) => splits.get(&annotation.id).copied(),
             Self::Published(splits) => splits.get(annotation.id.as_str()).copied(),
@@ -144,14 +144,14 @@ fn add_rows(
         let turn = *next;
         *next = next.saturating_add(1);
         let row = || Some(a.id.clone());
-        let Some(split) = splits.of(&a) else {
+        let Some(split) = splits.split_of(&a) else {
             let message = "not in the split manifest: left out";
-            findings.info("NOT_IN_SPLIT", name, row(), message);
+            findings.add(Code::NotInSplit, name, row(), message);
             continue;
         };
         let Some(text) = a.text else {
             let message = "expected a line in dialog/transcriptions, found none: left out";
-            findings.warn("NO_TEXT", name, row(), message);
+            findings.add(Code::NoText, name, row(), message);
             continue;
         };
         let emotion = IemocapEmotion::from_release_code(a.code);
@@ -204,14 +204,14 @@ fn vad(cell: Option<&str>, file: &str, line: u64, findings: &mut Findings) -> Op
         Some(numbers) => {
             if numbers.iter().any(|x| !(1.0..=5.0).contains(x)) {
                 let message = format!("valence, activation, dominance outside [1, 5]: {cell}");
-                findings.info("VAD_RANGE", file, at(line), message);
+                findings.add(Code::VadRange, file, at(line), message);
             }
             Some(numbers)
         }
         None => {
             let message =
                 format!("expected [valence, activation, dominance], found {cell:?}: null");
-            findings.warn("VAD_FORMAT", file, at(line), message);
+            findings.add(Code::VadFormat, file, at(line), message);
             None
         }
     }

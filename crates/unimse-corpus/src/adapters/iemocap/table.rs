@@ -2,7 +2,7 @@
 
 use super::{Annotation, CODES, dialogue_of, vad};
 use crate::{
-    CorpusError,
+    Code, CorpusError,
     finding::Findings,
     folder::{Folder, Table, at},
 };
@@ -30,14 +30,14 @@ pub(super) fn find(
     if other {
         for table in &tables {
             let message = "the release tree gives the labels: this table is not used";
-            findings.info("UNUSED_FILE", &table.file, None, message);
+            findings.info(Code::UnusedFile, &table.file, None, message);
         }
         return Ok(None);
     }
     if tables.len() > 1 {
         let names: Vec<_> = tables.iter().map(|table| table.file.as_str()).collect();
         let message = format!("expected one label CSV, found {}", names.join(", "));
-        findings.error("AMBIGUOUS_LABELS", &folder.name, None, message);
+        findings.add(Code::AmbiguousLabels, &folder.name, None, message);
         return Ok(None);
     }
     Ok(tables.pop())
@@ -54,7 +54,7 @@ pub(super) fn read(table: &Table, findings: &mut Findings) -> Vec<Annotation> {
         let id = row[id].trim().replace("$_$", "_");
         if id.is_empty() {
             let message = "expected an utterance id, found an empty one";
-            findings.error("EMPTY_ID", &table.file, at(*line), message);
+            findings.add(Code::EmptyId, &table.file, at(*line), message);
             continue;
         }
         let raw = row[label].trim();
@@ -63,7 +63,7 @@ pub(super) fn read(table: &Table, findings: &mut Findings) -> Vec<Annotation> {
                 "utterance {id}: unknown emotion {raw:?}, expected a release code ({}) or a name such as joy, sadness, neutral, anger, excited, frustrated",
                 CODES.join(", ")
             );
-            findings.error("UNKNOWN_EMOTION", &table.file, at(*line), message);
+            findings.add(Code::UnknownEmotion, &table.file, at(*line), message);
             continue;
         };
         let named = dialogue

@@ -2,7 +2,7 @@
 
 use super::{Annotation, CODES, dialogue_of, vad};
 use crate::{
-    CorpusError,
+    Code, CorpusError,
     draft::Draft,
     finding::Findings,
     folder::{Folder, at, read_text},
@@ -72,7 +72,7 @@ fn read_evaluation(text: &str, file: &str, out: &mut Vec<Annotation>, findings: 
         let Some([start, end]) = interval_of(interval) else {
             if interval != "[START_TIME - END_TIME]" {
                 let message = format!("expected an interval [start - end], found {interval:?}");
-                findings.error("TIME_FORMAT", file, at(number), message);
+                findings.error(Code::TimeFormat, file, at(number), message);
             }
             continue;
         };
@@ -81,13 +81,13 @@ fn read_evaluation(text: &str, file: &str, out: &mut Vec<Annotation>, findings: 
                 "utterance {id}: unknown emotion {code:?}, expected one of {}",
                 CODES.join(", ")
             );
-            findings.error("UNKNOWN_EMOTION", file, at(number), message);
+            findings.add(Code::UnknownEmotion, file, at(number), message);
             continue;
         };
         let ordered = start < end;
         if !ordered {
             let message = "the end is not after the start: times are null";
-            findings.warn("TIME_ORDER", file, at(number), message);
+            findings.warn(Code::TimeOrder, file, at(number), message);
         }
         out.push(Annotation {
             id: id.to_owned(),

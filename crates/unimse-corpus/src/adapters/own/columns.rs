@@ -1,6 +1,7 @@
 //! The columns of a table of the user's own: which are known, and what an unknown one was meant to be.
 
 use crate::{
+    Code,
     finding::{Findings, Severity},
     folder::Table,
 };
@@ -40,7 +41,7 @@ pub(super) fn check(
         if known(&KNOWN) {
             continue;
         }
-        let (code, file) = ("UNKNOWN_COLUMN", &table.file);
+        let (code, file) = (Code::UnknownColumn, &table.file);
         if column.is_empty() || known(&WRITTEN) {
             let message = format!("column {column:?}: not used");
             findings.info(code, file, None, message);
@@ -56,7 +57,7 @@ pub(super) fn check(
         let message =
             format!("column {column:?}: not known, did you mean {meant}? Rename it, or remove it");
         for row in rows {
-            findings.add(Severity::Error, code, file, row, message.clone());
+            findings.add_as(Severity::Error, code, file, row, message.clone());
         }
     }
 }

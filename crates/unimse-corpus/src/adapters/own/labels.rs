@@ -1,7 +1,7 @@
 //! What a row of such a table says: who, when, which split, which labels.
 
 use super::super::taxonomy::Emotions;
-use crate::{CorpusKind, Polarity, Split, Task, Utterance, finding::Findings, folder::Table};
+use crate::{Code, CorpusKind, Polarity, Split, Task, Utterance, finding::Findings, folder::Table};
 use std::collections::HashMap;
 use unimse_labels::CustomTaxonomy;
 
@@ -51,7 +51,7 @@ impl Places {
             table.require(["utterance_id", "split", "text", wanted], findings)?;
         if !emotional && table.has(emotion) {
             let message = "columns score and emotion: expected scores only, for the folder has the name of a sentiment corpus; rename it, or drop emotion";
-            findings.error("TWO_LABELS", &table.file, None, message);
+            findings.error(Code::TwoLabels, &table.file, None, message);
             return None;
         }
         let emotions = match known.map(CorpusKind::task) {
@@ -61,7 +61,7 @@ impl Places {
         };
         if emotional && table.has(score) {
             let message = "columns score and emotion: scored on its emotions, its scores are gold intensities";
-            findings.info("TWO_LABELS", &table.file, None, message);
+            findings.info(Code::TwoLabels, &table.file, None, message);
         }
         Some(Self {
             emotions,
@@ -79,7 +79,7 @@ impl Places {
         })
     }
 
-    /// The utterance of a row; what is wrong with it is told.
+    /// The utterance of a row; what is wrong with it is reported.
     pub(super) fn utterance(
         &self,
         corpus: &str,
@@ -89,105 +89,113 @@ impl Places {
         turns: &mut HashMap<String, i32>,
         findings: &mut Findings,
     ) -> Option<Utterance> {
-        let cell = |column: Option<usize>| {
-            column
-                .map(|c| row[c].trim())
-                .filter(|cell| !cell.is_empty())
-        };
-        let mut wrong = |code, message: String| {
-            findings.error(code, &table.file, table.at(number), message);
-            None
-        };
-        let Some(id) = cell(Some(self.id)) else {
-            return wrong(
-                "EMPTY_ID",
-                "column utterance_id: expected an id, found nothing".to_owned(),
-            );
-        };
-        let split: Split = match row[self.split].trim().to_lowercase().parse() {
-            Ok(split) => split,
-            Err(_) if cell(Some(self.split)).is_none() => {
-                let message = "column split: expected train, dev or test, found nothing";
-                return wrong("SPLIT", message.to_owned());
-            }
-            Err(error) => return wrong("SPLIT", format!("column split: {error}")),
-        };
-        let seconds = |column, name: &str| match cell(column).map(str::parse::<f64>) {
-            None => Ok(None),
-            Some(Ok(x)) if x.is_finite() => Ok(Some(x)),
-            Some(_) => Err(format!(
-                "column {name}: expected a number, found {:?}",
-                cell(column).unwrap_or("")
-            )),
-        };
-        let times = seconds(self.times[0], "start_s")
-            .and_then(|start| Ok([start, seconds(self.times[1], "end_s")?]));
-        let [start_s, end_s] = match times {
-            Ok([Some(start), Some(end)]) if start >= end => {
-                return wrong(
-                    "TIME_ORDER",
-                    format!("expected start_s before end_s, found {start} and {end}"),
-                );
-            }
-            Ok(times) => times,
-            Err(message) => return wrong("TIME_FORMAT", message),
-        };
-        let dialogue_id = cell(self.dialogue).unwrap_or(id).to_owned();
-        let next = turns.entry(dialogue_id.clone()).or_default();
-        let turn = match cell(self.turn).map(str::parse::<i32>) {
-            None => *next,
-            Some(Ok(turn)) => turn,
-            Some(Err(_)) => {
-                return wrong(
-                    "TURN",
-                    format!(
-                        "column turn: expected a whole number, found {:?}",
-                        cell(self.turn).unwrap_or("")
-                    ),
-                );
+        let read = self.read(corpus, row, turns);
+        let (utterance, contradicted) = match read {
+            Ok(read) => read,
+            Err((code, message)) => {
+                findings.error(code, &table.file, table.at(number), message);
+                return None;
             }
         };
-        *next = turn.saturating_add(1);
-        let label = match self.label(row) {
-            Ok(label) => label,
-            Err((code, message)) => return wrong(code, message),
-        };
-        if label.contradicted {
+        if contradicted {
             let message = "the emotion implies another polarity than the sign of the score: the score is used";
-            findings.warn("EMOTION_SIGN", &table.file, table.at(number), message);
+            findings.add(Code::EmotionSign, &table.file, table.at(number), message);
         }
-        Some(Utterance {
+        Some(utterance)
+    }
+
+    /// The utterance of a row, and whether its emotion implies another polarity than its score's sign. A row that names no turn follows
+    /// the last of its dialogue, as `turns` has it.
+    fn read(
+        &self,
+        corpus: &str,
+        row: &csv::StringRecord,
+        turns: &mut HashMap<String, i32>,
+    ) -> Result<(Utterance, bool), Problem> {
+        let Some(id) = filled(row, Some(self.id)) else {
+            let message = "column utterance_id: expected an id, found nothing";
+            return Err((Code::EmptyId, message.to_owned()));
+        };
+        let split = self.split(row)?;
+        let [start_s, end_s] = self.times(row)?;
+        let dialogue_id = filled(row, self.dialogue).unwrap_or(id).to_owned();
+        let next = turns.entry(dialogue_id.clone()).or_default();
+        let turn = self.turn(row)?.unwrap_or(*next);
+        *next = turn.saturating_add(1);
+        let label = self.label(row)?;
+        let utterance = Utterance {
             corpus: corpus.to_owned(),
             split,
             utterance_id: id.to_owned(),
             dialogue_id,
             turn,
-            speaker: cell(self.speaker).map(str::to_owned),
+            speaker: filled(row, self.speaker).map(str::to_owned),
             text: row[self.text].to_owned(),
             start_s,
             end_s,
             score: label.score,
             polarity: label.polarity,
             emotion: label.emotion.map(str::to_owned),
-            emotion_raw: cell(self.emotion).map(str::to_owned),
+            emotion_raw: filled(row, self.emotion).map(str::to_owned),
             audio: None,
             video: None,
             vad: None,
             intensities: None,
+        };
+        Ok((utterance, label.contradicted))
+    }
+
+    fn split(&self, row: &csv::StringRecord) -> Result<Split, Problem> {
+        let Some(word) = filled(row, Some(self.split)) else {
+            let message = "column split: expected train, dev or test, found nothing";
+            return Err((Code::Split, message.to_owned()));
+        };
+        let split = word.to_lowercase().parse::<Split>();
+        split.map_err(|error| (Code::Split, format!("column split: {error}")))
+    }
+
+    /// Start and end in seconds.
+    fn times(&self, row: &csv::StringRecord) -> Result<[Option<f64>; 2], Problem> {
+        let seconds = |column, name: &str| {
+            let Some(cell) = filled(row, column) else {
+                return Ok(None);
+            };
+            match cell.parse::<f64>() {
+                Ok(x) if x.is_finite() => Ok(Some(x)),
+                _ => {
+                    let message = format!("column {name}: expected a number, found {cell:?}");
+                    Err((Code::TimeFormat, message))
+                }
+            }
+        };
+        let [start, end] = self.times;
+        match [seconds(start, "start_s")?, seconds(end, "end_s")?] {
+            [Some(start), Some(end)] if start >= end => {
+                let message = format!("expected start_s before end_s, found {start} and {end}");
+                Err((Code::TimeOrder, message))
+            }
+            times => Ok(times),
+        }
+    }
+
+    fn turn(&self, row: &csv::StringRecord) -> Result<Option<i32>, Problem> {
+        let Some(cell) = filled(row, self.turn) else {
+            return Ok(None);
+        };
+        let turn = cell.parse::<i32>().map(Some);
+        turn.map_err(|_| {
+            let message = format!("column turn: expected a whole number, found {cell:?}");
+            (Code::Turn, message)
         })
     }
 
     /// What a row says of its utterance; an empty cell says nothing.
-    fn label(&self, row: &csv::StringRecord) -> Result<Label, (&'static str, String)> {
-        let cell = |column: Option<usize>| {
-            column
-                .map(|c| row[c].trim())
-                .filter(|cell| !cell.is_empty())
-        };
+    fn label(&self, row: &csv::StringRecord) -> Result<Label, Problem> {
+        let cell = |column| filled(row, column);
         let number = |text: &str| match text.parse::<f32>() {
             Ok(score) if (-3.0..=3.0).contains(&score) => Ok(score),
             _ => Err((
-                "LABEL_RANGE",
+                Code::LabelRange,
                 format!("column score: expected a score in [-3, 3], found {text:?}"),
             )),
         };
@@ -197,11 +205,11 @@ impl Places {
             .map(|(word, emotions)| emotions.class(word))
             .transpose();
         let class =
-            class.map_err(|error| ("UNKNOWN_EMOTION", format!("column emotion: {error}")))?;
+            class.map_err(|error| (Code::UnknownEmotion, format!("column emotion: {error}")))?;
         let (emotion, implied) = class.unwrap_or_default();
         let word = cell(self.polarity).map(|word| word.to_lowercase().parse::<Polarity>());
         let word = (word.transpose())
-            .map_err(|error| ("UNKNOWN_SENTIMENT", format!("column polarity: {error}")))?;
+            .map_err(|error| (Code::UnknownSentiment, format!("column polarity: {error}")))?;
         let sign = score.map(Polarity::from_score);
         let own = self.emotions.as_ref().is_some_and(|e| e.own.is_some());
         let expected = match (sign, score) {
@@ -213,7 +221,7 @@ impl Places {
             && word != polarity
         {
             let message = format!("column polarity: expected {what}, found {word}");
-            return Err(("POLARITY_SIGN", message));
+            return Err((Code::PolaritySign, message));
         }
         Ok(Label {
             score,
@@ -222,6 +230,15 @@ impl Places {
             contradicted: sign.zip(implied).is_some_and(|(sign, class)| sign != class),
         })
     }
+}
+
+/// What is wrong with a row.
+type Problem = (Code, String);
+
+/// A cell that has something in it, trimmed.
+fn filled(row: &csv::StringRecord, column: Option<usize>) -> Option<&str> {
+    let cell = column.map(|column| row[column].trim());
+    cell.filter(|cell| !cell.is_empty())
 }
 
 /// What a row says.

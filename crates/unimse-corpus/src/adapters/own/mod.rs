@@ -11,7 +11,7 @@ mod rows;
 
 use super::{media::detail, taxonomy};
 use crate::{
-    CorpusError, CorpusKind, Split, Task,
+    Code, CorpusError, CorpusKind, Split, Task,
     draft::{Draft, Modality},
     feature::Feature,
     finding::Findings,
@@ -47,7 +47,7 @@ pub(super) fn read(
             FILES.join(", "),
             paths.len()
         );
-        findings.error("AMBIGUOUS_LABELS", &folder.name, None, message);
+        findings.add(Code::AmbiguousLabels, &folder.name, None, message);
         return Ok(draft);
     };
     let file = folder.relative(path);
@@ -68,7 +68,7 @@ pub(super) fn read(
         draft.kind = CorpusKind::Own(scored.unwrap_or(Task::Sentiment));
     }
     draft.taxonomy = emotions.and_then(|emotions| emotions.own.clone());
-    taxonomy::tell(folder, emotions, findings);
+    taxonomy::report(folder, emotions, findings);
     if draft.taxonomy.is_some() {
         let path = folder.root().join(taxonomy::FILE);
         draft.add_source(&path, &folder.relative(&path));
@@ -77,7 +77,7 @@ pub(super) fn read(
     for split in Split::ALL {
         if !draft.rows.iter().any(|row| row.utterance.split == split) {
             let message = format!("no row of split {split}");
-            findings.warn("MISSING_SPLIT", &rows.table.file, None, message);
+            findings.warn(Code::MissingSplit, &rows.table.file, None, message);
         }
     }
     Ok(draft)
@@ -113,7 +113,7 @@ fn add_rows(
             });
             if feature.as_ref().is_some_and(|feature| feature.steps == 0) {
                 let message = format!("{cell}: no sample: {} is absent", modality.name());
-                findings.warn("EMPTY_MEDIA", &table.file, place.clone(), message);
+                findings.add(Code::EmptyMedia, &table.file, place.clone(), message);
             }
             if let Some(row) = draft.rows.last_mut() {
                 *row.slot(modality) = feature.filter(|feature| feature.steps > 0);
@@ -128,18 +128,18 @@ fn feature(
     modality: Modality,
     folder: &Folder,
     draft: &mut Draft,
-) -> Result<Option<Feature>, (&'static str, String)> {
+) -> Result<Option<Feature>, (Code, String)> {
     if cell.is_empty() {
         return Ok(None);
     }
     if cell.starts_with('[') {
-        let inline = rows::of_text(cell).map_err(|message| ("FIELD", message))?;
+        let inline = rows::from_text(cell).map_err(|message| (Code::Field, message))?;
         return Ok(inline.map(|inline| Feature::given(inline.values, inline.dim)));
     }
     let feature = file(cell, modality, folder, draft);
     feature
         .map(Some)
-        .map_err(|message| ("UNREADABLE", format!("{cell}: {message}")))
+        .map_err(|message| (Code::Unreadable, format!("{cell}: {message}")))
 }
 
 /// The features of the file that a row names, which is a source then.

@@ -5,7 +5,7 @@ use super::{
     inline::{self, Inline, is_list, kind},
 };
 use crate::{
-    CorpusError,
+    Code, CorpusError,
     draft::Modality,
     finding::Findings,
     folder::{Table, at, read_text},
@@ -27,7 +27,7 @@ use unimse_formats::open_file;
 /// Cells as text; lists of numbers in `audio` and `video` apart, by the number of the row.
 pub(super) struct Rows {
     pub(super) table: Table,
-    given: BTreeMap<(u64, Modality), Inline>,
+    given: Given,
 }
 
 impl Rows {
@@ -69,28 +69,28 @@ fn comma_separated(
 ) -> Result<Rows, CorpusError> {
     let table = Table::read(path, file, findings)?;
     columns::check(&table, |_, meant| lacking(&table, meant), findings);
-    let given = BTreeMap::new();
+    let given = Given::new();
     Ok(Rows { table, given })
 }
 
 /// Features that a cell of text holds, `[[1, 2], [3, 4]]`; `None` for an empty list.
-pub(super) fn of_text(cell: &str) -> Result<Option<Inline>, String> {
+pub(super) fn from_text(cell: &str) -> Result<Option<Inline>, String> {
     let list = serde_json::from_str::<Vec<Value>>(cell).map_err(|error| in_words(&error))?;
     Inline::of_json(&list)
 }
 
-/// Keeps features that could be read, and tells of those that could not.
+/// Features that rows hold themselves, by the number of the row.
+type Given = BTreeMap<(u64, Modality), Inline>;
+
+/// Keeps features that could be read; the error of those that could not.
 fn keep(
     read: Result<Option<Inline>, String>,
     place: (u64, Modality),
-    given: &mut BTreeMap<(u64, Modality), Inline>,
-    tell: impl FnOnce(String),
-) {
-    match read {
-        Ok(Some(inline)) => drop(given.insert(place, inline)),
-        Ok(None) => {}
-        Err(message) => tell(format!("column {}: {message}", place.1.name())),
-    }
+    given: &mut Given,
+) -> Result<(), String> {
+    let read = read.map_err(|message| format!("column {}: {message}", place.1.name()))?;
+    given.extend(read.map(|inline| (place, inline)));
+    Ok(())
 }
 
 /// One object a line; a key that some line lacks is an empty cell there.
@@ -98,7 +98,7 @@ fn json_lines(path: &Path, file: String, findings: &mut Findings) -> Result<Rows
     let text = read_text(path, &file, findings)?;
     let mut objects: Vec<(u64, BTreeMap<String, String>)> = Vec::new();
     let mut header: Vec<String> = Vec::new();
-    let mut given = BTreeMap::new();
+    let mut given = Given::new();
     for (line, text) in (1..)
         .zip(text.lines())
         .filter(|(_, text)| !text.trim().is_empty())
@@ -106,45 +106,22 @@ fn json_lines(path: &Path, file: String, findings: &mut Findings) -> Result<Rows
         let object = match object(text) {
             Ok(object) => object,
             Err(message) => {
-                findings.error("JSON", &file, at(line), message);
+                findings.add(Code::Json, &file, at(line), message);
                 continue;
             }
         };
         let mut cells = BTreeMap::new();
         for (key, value) in object {
-            let known = columns::KNOWN
-                .iter()
-                .any(|name| key.eq_ignore_ascii_case(name));
-            let mut cell = String::new();
-            match (value, modality_of(&key)) {
-                (Value::Null, _) => {}
-                (Value::String(text), _) => cell = text,
-                (Value::Array(list), Some(modality)) => {
-                    keep(
-                        Inline::of_json(&list),
-                        (line, modality),
-                        &mut given,
-                        |message| {
-                            findings.error("FIELD", &file, at(line), message);
-                        },
-                    );
-                }
-                (value @ (Value::Array(_) | Value::Object(_)), _) if known => {
-                    let message = format!(
-                        "column {key}: expected text or a number, found {}",
-                        kind(&value)
-                    );
-                    findings.error("FIELD", &file, at(line), message);
-                }
-                (Value::Array(_) | Value::Object(_), _) => {}
-                (value, _) => cell = value.to_string(),
-            }
+            let cell = json_cell(&key, value, line, &mut given).unwrap_or_else(|message| {
+                findings.add(Code::Field, &file, at(line), message);
+                String::new()
+            });
             if !header.contains(&key) {
                 header.push(key.clone());
             }
             if cells.insert(key.clone(), cell).is_some() {
                 let message = format!("column {key}: expected once, found twice in one object");
-                findings.error("DUPLICATE_COLUMN", &file, at(line), message);
+                findings.add(Code::DuplicateColumn, &file, at(line), message);
             }
         }
         objects.push((line, cells));
@@ -156,17 +133,51 @@ fn json_lines(path: &Path, file: String, findings: &mut Findings) -> Result<Rows
         })
         .collect();
     let table = Table::new(path, file, header, rows, "line");
-    let without = |column: &str, meant: &str| {
-        let has = |cells: &BTreeMap<String, String>| {
-            cells.keys().any(|key| key.eq_ignore_ascii_case(meant))
-        };
-        (objects.iter())
-            .filter(|(_, cells)| cells.contains_key(column) && !has(cells))
-            .map(|(line, _)| at(*line))
-            .collect()
-    };
-    columns::check(&table, without, findings);
+    columns::check(
+        &table,
+        |column, meant| without(&objects, column, meant),
+        findings,
+    );
     Ok(Rows { table, given })
+}
+
+/// The text of a value; features go to `given`.
+fn json_cell(key: &str, value: Value, line: u64, given: &mut Given) -> Result<String, String> {
+    match (value, modality_of(key)) {
+        (Value::Null, _) => Ok(String::new()),
+        (Value::String(text), _) => Ok(text),
+        (Value::Array(list), Some(modality)) => {
+            keep(Inline::of_json(&list), (line, modality), given)?;
+            Ok(String::new())
+        }
+        (value @ (Value::Array(_) | Value::Object(_)), _) if is_known(key) => {
+            let found = kind(&value);
+            Err(format!(
+                "column {key}: expected text or a number, found {found}"
+            ))
+        }
+        (Value::Array(_) | Value::Object(_), _) => Ok(String::new()),
+        (value, _) => Ok(value.to_string()),
+    }
+}
+
+/// The lines that have a column, but not the one that it was probably meant to be.
+fn without(
+    objects: &[(u64, BTreeMap<String, String>)],
+    column: &str,
+    meant: &str,
+) -> Vec<Option<String>> {
+    let has = |cells: &BTreeMap<String, String>| {
+        (cells.keys()).any(|key| key.eq_ignore_ascii_case(meant))
+    };
+    (objects.iter())
+        .filter(|(_, cells)| cells.contains_key(column) && !has(cells))
+        .map(|(line, _)| at(*line))
+        .collect()
+}
+
+fn is_known(column: &str) -> bool {
+    (columns::KNOWN.iter()).any(|name| column.eq_ignore_ascii_case(name))
 }
 
 /// The keys and values of a JSON object, those of a key that is there twice too.
@@ -227,21 +238,18 @@ fn parquet(path: &Path, file: String, findings: &mut Findings) -> Result<Rows, C
     let fields = reader.schema().fields().clone();
     let header: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
     for field in &fields {
-        let known = columns::KNOWN
-            .iter()
-            .any(|name| field.name().eq_ignore_ascii_case(name));
         let modality = modality_of(field.name()).filter(|_| is_list(field.data_type()));
-        if known && field.data_type().is_nested() && modality.is_none() {
+        if is_known(field.name()) && field.data_type().is_nested() && modality.is_none() {
             let found = inline::words(field.data_type());
             let message = format!(
                 "column {}: expected text or numbers, found {found}",
                 field.name()
             );
-            findings.error("FIELD", &file, None, message);
+            findings.add(Code::Field, &file, None, message);
         }
     }
     let mut rows: Vec<(u64, csv::StringRecord)> = Vec::new();
-    let mut given = BTreeMap::new();
+    let mut given = Given::new();
     for batch in reader.build().map_err(&wrong)? {
         let batch = batch.map_err(CorpusError::table(path))?;
         let columns: Vec<Option<ArrayRef>> = (fields.iter().zip(batch.columns()))
@@ -261,14 +269,10 @@ fn parquet(path: &Path, file: String, findings: &mut Findings) -> Result<Rows, C
             for (field, column) in fields.iter().zip(batch.columns()) {
                 let modality = modality_of(field.name()).filter(|_| is_list(field.data_type()));
                 let Some(modality) = modality else { continue };
-                keep(
-                    Inline::of_arrow(column, i),
-                    (number, modality),
-                    &mut given,
-                    |message| {
-                        findings.error("FIELD", &file, Some(format!("row {number}")), message);
-                    },
-                );
+                let place = (number, modality);
+                if let Err(message) = keep(Inline::of_arrow(column, i), place, &mut given) {
+                    findings.add(Code::Field, &file, Some(format!("row {number}")), message);
+                }
             }
         }
     }
@@ -279,10 +283,7 @@ fn parquet(path: &Path, file: String, findings: &mut Findings) -> Result<Rows, C
 
 /// A known column of plain values as text.
 fn as_text(name: &str, column: &ArrayRef) -> Result<Option<ArrayRef>, String> {
-    let known = columns::KNOWN
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known));
-    if !known || column.data_type().is_nested() {
+    if !is_known(name) || column.data_type().is_nested() {
         return Ok(None);
     }
     match cast(column, &DataType::Utf8) {
