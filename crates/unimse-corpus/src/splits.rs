@@ -150,6 +150,15 @@ impl<S: Reads> Corpora<S> {
         }
     }
 
+    /// Changes every corpus, such as the scale of its features. Corpora that a clone shares are copied first.
+    pub fn edit(&mut self, mut change: impl FnMut(&mut Corpus)) {
+        let mut list = self.list.to_vec();
+        self.list = Arc::new([]); // so that what nobody else holds is changed in place
+        list.iter_mut()
+            .for_each(|corpus| change(Arc::make_mut(corpus)));
+        self.list = list.into();
+    }
+
     /// The corpora, the four data sets in their order, then others by name.
     #[must_use]
     pub fn list(&self) -> &[Arc<Corpus>] {

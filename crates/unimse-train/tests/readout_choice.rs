@@ -4,7 +4,8 @@
 #[path = "../../unimse-model/tests/tiny/mod.rs"]
 mod tiny;
 
-use unimse_labels::{MeldEmotion, PlainLabel, Polarity, Split};
+use unimse_corpus::splits::{Dev, Learning};
+use unimse_labels::{MeldEmotion, PlainLabel, Polarity};
 use unimse_model::Tokenizer;
 use unimse_model::batch::Prediction;
 use unimse_run::EmotionReadout::{Marginal, Text as Class};
@@ -42,10 +43,10 @@ fn dev(corpora: &[Gold<'_>]) -> Dataset {
         std::fs::write(at("data").join(format!("{name}/utterances.csv")), text).unwrap();
     }
     unimse_corpus::ingest(&at("data"), &at("corpus"), &[], &mut |_| {}).unwrap();
-    let corpora = dataset::read_corpora(&at("corpus"), &[Split::Dev]).unwrap();
+    let corpora = dataset::read_corpora::<Learning>(&at("corpus")).unwrap();
     let checkpoint = tiny::folder(tiny::BERT);
     let tokenizer = Tokenizer::from_folder(checkpoint.path()).unwrap();
-    let dataset = Dataset::new(corpora, None, &tokenizer, &RunConfig::default()).unwrap();
+    let dataset = Dataset::new(&corpora, Dev, None, &tokenizer, &RunConfig::default()).unwrap();
     assert!(!dataset.examples.is_empty());
     dataset
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use unimse_corpus::splits::{Corpora, Learning, Train};
 use unimse_corpus::{Corpus, CorpusKind, ingest, read};
 use unimse_labels::{
     Donor, DonorProtocol, Field, Polarity, QueryProtocol, Sample, Source, Split, UnifyOptions,
@@ -287,7 +288,7 @@ fn without_iemocap_its_field_is_missing_masked_and_gone_from_the_grammar() {
 
     let (_, labels) = label(&corpora);
     let mut labels = labels.into_iter();
-    let table = |c: &Corpus| LabelTable {
+    let table = |c: &Arc<Corpus>| LabelTable {
         corpus: c.name.clone(),
         rows: c
             .utterances
@@ -307,7 +308,9 @@ fn without_iemocap_its_field_is_missing_masked_and_gone_from_the_grammar() {
     let grammar = dataset::grammar(&config, &dataset::fields(&tables));
     let checkpoint = tiny::folder(tiny::BERT);
     let tokenizer = Tokenizer::from_folder(checkpoint.path()).unwrap();
-    let data = Dataset::new(corpora, Some(&tables), &tokenizer, &config).unwrap();
+    let corpora = corpora.into_iter().map(Arc::unwrap_or_clone).collect();
+    let corpora = Corpora::<Learning>::from_memory(corpora);
+    let data = Dataset::new(&corpora, Train, Some(&tables), &tokenizer, &config).unwrap();
     assert!(!data.examples.is_empty());
     for example in &data.examples {
         let target = example.target.as_ref().unwrap();

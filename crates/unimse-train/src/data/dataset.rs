@@ -1,18 +1,20 @@
 //! Utterance tables and label tables joined by id into what the model reads and is taught.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use tch::{Device, Tensor};
-use unimse_corpus::{Code, Corpus, Task, context};
-use unimse_labels::{Field, Form, Grammar, PerField, Source, Split, UniversalLabel};
+use unimse_corpus::splits::{Corpora, Holds, OneSplit, Reads, RowRef};
+use unimse_corpus::{Code, Context, Corpus, Task, Utterance, context};
+use unimse_labels::{Field, Form, Grammar, PerField, Source, UniversalLabel};
 use unimse_model::batch::{Batch, Target};
 use unimse_model::config::{Decoder, FeatureDims, Modality, ModelConfig};
 use unimse_model::tokenizer::Tokenizer;
 
 use crate::TrainError;
 use crate::config::{RunConfig, TrainConfig};
-use crate::data::labels_table::LabelTable;
+use crate::data::labels_table::{LabelTable, Row as LabelRow};
 use crate::data::row::{Row, collate, features};
 use crate::data::sampler::Entry;
 
@@ -31,29 +33,25 @@ pub struct Example {
     pub target: Option<Target>,
 }
 
-/// Corpora with the examples of some splits.
+/// Corpora with the examples of one split.
 #[derive(Debug)]
 pub struct Dataset {
-    /// The corpora, in canonical order.
-    pub corpora: Vec<Corpus>,
+    /// The corpora, in canonical order, shared with other splits; those of the examples alone are this data set's.
+    pub corpora: Vec<Arc<Corpus>>,
     /// The examples, corpus by corpus.
     pub examples: Vec<Example>,
     modalities: Vec<Modality>,
     pad: i64,
 }
 
-/// Reads the utterance tables of a run, without the rows of the splits that are not asked for.
-///
-/// Everything but `evaluate` asks for train and dev only, so test labels never reach it.
+/// Reads the utterance tables of a run, without the tables of splits that the stage does not read.
 ///
 /// # Errors
 /// [`TrainError::Corpus`] as the tables say, and where no corpus is left. Features that are not finite are
 /// read as 0 ([`unimse_corpus::zero_non_finite`]); standard error tells of them, as of those that ingest has met.
-pub fn read_corpora(folder: &Path, splits: &[Split]) -> Result<Vec<Corpus>, TrainError> {
-    let corpora: Vec<Corpus> = (unimse_corpus::read(folder, splits)?.into_iter())
-        .map(Arc::unwrap_or_clone)
-        .collect();
-    for corpus in &corpora {
+pub fn read_corpora<S: Reads>(folder: &Path) -> Result<Corpora<S>, TrainError> {
+    let corpora = Corpora::read(folder)?;
+    for corpus in corpora.list() {
         for note in corpus.notes_of_kind(Code::NonFinite) {
             eprintln!("warning: corpus {}: {note}", corpus.name);
         }
@@ -65,7 +63,7 @@ pub fn read_corpora(folder: &Path, splits: &[Split]) -> Result<Vec<Corpus>, Trai
 ///
 /// # Errors
 /// As [`LabelTable::read`].
-pub fn read_labels(folder: &Path, corpora: &[Corpus]) -> Result<Vec<LabelTable>, TrainError> {
+pub fn read_labels(folder: &Path, corpora: &[Arc<Corpus>]) -> Result<Vec<LabelTable>, TrainError> {
     corpora
         .iter()
         .map(|c| LabelTable::read(folder, &c.name))
@@ -96,10 +94,14 @@ pub fn grammar(config: &RunConfig, fields: &[Field]) -> Grammar {
 
 /// Feature dimensions of the corpora, for the modalities in use.
 #[must_use]
-pub fn feature_dims(corpora: &[Corpus], config: &ModelConfig) -> FeatureDims {
-    let dims = |m: Modality, of: &dyn Fn(&Corpus) -> Option<usize>| {
+pub fn feature_dims(corpora: &[Arc<Corpus>], config: &ModelConfig) -> FeatureDims {
+    let dims = |m: Modality, dim: &dyn Fn(&Corpus) -> Option<usize>| {
         if config.has(m) {
-            corpora.iter().filter_map(of).map(|d| d as i64).collect()
+            corpora
+                .iter()
+                .filter_map(|corpus| dim(corpus))
+                .map(|d| d as i64)
+                .collect()
         } else {
             Default::default()
         }
@@ -111,77 +113,66 @@ pub fn feature_dims(corpora: &[Corpus], config: &ModelConfig) -> FeatureDims {
 }
 
 impl Dataset {
-    /// Encodes every utterance of `corpora` with its context; with `labels`, utterances without a label are left out and the
-    /// others carry a target.
+    /// Encodes every utterance of a split of `corpora` with its context; with `labels`, utterances without a label are left out and the
+    /// others carry a target. A stage that does not read a split cannot ask for it.
     ///
     /// # Errors
     /// [`TrainError::Data`] for an utterance that the label table lacks, [`TrainError::Model`] for text that cannot be encoded.
-    pub fn new(
-        corpora: Vec<Corpus>,
+    pub fn new<S: Holds<T>, T: OneSplit>(
+        corpora: &Corpora<S>,
+        split: T,
         labels: Option<&[LabelTable]>,
         tokenizer: &Tokenizer,
         config: &RunConfig,
     ) -> Result<Self, TrainError> {
         let model = config.model();
-        let one_emotion = config.labels.form == Form::Triple && model.decoder == Decoder::T5;
+        let windows: Vec<Vec<Context>> = corpora
+            .list()
+            .iter()
+            .map(|c| context(&c.utterances, model.context_before, model.context_after))
+            .collect();
+        let targets = labels.map(|tables| Targets::new(tables, config));
         let mut examples = Vec::new();
-        for (c, corpus) in corpora.iter().enumerate() {
-            let windows = context(
-                &corpus.utterances,
-                model.context_before,
-                model.context_after,
-            );
-            let table = match labels {
+        for RowRef { corpus, utterance } in corpora.rows(split) {
+            let rows = &corpora.list()[corpus];
+            let target = match &targets {
                 None => None,
-                Some(tables) => {
-                    let table = tables.iter().find(|t| t.corpus == corpus.name);
-                    let table = table.ok_or_else(|| {
-                        TrainError::Data(format!(
-                            "corpus {}: no label table; run `unimse unify`",
-                            corpus.name
-                        ))
-                    })?;
-                    Some(table.by_id())
-                }
+                Some(targets) => match targets.of_row(rows, utterance)? {
+                    None => continue,
+                    known => known,
+                },
             };
-            for (u, (utterance, window)) in corpus.utterances.iter().zip(&windows).enumerate() {
-                let target = match &table {
-                    None => None,
-                    Some(rows) => {
-                        let row = rows.get(utterance.utterance_id.as_str()).ok_or_else(|| {
-                            TrainError::Data(format!("corpus {}: utterance {} has no row in the label table; run `unimse unify` again", corpus.name, utterance.utterance_id))
-                        })?;
-                        let Some(label) = &row.label else { continue };
-                        Some(target(label, &config.train, one_emotion))
-                    }
-                };
-                let texts = |indices: &[usize]| -> Vec<&str> {
-                    indices
-                        .iter()
-                        .map(|&i| corpus.utterances[i].text.as_str())
-                        .collect()
-                };
-                let encoded = tokenizer.encode(
-                    &texts(&window.before),
-                    &utterance.text,
-                    &texts(&window.after),
-                    model.max_tokens,
-                )?;
-                examples.push(Example {
-                    corpus: c,
-                    utterance: u,
-                    ids: encoded.ids,
-                    segments: encoded.segments,
-                    target,
-                });
-            }
+            let text = |&i: &usize| rows.utterances[i].text.as_str();
+            let window = &windows[corpus][utterance];
+            let before: Vec<&str> = window.before.iter().map(text).collect();
+            let after: Vec<&str> = window.after.iter().map(text).collect();
+            let encoded = tokenizer.encode(&before, text(&utterance), &after, model.max_tokens)?;
+            examples.push(Example {
+                corpus,
+                utterance,
+                ids: encoded.ids,
+                segments: encoded.segments,
+                target,
+            });
         }
         Ok(Self {
-            corpora,
+            corpora: corpora.list().to_vec(),
             examples,
-            modalities: model.modalities.clone(),
+            modalities: model.modalities,
             pad: tokenizer.pad(),
         })
+    }
+
+    /// The utterance of an example.
+    #[must_use]
+    pub fn utterance(&self, example: &Example) -> &Utterance {
+        &self.corpora[example.corpus].utterances[example.utterance]
+    }
+
+    /// The utterances of the examples of the corpus at `index`.
+    pub fn utterances_of(&self, index: usize) -> impl Iterator<Item = &Utterance> {
+        let examples = self.examples.iter().filter(move |e| e.corpus == index);
+        examples.map(|e| self.utterance(e))
     }
 
     /// What the sampler needs of every example.
@@ -222,7 +213,7 @@ impl Dataset {
     #[must_use]
     pub fn row(&self, example: usize) -> Row<'_> {
         let e = &self.examples[example];
-        let u = &self.corpora[e.corpus].utterances[e.utterance];
+        let u = self.utterance(e);
         let used = |modality| self.modalities.contains(&modality);
         Row {
             ids: &e.ids,
@@ -253,6 +244,39 @@ impl Dataset {
         let corpus = &self.corpora[e.corpus];
         let id = &corpus.utterances[e.utterance].utterance_id;
         format!("corpus {}: utterance {id}", corpus.name)
+    }
+}
+
+/// What the label tables teach.
+struct Targets<'a> {
+    /// Rows by utterance id, by corpus.
+    tables: HashMap<&'a str, HashMap<&'a str, &'a LabelRow>>,
+    train: &'a TrainConfig,
+    /// Whether a text holds one emotion only.
+    one_emotion: bool,
+}
+
+impl<'a> Targets<'a> {
+    fn new(tables: &'a [LabelTable], config: &'a RunConfig) -> Self {
+        let by_corpus = tables.iter().map(|t| (t.corpus.as_str(), t.by_id()));
+        Self {
+            tables: by_corpus.collect(),
+            train: &config.train,
+            one_emotion: config.labels.form == Form::Triple && config.model.decoder == Decoder::T5,
+        }
+    }
+
+    /// The target of an utterance; `None` where it has no label.
+    fn of_row(&self, corpus: &Corpus, utterance: usize) -> Result<Option<Target>, TrainError> {
+        let (name, id) = (&corpus.name, &corpus.utterances[utterance].utterance_id);
+        let table = self.tables.get(name.as_str()).ok_or_else(|| {
+            TrainError::Data(format!("corpus {name}: no label table; run `unimse unify`"))
+        })?;
+        let row = table.get(id.as_str()).ok_or_else(|| {
+            TrainError::Data(format!("corpus {name}: utterance {id} has no row in the label table; run `unimse unify` again"))
+        })?;
+        let label = row.label.as_ref();
+        Ok(label.map(|label| target(label, self.train, self.one_emotion)))
     }
 }
 
@@ -291,7 +315,9 @@ mod tests {
             target: None,
         };
         let dataset = Dataset {
-            corpora: vec![crate::data::normaliser::tests::corpus(&[None, None, None])],
+            corpora: vec![Arc::new(crate::data::normaliser::tests::corpus(&[
+                None, None, None,
+            ]))],
             examples: vec![example(0, &[5, 6]), example(1, &[5, 6]), example(2, &[7])],
             modalities: vec![Modality::Text],
             pad: 0,

@@ -45,12 +45,13 @@ fn sequence(u: &unimse_corpus::Utterance, modality: Modality) -> Option<&Sequenc
 impl Normaliser {
     /// Fits the scales on the training rows of `corpora`.
     #[must_use]
-    pub fn fit(corpora: &[Corpus]) -> Self {
+    pub fn fit<'a>(corpora: impl IntoIterator<Item = &'a Corpus> + Clone) -> Self {
         // steps, sum, sum of squares
         let mut sums: BTreeMap<String, (f64, Vec<f64>, Vec<f64>)> = BTreeMap::new();
         for modality in [Modality::Audio, Modality::Video] {
             for u in corpora
-                .iter()
+                .clone()
+                .into_iter()
                 .flat_map(|c| &c.utterances)
                 .filter(|u| u.split == Split::Train)
             {
@@ -104,9 +105,9 @@ impl Normaliser {
         }
     }
 
-    /// Standardises every sequence of `corpora`.
-    pub fn apply(&self, corpora: &mut [Corpus]) {
-        for u in corpora.iter_mut().flat_map(|c| &mut c.utterances) {
+    /// Standardises every sequence of `corpus`.
+    pub fn apply(&self, corpus: &mut Corpus) {
+        for u in &mut corpus.utterances {
             if let Some(s) = &mut u.audio {
                 self.apply_to(Modality::Audio, s);
             }
@@ -246,14 +247,14 @@ pub(crate) mod tests {
     fn fits_the_steps_there_are_and_stays_finite() {
         // feature 0: 1 and 3, mean 2, deviation 1; feature 1 spans nearly all of f32, so that a difference overflows it
         let huge = 3.0e38_f32;
-        let mut corpora = [corpus(&[
+        let mut corpus = corpus(&[
             Some(vec![1.0, huge]),
             None,
             Some(Vec::new()),
             Some(vec![3.0, -huge]),
-        ])];
-        Normaliser::fit(&corpora).apply(&mut corpora);
-        let audio = |at: usize| corpora[0].utterances[at].audio.as_ref().unwrap();
+        ]);
+        Normaliser::fit([&corpus]).apply(&mut corpus);
+        let audio = |at: usize| corpus.utterances[at].audio.as_ref().unwrap();
         assert_eq!(audio(0).values, [-1.0, 1.0]);
         assert_eq!(audio(3).values, [1.0, -1.0]);
         assert!(audio(2).values.is_empty());
@@ -261,7 +262,7 @@ pub(crate) mod tests {
 
     #[test]
     fn nothing_to_fit_leaves_features_alone() {
-        let n = Normaliser::fit(&[corpus(&[Some(Vec::new()), None])]);
+        let n = Normaliser::fit([&corpus(&[Some(Vec::new()), None])]);
         assert_eq!(n, Normaliser::default());
         let mut s = Sequence {
             dim: 2,

@@ -115,10 +115,10 @@ pub(crate) fn compare(
     c: &EvaluateConfig,
     scores: &mut SplitScores,
 ) -> Result<(), TrainError> {
-    let utterances = pair.examples.iter().map(|&e| {
-        let e = &test.examples[e];
-        &test.corpora[e.corpus].utterances[e.utterance]
-    });
+    let utterances = pair
+        .examples
+        .iter()
+        .map(|&e| test.utterance(&test.examples[e]));
     let places: Vec<usize> = utterances
         .clone()
         .filter_map(|u| fitted.places.get(&u.utterance_id).copied())

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use indicatif::ProgressBar;
 use unimse_corpus::Corpus;
+use unimse_corpus::splits::{Corpora, Dev, Test, Whole};
 use unimse_eval::{Convention, emotion, sentiment};
 use unimse_labels::{Field, Source, Split};
 use unimse_model::batch::Prediction;
@@ -56,10 +58,12 @@ pub fn evaluate(config: &RunConfig, folder: &RunFolder) -> Result<Results, Train
     let _lock = RunLock::take(&folder.run)?;
     let saved = SavedModel::open(folder)?;
     saved.must_match(config, &folder.config())?;
-    let all = dataset::read_corpora(&folder.corpus, &Split::ALL)?;
-    let tables = dataset::read_labels(&folder.labels, &all)?;
-    let prepared = Prepared::new(config, folder, &saved, &all)?;
-    let mut results = describe(config, &saved.card, &all, &tables);
+    let mut corpora = dataset::read_corpora::<Whole>(&folder.corpus)?;
+    corpora.edit(|corpus| saved.normaliser.apply(corpus));
+    let all = corpora.list();
+    let tables = dataset::read_labels(&folder.labels, all)?;
+    let prepared = Prepared::new(config, folder, &saved, &corpora)?;
+    let mut results = describe(config, &saved.card, all, &tables);
     results.fusion = prepared.fusion()?;
     if let Some(summary) = read_summary(&folder.labels)? {
         (results.agreement, results.leak) = (summary.agreement, summary.leak);
@@ -78,24 +82,18 @@ impl<'a> Prepared<'a> {
         config: &'a RunConfig,
         folder: &RunFolder,
         saved: &'a SavedModel,
-        all: &'a [Corpus],
+        corpora: &'a Corpora<Whole>,
     ) -> Result<Self, TrainError> {
-        let mut normalised = all.to_vec();
-        saved.normaliser.apply(&mut normalised);
-        let of_split = |split: Split| {
-            let mut part = normalised.clone();
-            part.iter_mut()
-                .for_each(|c| c.utterances.retain(|u| u.split == split));
-            Dataset::new(part, None, &saved.session.tokenizer, config)
-        };
-        let (dev, test) = (of_split(Split::Dev)?, of_split(Split::Test)?);
+        let tokenizer = &saved.session.tokenizer;
+        let dev = Dataset::new(corpora, Dev, None, tokenizer, config)?;
+        let test = Dataset::new(corpora, Test, None, tokenizer, config)?;
         check(&dev, &test, &saved.card, &folder.corpus)?;
         Ok(Self {
             saved,
             config,
             dev,
             test,
-            fitted: fit_baselines(all, folder)?,
+            fitted: fit_baselines(corpora.list(), folder)?,
         })
     }
 
@@ -179,7 +177,12 @@ impl<'a> Prepared<'a> {
 }
 
 /// What results say of the run itself.
-fn describe(config: &RunConfig, card: &Card, all: &[Corpus], tables: &[LabelTable]) -> Results {
+fn describe(
+    config: &RunConfig,
+    card: &Card,
+    all: &[Arc<Corpus>],
+    tables: &[LabelTable],
+) -> Results {
     let trained_on = all
         .iter()
         .filter(|c| c.of_split(Split::Train).next().is_some());
@@ -226,8 +229,8 @@ fn check(dev: &Dataset, test: &Dataset, card: &Card, tables: &Path) -> Result<()
     if scoring::check_gold(test)? == 0 {
         return nothing("a gold score or emotion in some row of the test split");
     }
-    for corpus in [dev, test].into_iter().flat_map(|d| &d.corpora) {
-        for u in &corpus.utterances {
+    for dataset in [dev, test] {
+        for u in dataset.examples.iter().map(|e| dataset.utterance(e)) {
             for (name, features, known) in [
                 ("audio", &u.audio, &card.dims.audio),
                 ("video", &u.video, &card.dims.video),
@@ -239,7 +242,7 @@ fn check(dev: &Dataset, test: &Dataset, card: &Card, tables: &Path) -> Result<()
                 {
                     return Err(TrainError::Data(format!(
                         "corpus {}: utterance {}: {name}: expected {known:?} features a step as in training, found {dim}",
-                        corpus.name, u.utterance_id
+                        u.corpus, u.utterance_id
                     )));
                 }
             }
@@ -250,7 +253,7 @@ fn check(dev: &Dataset, test: &Dataset, card: &Card, tables: &Path) -> Result<()
 
 /// The baselines of every corpus that has test rows.
 fn fit_baselines<'a>(
-    all: &'a [Corpus],
+    all: &'a [Arc<Corpus>],
     folder: &RunFolder,
 ) -> Result<Vec<(&'a Corpus, Fitted)>, TrainError> {
     let tested = all
@@ -259,7 +262,7 @@ fn fit_baselines<'a>(
     tested
         .map(|corpus| {
             Ok((
-                corpus,
+                corpus.as_ref(),
                 fit(corpus, &read_embeddings(&folder.labels, corpus)?),
             ))
         })

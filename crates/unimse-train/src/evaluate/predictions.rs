@@ -29,13 +29,10 @@ pub fn write(
     let rows: Vec<(&Utterance, &Prediction, Reading)> = parts
         .iter()
         .flat_map(|(d, p)| {
-            d.examples.iter().zip(p.iter()).map(|(e, p)| {
-                (
-                    &d.corpora[e.corpus].utterances[e.utterance],
-                    p,
-                    read(readout, p),
-                )
-            })
+            d.examples
+                .iter()
+                .zip(p.iter())
+                .map(|(e, p)| (d.utterance(e), p, read(readout, p)))
         })
         .collect();
     let said = |f: &dyn Fn(&Reading) -> Option<String>| -> ArrayRef {

@@ -198,8 +198,8 @@ pub fn selection(pairs: &[Pairs]) -> Result<Selection, TrainError> {
 /// [`TrainError::Data`] that says of every corpus why it cannot.
 pub fn check_selectable(dev: &Dataset) -> Result<(), TrainError> {
     let mut reasons = Vec::new();
-    for corpus in &dev.corpora {
-        let utterances = || corpus.utterances.iter();
+    for (index, corpus) in dev.corpora.iter().enumerate() {
+        let utterances = || dev.utterances_of(index);
         let problem = match corpus.task() {
             CorpusTask::Sentiment => {
                 let mut scores = utterances().filter_map(|u| u.score);
@@ -230,8 +230,8 @@ pub fn check_selectable(dev: &Dataset) -> Result<(), TrainError> {
 /// [`TrainError::Data`] with corpus and utterance for a score outside [-3, 3] or an emotion outside the taxonomy.
 pub fn check_gold(dataset: &Dataset) -> Result<usize, TrainError> {
     let mut count = 0;
-    for corpus in &dataset.corpora {
-        for u in &corpus.utterances {
+    for (index, corpus) in dataset.corpora.iter().enumerate() {
+        for u in dataset.utterances_of(index) {
             let wrong = |expected: String, found: String| {
                 Err(TrainError::Data(format!(
                     "corpus {}: utterance {}: expected {expected}, found {found}; run `unimse ingest` again",

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use unimse_corpus::splits::{Dev, Learning, Train};
 use unimse_eval::{Metric, Scores};
-use unimse_labels::Split;
 use unimse_model::ModelError;
 use unimse_model::batch::Prediction;
 use unimse_model::unimodel::{ParameterGroup, UniModel};
@@ -68,32 +68,21 @@ pub fn train(
         eprintln!("train: already finished");
         return Ok(());
     }
-    let mut corpora = dataset::read_corpora(&paths.corpus, &[Split::Train, Split::Dev])?;
-    let normaliser = Normaliser::fit(&corpora);
-    normaliser.apply(&mut corpora);
-    let tables = dataset::read_labels(&paths.labels, &corpora)?;
+    let mut corpora = dataset::read_corpora::<Learning>(&paths.corpus)?;
+    let normaliser = Normaliser::fit(corpora.list().iter().map(AsRef::as_ref));
+    corpora.edit(|corpus| normaliser.apply(corpus));
+    let tables = dataset::read_labels(&paths.labels, corpora.list())?;
     let fields = dataset::fields(&tables);
     let model_config = config.model();
-    let dims = dataset::feature_dims(&corpora, &model_config);
+    let dims = dataset::feature_dims(corpora.list(), &model_config);
     let available = memory::available().filter(|_| !session::device().is_cuda());
     let shape = Shape::of(&model_config, &folder)?;
     memory::check_weights(config, shape, &dims, available)?;
 
     let mut session = Session::new(config, &fields, &dims, seed)?;
     freeze(&mut session.model, config.train.unfreeze);
-    let of_split = |split: Split| {
-        let mut part = corpora.clone();
-        part.iter_mut()
-            .for_each(|c| c.utterances.retain(|u| u.split == split));
-        part
-    };
-    let train = Dataset::new(
-        of_split(Split::Train),
-        Some(&tables),
-        &session.tokenizer,
-        config,
-    )?;
-    let dev = Dataset::new(of_split(Split::Dev), None, &session.tokenizer, config)?;
+    let train = Dataset::new(&corpora, Train, Some(&tables), &session.tokenizer, config)?;
+    let dev = Dataset::new(&corpora, Dev, None, &session.tokenizer, config)?;
     scoring::check_selectable(&dev)?;
     drop(corpora);
     if train.examples.is_empty() || dev.examples.is_empty() {
