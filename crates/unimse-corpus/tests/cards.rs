@@ -65,7 +65,7 @@ impl Data {
 #[test]
 fn what_ingest_computed_it_knows_and_what_it_was_given_is_unknown() {
     let corpus = Data::new().ingest().unwrap();
-    let audio = corpus.features.audio.unwrap();
+    let audio = corpus.features.audio.clone().unwrap();
     assert_eq!(
         (audio.tool.as_str(), audio.dimension),
         ("mel-spectrogram", 64)
@@ -83,7 +83,7 @@ fn a_user_says_what_made_the_features() {
         [video.settings]\npretrained = \"VGGface, AFEW\"\nframes = 8\naligned = true\n";
     data.put("mine/features.toml", text.as_bytes());
     let corpus = data.ingest().unwrap();
-    let video = corpus.features.video.unwrap();
+    let video = corpus.features.video.clone().unwrap();
     let expected = "efficientnet (b0), 5 features a step, 12.5 steps a second, aligned = true, frames = 8, pretrained = VGGface, AFEW";
     assert_eq!(video.to_string(), expected);
     let sources: Vec<_> = corpus.sources.iter().map(|s| s.path.as_str()).collect();

@@ -115,7 +115,7 @@ fn pyarrow_reads_what_we_write_and_the_other_way_round() {
         let rows = corpus.of_split(split).map(|i| line(&corpus.utterances[i]));
         rows.collect::<Vec<_>>()
     };
-    let expected = [of("mosi", Split::Dev), of("iemocap", Split::Test)].concat();
+    let expected = [lines("mosi", Split::Dev), lines("iemocap", Split::Test)].concat();
     let found = String::from_utf8(python.stdout).unwrap();
     assert_eq!(found.lines().collect::<Vec<_>>(), expected);
 
