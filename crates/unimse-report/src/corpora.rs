@@ -1,6 +1,6 @@
 //! The results of each corpus: metrics, baselines and differences, conventions, classes, confusion matrix.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use unimse_eval::{Interval, Metric};
 use unimse_run::{Confusion, CorpusResults, SplitScores, Task};
@@ -81,81 +81,66 @@ fn outline(run: &Run, corpus: &CorpusResults) -> String {
     text
 }
 
+/// One table: a row a metric, a column for dev, test, the interval, each seed and each baseline, as far as they are there.
 fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &CorpusResults) {
-    let (test, none) = (&corpus.test, SplitScores::default());
-    let of_dev = corpus.dev.as_ref().unwrap_or(&none);
+    let test = &corpus.test;
+    let dev = corpus.dev.as_ref().map(|dev| &dev.metrics);
+    let dev = dev.filter(|metrics| !metrics.is_empty());
     let known = test.metrics.keys().chain(test.undefined.keys());
-    let names: BTreeSet<Metric> = known.chain(of_dev.metrics.keys()).copied().collect();
-    let mut head = vec![words("Metric")];
-    let mut optional = |there: bool, names: &mut dyn Iterator<Item = String>| {
-        if there {
-            head.extend(names.map(numbers));
-        }
-        there
-    };
-    let dev = optional(
-        !of_dev.metrics.is_empty(),
-        &mut std::iter::once("Dev".to_owned()),
-    );
-    let ours = if run.aggregate {
-        "Test, mean ± sd"
-    } else {
-        "Test"
-    };
-    optional(true, &mut std::iter::once(ours.to_owned()));
-    let intervals = optional(
-        !test.intervals.is_empty(),
-        &mut std::iter::once("95 % interval".to_owned()),
-    );
-    optional(
-        true,
-        &mut test.per_seed.iter().map(|s| format!("Seed {}", s.seed)),
-    );
-    optional(true, &mut test.baselines.iter().map(|b| b.0.to_owned()));
+    let names: BTreeSet<Metric> = known
+        .chain(dev.iter().flat_map(|d| d.keys()))
+        .copied()
+        .collect();
 
-    let show =
-        |m: Metric, v: Option<&f64>| v.map_or_else(|| "—".to_owned(), |v| metric::show(m, *v));
+    let mut head = vec![words("Metric")];
+    head.extend(dev.map(|_| numbers("Dev")));
+    head.push(numbers(match run.aggregate {
+        true => "Test, mean ± sd",
+        false => "Test",
+    }));
+    head.extend((!test.intervals.is_empty()).then(|| numbers("95 % interval")));
+    head.extend(
+        test.per_seed
+            .iter()
+            .map(|s| numbers(format!("Seed {}", s.seed))),
+    );
+    head.extend(test.baselines.iter().map(|(name, _)| numbers(name)));
+
     let rows = names.iter().map(|&m| {
+        let show = |scores: &BTreeMap<Metric, f64>| -> Line {
+            let value = scores.get(&m);
+            value
+                .map_or_else(|| "—".to_owned(), |v| metric::show(m, *v))
+                .into()
+        };
         let mut row: Vec<Line> = vec![metric::with_arrow(m).into()];
-        if dev {
-            row.push(show(m, of_dev.metrics.get(&m)).into());
-        }
-        let mut value = show(m, test.metrics.get(&m));
-        if let Some(sd) = test.sd.get(&m) {
-            value.push_str(&format!(" ± {}", metric::show(m, *sd)));
-        }
-        if test.undefined.get(&m).is_some() && test.metrics.get(&m).is_none() {
-            value = "undefined".to_owned();
-        }
-        row.push(Line::default().strong(value));
-        if intervals {
+        row.extend(dev.map(show));
+        row.push(Line::default().strong(of_test(m, test)));
+        if !test.intervals.is_empty() {
             row.push(bounds(m, test.intervals.get(&m)).into());
         }
-        row.extend(
-            test.per_seed
-                .iter()
-                .map(|s| show(m, s.metrics.get(&m)).into()),
-        );
-        row.extend(
-            test.baselines
-                .iter()
-                .map(|(_, b)| show(m, b.metrics.get(&m)).into()),
-        );
+        row.extend(test.per_seed.iter().map(|seed| show(&seed.metrics)));
+        row.extend(test.baselines.iter().map(|(_, b)| show(&b.metrics)));
         row
     });
     let rows = rows.collect();
-    doc.table(
-        format!(
-            "Metrics on {name}{}.",
-            if test.baselines.is_empty() {
-                ""
-            } else {
-                "; the last columns are baselines of the same run"
-            }
-        ),
-        head,
-        rows,
-    );
+    let beside = match test.baselines.is_empty() {
+        true => "",
+        false => "; the last columns are baselines of the same run",
+    };
+    doc.table(format!("Metrics on {name}{beside}."), head, rows);
+}
+
+/// The value on test, with its deviation over seeds.
+fn of_test(m: Metric, test: &SplitScores) -> String {
+    match (test.metrics.get(&m), test.sd.get(&m)) {
+        (Some(mean), Some(sd)) => {
+            format!("{} ± {}", metric::show(m, *mean), metric::show(m, *sd))
+        }
+        (Some(value), None) => metric::show(m, *value),
+        (None, _) if test.undefined.contains_key(&m) => "undefined".to_owned(),
+        (None, _) => "—".to_owned(),
+    }
 }
 
 fn bounds(m: Metric, interval: Option<&Interval>) -> String {

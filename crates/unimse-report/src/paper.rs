@@ -46,54 +46,57 @@ pub(crate) fn section(doc: &mut Document, run: &Run, tables: &[PaperTable]) {
             ));
             continue;
         }
-        let mut reasons: Vec<&str> = Vec::new();
-        let cells = rows.iter().map(|row| {
-            let verdict = match &row.verdict {
-                Verdict::Reached | Verdict::Below => {
-                    Line::default().strong(row.verdict.to_string())
-                }
-                Verdict::NotComparable { reason } => {
-                    let known = reasons.iter().position(|r| r == reason);
-                    let note = known.unwrap_or_else(|| {
-                        reasons.push(reason);
-                        reasons.len() - 1
-                    });
-                    format!("not comparable [{}]", note + 1).into()
-                }
-            };
-            let doubt = if row.confirmed { "" } else { " (unconfirmed)" };
-            vec![
-                row.corpus.into(),
-                metric::with_arrow(row.metric).into(),
-                row.ours
-                    .map_or_else(|| "undefined".to_owned(), |v| metric::show(row.metric, v))
-                    .into(),
-                format!("{}{doubt}", metric::show(row.metric, row.published)).into(),
-                verdict,
-            ]
-        });
-        let cells = cells.collect();
-        let head = vec![
-            words("Corpus"),
-            words("Metric"),
-            numbers("This run"),
-            numbers("Published"),
-            words("Verdict"),
-        ];
-        let over = if run.aggregate {
-            ", means over seeds"
-        } else {
-            ""
-        };
-        doc.table(
-            format!("Test metrics{over}, beside those of {}. Only values obtained in the same setting are compared.", table.citation),
-            head,
-            cells,
-        );
-        for (i, reason) in reasons.iter().enumerate() {
-            doc.paragraph(format!("[{}] Not comparable: {reason}.", i + 1));
-        }
+        compare(doc, run, table, &rows);
     }
+}
+
+/// One publication: a table of verdicts, and the reasons why cells are not comparable below it.
+fn compare(doc: &mut Document, run: &Run, table: &PaperTable, rows: &[Row<'_>]) {
+    let mut reasons: Vec<&str> = Vec::new();
+    let cells = rows.iter().map(|row| {
+        let ours = row.ours.map(|v| metric::show(row.metric, v));
+        let doubt = if row.confirmed { "" } else { " (unconfirmed)" };
+        vec![
+            row.corpus.into(),
+            metric::with_arrow(row.metric).into(),
+            ours.unwrap_or_else(|| "undefined".to_owned()).into(),
+            format!("{}{doubt}", metric::show(row.metric, row.published)).into(),
+            verdict(&row.verdict, &mut reasons),
+        ]
+    });
+    let cells = cells.collect();
+    let head = vec![
+        words("Corpus"),
+        words("Metric"),
+        numbers("This run"),
+        numbers("Published"),
+        words("Verdict"),
+    ];
+    let over = match run.aggregate {
+        true => ", means over seeds",
+        false => "",
+    };
+    doc.table(
+        format!("Test metrics{over}, beside those of {}. Only values obtained in the same setting are compared.", table.citation),
+        head,
+        cells,
+    );
+    for (i, reason) in reasons.iter().enumerate() {
+        doc.paragraph(format!("[{}] Not comparable: {reason}.", i + 1));
+    }
+}
+
+/// A verdict in words; a reason gets the number of its note.
+fn verdict<'a>(verdict: &'a Verdict, reasons: &mut Vec<&'a str>) -> Line {
+    let Verdict::NotComparable { reason } = verdict else {
+        return Line::default().strong(verdict.to_string());
+    };
+    let known = reasons.iter().position(|r| r == reason);
+    let note = known.unwrap_or_else(|| {
+        reasons.push(reason);
+        reasons.len() - 1
+    });
+    format!("not comparable [{}]", note + 1).into()
 }
 
 /// The verdicts counted, for the first page; `None` where nothing was compared.

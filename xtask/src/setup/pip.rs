@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use unimse_run::artefact;
@@ -75,6 +75,31 @@ impl Pip {
         tree::remove(&scratch)?;
         std::fs::create_dir_all(&scratch)
             .with_context(|| format!("cannot write {}", scratch.display()))?;
+        let mut pip = self.command(wheel, dir, &scratch, dependencies)?;
+        let bar = progress(if dependencies {
+            None
+        } else {
+            Some(wheel.bytes)
+        });
+        bar.set_message(wheel.requirement.clone());
+        let (status, said) = watched(&mut pip, dir, &bar)?;
+        bar.finish_and_clear();
+        tree::remove(&scratch)?;
+        child::check_interrupted("set-up")?;
+        if !status.success() {
+            bail!("{}", explain(&wheel.requirement, &said));
+        }
+        Ok(())
+    }
+
+    /// `pip download` of a wheel into `dir`, with its temporary files in `scratch`.
+    fn command(
+        &self,
+        wheel: &Wheel,
+        dir: &Path,
+        scratch: &Path,
+        dependencies: bool,
+    ) -> Result<Command> {
         let mut pip = Command::new(&self.python);
         pip.args([
             "-m",
@@ -109,52 +134,41 @@ impl Pip {
                 .arg(requirements);
         }
         // pip fetches into a temporary folder first: keep it beside the wheel, on the disk whose space was checked.
-        pip.env("TMPDIR", &scratch)
+        pip.env("TMPDIR", scratch)
             .env_remove("PIP_QUIET")
             .env_remove("PIP_VERBOSE");
         pip.stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-
-        let bar = progress(if dependencies {
-            None
-        } else {
-            Some(wheel.bytes)
-        });
-        bar.set_message(wheel.requirement.clone());
-        let already: u64 = size(dir);
-        let done = AtomicBool::new(false);
-        let mut said = String::new();
-        let status = std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    bar.set_position(
-                        size(dir)
-                            .saturating_sub(already)
-                            .min(bar.length().unwrap_or(u64::MAX)),
-                    );
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-            });
-            let status = child::status_with("pip", &mut pip, |child| {
-                if let Some(stderr) = &mut child.stderr {
-                    let mut bytes = Vec::new();
-                    stderr.read_to_end(&mut bytes)?;
-                    said = String::from_utf8_lossy(&bytes).into_owned();
-                }
-                Ok(())
-            });
-            done.store(true, Ordering::Relaxed);
-            status
-        })?;
-        bar.finish_and_clear();
-        tree::remove(&scratch)?;
-        child::check_interrupted("set-up")?;
-        if !status.success() {
-            bail!("{}", explain(&wheel.requirement, &said));
-        }
-        Ok(())
+        Ok(pip)
     }
+}
+
+/// Runs pip to its end while `bar` follows the size of `dir`: its status, and what it said on standard error.
+fn watched(pip: &mut Command, dir: &Path, bar: &ProgressBar) -> Result<(ExitStatus, String)> {
+    let already: u64 = size(dir);
+    let done = AtomicBool::new(false);
+    let mut said = String::new();
+    let status = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                let most = bar.length().unwrap_or(u64::MAX);
+                bar.set_position(size(dir).saturating_sub(already).min(most));
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        });
+        let status = child::status_with("pip", pip, |child| {
+            if let Some(stderr) = &mut child.stderr {
+                let mut bytes = Vec::new();
+                stderr.read_to_end(&mut bytes)?;
+                said = String::from_utf8_lossy(&bytes).into_owned();
+            }
+            Ok(())
+        });
+        done.store(true, Ordering::Relaxed);
+        status
+    })?;
+    Ok((status, said))
 }
 
 /// One line that says what to do, from what pip said.

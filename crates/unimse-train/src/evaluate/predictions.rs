@@ -9,6 +9,7 @@ use arrow::array::{
 use arrow::datatypes::{Field as Column, Schema};
 use parquet::file::metadata::KeyValue;
 use unimse_corpus::Utterance;
+use unimse_labels::Field;
 use unimse_model::batch::Prediction;
 
 use crate::TrainError;
@@ -16,6 +17,9 @@ use crate::data::dataset::Dataset;
 use crate::data::labels_table::write_batch;
 use crate::evaluate::readout::{Reading, read};
 use unimse_run::Readout;
+
+/// An utterance with what the model says of it and how that is read.
+type Row<'a> = (&'a Utterance, &'a Prediction, Reading);
 
 /// Writes the predictions of the datasets (each with one prediction an example) in one step.
 ///
@@ -26,59 +30,18 @@ pub fn write(
     parts: &[(&Dataset, &[Prediction])],
     readout: Readout,
 ) -> Result<(), TrainError> {
-    let rows: Vec<(&Utterance, &Prediction, Reading)> = parts
-        .iter()
-        .flat_map(|(d, p)| {
-            d.examples
-                .iter()
-                .zip(p.iter())
-                .map(|(e, p)| (d.utterance(e), p, read(readout, p)))
-        })
-        .collect();
-    let said = |f: &dyn Fn(&Reading) -> Option<String>| -> ArrayRef {
-        Arc::new(rows.iter().map(|(_, _, r)| f(r)).collect::<StringArray>())
-    };
-    let text = |f: &dyn Fn(&Utterance) -> Option<String>| -> ArrayRef {
-        Arc::new(rows.iter().map(|(u, _, _)| f(u)).collect::<StringArray>())
-    };
-    let list = |f: &dyn Fn(&Prediction) -> Option<Vec<f64>>| -> ArrayRef {
-        Arc::new(lists(rows.iter().map(|(_, p, _)| f(p))))
-    };
-    let scores = rows.iter().map(|(_, _, r)| r.intensity);
-    let truths = rows.iter().map(|(u, _, _)| u.score);
-    let raw = rows.iter().map(|(_, p, _)| Some(p.raw.clone()));
-    let columns: Vec<(&str, ArrayRef)> = vec![
-        ("corpus", text(&|u| Some(u.corpus.clone()))),
-        ("split", text(&|u| Some(u.split.name().to_owned()))),
-        ("utterance_id", text(&|u| Some(u.utterance_id.clone()))),
-        ("polarity", said(&|r| Some(r.polarity.name().to_owned()))),
-        ("intensity", Arc::new(scores.collect::<Float32Array>())),
-        ("meld", said(&|r| r.meld.map(|e| e.name().to_owned()))),
-        ("iemocap", said(&|r| r.iemocap.map(|e| e.name().to_owned()))),
-        (
-            "disagreements",
-            said(&|r| (!r.disagreements.is_empty()).then(|| r.disagreements.join("; "))),
-        ),
-        ("raw", Arc::new(raw.collect::<StringArray>())),
-        ("truth_score", Arc::new(truths.collect::<Float32Array>())),
-        (
-            "truth_polarity",
-            text(&|u| u.polarity.map(|p| p.name().to_owned())),
-        ),
-        ("truth_emotion", text(&|u| u.emotion.clone())),
-        (
-            "polarity_probabilities",
-            list(&|p| Some(p.polarity.to_vec())),
-        ),
-        (
-            "intensity_probabilities",
-            list(&|p| {
-                (!p.intensity.is_empty()).then(|| p.intensity.iter().map(|&(_, q)| q).collect())
-            }),
-        ),
-        ("meld_probabilities", list(&|p| p.meld.clone())),
-        ("iemocap_probabilities", list(&|p| p.iemocap.clone())),
-    ];
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for (dataset, predictions) in parts {
+        let pairs = dataset.examples.iter().zip(predictions.iter());
+        rows.extend(pairs.map(|(e, p)| (dataset.utterance(e), p, read(readout, p))));
+    }
+    let columns = [
+        names(&rows),
+        readings(&rows),
+        truths(&rows),
+        distributions(&rows),
+    ]
+    .concat();
     let fields: Vec<Column> = columns
         .iter()
         .map(|(n, a)| Column::new(*n, a.data_type().clone(), true))
@@ -96,6 +59,73 @@ pub fn write(
             KeyValue::new("readout".into(), readout.to_string()),
         ],
     )
+}
+
+/// Columns by name.
+type Columns = Vec<(&'static str, ArrayRef)>;
+
+fn text<'a>(rows: &'a [Row<'a>], cell: impl Fn(&'a Row<'a>) -> Option<&'a str>) -> ArrayRef {
+    Arc::new(rows.iter().map(cell).collect::<StringArray>())
+}
+
+/// Which utterance it is.
+fn names(rows: &[Row<'_>]) -> Columns {
+    vec![
+        ("corpus", text(rows, |(u, ..)| Some(&u.corpus))),
+        ("split", text(rows, |(u, ..)| Some(u.split.name()))),
+        ("utterance_id", text(rows, |(u, ..)| Some(&u.utterance_id))),
+    ]
+}
+
+/// What the model says, as the run reads it.
+fn readings(rows: &[Row<'_>]) -> Columns {
+    let scores = rows.iter().map(|(_, _, r)| r.intensity);
+    let disagreements = rows
+        .iter()
+        .map(|(_, _, r)| (!r.disagreements.is_empty()).then(|| r.disagreements.join("; ")));
+    vec![
+        ("polarity", text(rows, |(.., r)| Some(r.polarity.name()))),
+        ("intensity", Arc::new(scores.collect::<Float32Array>())),
+        ("meld", text(rows, |(.., r)| Some(r.meld?.name()))),
+        ("iemocap", text(rows, |(.., r)| Some(r.iemocap?.name()))),
+        (
+            "disagreements",
+            Arc::new(disagreements.collect::<StringArray>()),
+        ),
+        ("raw", text(rows, |(_, p, _)| Some(&p.raw))),
+    ]
+}
+
+/// Gold, where there is some.
+fn truths(rows: &[Row<'_>]) -> Columns {
+    let scores = rows.iter().map(|(u, ..)| u.score);
+    vec![
+        ("truth_score", Arc::new(scores.collect::<Float32Array>())),
+        (
+            "truth_polarity",
+            text(rows, |(u, ..)| Some(u.polarity?.name())),
+        ),
+        ("truth_emotion", text(rows, |(u, ..)| u.emotion.as_deref())),
+    ]
+}
+
+/// Probabilities in canonical order.
+fn distributions(rows: &[Row<'_>]) -> Columns {
+    let classes = |field| -> ArrayRef {
+        let cells = rows
+            .iter()
+            .map(|(_, p, _)| Some(p.classes(field)?.to_vec()));
+        Arc::new(lists(cells))
+    };
+    let scores = rows.iter().map(|(_, p, _)| {
+        (!p.intensity.is_empty()).then(|| p.intensity.iter().map(|&(_, q)| q).collect())
+    });
+    vec![
+        ("polarity_probabilities", classes(Field::Polarity)),
+        ("intensity_probabilities", Arc::new(lists(scores))),
+        ("meld_probabilities", classes(Field::Meld)),
+        ("iemocap_probabilities", classes(Field::Iemocap)),
+    ]
 }
 
 fn lists(values: impl Iterator<Item = Option<Vec<f64>>>) -> ListArray {

@@ -1,10 +1,11 @@
 //! The training loop (paper 4.2): one model over all corpora, dev selection, a checkpoint that resumes to the same bytes.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use unimse_corpus::splits::{Dev, Learning, Train};
+use unimse_corpus::splits::{Corpora, Dev, Learning, Train};
 use unimse_eval::{Metric, Scores};
 use unimse_model::ModelError;
 use unimse_model::batch::Prediction;
@@ -17,6 +18,7 @@ use unimse_run::{
 use crate::TrainError;
 use crate::config::{RunConfig, TrainConfig, Unfreeze};
 use crate::data::dataset::{self, Dataset};
+use crate::data::labels_table::LabelTable;
 use crate::data::normaliser::Normaliser;
 use crate::data::sampler::{Entry, Plan};
 use crate::evaluate::scoring::{self, Selection};
@@ -36,6 +38,7 @@ struct Trainer<'a> {
     seed: u64,
     /// What is saved with the weights that dev selects, but for what only dev can say.
     card: Card,
+    normaliser: Normaliser,
     session: Session,
     train: Dataset,
     entries: Vec<Entry>,
@@ -68,71 +71,8 @@ pub fn train(
         eprintln!("train: already finished");
         return Ok(());
     }
-    let mut corpora = dataset::read_corpora::<Learning>(&paths.corpus)?;
-    let normaliser = Normaliser::fit(corpora.list().iter().map(AsRef::as_ref));
-    corpora.edit(|corpus| normaliser.apply(corpus));
-    let tables = dataset::read_labels(&paths.labels, corpora.list())?;
-    let fields = dataset::fields(&tables);
-    let model_config = config.model();
-    let dims = dataset::feature_dims(corpora.list(), &model_config);
-    let available = memory::available().filter(|_| !session::device().is_cuda());
-    let shape = Shape::of(&model_config, &folder)?;
-    memory::check_weights(config, shape, &dims, available)?;
-
-    let mut session = Session::new(config, &fields, &dims, seed)?;
-    freeze(&mut session.model, config.train.unfreeze);
-    let train = Dataset::new(&corpora, Train, Some(&tables), &session.tokenizer, config)?;
-    let dev = Dataset::new(&corpora, Dev, None, &session.tokenizer, config)?;
-    scoring::check_selectable(&dev)?;
-    drop(corpora);
-    if train.examples.is_empty() || dev.examples.is_empty() {
-        return Err(TrainError::Data(format!(
-            "training needs labelled train and dev rows, found {} and {}",
-            train.examples.len(),
-            dev.examples.len()
-        )));
-    }
-    let t = &config.train;
-    let plan = Plan {
-        batch: t.batch,
-        token_budget: t.token_budget,
-        temperature: t.temperature,
-    };
-    let entries = train.entries();
-    let first = plan.epoch(&entries, seed, 0);
-    memory::check_batches(config, shape, &train, &first, available)?;
-    let updates: usize = (0..t.epochs)
-        .map(|e| plan.epoch(&entries, seed, e).len().div_ceil(t.accumulate))
-        .sum();
-    // Nothing was written until here: a training that is refused leaves the folder as it was.
-    normaliser.save(&paths.normaliser())?;
-    unimse_model::hub::copy_description(&session.folder, &paths.checkpoints())?;
-    artefact::write(&paths.config(), config.to_toml()?.as_bytes())?;
-    let card = Card {
-        schema: card::SCHEMA,
-        seed,
-        epoch: 0,
-        backbone: session.model.backbone().model_type().to_owned(),
-        fields,
-        dims,
-        readout: Readout::TRAINING,
-        files: Default::default(),
-        config: config.clone(),
-    };
-    let trainer = Trainer {
-        config: t,
-        seed,
-        card,
-        session,
-        train,
-        entries,
-        dev,
-        plan,
-        updates: updates as i64,
-        rates: Rates::new(t, updates as i64),
-        paths,
-        interrupt,
-    };
+    let trainer = Trainer::new(config, paths, &folder, seed, interrupt)?;
+    trainer.accept(config)?;
     trainer.run(saved, identity)
 }
 
@@ -155,7 +95,99 @@ fn mix(seed: u64, position: u64) -> i64 {
     ((z ^ (z >> 31)) >> 1) as i64
 }
 
-impl Trainer<'_> {
+/// The labelled rows of train, and dev.
+fn datasets(
+    corpora: &Corpora<Learning>,
+    tables: &[LabelTable],
+    session: &Session,
+    config: &RunConfig,
+) -> Result<(Dataset, Dataset), TrainError> {
+    let tokenizer = &session.tokenizer;
+    let train = Dataset::new(corpora, Train, Some(tables), tokenizer, config)?;
+    let dev = Dataset::new(corpora, Dev, None, tokenizer, config)?;
+    scoring::check_selectable(&dev)?;
+    match (train.examples.len(), dev.examples.len()) {
+        (0, _) | (_, 0) => Err(TrainError::Data(format!(
+            "training needs labelled train and dev rows, found {} and {}",
+            train.examples.len(),
+            dev.examples.len()
+        ))),
+        _ => Ok((train, dev)),
+    }
+}
+
+impl<'a> Trainer<'a> {
+    /// Reads tables and checkpoint and checks that there is memory for them; writes nothing.
+    fn new(
+        config: &'a RunConfig,
+        paths: &'a RunFolder,
+        folder: &Path,
+        seed: u64,
+        interrupt: &'a AtomicBool,
+    ) -> Result<Self, TrainError> {
+        let mut corpora = dataset::read_corpora::<Learning>(&paths.corpus)?;
+        let normaliser = Normaliser::fit(corpora.list().iter().map(AsRef::as_ref));
+        corpora.edit(|corpus| normaliser.apply(corpus));
+        let tables = dataset::read_labels(&paths.labels, corpora.list())?;
+        let (fields, model) = (dataset::fields(&tables), config.model());
+        let dims = dataset::feature_dims(corpora.list(), &model);
+        let available = memory::available().filter(|_| !session::device().is_cuda());
+        let shape = Shape::of(&model, folder)?;
+        memory::check_weights(config, shape, &dims, available)?;
+
+        let mut session = Session::new(config, &fields, &dims, seed)?;
+        freeze(&mut session.model, config.train.unfreeze);
+        let (train, dev) = datasets(&corpora, &tables, &session, config)?;
+        let t = &config.train;
+        let plan = Plan {
+            batch: t.batch,
+            token_budget: t.token_budget,
+            temperature: t.temperature,
+        };
+        let entries = train.entries();
+        let first = plan.epoch(&entries, seed, 0);
+        memory::check_batches(config, shape, &train, &first, available)?;
+        let updates = (0..t.epochs).map(|e| plan.epoch(&entries, seed, e).len());
+        let updates: usize = updates.map(|n| n.div_ceil(t.accumulate)).sum();
+        let card = Card {
+            schema: card::SCHEMA,
+            seed,
+            epoch: 0,
+            backbone: session.model.backbone().model_type().to_owned(),
+            fields,
+            dims,
+            readout: Readout::TRAINING,
+            files: Default::default(),
+            config: config.clone(),
+        };
+        Ok(Self {
+            config: t,
+            seed,
+            card,
+            normaliser,
+            session,
+            train,
+            entries,
+            dev,
+            plan,
+            updates: updates as i64,
+            rates: Rates::new(t, updates as i64),
+            paths,
+            interrupt,
+        })
+    }
+
+    /// The first files of a training that nothing speaks against: one that is refused leaves the folder as it was.
+    fn accept(&self, config: &RunConfig) -> Result<(), TrainError> {
+        self.normaliser.save(&self.paths.normaliser())?;
+        let checkpoints = self.paths.checkpoints();
+        unimse_model::hub::copy_description(&self.session.folder, &checkpoints)?;
+        Ok(artefact::write(
+            &self.paths.config(),
+            config.to_toml()?.as_bytes(),
+        )?)
+    }
+
     fn run(&self, saved: Option<LoopState>, identity: Identity) -> Result<(), TrainError> {
         let mut optimizer = self.optimizer()?;
         let mut state = match saved {
