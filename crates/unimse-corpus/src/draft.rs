@@ -3,12 +3,14 @@
 use crate::{
     Code, CorpusKind, Finding, SourceFile, Utterance, feature::Feature, finding::Findings,
 };
+use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
+use unimse_formats::open_file;
 use unimse_labels::{CustomTaxonomy, Split};
-use unimse_run::FeatureCards;
+use unimse_run::{FeatureCards, artefact};
 
 /// An utterance without its features, and where they are.
 #[derive(Debug)]
@@ -257,11 +259,19 @@ impl Draft {
             .map(|(name, path)| {
                 Ok(SourceFile {
                     path: name.clone(),
-                    sha256: crate::store::sha256(path)?,
+                    sha256: sha256(path)?,
                 })
             })
             .collect()
     }
+}
+
+/// SHA-256 of a file, hexadecimal.
+fn sha256(path: &Path) -> Result<String, crate::CorpusError> {
+    let mut file = open_file(path)?;
+    let mut hash = Sha256::new();
+    std::io::copy(&mut file, &mut hash).map_err(crate::CorpusError::io(path))?;
+    Ok(artefact::hex(&hash.finalize()))
 }
 
 /// Turns the first error among findings into the error ingest reports.

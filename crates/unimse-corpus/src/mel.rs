@@ -11,7 +11,10 @@ use rubato::{
 use unimse_formats::read_wav;
 use unimse_run::FeatureCard;
 
-use crate::{CorpusError, Sequence, mel_cache, zero_non_finite};
+use crate::{CorpusError, Sequence, zero_non_finite};
+
+/// Changes whenever the features of the same file would: entries of the cache of another version are never read.
+pub(crate) const VERSION: &str = "mel64-2";
 
 /// Frame and band settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +57,7 @@ pub fn card() -> FeatureCard {
         ("scale", "decibel".to_owned()),
     ];
     FeatureCard {
-        version: Some(format!("unimse {}", mel_cache::VERSION)),
+        version: Some(format!("unimse {}", VERSION)),
         settings: settings
             .map(|(name, value)| (name.to_owned(), value))
             .into(),

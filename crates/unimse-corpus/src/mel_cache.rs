@@ -1,6 +1,9 @@
 //! Log-mel features of wave files, kept in the user's cache under the hash of the file's content.
 
-use crate::{CorpusError, Sequence, mel};
+use crate::{
+    CorpusError, Sequence,
+    mel::{self, VERSION},
+};
 use sha2::{Digest, Sha256};
 use std::{
     fs,
@@ -8,10 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use unimse_formats::open_file;
-use unimse_run::artefact;
-
-/// Changes whenever the features of the same file would: entries of another version are never read.
-pub(crate) const VERSION: &str = "mel64-2";
+use unimse_run::{artefact, cache_folder};
 
 /// The features of a wave file and how many of its samples are not finite ([`mel::from_wav_counting`]), from the cache where it holds
 /// them. A cache that cannot be read or written costs time, never an error.
@@ -38,13 +38,9 @@ fn features_in(cache: Option<&Path>, path: &Path) -> Result<(Sequence, usize), C
     Ok((sequence, non_finite))
 }
 
-/// `$XDG_CACHE_HOME/unimse/audio` or `~/.cache/unimse/audio`.
+/// `audio` in the user's cache.
 fn folder() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let base = set("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(set("HOME")?).join(".cache")))?;
-    Some(base.join("unimse/audio"))
+    Some(cache_folder()?.join("audio"))
 }
 
 /// Values and the number of samples that are not finite, behind the SHA-256 of both; `None` for an entry that is absent, cut or damaged.

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::names::vocabulary;
-use crate::parse::{ParseError, Parsed, parse};
 use crate::{Field, FieldValue, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
 
 /// Largest absolute intensity.
@@ -98,17 +97,6 @@ impl Grammar {
             known.unwrap_or_else(|| UNKNOWN.to_owned())
         });
         columns.collect::<Vec<_>>().join(",")
-    }
-
-    /// Reads any text: a label with the list of what was repaired.
-    ///
-    /// In the triple an emotion counts for every taxonomy of the grammar that has it, so `joy` is read for both and
-    /// `fear` for MELD alone.
-    ///
-    /// # Errors
-    /// Where not even a polarity can be told: the text names none and holds no intensity.
-    pub fn parse(&self, text: &str) -> Result<Parsed, ParseError> {
-        parse(self, text)
     }
 
     /// The intensities that can be printed beside `polarity`, ascending; none where the run has no intensity.

@@ -93,7 +93,20 @@ struct Draft {
     iemocap: Option<IemocapEmotion>,
 }
 
-pub(crate) fn parse(grammar: &Grammar, text: &str) -> Result<Parsed, ParseError> {
+impl Grammar {
+    /// Reads any text: a label with the list of what was repaired.
+    ///
+    /// In the triple an emotion counts for every taxonomy of the grammar that has it, so `joy` is read for both and
+    /// `fear` for MELD alone.
+    ///
+    /// # Errors
+    /// Where not even a polarity can be told: the text names none and holds no intensity.
+    pub fn parse(&self, text: &str) -> Result<Parsed, ParseError> {
+        parse(self, text)
+    }
+}
+
+fn parse(grammar: &Grammar, text: &str) -> Result<Parsed, ParseError> {
     let separator = |c: char| c == ',' || c == ';' || c.is_whitespace();
     let pieces: Vec<&str> = text
         .split(separator)

@@ -16,7 +16,7 @@ use unimse_formats::open_file;
 pub(crate) use read::no_tables;
 pub use read::{open_table, read};
 pub use write::Summary;
-pub(crate) use write::{load, report_non_finite, sha256, write};
+pub(crate) use write::{load, report_non_finite, write};
 
 /// Most utterances of a row group.
 const GROUP: usize = 512;

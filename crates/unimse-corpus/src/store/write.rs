@@ -25,36 +25,20 @@ use parquet::{
     schema::types::ColumnPath,
 };
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 use std::{
     collections::BTreeMap,
     fs::File,
-    io,
     panic::resume_unwind,
     path::Path,
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
-use unimse_formats::open_file;
 
 /// How often a long table tells how far it is.
 const PROGRESS: Duration = Duration::from_secs(2);
 /// Most bytes of features of a row group, unless a single utterance has more.
 const GROUP_BYTES: usize = 16 << 20;
-
-/// SHA-256 of a file, hexadecimal.
-pub(crate) fn sha256(path: &Path) -> Result<String, CorpusError> {
-    let file = open_file(path)?;
-    let mut file = io::BufReader::with_capacity(1 << 18, file);
-    let mut hash = Sha256::new();
-    io::copy(&mut file, &mut hash).map_err(CorpusError::io(path))?;
-    Ok(hash
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
-}
 
 fn licence(kind: CorpusKind, synthetic: bool) -> &'static str {
     if synthetic {

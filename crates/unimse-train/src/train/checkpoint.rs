@@ -14,7 +14,7 @@ use tch::{Device, Kind, Tensor};
 use crate::TrainError;
 use crate::train::identity::Identity;
 use crate::train::schedule::Progress;
-use unimse_run::artefact;
+use unimse_run::{RunFolder, artefact};
 
 /// Where the loop stands: everything but tensors.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -130,6 +130,43 @@ pub fn load(
         }
     }
     Ok((tensors, state))
+}
+
+/// The state of the training in the run folder, if one is there and may be gone on with.
+///
+/// # Errors
+/// [`TrainError::Artefact`] where it is another training than `identity`, with what differs, or where it is unfinished and `resume` is
+/// false.
+pub(crate) fn resume_state(
+    paths: &RunFolder,
+    resume: bool,
+    identity: &Identity,
+) -> Result<Option<LoopState>, TrainError> {
+    let last = paths.last();
+    if !last.exists() {
+        return Ok(None);
+    }
+    let afresh = format!(
+        "to begin afresh, name another run folder or remove {}",
+        paths.checkpoints().display()
+    );
+    let (_, state) = load(&last, true)?;
+    if let Some(difference) = state.identity.difference(identity) {
+        return Err(TrainError::artefact(
+            last,
+            format!("this is another training: {difference}; {afresh}"),
+        ));
+    }
+    if !state.finished && !resume {
+        return Err(TrainError::artefact(
+            last,
+            format!(
+                "an unfinished training (step {}) is here: `--resume` goes on with it; {afresh}",
+                state.step
+            ),
+        ));
+    }
+    Ok(Some(state))
 }
 
 #[cfg(test)]

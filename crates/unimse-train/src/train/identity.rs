@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use unimse_run::artefact;
 
 use crate::config::RunConfig;
-use crate::train::checkpoint::{self, LoopState};
 use crate::{TrainError, model::session, train::cpu};
 use unimse_run::RunFolder;
 
@@ -172,43 +171,6 @@ fn keys(config: &RunConfig) -> Result<BTreeMap<String, String>, TrainError> {
     let mut found = BTreeMap::new();
     flat(&table, "", &mut found);
     Ok(found)
-}
-
-/// The state of the training in the run folder, if one is there and may be gone on with.
-///
-/// # Errors
-/// [`TrainError::Artefact`] where it is another training than `identity`, with what differs, or where it is unfinished and `resume` is
-/// false.
-pub(crate) fn resume_state(
-    paths: &RunFolder,
-    resume: bool,
-    identity: &Identity,
-) -> Result<Option<LoopState>, TrainError> {
-    let last = paths.last();
-    if !last.exists() {
-        return Ok(None);
-    }
-    let afresh = format!(
-        "to begin afresh, name another run folder or remove {}",
-        paths.checkpoints().display()
-    );
-    let (_, state) = checkpoint::load(&last, true)?;
-    if let Some(difference) = state.identity.difference(identity) {
-        return Err(TrainError::artefact(
-            last,
-            format!("this is another training: {difference}; {afresh}"),
-        ));
-    }
-    if !state.finished && !resume {
-        return Err(TrainError::artefact(
-            last,
-            format!(
-                "an unfinished training (step {}) is here: `--resume` goes on with it; {afresh}",
-                state.step
-            ),
-        ));
-    }
-    Ok(Some(state))
 }
 
 #[cfg(test)]
