@@ -9,7 +9,6 @@ use polars::prelude::{
 
 /// How much of what there is, by corpus and split: `utterances`, `dialogues`, `speakers`; utterances `scored`, with a `polarity`, with an
 /// `emotion`; with `audio` and `video`. `steps` is what [`steps`](super::steps) gives.
-#[must_use]
 pub fn counts(frame: LazyFrame, steps: LazyFrame) -> LazyFrame {
     let keys = FRAME_KEYS.map(col);
     let with = |known: &str, name: &str| {
@@ -32,7 +31,6 @@ pub fn counts(frame: LazyFrame, steps: LazyFrame) -> LazyFrame {
 }
 
 /// Utterances by corpus, split and what `column` holds, the most frequent first.
-#[must_use]
 pub fn values(frame: LazyFrame, column: &str) -> LazyFrame {
     let groups = ["corpus", "split", column].map(col);
     let counted = frame
@@ -45,7 +43,6 @@ pub fn values(frame: LazyFrame, column: &str) -> LazyFrame {
 }
 
 /// The predicted emotion in the taxonomy that the corpus is scored in; null in sentiment corpora.
-#[must_use]
 pub fn predicted_emotion() -> Expr {
     let scored_in = |taxonomy: &str| col("task").eq(lit(taxonomy.to_owned()));
     when(scored_in("meld"))
@@ -57,7 +54,6 @@ pub fn predicted_emotion() -> Expr {
 }
 
 /// How far the predicted intensity is from the gold score; null where either is unknown.
-#[must_use]
 pub fn error() -> Expr {
     let number = |name: &str| col(name).cast(DataType::Float64);
     let error = number("predicted_intensity") - number("score");
@@ -66,7 +62,6 @@ pub fn error() -> Expr {
 
 /// Scores of the predictions by corpus, split and the columns `by`: `rows`; the mean [`error`] `mae`; the shares of right polarities and
 /// emotions among rows with gold, `polarity_accuracy` and `emotion_accuracy`. Null where no row has gold.
-#[must_use]
 pub fn scores(frame: LazyFrame, by: &[&str]) -> LazyFrame {
     let groups: Vec<Expr> = ["corpus", "split"]
         .iter()
@@ -86,7 +81,6 @@ pub fn scores(frame: LazyFrame, by: &[&str]) -> LazyFrame {
 }
 
 /// The `rows` whose predicted intensity is furthest from gold, with their [`error`], largest first.
-#[must_use]
 pub fn worst(frame: LazyFrame, rows: u32) -> LazyFrame {
     let order = [
         col("error"),
@@ -104,7 +98,6 @@ pub fn worst(frame: LazyFrame, rows: u32) -> LazyFrame {
 }
 
 /// Which `emotion` is taken for which `predicted_emotion`, by corpus and split, the most frequent first: only mistakes, with their `rows`.
-#[must_use]
 pub fn confusions(frame: LazyFrame) -> LazyFrame {
     let groups = ["corpus", "split", "emotion", "predicted_emotion"].map(col);
     let order = SortMultipleOptions::default()
@@ -120,7 +113,6 @@ pub fn confusions(frame: LazyFrame) -> LazyFrame {
 
 /// What the seeds of a run say of each utterance: how many `seeds`, the `mean` and the deviation `sd` (n - 1) of their intensities, and how
 /// many different `polarities`.
-#[must_use]
 pub fn over_seeds(frame: LazyFrame) -> LazyFrame {
     let intensity = || col("predicted_intensity").cast(DataType::Float64);
     frame
@@ -135,7 +127,6 @@ pub fn over_seeds(frame: LazyFrame) -> LazyFrame {
 }
 
 /// Mean and deviation (n - 1) over the seeds of what [`scores`] gives by `seed`: columns `<score>_mean` and `<score>_sd`.
-#[must_use]
 pub fn across_seeds(scores: LazyFrame) -> LazyFrame {
     let columns = ["mae", "polarity_accuracy", "emotion_accuracy"].into_iter();
     let mut aggregates = vec![len().alias("seeds")];

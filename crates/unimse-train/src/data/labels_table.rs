@@ -138,7 +138,7 @@ fn field_columns(
     field: Field,
     labels: Vec<Option<LabelledField<'_>>>,
 ) -> Vec<(String, ArrayRef, bool)> {
-    let name = |class: usize| Some(field.classes()?.get(class).copied()?);
+    let name = |class: usize| field.classes()?.get(class).copied();
     let values: ArrayRef =
         match field {
             Field::Intensity => Arc::new(Float32Array::from_iter(labels.iter().map(|label| {
