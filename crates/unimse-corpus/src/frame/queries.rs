@@ -2,21 +2,17 @@
 //!
 //! These describe; the numbers that are compared with published ones are those of `unimse_eval`, by its conventions.
 
-use super::FRAME_KEYS;
-use polars::prelude::{
-    DataType, Expr, JoinArgs, JoinType, LazyFrame, NULL, SortMultipleOptions, col, len, lit, when,
-};
+use super::{FRAME_KEYS, joined};
+use polars::prelude::{DataType, Expr, LazyFrame, NULL, SortMultipleOptions, col, len, lit, when};
 
 /// How much of what there is, by corpus and split: `utterances`, `dialogues`, `speakers`; utterances `scored`, with a `polarity`, with an
 /// `emotion`; with `audio` and `video`. `steps` is what [`steps`](super::steps) gives.
 pub fn counts(frame: LazyFrame, steps: LazyFrame) -> LazyFrame {
-    let keys = FRAME_KEYS.map(col);
     let with = |known: &str, name: &str| {
         let ids = col("utterance_id").filter(col(known).is_not_null());
         ids.n_unique().alias(name)
     };
-    frame
-        .join(steps, keys.clone(), keys, JoinArgs::new(JoinType::Left))
+    joined(frame, steps)
         .group_by_stable([col("corpus"), col("split")])
         .agg([
             col("utterance_id").n_unique().alias("utterances"),
