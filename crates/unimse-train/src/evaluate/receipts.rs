@@ -9,7 +9,7 @@ use crate::data::dataset::Dataset;
 /// The receipt of scoring `test`, the test rows, with the selected weights of `run`.
 ///
 /// # Errors
-/// [`TrainError::File`] with the path.
+/// [`TrainError::Io`] with the path.
 pub fn receipt(run: &RunFolder, test: &Dataset) -> Result<Receipt, TrainError> {
     let mut hash = Sha256::new();
     for e in &test.examples {
