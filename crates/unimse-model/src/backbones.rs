@@ -29,7 +29,6 @@ use tch::Tensor;
 use tch::nn::Path;
 use unimse_labels::Grammar;
 
-use crate::config::{Decoder, ModelConfig};
 use crate::encoder::{Shape, TextEncoder};
 use crate::error::{ModelError, Result};
 use crate::head::Head;
@@ -189,28 +188,6 @@ pub fn open(folder: &FilePath, choice: BackboneChoice) -> Result<Box<dyn Backbon
         }
     }
     Err(fail(format!("one of {}", model_types().join(", "))))
-}
-
-/// [`open`] for a model of `config`.
-///
-/// # Errors
-/// As there, and a `model.decoder` that the backbone does not have.
-pub fn of(config: &ModelConfig, folder: &FilePath) -> Result<Box<dyn Backbone>> {
-    let mut backbone = open(folder, config.backbone)?;
-    if config.decoder == Decoder::T5 && backbone.own_decoder().is_none() {
-        return Err(no_decoder(&*backbone, folder));
-    }
-    backbone.set_dropout(config.dropout);
-    Ok(backbone)
-}
-
-/// What to say where the decoder of its own is asked of a backbone without one.
-pub(crate) fn no_decoder(backbone: &dyn Backbone, folder: &FilePath) -> ModelError {
-    ModelError::Input(format!(
-        "model.decoder: expected \"label\", for the {} in {} has no decoder of its own, found \"t5\"",
-        backbone.model_type(),
-        folder.display()
-    ))
 }
 
 /// `tensors` without the prefix `prefix` where names have it, as checkpoints of models with a head on top do.

@@ -56,7 +56,7 @@ pub enum ModelError {
         /// The file or folder.
         path: PathBuf,
         /// Every tensor at fault.
-        mismatch: crate::weights::Mismatch,
+        mismatch: crate::mismatch::Mismatch,
     },
     /// A tokenizer file is broken or lacks what the model needs.
     #[error("{}: {message}", path.display())]

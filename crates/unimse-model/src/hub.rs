@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use hf_hub::api::sync::{Api, ApiBuilder, ApiError, ApiRepo};
 
+use crate::checkpoint::shards;
 use crate::error::{ModelError, Result};
 use crate::sentence::POOLING;
-use crate::weights::{replace, shards};
+use crate::weights::replace;
 
 /// The folder of the checkpoint `name`: a local folder if there is one of that name, else the Hub's checkpoint
 /// `name` (`organisation/model`), downloaded into `cache` unless it is there already.

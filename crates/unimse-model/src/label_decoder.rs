@@ -23,6 +23,7 @@ use crate::batch::{Prediction, Target};
 use crate::checkpointing::Tape;
 use crate::config::LabelDecoderConfig;
 use crate::error::{ModelError, Result};
+use crate::head::{Head, Source};
 use crate::layers::{Embedding, Linear};
 use crate::marginals;
 use crate::t5::{Blind, Branching, T5Config, T5Decoder};
@@ -313,6 +314,24 @@ impl LabelDecoder {
 /// Mean encoder state of the current utterance, fp32.
 fn pool(source: &Tensor, current: &Tensor) -> Result<Tensor> {
     masked_mean(source, current).map_err(|e| ModelError::Input(e.to_string()))
+}
+
+/// The closed vocabulary, which has no use for a length penalty.
+impl Head for LabelDecoder {
+    fn loss<'a>(
+        &'a self,
+        tape: &Tape<'a>,
+        source: &Source<'_>,
+        targets: &[Target],
+        train: bool,
+    ) -> Result<Tensor> {
+        let (states, mask, current) = (source.states, source.mask, source.current);
+        LabelDecoder::loss(self, tape, states, mask, current, targets, train)
+    }
+
+    fn predict(&self, source: &Source<'_>, beams: usize, _: f64) -> Result<Vec<Prediction>> {
+        LabelDecoder::predict(self, source.states, source.mask, source.current, beams)
+    }
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod error;
 mod generate;
 #[cfg(test)]
 mod generator;
+mod mismatch;
 mod parameters;
 mod post_norm;
 mod relative_bias;
@@ -28,14 +29,17 @@ mod relative_bias;
 pub mod automaton;
 pub mod backbones;
 pub mod batch;
+pub mod checkpoint;
 pub mod checkpointing;
 pub mod config;
 pub mod encoder;
+pub mod feature_batch;
 pub mod fusion;
 pub mod head;
 pub mod hub;
 pub mod label_decoder;
 pub mod layers;
+pub mod losses;
 pub mod lstm;
 mod marginals;
 pub mod precision;
@@ -47,14 +51,15 @@ pub mod unimodel;
 pub mod weights;
 
 pub use backbones::{Backbone, BackboneChoice};
-pub use batch::{
-    Batch, BatchError, FeatureGroup, Losses, ModalityBatch, Prediction, SequenceRef, Target,
-};
+pub use batch::{Batch, Prediction, Target};
 pub use config::{ConfigError, Decoder, FeatureDims, Modality, ModelConfig};
 pub use encoder::{Hook, Shape, TextEncoder, no_hook};
 pub use error::{ModelError, Result};
+pub use feature_batch::{BatchError, FeatureGroup, ModalityBatch, SequenceRef};
 pub use head::Head;
 pub use hub::resolve;
+pub use losses::Losses;
+pub use mismatch::Mismatch;
 pub use precision::Precision;
 pub use sentence::{Pooling, SentenceEncoder};
 pub use tokenizer::{Encoded, Tokenizer};

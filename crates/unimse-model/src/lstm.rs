@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use tch::nn::{Init, Path};
 use tch::{Device, Kind, Tensor};
 
-use crate::batch::ModalityBatch;
 use crate::config::LstmConfig;
 use crate::error::{ModelError, Result};
+use crate::feature_batch::ModalityBatch;
 use crate::layers::{Linear, dropout};
 
 /// A single-layer LSTM under PyTorch's parameter names (`weight_ih_l0`, ...), optionally in both directions.

@@ -8,10 +8,10 @@ use tch::nn::Path;
 use tch::{Kind, Tensor};
 
 use crate::attention::{attention, merge_heads, split_heads};
+use crate::checkpoint::check_size;
 use crate::encoder::Shape;
 use crate::error::{ModelError, Result};
 use crate::layers::{LayerNorm, Linear, dropout};
-use crate::weights::check_size;
 
 /// Standard deviation of the initial weights.
 pub(crate) const STD: f64 = 0.02;

@@ -8,11 +8,12 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 
 use crate::backbones::{self, BackboneChoice};
+use crate::checkpoint::checkpoint_files;
 use crate::encoder::{TextEncoder, no_hook};
 use crate::error::{ModelError, Result};
 use crate::precision::Precision;
 use crate::tokenizer::Tokenizer;
-use crate::weights::{checkpoint_files, load_backbone};
+use crate::weights::load_backbone;
 
 /// Most word pieces of a sentence, special tokens included; the rest is cut off.
 const MAX_TOKENS: usize = 256;

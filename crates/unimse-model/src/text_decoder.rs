@@ -1,6 +1,8 @@
 //! The T5 decoder on the text form of labels (paper, section 3.2): weighted teacher forcing on
 //! logits `[batch, labels, vocabulary]` (3.6), constrained generation.
 
+use std::sync::Arc;
+
 use tch::{Kind, Reduction, Tensor};
 use unimse_labels::{Field, Form, Grammar, PlainLabel};
 
@@ -9,6 +11,7 @@ use crate::batch::{Prediction, Target};
 use crate::checkpointing::Tape;
 use crate::error::Result;
 use crate::generate::{Beam, search};
+use crate::head::{Head, Source};
 use crate::t5::{Decoding, IGNORED, T5Config, T5Decoder, shift_right};
 use crate::tokenizer::Tokenizer;
 
@@ -206,5 +209,56 @@ impl TextDecoder {
     /// The tree of labels.
     pub fn automaton(&self) -> &Automaton {
         &self.automaton
+    }
+}
+
+/// The decoder of a T5 checkpoint on the text form of labels.
+#[derive(Debug)]
+pub struct TextHead {
+    labels: Arc<TextDecoder>,
+    decoder: T5Decoder,
+}
+
+impl TextHead {
+    /// `decoder` speaks the tokens of `labels`.
+    pub fn new(labels: TextDecoder, decoder: T5Decoder) -> Self {
+        Self {
+            labels: Arc::new(labels),
+            decoder,
+        }
+    }
+}
+
+impl Head for TextHead {
+    fn loss<'a>(
+        &'a self,
+        tape: &Tape<'a>,
+        source: &Source<'_>,
+        targets: &[Target],
+        train: bool,
+    ) -> Result<Tensor> {
+        let (states, mask) = (source.states, source.mask);
+        self.labels
+            .loss(&self.decoder, tape, states, mask, targets, train)
+    }
+
+    fn predict(
+        &self,
+        source: &Source<'_>,
+        beams: usize,
+        length_penalty: f64,
+    ) -> Result<Vec<Prediction>> {
+        let (states, mask) = (source.states, source.mask);
+        let found = self
+            .labels
+            .predict(&self.decoder, states, mask, beams, length_penalty);
+        Ok(found)
+    }
+
+    fn cast(&self, kind: Kind) -> Option<Box<dyn Head>> {
+        Some(Box::new(Self {
+            labels: self.labels.clone(),
+            decoder: self.decoder.cast(kind, None),
+        }))
     }
 }

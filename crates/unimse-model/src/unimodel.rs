@@ -9,19 +9,21 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use tch::nn::VarStore;
-use tch::{Device, Kind, Tensor};
+use tch::{Device, Tensor};
 use unimse_labels::Grammar;
 
 use crate::backbones::Backbone;
-use crate::batch::{Batch, Losses, ModalityBatch, Target};
+use crate::batch::{Batch, Target};
 use crate::checkpointing::Tape;
 use crate::config::{Modality, ModelConfig};
 use crate::contrast::Contrast;
 use crate::encoder::TextEncoder;
 use crate::error::{ModelError, Result};
+use crate::feature_batch::ModalityBatch;
 use crate::fusion::{Absent, Fusion, fusion_ratio};
 use crate::head::{Head, Source};
 use crate::layers::Embedding;
+use crate::losses::Losses;
 use crate::lstm::{ModalityEncoder, ModalityStates};
 use crate::parameters::outside_last_blocks;
 use crate::precision::Precision;
@@ -29,9 +31,11 @@ use crate::weights;
 
 mod build;
 mod inference;
+mod pretrained;
 mod saved;
 
 pub use self::inference::Inference;
+pub use self::pretrained::backbone;
 pub use crate::parameters::ParameterGroup;
 
 /// Segment of the current utterance.
@@ -119,46 +123,20 @@ impl UniModel {
             checkpoints: None,
         };
         if let Some(contrast) = contrast {
-            let (alpha, beta) = (self.config.contrastive.alpha, self.config.contrastive.beta);
-            for (weight, states, modality, values) in [
-                (
-                    alpha,
-                    &encoded.audio,
-                    Modality::Audio,
-                    &mut losses.text_audio,
-                ),
-                (
-                    beta,
-                    &encoded.video,
-                    Modality::Video,
-                    &mut losses.text_video,
-                ),
-            ] {
-                if weight == 0.0 {
-                    continue;
-                }
-                if let Some(states) = states {
+            let c = &self.config.contrastive;
+            let mut add = |weight, states: &Option<ModalityStates>, modality| match states {
+                Some(states) if weight != 0.0 => {
                     let each =
                         contrast.losses(&anchors, states, modality, batch.identity.as_ref())?;
-                    if !each.is_empty() {
-                        let each = Tensor::stack(&each, 0);
-                        losses.total += each.sum(Kind::Float) * weight;
-                        *values = Vec::try_from(each.detach().to_kind(Kind::Double))?;
-                    }
+                    losses.add(weight, &each)
                 }
-            }
+                _ => Ok(Vec::new()),
+            };
+            let text_audio = add(c.alpha, &encoded.audio, Modality::Audio)?;
+            let text_video = add(c.beta, &encoded.video, Modality::Video)?;
+            (losses.text_audio, losses.text_video) = (text_audio, text_video);
         }
-        if !losses.total.double_value(&[]).is_finite() {
-            let Losses {
-                task,
-                text_audio,
-                text_video,
-                ..
-            } = losses;
-            return Err(ModelError::NonFinite(format!(
-                "task {task}, text-audio {text_audio:?}, text-video {text_video:?}"
-            )));
-        }
+        losses.check_finite()?;
         if recompute {
             // What is left of the graph leads to the last blocks only; nobody shall take it for the whole.
             let plain = losses.total.detach();

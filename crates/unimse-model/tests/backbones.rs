@@ -8,6 +8,7 @@ use std::path::Path;
 use tch::Device;
 use tch::nn::VarStore;
 use unimse_model::backbones::{self, model_types};
+use unimse_model::unimodel;
 use unimse_model::{BackboneChoice, Decoder, ModelConfig, Precision, UniModel};
 
 /// `config.json` of a small model of any kind: each reads the fields it knows.
@@ -102,7 +103,7 @@ fn a_decoder_that_the_backbone_lacks_is_refused_by_its_key() {
         assert_eq!(of_key, model_type != "t5", "{error}");
         assert_eq!(error.contains("tokenizer.json"), model_type == "t5");
         assert_eq!(
-            backbones::of(&config, place.path()).is_ok(),
+            unimodel::backbone(&config, place.path()).is_ok(),
             model_type == "t5"
         );
     }

@@ -9,11 +9,11 @@ use unimse_labels::Grammar;
 use super::{Architecture, Backbone, OwnDecoder, Tensors};
 use crate::encoder::{Shape, TextEncoder};
 use crate::error::Result;
-use crate::head::{Head, TextHead};
+use crate::head::Head;
 use crate::layers::Embedding;
 use crate::precision::Precision;
 use crate::t5::{T5, T5Config, T5Encoder};
-use crate::text_decoder::TextDecoder;
+use crate::text_decoder::{TextDecoder, TextHead};
 use crate::tokenizer::Tokenizer;
 
 pub(super) const ARCHITECTURE: Architecture = Architecture {

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::checkpoint::{check_size, tensor_shapes};
 use crate::error::{ModelError, Result};
-use crate::weights::{check_size, tensor_shapes};
 
 /// The fields of `config.json` the model needs; names and defaults are the Hub's.
 #[derive(Debug, Clone, Deserialize)]

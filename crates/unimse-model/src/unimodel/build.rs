@@ -3,24 +3,22 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use tch::Device;
 use tch::nn::VarStore;
+use tch::{Device, nn};
 use unimse_labels::Grammar;
 
+use super::pretrained::{backbone, pretrained};
 use super::{Branch, UniModel};
-use crate::backbones::{self, Backbone};
-use crate::config::{Decoder, FeatureDims, Modality, ModelConfig};
+use crate::config::{FeatureDims, Modality, ModelConfig};
 use crate::contrast::Contrast;
 use crate::encoder::TextEncoder;
 use crate::error::{ModelError, Result};
 use crate::fusion::{Absent, Fusion};
-use crate::head::Head;
 use crate::label_decoder::LabelDecoder;
 use crate::layers::Embedding;
 use crate::lstm::ModalityEncoder;
 use crate::parameters::OURS;
 use crate::precision::Precision;
-use crate::tokenizer::Tokenizer;
 use crate::weights;
 
 impl UniModel {
@@ -42,65 +40,45 @@ impl UniModel {
             .map_err(|e| ModelError::Input(e.to_string()))?;
         let store = VarStore::new(device);
         let root = store.root();
-        let backbone = backbones::of(config, folder)?;
+        let backbone = backbone(config, folder)?;
         let (text, own) = pretrained(&*backbone, config, grammar, folder, &root, precision)?;
+        check_fit(config, &*text, folder)?;
         let (dim, layers) = (text.dim(), text.layers());
-        if let Some(positions) = text.shape().max_positions
-            && config.max_tokens as i64 > positions
-        {
-            let (folder, found) = (folder.display(), config.max_tokens);
-            return Err(ModelError::Input(format!(
-                "model.max_tokens: expected at most the {positions} positions of {folder}, found {found}"
-            )));
-        }
-        if config.fusion.layers > layers {
-            let found = config.fusion.layers;
-            return Err(ModelError::Input(format!(
-                "fusion.layers: expected at most the backbone's {layers}, found {found}"
-            )));
-        }
         let ours = &root / "unimse";
         let fusion = &ours / "fusion";
-        let branch = |modality: Modality, dims: &BTreeSet<i64>| {
-            config.has(modality).then(|| Branch {
-                encoder: ModalityEncoder::new(&(&ours / modality.name()), dims, &config.lstm),
-                absent: Absent::new(
-                    &fusion,
-                    &format!("absent_{}", modality.name()),
-                    config.lstm.hidden as i64,
-                ),
-            })
+        let branch = |modality, dims| Branch::new(&ours, &fusion, modality, dims, config);
+        let audio = branch(Modality::Audio, &feature_dims.audio);
+        let video = branch(Modality::Video, &feature_dims.video);
+        let modalities = usize::from(audio.is_some()) + usize::from(video.is_some());
+        let others = (modalities * config.lstm.hidden) as i64;
+        let f = &config.fusion;
+        let fused = |layer| {
+            let bottleneck = f.bottleneck as i64;
+            Fusion::new(
+                &(&fusion / layer),
+                dim,
+                others,
+                bottleneck,
+                f.skip,
+                f.dropout,
+            )
         };
-        let (audio, video) = (
-            branch(Modality::Audio, &feature_dims.audio),
-            branch(Modality::Video, &feature_dims.video),
-        );
-        let others =
-            (usize::from(audio.is_some()) + usize::from(video.is_some())) * config.lstm.hidden;
-        let fusions = (layers - config.fusion.layers..layers)
-            .map(|layer| {
-                let f = &config.fusion;
-                Fusion::new(
-                    &(&fusion / layer),
-                    dim,
-                    others as i64,
-                    f.bottleneck as i64,
-                    f.skip,
-                    f.dropout,
-                )
-            })
-            .collect();
+        let fusions = (layers - f.layers..layers).map(fused).collect();
         let mut model = Self {
             segments: Embedding::new(&(&ours / "segments"), 3, dim, 0.0),
+            fusions,
             contrast: Contrast::new(&(&ours / "contrastive"), dim, layers, config),
             head: match own {
                 Some(head) => head,
-                None => Box::new(LabelDecoder::new(
-                    &(&ours / "label"),
-                    grammar,
-                    dim,
-                    &config.label_decoder,
-                )?),
+                None => {
+                    let place = &ours / "label";
+                    Box::new(LabelDecoder::new(
+                        &place,
+                        grammar,
+                        dim,
+                        &config.label_decoder,
+                    )?)
+                }
             },
             config: config.clone(),
             grammar: grammar.clone(),
@@ -109,7 +87,6 @@ impl UniModel {
             text,
             audio,
             video,
-            fusions,
             store,
             initialised: Vec::new(),
         };
@@ -120,27 +97,39 @@ impl UniModel {
     }
 }
 
-/// The encoder, and the head on the backbone's own decoder where there is one.
-type Pretrained = (Box<dyn TextEncoder>, Option<Box<dyn Head>>);
-
-/// What `config` asks of `backbone`.
-fn pretrained(
-    backbone: &dyn Backbone,
-    config: &ModelConfig,
-    grammar: &Grammar,
-    folder: &Path,
-    root: &tch::nn::Path<'_>,
-    precision: Precision,
-) -> Result<Pretrained> {
-    match config.decoder {
-        Decoder::Label => Ok((backbone.encoder(root, precision), None)),
-        Decoder::T5 => {
-            let own = backbone.own_decoder();
-            let own = own.ok_or_else(|| backbones::no_decoder(backbone, folder))?;
-            let tokenizer = Tokenizer::from_folder(folder)?;
-            tokenizer.check_vocabulary(backbone.shape().vocabulary)?;
-            let (text, head) = own.build(root, grammar, tokenizer, precision)?;
-            Ok((text, Some(head)))
-        }
+impl Branch {
+    /// The branch of `modality`, its encoder under `ours`, what stands for its absence under `fusion`; `None` where it is not in use.
+    fn new(
+        ours: &nn::Path<'_>,
+        fusion: &nn::Path<'_>,
+        modality: Modality,
+        dims: &BTreeSet<i64>,
+        config: &ModelConfig,
+    ) -> Option<Self> {
+        let (name, hidden) = (modality.name(), config.lstm.hidden as i64);
+        config.has(modality).then(|| Self {
+            encoder: ModalityEncoder::new(&(ours / name), dims, &config.lstm),
+            absent: Absent::new(fusion, &format!("absent_{name}"), hidden),
+        })
     }
+}
+
+/// Refuses a `config` that asks for more positions or fused layers than the encoder, from `folder`, has.
+fn check_fit(config: &ModelConfig, text: &dyn TextEncoder, folder: &Path) -> Result<()> {
+    let (tokens, layers) = (config.max_tokens, config.fusion.layers);
+    if let Some(positions) = text.shape().max_positions
+        && tokens as i64 > positions
+    {
+        let folder = folder.display();
+        return Err(ModelError::Input(format!(
+            "model.max_tokens: expected at most the {positions} positions of {folder}, found {tokens}"
+        )));
+    }
+    if layers > text.layers() {
+        let most = text.layers();
+        return Err(ModelError::Input(format!(
+            "fusion.layers: expected at most the backbone's {most}, found {layers}"
+        )));
+    }
+    Ok(())
 }

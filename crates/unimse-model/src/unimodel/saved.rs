@@ -8,10 +8,10 @@ use unimse_labels::Grammar;
 
 use super::UniModel;
 use crate::backbones;
+use crate::checkpoint::tensor_shapes;
 use crate::config::{Decoder, FeatureDims, Modality, ModelConfig};
 use crate::error::{ModelError, Result};
 use crate::precision::Precision;
-use crate::weights::tensor_shapes;
 
 /// Models that ask for more numbers than this times those of the file are refused; one with fewer than [`SMALL`] is small enough to try.
 const EXCESS: f64 = 4.0;

@@ -2,7 +2,7 @@
 
 use tch::Device;
 use unimse_corpus::Sequence;
-use unimse_model::batch::{Batch, BatchError, ModalityBatch, SequenceRef};
+use unimse_model::{Batch, BatchError, ModalityBatch, SequenceRef};
 
 /// An encoded utterance with its features, borrowed.
 #[derive(Debug, Clone, Copy)]

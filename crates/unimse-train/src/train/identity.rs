@@ -59,7 +59,7 @@ impl Identity {
             let found = digests(&parquet_files(folder)?)?.into_iter();
             tables.extend(found.map(|(file, digest)| (format!("{name}/{file}"), digest)));
         }
-        let mut parts = unimse_model::weights::checkpoint_files(backbone)?;
+        let mut parts = unimse_model::checkpoint::checkpoint_files(backbone)?;
         parts.extend(["config.json", "tokenizer.json"].map(|name| backbone.join(name)));
         let device = session::device();
         let precision = session::precision(config.train.precision, device);

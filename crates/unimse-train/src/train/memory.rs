@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use unimse_model::backbones;
 use unimse_model::config::{Decoder, FeatureDims, Modality, ModelConfig};
+use unimse_model::unimodel;
 
 use crate::TrainError;
 use crate::config::RunConfig;
@@ -27,7 +27,7 @@ pub(crate) struct Shape {
 impl Shape {
     /// As the `config.json` of the checkpoint in `folder` says.
     pub(crate) fn of(config: &ModelConfig, folder: &Path) -> Result<Self, TrainError> {
-        let shape = backbones::of(config, folder)?.shape();
+        let shape = unimodel::backbone(config, folder)?.shape();
         Ok(Self {
             dim: shape.dim as f64,
             layers: shape.layers as f64,

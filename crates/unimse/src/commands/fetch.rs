@@ -1,7 +1,7 @@
 //! The checkpoints of a configuration are at hand, and the machine is fit for them, before any work begins.
 
 use anyhow::Context;
-use unimse_model::backbones;
+use unimse_model::unimodel;
 use unimse_train::config::RunConfig;
 use unimse_train::model::session::checkpoint_folder;
 
@@ -12,7 +12,7 @@ const LARGE: i128 = 50_000_000;
 pub(crate) fn checkpoints(config: &RunConfig) -> anyhow::Result<()> {
     let folder = checkpoint_folder(&config.model.checkpoint).context("model.checkpoint")?;
     checkpoint_folder(&config.labels.encoder).context("labels.encoder")?;
-    backbones::of(&config.model(), &folder)?;
+    unimodel::backbone(&config.model(), &folder)?;
     warn_without_gpu(config);
     Ok(())
 }
@@ -22,7 +22,7 @@ pub(crate) fn warn_without_gpu(config: &RunConfig) {
     let Ok(folder) = checkpoint_folder(&config.model.checkpoint) else {
         return;
     };
-    let Ok(backbone) = backbones::of(&config.model(), &folder) else {
+    let Ok(backbone) = unimodel::backbone(&config.model(), &folder) else {
         return;
     };
     let size = backbone.parameters();
