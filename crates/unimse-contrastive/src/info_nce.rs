@@ -48,82 +48,37 @@ pub fn info_nce(
     if !(temperature.is_finite() && temperature > 0.0) {
         return Err(ContrastiveError::Temperature(temperature));
     }
-    let shape = query.size();
-    check("query", shape.clone(), shape.len() == 2, || {
-        "[batch, dim]".to_owned()
-    })?;
-    let (batch, dim) = (shape[0], shape[1]);
-    check(
-        "positive",
-        positive.size(),
-        positive.size() == shape,
-        || format!("{shape:?}"),
-    )?;
-    if let Some(present) = present {
-        check("present", present.size(), present.size() == [batch], || {
-            format!("[{batch}]")
-        })?;
-    }
+    check_anchors(query, positive, present)?;
+    check_negatives(negatives, query.size()[0], query.size()[1])?;
     let rows = present.map(|mask| mask.nonzero().squeeze_dim(1));
-    let pick = |x: &Tensor| {
-        normalise(
-            &rows
-                .as_ref()
-                .map_or_else(|| x.shallow_clone(), |rows| x.index_select(0, rows)),
-        )
+    let pick = |x: &Tensor| match &rows {
+        Some(rows) => x.index_select(0, rows),
+        None => x.shallow_clone(),
     };
 
-    let (query, positive) = (pick(query), pick(positive));
+    let (batch, query) = (query.size()[0], normalise(&pick(query)));
+    let positive = normalise(&pick(positive));
     let anchors = query.size()[0];
     let target = Tensor::arange(anchors, (Kind::Int64, query.device()));
     let (similarities, target) = match negatives {
         Negatives::InBatch => (query.matmul(&positive.tr()), target),
         Negatives::OtherIdentities(identity) => {
-            check(
-                "identity",
-                identity.size(),
-                identity.size() == [batch] && identity.kind() == Kind::Int64,
-                || format!("[{batch}] i64"),
-            )?;
-            let identity = rows.as_ref().map_or_else(
-                || identity.shallow_clone(),
-                |rows| identity.index_select(0, rows),
-            );
-            let copies = identity
-                .unsqueeze(0)
-                .eq_tensor(&identity.unsqueeze(1))
-                .fill_diagonal_(0, false);
-            (
-                query
-                    .matmul(&positive.tr())
-                    .masked_fill(&copies, f64::NEG_INFINITY),
-                target,
-            )
+            let identity = pick(identity);
+            let mut same = identity.unsqueeze(0).eq_tensor(&identity.unsqueeze(1));
+            let copies = same.fill_diagonal_(0, false);
+            let all = query.matmul(&positive.tr());
+            (all.masked_fill(&copies, f64::NEG_INFINITY), target)
         }
         Negatives::Unpaired(negatives) => {
-            let size = negatives.size();
-            check(
-                "negatives",
-                size.clone(),
-                size.len() == 2 && size[1] == dim,
-                || format!("[negatives, {dim}]"),
-            )?;
-            (
-                with_positive(&query, &positive, query.matmul(&normalise(negatives).tr())),
-                target.zeros_like(),
-            )
+            let similarity = query.matmul(&normalise(negatives).tr());
+            let first = target.zeros_like();
+            (with_positive(&query, &positive, similarity), first)
         }
         Negatives::Paired(negatives) => {
-            let size = negatives.size();
-            let fits = size.len() == 3 && size[0] == batch && size[2] == dim;
-            check("negatives", size.clone(), fits, || {
-                format!("[{batch}, negatives, {dim}]")
-            })?;
-            let similarity = pick(negatives).matmul(&query.unsqueeze(-1)).squeeze_dim(-1);
-            (
-                with_positive(&query, &positive, similarity),
-                target.zeros_like(),
-            )
+            let negatives = normalise(&pick(negatives));
+            let similarity = negatives.matmul(&query.unsqueeze(-1)).squeeze_dim(-1);
+            let first = target.zeros_like();
+            (with_positive(&query, &positive, similarity), first)
         }
     };
     let chosen = (similarities / temperature)
@@ -137,6 +92,49 @@ pub fn info_nce(
             Tensor::zeros([batch], (Kind::Float, losses.device())).index_copy(0, &rows, &losses)
         }
     })
+}
+
+fn check_anchors(
+    query: &Tensor,
+    positive: &Tensor,
+    present: Option<&Tensor>,
+) -> Result<(), ContrastiveError> {
+    let shape = query.size();
+    let matrix = || "[batch, dim]".to_owned();
+    check("query", shape.clone(), shape.len() == 2, matrix)?;
+    let found = positive.size();
+    check("positive", found.clone(), found == shape, || {
+        format!("{shape:?}")
+    })?;
+    let batch = shape[0];
+    present.map_or(Ok(()), |present| {
+        let fits = present.size() == [batch];
+        check("present", present.size(), fits, || format!("[{batch}]"))
+    })
+}
+
+fn check_negatives(negatives: Negatives<'_>, batch: i64, dim: i64) -> Result<(), ContrastiveError> {
+    match negatives {
+        Negatives::InBatch => Ok(()),
+        Negatives::OtherIdentities(identity) => {
+            let fits = identity.size() == [batch] && identity.kind() == Kind::Int64;
+            check("identity", identity.size(), fits, || {
+                format!("[{batch}] i64")
+            })
+        }
+        Negatives::Unpaired(negatives) => {
+            let size = negatives.size();
+            let fits = size.len() == 2 && size[1] == dim;
+            check("negatives", size, fits, || format!("[negatives, {dim}]"))
+        }
+        Negatives::Paired(negatives) => {
+            let size = negatives.size();
+            let fits = size.len() == 3 && size[0] == batch && size[2] == dim;
+            check("negatives", size, fits, || {
+                format!("[{batch}, negatives, {dim}]")
+            })
+        }
+    }
 }
 
 /// Mean of [`info_nce`] from `one` to `other` and from `other` to `one`, negatives in-batch (Radford et al., 2021, figure 3; not in

@@ -107,38 +107,42 @@ fn golden_contrastive_info_nce() {
         }
         seen += 1;
 
-        // The same numbers once more, in plain f64 Rust: so the reference of the property tests is PyTorch's too.
-        let (q, p) = (rows(get("query")), rows(get("positive")));
-        let weights = vec![1.0 / q.len() as f64; q.len()];
-        let plain = match mode {
-            "in_batch" => reference_in_batch(&q, &p, case.temperature, &weights),
-            _ => {
-                let own = |i| match mode {
-                    "unpaired" => rows(get("negatives")),
-                    _ => rows(&get("negatives").get(i)),
-                };
-                let keys: Vec<_> = (0..q.len() as i64).map(own).collect();
-                reference(&q, &p, &keys, case.temperature, &weights)
-            }
-        };
-        let mean: f64 = plain.losses.iter().zip(&weights).map(|(l, w)| l * w).sum();
-        close(
-            &format!("reference of case {}", case.case),
-            mean,
-            case.loss_mean,
-        );
-        for (name, found) in [
-            ("grad_query", plain.query),
-            ("grad_positive", plain.positive),
-        ] {
-            let found = Tensor::from_slice2(&found).to_kind(Kind::Float);
-            let expected = get(name);
-            let error = (&found - expected).abs().max().double_value(&[]);
-            let largest = expected.abs().max().double_value(&[]);
-            assert!(error <= 1e-4 * largest + 1e-6, "case {} {name}", case.case);
-        }
+        compare_reference(case, mode, &get);
     }
     assert!(seen > 0, "cases.json names no case with a mode");
+}
+
+/// The same numbers once more, in plain f64 Rust: so the reference of the property tests is PyTorch's too.
+fn compare_reference<'t>(case: &Case, mode: &str, get: &dyn Fn(&str) -> &'t Tensor) {
+    let (q, p) = (rows(get("query")), rows(get("positive")));
+    let weights = vec![1.0 / q.len() as f64; q.len()];
+    let plain = match mode {
+        "in_batch" => reference_in_batch(&q, &p, case.temperature, &weights),
+        _ => {
+            let own = |i| match mode {
+                "unpaired" => rows(get("negatives")),
+                _ => rows(&get("negatives").get(i)),
+            };
+            let keys: Vec<_> = (0..q.len() as i64).map(own).collect();
+            reference(&q, &p, &keys, case.temperature, &weights)
+        }
+    };
+    let mean: f64 = plain.losses.iter().zip(&weights).map(|(l, w)| l * w).sum();
+    close(
+        &format!("reference of case {}", case.case),
+        mean,
+        case.loss_mean,
+    );
+    for (name, found) in [
+        ("grad_query", plain.query),
+        ("grad_positive", plain.positive),
+    ] {
+        let found = Tensor::from_slice2(&found).to_kind(Kind::Float);
+        let expected = get(name);
+        let error = (&found - expected).abs().max().double_value(&[]);
+        let largest = expected.abs().max().double_value(&[]);
+        assert!(error <= 1e-4 * largest + 1e-6, "case {} {name}", case.case);
+    }
 }
 
 #[test]

@@ -4,11 +4,17 @@
 //! Unknown keys are errors, so that a misspelt option cannot be ignored silently.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
+use std::ops::Deref;
 
 use serde::{Deserialize, Serialize};
 
 use crate::backbones::BackboneChoice;
+
+mod number;
+
+pub use self::number::{
+    AtLeastOne, Cosine, Count, Finite, NonNegative, Odd, OutOfRange, Positive, Share,
+};
 
 /// What turns encoder states into a universal label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,27 +60,55 @@ impl Modality {
     }
 }
 
-/// The whole model. See each field for unit, default and source.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// Modalities in use, each once, text among them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Modality>", into = "Vec<Modality>")]
+pub struct Modalities(Vec<Modality>);
+
+impl Modalities {
+    /// Text, audio and video.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(vec![Modality::Text, Modality::Audio, Modality::Video])
+    }
+}
+
+impl TryFrom<Vec<Modality>> for Modalities {
+    type Error = OutOfRange;
+
+    fn try_from(list: Vec<Modality>) -> Result<Self, OutOfRange> {
+        let unique: BTreeSet<_> = list.iter().collect();
+        let expected = match list.contains(&Modality::Text) {
+            false => "a list that contains \"text\"",
+            true if unique.len() != list.len() => "each modality once",
+            true => return Ok(Self(list)),
+        };
+        Err(OutOfRange {
+            expected: expected.to_owned(),
+            found: format!("{list:?}"),
+        })
+    }
+}
+
+impl From<Modalities> for Vec<Modality> {
+    fn from(modalities: Modalities) -> Self {
+        modalities.0
+    }
+}
+
+impl Deref for Modalities {
+    type Target = [Modality];
+
+    fn deref(&self) -> &[Modality] {
+        &self.0
+    }
+}
+
+/// The whole model, by the sections of a run's configuration. See each field for unit, default and source.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ModelConfig {
-    /// Text backbone; default `auto`, the one that the checkpoint's `config.json` names.
-    pub backbone: BackboneChoice,
-    /// Label decoder; default `label`.
-    pub decoder: Decoder,
-    /// Modalities in use; must contain `text`. Default all three.
-    pub modalities: Vec<Modality>,
-    /// Utterances of context before the current one; default 2 (paper 3.3).
-    pub context_before: usize,
-    /// Utterances of context after the current one; default 2 (paper 3.3).
-    pub context_after: usize,
-    /// Most tokens of an encoded input, context and special tokens included; default 128.
-    pub max_tokens: usize,
-    /// Dropout inside the backbone while training; default 0.1.
-    pub dropout: f64,
-    /// Gradient checkpointing: the inside of every encoder and decoder block is computed again in the backward pass instead of
-    /// kept, which takes less memory and a third to a half more time. Default false.
-    pub checkpointing: bool,
+    /// Backbone, decoder, inputs.
+    pub model: TextConfig,
     /// Pre-trained modality fusion (paper 3.4).
     pub fusion: FusionConfig,
     /// Audio and video encoders (paper 3.3).
@@ -83,32 +117,60 @@ pub struct ModelConfig {
     pub contrastive: ContrastiveConfig,
     /// The `label` decoder; unused by `t5`.
     pub label_decoder: LabelDecoderConfig,
+    /// Gradient checkpointing: the inside of every encoder and decoder block is computed again in the backward pass instead of
+    /// kept, which takes less memory and a third to a half more time. Default false.
+    pub checkpointing: bool,
+}
+
+impl ModelConfig {
+    /// Whether `modality` is in use.
+    pub fn has(&self, modality: Modality) -> bool {
+        self.model.modalities.contains(&modality)
+    }
+}
+
+/// Backbone, decoder and inputs: the section `model`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TextConfig {
+    /// Hub-layout folder or Hub id of the backbone, as [`crate::resolve`] takes it; default the link that set-up makes to all-MiniLM-L6-v2.
+    pub checkpoint: String,
+    /// Text backbone: `auto` (default), what `model_type` in the checkpoint's `config.json` names; or a `model_type`, which it must name.
+    pub backbone: BackboneChoice,
+    /// `label` (default), or `t5`, the checkpoint's own, which a T5 has.
+    pub decoder: Decoder,
+    /// Modalities in use; default all three.
+    pub modalities: Modalities,
+    /// Utterances of context before the current one; default 2 (paper 3.3).
+    pub context_before: Count<0, 1000>,
+    /// Utterances of context after the current one; default 2 (paper 3.3).
+    pub context_after: Count<0, 1000>,
+    /// Most tokens of an encoded input, context and special tokens included; default 128.
+    pub max_tokens: Count<8, 16_384>,
+    /// Dropout inside the backbone while training; default 0.1.
+    pub dropout: Share,
     /// Beams of constrained generation: 1 (default) gives the greedy label, more the best one met while following at least so
     /// many beginnings.
-    pub beam: usize,
+    pub beam: Count<1, 1000>,
     /// With several beams of the `t5` decoder, labels are compared by log-probability / tokens^`length_penalty`, as the Hub's
     /// `generate` does. Default 0: by probability, since only complete labels are compared and a name cut into many pieces
     /// deserves no bonus; the Hub's own default is 1.
-    pub length_penalty: f64,
+    pub length_penalty: Finite,
 }
 
-impl Default for ModelConfig {
+impl Default for TextConfig {
     fn default() -> Self {
         Self {
+            checkpoint: ".models/all-MiniLM-L6-v2".to_owned(),
             backbone: BackboneChoice::Auto,
             decoder: Decoder::Label,
-            modalities: vec![Modality::Text, Modality::Audio, Modality::Video],
-            context_before: 2,
-            context_after: 2,
-            max_tokens: 128,
-            dropout: 0.1,
-            checkpointing: false,
-            fusion: FusionConfig::default(),
-            lstm: LstmConfig::default(),
-            contrastive: ContrastiveConfig::default(),
-            label_decoder: LabelDecoderConfig::default(),
-            beam: 1,
-            length_penalty: 0.0,
+            modalities: Modalities::all(),
+            context_before: Count::literal::<2>(),
+            context_after: Count::literal::<2>(),
+            max_tokens: Count::literal::<128>(),
+            dropout: const { Share::literal(0.1) },
+            beam: Count::literal::<1>(),
+            length_penalty: const { Finite::literal(0.0) },
         }
     }
 }
@@ -118,23 +180,23 @@ impl Default for ModelConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct FusionConfig {
     /// Fused encoder layers, counted from the last; 0 turns fusion off. Default 3.
-    pub layers: usize,
+    pub layers: Count<0, 1000>,
     /// Width of the sigmoid bottleneck; default 64.
-    pub bottleneck: usize,
+    pub bottleneck: Count<1, 65_536>,
     /// Add the hidden state to the fused one and start from zero weights, so that step 0 equals the pretrained encoder.
     /// Default true (ours); false is the paper's formula.
     pub skip: bool,
     /// Dropout on the fused term; default 0.
-    pub dropout: f64,
+    pub dropout: Share,
 }
 
 impl Default for FusionConfig {
     fn default() -> Self {
         Self {
-            layers: 3,
-            bottleneck: 64,
+            layers: Count::literal::<3>(),
+            bottleneck: Count::literal::<64>(),
             skip: true,
-            dropout: 0.0,
+            dropout: const { Share::literal(0.0) },
         }
     }
 }
@@ -144,19 +206,19 @@ impl Default for FusionConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct LstmConfig {
     /// Hidden size; default 64.
-    pub hidden: usize,
+    pub hidden: Count<1, 16_384>,
     /// Size every feature dimension is projected to before the LSTM (one projection per modality and dimension); default 64.
-    pub input: usize,
+    pub input: Count<1, 16_384>,
     /// Dropout on the projected features while training; default 0.1.
-    pub dropout: f64,
+    pub dropout: Share,
 }
 
 impl Default for LstmConfig {
     fn default() -> Self {
         Self {
-            hidden: 64,
-            input: 64,
-            dropout: 0.1,
+            hidden: Count::literal::<64>(),
+            input: Count::literal::<64>(),
+            dropout: const { Share::literal(0.1) },
         }
     }
 }
@@ -166,15 +228,15 @@ impl Default for LstmConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct ContrastiveConfig {
     /// Weight of the text-audio losses; default 0.5.
-    pub alpha: f64,
+    pub alpha: NonNegative,
     /// Weight of the text-video losses; default 0.5.
-    pub beta: f64,
+    pub beta: NonNegative,
     /// InfoNCE temperature; default 0.1.
-    pub temperature: f64,
+    pub temperature: Positive,
     /// Common size of the projected modalities; default 64.
-    pub dim: usize,
+    pub dim: Count<1, 65_536>,
     /// Width of the 1-D convolution that projects them, an odd number of steps; default 1.
-    pub kernel: usize,
+    pub kernel: Odd<999>,
     /// Mean of both directions, text to modality and back, as CLIP does; default false: text is the anchor, as published.
     pub symmetric: bool,
 }
@@ -182,11 +244,11 @@ pub struct ContrastiveConfig {
 impl Default for ContrastiveConfig {
     fn default() -> Self {
         Self {
-            alpha: 0.5,
-            beta: 0.5,
-            temperature: 0.1,
-            dim: 64,
-            kernel: 1,
+            alpha: const { NonNegative::literal(0.5) },
+            beta: const { NonNegative::literal(0.5) },
+            temperature: const { Positive::literal(0.1) },
+            dim: Count::literal::<64>(),
+            kernel: Odd::ONE,
             symmetric: false,
         }
     }
@@ -197,22 +259,22 @@ impl Default for ContrastiveConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct LabelDecoderConfig {
     /// Decoder layers; default 2.
-    pub layers: usize,
+    pub layers: Count<1, 100>,
     /// Attention heads; the backbone's width must be a multiple of it. Default 6 (MiniLM: 384 / 6 = 64).
-    pub heads: usize,
+    pub heads: Count<1, 1024>,
     /// Dropout of the decoder while training; default 0.1.
-    pub dropout: f64,
+    pub dropout: Share,
     /// Standard deviation, in score units, of the discretised Gaussian that is the intensity target; 0 is one-hot. Default 0.3.
-    pub sigma: f64,
+    pub sigma: NonNegative,
 }
 
 impl Default for LabelDecoderConfig {
     fn default() -> Self {
         Self {
-            layers: 2,
-            heads: 6,
-            dropout: 0.1,
-            sigma: 0.3,
+            layers: Count::literal::<2>(),
+            heads: Count::literal::<6>(),
+            dropout: const { Share::literal(0.1) },
+            sigma: const { NonNegative::literal(0.3) },
         }
     }
 }
@@ -225,119 +287,4 @@ pub struct FeatureDims {
     pub audio: BTreeSet<i64>,
     /// Dimensions of the video features.
     pub video: BTreeSet<i64>,
-}
-
-/// A value of a [`ModelConfig`] that no model can be built from.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}: expected {expected}, found {found}")]
-pub struct ConfigError {
-    /// Key of the configuration of a run: `model.beam`, `fusion.bottleneck`.
-    pub key: &'static str,
-    /// What the key must hold.
-    pub expected: String,
-    /// What it holds.
-    pub found: String,
-}
-
-impl ModelConfig {
-    /// Whether `modality` is in use.
-    pub fn has(&self, modality: Modality) -> bool {
-        self.modalities.contains(&modality)
-    }
-
-    /// Every size with the numbers it may be. The largest ones are far above what anybody trains; they keep products of
-    /// sizes and of bytes within their types.
-    fn sizes(&self) -> [(&'static str, usize, RangeInclusive<usize>); 12] {
-        let (c, d) = (&self.contrastive, &self.label_decoder);
-        [
-            ("model.context_before", self.context_before, 0..=1000),
-            ("model.context_after", self.context_after, 0..=1000),
-            ("model.max_tokens", self.max_tokens, 8..=16_384),
-            ("model.beam", self.beam, 1..=1000),
-            ("fusion.layers", self.fusion.layers, 0..=1000),
-            ("fusion.bottleneck", self.fusion.bottleneck, 1..=65_536),
-            ("lstm.hidden", self.lstm.hidden, 1..=16_384),
-            ("lstm.input", self.lstm.input, 1..=16_384),
-            ("contrastive.dim", c.dim, 1..=65_536),
-            ("contrastive.kernel", c.kernel, 1..=999),
-            ("label_decoder.layers", d.layers, 1..=100),
-            ("label_decoder.heads", d.heads, 1..=1024),
-        ]
-    }
-
-    /// Checks every value that does not depend on the checkpoint.
-    ///
-    /// # Errors
-    /// The first key, in the order of the fields, that no model can be built from.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        let fail = |key, expected: &str, found: String| {
-            Err(ConfigError {
-                key,
-                expected: expected.to_owned(),
-                found,
-            })
-        };
-        if !self.has(Modality::Text) {
-            return fail(
-                "model.modalities",
-                "a list that contains \"text\"",
-                format!("{:?}", self.modalities),
-            );
-        }
-        let unique: BTreeSet<_> = self.modalities.iter().collect();
-        if unique.len() != self.modalities.len() {
-            return fail(
-                "model.modalities",
-                "each modality once",
-                format!("{:?}", self.modalities),
-            );
-        }
-        for (key, value, range) in self.sizes() {
-            if !range.contains(&value) {
-                let expected = format!("a number from {} to {}", range.start(), range.end());
-                return fail(key, &expected, value.to_string());
-            }
-        }
-        if self.contrastive.kernel.is_multiple_of(2) {
-            return fail(
-                "contrastive.kernel",
-                "an odd number",
-                self.contrastive.kernel.to_string(),
-            );
-        }
-        for (key, value) in [
-            ("model.dropout", self.dropout),
-            ("fusion.dropout", self.fusion.dropout),
-            ("lstm.dropout", self.lstm.dropout),
-            ("label_decoder.dropout", self.label_decoder.dropout),
-        ] {
-            if !(0.0..1.0).contains(&value) {
-                return fail(key, "a number in [0, 1)", value.to_string());
-            }
-        }
-        for (key, value) in [
-            ("contrastive.alpha", self.contrastive.alpha),
-            ("contrastive.beta", self.contrastive.beta),
-            ("label_decoder.sigma", self.label_decoder.sigma),
-        ] {
-            if !(value.is_finite() && value >= 0.0) {
-                return fail(key, "a finite number, not negative", value.to_string());
-            }
-        }
-        if !self.length_penalty.is_finite() {
-            return fail(
-                "model.length_penalty",
-                "a finite number",
-                self.length_penalty.to_string(),
-            );
-        }
-        if !(self.contrastive.temperature.is_finite() && self.contrastive.temperature > 0.0) {
-            return fail(
-                "contrastive.temperature",
-                "a positive number",
-                self.contrastive.temperature.to_string(),
-            );
-        }
-        Ok(())
-    }
 }

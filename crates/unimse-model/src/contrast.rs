@@ -64,30 +64,33 @@ impl Contrast {
     pub(crate) fn new(p: &Path<'_>, dim: i64, layers: usize, config: &ModelConfig) -> Option<Self> {
         let contrastive = &config.contrastive;
         let wanted = |modality, weight: f64| {
-            config.has(modality) && weight > 0.0 && config.fusion.layers > 0
+            config.has(modality) && weight > 0.0 && config.fusion.layers.get() > 0
         };
         let (audio, video) = (
-            wanted(Modality::Audio, contrastive.alpha),
-            wanted(Modality::Video, contrastive.beta),
+            wanted(Modality::Audio, contrastive.alpha.get()),
+            wanted(Modality::Video, contrastive.beta.get()),
         );
-        let (common, kernel) = (contrastive.dim as i64, contrastive.kernel as i64);
+        let (common, kernel) = (
+            contrastive.dim.get() as i64,
+            contrastive.kernel.get() as i64,
+        );
         let other = |wanted: bool, modality: Modality| {
             wanted.then(|| {
                 Projection::new(
                     &(p / modality.name()),
-                    config.lstm.hidden as i64,
+                    config.lstm.hidden.get() as i64,
                     common,
                     kernel,
                 )
             })
         };
         (audio || video).then(|| Self {
-            text: (layers - config.fusion.layers..layers)
+            text: (layers - config.fusion.layers.get()..layers)
                 .map(|layer| Projection::new(&(p / "text" / layer), dim, common, kernel))
                 .collect(),
             audio: other(audio, Modality::Audio),
             video: other(video, Modality::Video),
-            temperature: contrastive.temperature,
+            temperature: contrastive.temperature.get(),
             symmetric: contrastive.symmetric,
         })
     }

@@ -192,7 +192,7 @@ impl LabelDecoder {
         dim: i64,
         config: &LabelDecoderConfig,
     ) -> Result<Self> {
-        let heads = config.heads as i64;
+        let heads = config.heads.get() as i64;
         if heads < 1 || dim % heads != 0 {
             return Err(ModelError::Input(format!(
                 "label_decoder.heads: expected a divisor of the backbone's width {dim}, found {heads}"
@@ -203,9 +203,9 @@ impl LabelDecoder {
             vocabulary.size,
             dim,
             heads,
-            config.layers,
+            config.layers.get(),
             2 * dim,
-            config.dropout,
+            config.dropout.get(),
         );
         let embedding = Embedding::new(&(p / "embedding"), vocabulary.size, dim, 1.0);
         let head = Linear::without_bias(&(p / "head"), dim, vocabulary.size, 0.02);
@@ -213,7 +213,7 @@ impl LabelDecoder {
             decoder: T5Decoder::new(&(p / "decoder"), &shape, embedding, Some(head))
                 .with_blind(vocabulary.blind()),
             readout: Linear::normal(&(p / "readout"), dim, vocabulary.size, 0.02),
-            sigma: config.sigma,
+            sigma: config.sigma.get(),
             grammar: grammar.clone(),
             vocabulary,
         })

@@ -52,7 +52,7 @@ pub mod weights;
 
 pub use backbones::{Backbone, BackboneChoice};
 pub use batch::{Batch, Prediction, Target};
-pub use config::{ConfigError, Decoder, FeatureDims, Modality, ModelConfig};
+pub use config::{Decoder, FeatureDims, Modality, ModelConfig};
 pub use encoder::{Hook, Shape, TextEncoder, no_hook};
 pub use error::{ModelError, Result};
 pub use feature_batch::{BatchError, FeatureGroup, ModalityBatch, SequenceRef};

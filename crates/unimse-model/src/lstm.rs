@@ -152,7 +152,7 @@ pub struct ModalityEncoder {
 impl ModalityEncoder {
     /// With an input projection `input_<dim>` for each of `dims`.
     pub fn new(p: &Path<'_>, dims: &BTreeSet<i64>, config: &LstmConfig) -> Self {
-        let (input, hidden) = (config.input as i64, config.hidden as i64);
+        let (input, hidden) = (config.input.get() as i64, config.hidden.get() as i64);
         Self {
             inputs: dims
                 .iter()
@@ -160,7 +160,7 @@ impl ModalityEncoder {
                 .collect(),
             lstm: Lstm::new(&(p / "lstm"), input, hidden, false),
             output: Linear::new(&(p / "output"), hidden, hidden),
-            dropout: config.dropout,
+            dropout: config.dropout.get(),
         }
     }
 

@@ -132,8 +132,8 @@ impl UniModel {
                 }
                 _ => Ok(Vec::new()),
             };
-            let text_audio = add(c.alpha, &encoded.audio, Modality::Audio)?;
-            let text_video = add(c.beta, &encoded.video, Modality::Video)?;
+            let text_audio = add(c.alpha.get(), &encoded.audio, Modality::Audio)?;
+            let text_video = add(c.beta.get(), &encoded.video, Modality::Video)?;
             (losses.text_audio, losses.text_video) = (text_audio, text_video);
         }
         losses.check_finite()?;

@@ -8,6 +8,7 @@ use std::path::Path;
 use tch::Device;
 use tch::nn::VarStore;
 use unimse_model::backbones::{self, model_types};
+use unimse_model::config::TextConfig;
 use unimse_model::unimodel;
 use unimse_model::{BackboneChoice, Decoder, ModelConfig, Precision, UniModel};
 
@@ -61,10 +62,10 @@ fn the_model_type_decides_and_a_name_must_agree() {
 
 #[test]
 fn a_configuration_names_a_backbone() {
-    let parse = |name: &str| -> Result<ModelConfig, _> {
+    let parse = |name: &str| -> Result<TextConfig, _> {
         serde_json::from_value(serde_json::json!({ "backbone": name }))
     };
-    assert_eq!(ModelConfig::default().backbone, BackboneChoice::Auto);
+    assert_eq!(TextConfig::default().backbone, BackboneChoice::Auto);
     assert_eq!(parse("auto").unwrap().backbone, BackboneChoice::Auto);
     // what runs of before there was a choice say
     assert_eq!(parse("minilm").unwrap().backbone, named("bert"));
@@ -84,10 +85,8 @@ fn a_decoder_that_the_backbone_lacks_is_refused_by_its_key() {
     let place = tempfile::tempdir().unwrap();
     for model_type in model_types() {
         describe(place.path(), Some(model_type));
-        let config = ModelConfig {
-            decoder: Decoder::T5,
-            ..ModelConfig::default()
-        };
+        let mut config = ModelConfig::default();
+        config.model.decoder = Decoder::T5;
         let (grammar, dims) = (tiny::GRAMMAR(), tiny::dims());
         let built = UniModel::new(
             &config,

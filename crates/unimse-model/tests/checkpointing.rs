@@ -47,8 +47,7 @@ fn without_dropout_losses_and_gradients_are_the_same() {
     for (backbone, decoder) in KINDS {
         for skip in [false, true] {
             let mut config = tiny::config(backbone, decoder);
-            (config.dropout, config.fusion.dropout) = (0.0, 0.0);
-            (config.lstm.dropout, config.label_decoder.dropout) = (0.0, 0.0);
+            config = tiny::without_dropout(config);
             config.fusion.skip = skip;
             for frozen in [false, true] {
                 let [mut plain, mut sparing] = pair(&config);
@@ -76,7 +75,8 @@ fn without_dropout_losses_and_gradients_are_the_same() {
 fn with_dropout_the_gradient_is_that_of_the_loss() {
     for (backbone, decoder) in KINDS {
         let mut config = tiny::config(backbone, decoder);
-        (config.checkpointing, config.dropout, config.fusion.dropout) = (true, 0.2, 0.2);
+        config.checkpointing = true;
+        (config.model.dropout, config.fusion.dropout) = (tiny::number(0.2), tiny::number(0.2));
         let model = tiny::model(&config, 4);
         let (_, gradient) = gradients(&model, 9, 1.0);
         let (_, twice) = gradients(&model, 9, 1.0);

@@ -48,7 +48,7 @@ fn a_step_takes_the_inside_of_one_block_instead_of_all() {
     tch::set_num_threads(1);
     let place = folder();
     let mut config = tiny::config(tiny::T5, Decoder::T5);
-    config.modalities = vec![Modality::Text];
+    config.model.modalities = tiny::number(vec![Modality::Text]);
     let (rows, time) = (16, 128);
     let run = |checkpointing: bool, batch: &Batch| {
         let mut config = config.clone();

@@ -38,7 +38,7 @@ fn fusion_with_skip_starts_as_the_model_without_fusion() {
     for (backbone, decoder) in KINDS {
         let with = config(backbone, decoder);
         let mut without = with.clone();
-        without.fusion.layers = 0;
+        without.fusion.layers = tiny::number(0);
         let (with, without) = (model(&with, 3), model(&without, 4));
         // The same weights wherever both have one.
         let shared: std::collections::HashMap<_, _> = with.parameters().into_iter().collect();
@@ -99,7 +99,8 @@ fn fusion_with_skip_returns_the_encoder_to_the_bit_at_step_0() {
 fn fusion_learns_w_and_b_first_and_everything_from_then_on() {
     for (backbone, decoder) in KINDS {
         let mut config = config(backbone, decoder);
-        (config.contrastive.alpha, config.contrastive.beta) = (0.0, 0.0);
+        (config.contrastive.alpha, config.contrastive.beta) =
+            (tiny::number(0.0), tiny::number(0.0));
         let fused = model(&config, 3);
         let (batch, targets) = (batch(4, 7, true), targets(4));
         let mut adam = tiny::Adam::new(&fused, 0.01);

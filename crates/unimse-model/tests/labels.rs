@@ -14,7 +14,7 @@ fn probabilities_are_distributions_and_consistent() {
     for (backbone, decoder) in KINDS {
         for beam in [1, 20] {
             let mut config = config(backbone, decoder);
-            config.beam = beam;
+            config.model.beam = tiny::number(beam);
             let fused = tiny::shaken(&config, 21);
             for p in fused.predict(&batch(5, 8, true)).unwrap() {
                 let one = |values: &[f64]| {
@@ -64,7 +64,8 @@ proptest! {
         let form = if triple { Form::Triple } else { Form::Fields };
         let grammar = Grammar { form, decimals, ..Grammar::new(&fields) };
         let mut config = config(backbone, decoder);
-        (config.beam, config.length_penalty) = (beam, length_penalty);
+        config.model.beam = tiny::number(beam);
+        config.model.length_penalty = tiny::number(length_penalty);
         let place = tiny::folder_with(backbone, merges, seed as u64);
         let generator = tiny::seeded(seed);
         let fused = UniModel::new(&config, &grammar, place.path(), &dims(), Device::Cpu, Precision::Fp32).unwrap();
@@ -137,11 +138,9 @@ fn targets_of_the_text_decoder_mask_what_is_unknown() {
 fn training_lowers_the_loss_and_the_labels_follow() {
     for (backbone, decoder) in KINDS {
         let mut config = config(backbone, decoder);
-        (
-            config.dropout,
-            config.label_decoder.dropout,
-            config.lstm.dropout,
-        ) = (0.0, 0.0, 0.0);
+        let none = tiny::number(0.0);
+        (config.model.dropout, config.lstm.dropout) = (none, none);
+        config.label_decoder.dropout = none;
         let fused = model(&config, 12);
         let (batch, targets) = (batch(4, 7, true), targets(4));
         let mut optimiser = tiny::Adam::new(&fused, 1e-2);

@@ -88,7 +88,8 @@ fn a_batch_is_decoded_as_its_rows_one_by_one() {
     for (backbone, decoder) in KINDS {
         for (beam, length_penalty) in [(1, 0.0), (3, 0.0), (20, 1.0)] {
             let mut config = config(backbone, decoder);
-            (config.beam, config.length_penalty) = (beam, length_penalty);
+            config.model.beam = tiny::number(beam);
+            config.model.length_penalty = tiny::number(length_penalty);
             let fused = tiny::shaken(&config, 6);
             let together = fused.predict(&batch(4, 9, true)).unwrap();
             for (row, expected) in together.iter().enumerate() {
@@ -152,7 +153,7 @@ fn text_alone_and_other_subsets() {
         vec![Modality::Audio, Modality::Text],
     ] {
         let mut config = config(tiny::BERT, Decoder::Label);
-        config.modalities = modalities.clone();
+        config.model.modalities = tiny::number(modalities.clone());
         let fused = model(&config, 2);
         let losses = fused.loss(&batch(3, 4, true), &targets(3), true).unwrap();
         assert_eq!(
@@ -254,7 +255,7 @@ fn weights_survive_saving() {
     other.load(&path).unwrap();
     assert_eq!(one.predict(&batch).unwrap(), other.predict(&batch).unwrap());
     let mut smaller = config.clone();
-    smaller.fusion.bottleneck += 1;
+    smaller.fusion.bottleneck = tiny::number(6);
     let error = model(&smaller, 1).load(&path).unwrap_err().to_string();
     assert!(
         error.contains("unimse.fusion.0.down.weight") && error.contains("expected"),
@@ -323,6 +324,10 @@ fn bad_input_is_named() {
         error.to_string(),
         "row 1, step 0, feature 1: expected a finite number, found NaN"
     );
+}
+
+#[test]
+fn a_configuration_that_the_checkpoint_does_not_fit_is_named() {
     let mut config = config(tiny::BERT, Decoder::T5);
     let place = folder(tiny::BERT);
     let build = |config: &_| {
@@ -339,14 +344,14 @@ fn bad_input_is_named() {
         .to_string()
     };
     assert!(build(&config).starts_with("model.decoder"));
-    config.decoder = Decoder::Label;
-    config.fusion.layers = 9;
+    config.model.decoder = Decoder::Label;
+    config.fusion.layers = tiny::number(9);
     assert_eq!(
         build(&config),
         "fusion.layers: expected at most the backbone's 2, found 9"
     );
-    config.fusion.layers = 2;
-    config.max_tokens = 129;
+    config.fusion.layers = tiny::number(2);
+    config.model.max_tokens = tiny::number(129);
     assert_eq!(
         build(&config),
         format!(

@@ -270,17 +270,19 @@ fn broken_files_are_errors_that_name_them() {
     );
 }
 
+/// What is read of a `config.json` with a line of its own, `change`.
+fn read_t5(folder: &Path, change: &str) -> Result<T5Config, ModelError> {
+    let text = format!(
+        r#"{{"vocab_size": 20, "d_model": 8, "d_kv": 4, "d_ff": 16, "num_layers": 2, {change}}}"#
+    );
+    std::fs::write(folder.join("config.json"), text).unwrap();
+    T5Config::from_folder(folder)
+}
+
 #[test]
 fn configurations_are_checked() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("config.json");
-    let t5 = |change: &str| {
-        let text = format!(
-            r#"{{"vocab_size": 20, "d_model": 8, "d_kv": 4, "d_ff": 16, "num_layers": 2, {change}}}"#
-        );
-        std::fs::write(&path, text).unwrap();
-        T5Config::from_folder(folder.path())
-    };
+    let t5 = |change: &str| read_t5(folder.path(), change);
     assert!(t5(r#""num_heads": 2"#).is_ok());
     for (change, field) in [
         (r#""num_heads": 0"#, "num_heads"),
@@ -319,7 +321,14 @@ fn configurations_are_checked() {
             "{change}: {error}"
         );
     }
-    // Sizes that the weights beside them do not have are refused before any memory is asked for.
+}
+
+/// Refused before any memory is asked for.
+#[test]
+fn sizes_that_the_weights_beside_them_do_not_have_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    let t5 = |change: &str| read_t5(folder.path(), change);
     save(
         &named(&t5_store(true)),
         &folder.path().join("model.safetensors"),

@@ -12,7 +12,7 @@
 //! ```
 //! use unimse_train::config::RunConfig;
 //! let config = RunConfig::merge(None, None, &["fusion.layers=0".into(), "train.epochs=3".into()])?;
-//! assert_eq!((config.fusion.layers, config.train.epochs), (0, 3));
+//! assert_eq!((config.fusion.layers.get(), config.train.epochs.get()), (0, 3));
 //! assert!(RunConfig::merge(None, None, &["fusion.layer=0".into()]).is_err());
 //! # Ok::<(), unimse_train::TrainError>(())
 //! ```

@@ -29,7 +29,8 @@ fn accumulated_batches_have_the_gradient_of_one_large_batch() {
     for (backbone, decoder) in tiny::KINDS {
         let mut config = tiny::without_dropout(tiny::config(backbone, decoder));
         // The negatives of the contrastive losses are those of a batch: they cannot be the same.
-        (config.contrastive.alpha, config.contrastive.beta) = (0.0, 0.0);
+        (config.contrastive.alpha, config.contrastive.beta) =
+            (tiny::number(0.0), tiny::number(0.0));
         let model = tiny::shaken(&config, 3);
         let mut targets = tiny::targets(9);
         targets[1].weights.iemocap = 0.25;

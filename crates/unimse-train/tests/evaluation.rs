@@ -193,7 +193,20 @@ fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
     let layers = results["fusion"]["layers"].as_array().unwrap();
     assert_eq!((layers.len(), &layers[0]["layer"]), (1, &json!(2 - 1)));
 
-    let test = |name: &str| &results["corpora"][name]["test"];
+    let features = &results["corpora"]["talks"]["features"];
+    assert_eq!(
+        *features,
+        json!({"audio": {"tool": "covarep", "dimension": 3, "rate_hz": 100.0}})
+    );
+    assert_eq!(results["corpora"]["lone"]["features"], json!({}));
+    assert!(paths.run.join("predictions.parquet").exists());
+    assert_resampled(&results["corpora"]);
+    assert_not_fitted(&results["corpora"]);
+}
+
+/// What the intervals of every corpus were resampled by, and that they hold the estimate.
+fn assert_resampled(corpora: &Value) {
+    let test = |name: &str| &corpora[name]["test"];
     for (name, resampled, clusters, baselines) in [
         ("talks", "videos", 3, &["mean", "ridge"][..]),
         ("lone", "videos", 1, &["mean"]),
@@ -229,6 +242,11 @@ fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
                 .contains("one cluster")
         );
     }
+}
+
+/// Which baselines could not be fitted, and why.
+fn assert_not_fitted(corpora: &Value) {
+    let test = |name: &str| &corpora[name]["test"];
     assert_eq!(test("talks").get("not_fitted"), None);
     for (corpus, baseline, reason) in [
         (
@@ -261,14 +279,6 @@ fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
     // a choice that nobody made is not recorded
     assert_eq!(test("talks")["baselines"]["mean"].get("chosen"), None);
     assert!(test("talks")["baselines"]["ridge"]["chosen"]["lambda"].is_number());
-
-    let features = &results["corpora"]["talks"]["features"];
-    assert_eq!(
-        *features,
-        json!({"audio": {"tool": "covarep", "dimension": 3, "rate_hz": 100.0}})
-    );
-    assert_eq!(results["corpora"]["lone"]["features"], json!({}));
-    assert!(paths.run.join("predictions.parquet").exists());
 }
 
 /// The error of `evaluate` on a changed copy of the run, which must have opened and written nothing.

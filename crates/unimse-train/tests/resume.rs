@@ -30,6 +30,42 @@ fn traces(run: &Path) -> (Value, Vec<Value>) {
     (results, events.lines().map(event).collect())
 }
 
+/// Trains with three interruptions and what a killed process may leave behind, each of which is refused by name.
+fn train_in_parts(config: &RunConfig, parts: &RunFolder, whole: &RunFolder) {
+    for step in 1..=3 {
+        let result = trainer::train(config, parts, 7, step > 1, &STOP);
+        assert!(matches!(result, Err(TrainError::Interrupted { step: s }) if s == step));
+    }
+    let refused = trainer::train(config, parts, 7, false, &GO).unwrap_err();
+    assert!(refused.to_string().contains("--resume"), "{refused}");
+    let other = trainer::train(config, parts, 8, true, &GO).unwrap_err();
+    assert!(other.to_string().contains("seed"), "{other}");
+    // what a killed process wrote after its last save
+    let mut log = std::fs::OpenOptions::new()
+        .append(true)
+        .open(parts.events())
+        .unwrap();
+    std::io::Write::write_all(&mut log, b"{\"event\":\"step\",\"step\":4").unwrap();
+    // and what one leaves that dies between better weights and the card that tells how to read them
+    std::fs::write(parts.best(), b"weights without a card").unwrap();
+    let refused = evaluate::evaluate(config, parts).unwrap_err().to_string();
+    assert!(refused.contains("model.json"), "{refused}");
+    trainer::train(config, parts, 7, true, &GO).unwrap();
+    std::fs::write(parts.best(), b"weights of another card").unwrap();
+    let refused = evaluate::evaluate(config, parts).unwrap_err().to_string();
+    assert!(refused.contains("model.safetensors: SHA-256"), "{refused}");
+    std::fs::copy(whole.best(), parts.best()).unwrap();
+    let mut edited = config.clone();
+    edited.model.context_after = 0.try_into().unwrap();
+    let refused = evaluate::evaluate(&edited, parts).unwrap_err().to_string();
+    let words = "config.toml: model.context_after: expected 2, which the checkpoint was trained with, found 0";
+    assert!(refused.contains(words), "{refused}");
+    assert!(
+        !parts.run.join("receipts.jsonl").exists(),
+        "no test split was opened"
+    );
+}
+
 #[test]
 fn an_interrupted_training_ends_as_the_uninterrupted_one() {
     let (checkpoint, work) = (tiny::folder(tiny::BERT), tempfile::tempdir().unwrap());
@@ -69,38 +105,7 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
     evaluate::evaluate(&config, &whole).unwrap();
 
     let parts = paths("parts");
-    for step in 1..=3 {
-        let result = trainer::train(&config, &parts, 7, step > 1, &STOP);
-        assert!(matches!(result, Err(TrainError::Interrupted { step: s }) if s == step));
-    }
-    let refused = trainer::train(&config, &parts, 7, false, &GO).unwrap_err();
-    assert!(refused.to_string().contains("--resume"), "{refused}");
-    let other = trainer::train(&config, &parts, 8, true, &GO).unwrap_err();
-    assert!(other.to_string().contains("seed"), "{other}");
-    // what a killed process wrote after its last save
-    let mut log = std::fs::OpenOptions::new()
-        .append(true)
-        .open(parts.events())
-        .unwrap();
-    std::io::Write::write_all(&mut log, b"{\"event\":\"step\",\"step\":4").unwrap();
-    // and what one leaves that dies between better weights and the card that tells how to read them
-    std::fs::write(parts.best(), b"weights without a card").unwrap();
-    let refused = evaluate::evaluate(&config, &parts).unwrap_err().to_string();
-    assert!(refused.contains("model.json"), "{refused}");
-    trainer::train(&config, &parts, 7, true, &GO).unwrap();
-    std::fs::write(parts.best(), b"weights of another card").unwrap();
-    let refused = evaluate::evaluate(&config, &parts).unwrap_err().to_string();
-    assert!(refused.contains("model.safetensors: SHA-256"), "{refused}");
-    std::fs::copy(whole.best(), parts.best()).unwrap();
-    let mut edited = config.clone();
-    edited.model.context_after = 0;
-    let refused = evaluate::evaluate(&edited, &parts).unwrap_err().to_string();
-    let words = "config.toml: model.context_after: expected 2, which the checkpoint was trained with, found 0";
-    assert!(refused.contains(words), "{refused}");
-    assert!(
-        !parts.run.join("receipts.jsonl").exists(),
-        "no test split was opened"
-    );
+    train_in_parts(&config, &parts, &whole);
     evaluate::evaluate(&config, &parts).unwrap();
 
     let bytes = |p: &RunFolder, name: &str| std::fs::read(p.run.join(name)).unwrap();

@@ -19,7 +19,7 @@ use unimse_train::config::RunConfig;
 use unimse_train::data::dataset::{self, Dataset};
 use unimse_train::data::labels_table::LabelTable;
 use unimse_train::unify::embeddings::embed;
-use unimse_train::unify::summary::{read_summary, summary_path};
+use unimse_train::unify::summary::{Summary, read_summary, summary_path};
 
 /// The folder that a variable names, else `default` below the repository, if it is there.
 fn folder(test: &str, variable: &str, default: &str) -> Option<PathBuf> {
@@ -77,8 +77,18 @@ fn golden_unify_donors() {
         eprintln!("skipped: {test} needs UNIMSE_DATA");
         return;
     };
+    compare_donors(&donors, &encoder, &data);
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let pairs = a.iter().zip(b);
+    pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+}
+
+/// The donors of the corpora in `data` under both protocols, beside those of the file `donors`.
+fn compare_donors(donors: &Path, encoder: &Path, data: &Path) {
     let work = tempfile::tempdir().unwrap();
-    ingest(&data, &work.path().join("corpus"), &[], &mut |_| {}).unwrap();
+    ingest(data, &work.path().join("corpus"), &[], &mut |_| {}).unwrap();
     let corpora = read(&work.path().join("corpus"), &Split::ALL).unwrap();
     let texts: Vec<&str> = corpora
         .iter()
@@ -86,17 +96,21 @@ fn golden_unify_donors() {
         .map(|u| u.text.as_str())
         .collect();
     let samples: Vec<Sample> = corpora.iter().flat_map(|c| c.samples()).collect();
-    let embeddings = embed(&texts, &encoder, None, None).unwrap();
+    let embeddings = embed(&texts, encoder, None, None).unwrap();
     let names = samples
         .iter()
         .map(|s| (s.corpus.as_str(), s.utterance_id.as_str()));
     let places: HashMap<_, usize> = names.zip(0..).collect();
+    let row = |corpus: &str, id: &str| {
+        let at = places[&(corpus, id)];
+        &embeddings.rows[at * embeddings.dim..(at + 1) * embeddings.dim]
+    };
 
     for (protocol, donors_from) in [
         ("train_donors", DonorProtocol::Train),
         ("all_donors", DonorProtocol::All),
     ] {
-        let references = references(&donors, protocol);
+        let references = references(donors, protocol);
         assert!(!references.is_empty());
         let options = UnifyOptions {
             donors: donors_from,
@@ -108,48 +122,12 @@ fn golden_unify_donors() {
         for (sample, label) in samples.iter().zip(&labels) {
             let Some(label) = label else { continue };
             let donor = label.intensity.donor.as_ref().or(label.meld.donor.as_ref());
-            let Some(Donor {
-                corpus,
-                utterance_id,
-                similarity,
-                margin,
-            }) = donor
-            else {
+            let Some(donor) = donor else {
                 assert_eq!(label.polarity, Polarity::Neutral, "{}", sample.utterance_id);
                 continue;
             };
-            let expected = &references[&(sample.corpus.clone(), sample.utterance_id.clone())];
-            let id = &sample.utterance_id;
-            assert_eq!(
-                (label.polarity, corpus),
-                (expected.polarity, &expected.donor.0),
-                "{id}"
-            );
-            assert!(
-                (f64::from(*similarity) - expected.similarity).abs() < 1e-4,
-                "{id}: {similarity}"
-            );
-            let gap = expected.similarity - expected.runner_up_similarity;
-            let same = *utterance_id == expected.donor.1;
-            if !same {
-                // the two best, or more of equal text, are as good as each other
-                let row = |corpus: &str, id: &str| {
-                    let at = places[&(corpus, id)];
-                    &embeddings.rows[at * embeddings.dim..(at + 1) * embeddings.dim]
-                };
-                let query = row(&sample.corpus, id);
-                let cosine = |donor: &str| -> f64 {
-                    let pairs = query.iter().zip(row(corpus, donor));
-                    pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
-                };
-                let short = cosine(&expected.donor.1) - cosine(utterance_id);
-                assert!(
-                    gap < 1e-5 && short < 1e-5,
-                    "{protocol} {id}: {utterance_id}, expected {} (by {gap})",
-                    expected.donor.1
-                );
-            }
-            assert!((f64::from(margin.unwrap()) - gap).abs() < 2e-4);
+            let key = (sample.corpus.clone(), sample.utterance_id.clone());
+            let same = assert_donor(sample, label.polarity, donor, &references[&key], &row);
             compared += 1;
             close += usize::from(!same);
         }
@@ -160,6 +138,46 @@ fn golden_unify_donors() {
         );
         eprintln!("{protocol}: {compared} donors equal, {close} of them others within 1e-5");
     }
+}
+
+/// The donor is the expected one, or as good as it: the two best, or more of equal text. Says whether it is the same.
+fn assert_donor<'r>(
+    sample: &Sample,
+    polarity: Polarity,
+    donor: &Donor,
+    expected: &Reference,
+    row: &dyn Fn(&str, &str) -> &'r [f32],
+) -> bool {
+    let Donor {
+        corpus,
+        utterance_id,
+        similarity,
+        margin,
+    } = donor;
+    let id = &sample.utterance_id;
+    assert_eq!(
+        (polarity, corpus),
+        (expected.polarity, &expected.donor.0),
+        "{id}"
+    );
+    assert!(
+        (f64::from(*similarity) - expected.similarity).abs() < 1e-4,
+        "{id}: {similarity}"
+    );
+    let gap = expected.similarity - expected.runner_up_similarity;
+    let same = *utterance_id == expected.donor.1;
+    if !same {
+        let query = row(&sample.corpus, id);
+        let cosine = |donor: &str| cosine(query, row(corpus, donor));
+        let short = cosine(&expected.donor.1) - cosine(utterance_id);
+        assert!(
+            gap < 1e-5 && short < 1e-5,
+            "{id}: {utterance_id}, expected {} (by {gap})",
+            expected.donor.1
+        );
+    }
+    assert!((f64::from(margin.unwrap()) - gap).abs() < 2e-4);
+    same
 }
 
 /// MOSI, MELD and IEMOCAP of the demo, without those in `without`.
@@ -367,8 +385,40 @@ fn the_stage_writes_tables_and_a_summary_and_remembers_embeddings() {
     let clean = run("clean", &UnifyOptions::default());
     assert_eq!(read_summary(&at("clean")).unwrap().unwrap(), clean);
     assert!(clean.leak.is_none());
+    assert_counts(&clean, &at("corpus"));
+    assert_agreement(&clean);
+
+    // again without the encoder's weights: every text is known, every byte the same
+    let files: Vec<_> = std::fs::read_dir(at("cache")).unwrap().collect();
+    assert_eq!(files.len(), 1);
+    let again = run("again", &UnifyOptions::default());
+    assert_eq!(again, clean);
+    for name in ["mosi.parquet", "embeddings/meld.parquet", "summary.json"] {
+        let bytes = |run: &str| std::fs::read(at(run).join(name)).unwrap();
+        assert!(bytes("clean") == bytes("again"), "{name}");
+    }
+
+    let leaky = UnifyOptions {
+        donors: DonorProtocol::All,
+        ..UnifyOptions::default()
+    };
+    let leak = run("leaky", &leaky).leak.unwrap();
+    assert!(leak.from_test > 0 && leak.changed <= leak.borrowed);
+    assert!(leak.from_test + leak.from_dev <= leak.borrowed);
+    assert!(leak.test_rows_read > 0 && leak.test_rows_read <= leak.test_rows);
+    assert!(leak.similarity >= leak.similarity_train);
+    assert!(LabelTable::read(&at("leaky"), "mosi").unwrap().leaky);
+
+    std::fs::write(summary_path(&at("leaky")), "{").unwrap();
+    let error = read_summary(&at("leaky")).unwrap_err().to_string();
+    assert!(error.contains("summary.json"), "{error}");
+    assert_eq!(read_summary(&at("nowhere")).unwrap(), None);
+}
+
+/// Every utterance of train and dev is counted once.
+fn assert_counts(clean: &Summary, corpus: &Path) {
     let asked = |kind: &str| {
-        let corpora = read(&at("corpus"), &Split::ALL).unwrap();
+        let corpora = read(corpus, &Split::ALL).unwrap();
         let corpus = corpora.into_iter().find(|c| c.name == kind).unwrap();
         corpus
             .utterances
@@ -391,6 +441,10 @@ fn the_stage_writes_tables_and_a_summary_and_remembers_embeddings() {
             );
         }
     }
+}
+
+/// Every question that these corpora can answer is asked, and its intervals hold the estimates.
+fn assert_agreement(clean: &Summary) {
     let questions: Vec<_> = clean
         .agreement
         .iter()
@@ -422,43 +476,4 @@ fn the_stage_writes_tables_and_a_summary_and_remembers_embeddings() {
         let difference = value(agreed.donor.estimate) - value(agreed.random.estimate);
         assert!((difference - over).abs() < 1e-9);
     }
-
-    // again without the encoder's weights: every text is known, every byte the same
-    let files: Vec<_> = std::fs::read_dir(at("cache")).unwrap().collect();
-    assert_eq!(files.len(), 1);
-    let again = run("again", &UnifyOptions::default());
-    assert_eq!(again, clean);
-    for name in ["mosi.parquet", "embeddings/meld.parquet", "summary.json"] {
-        assert!(
-            std::fs::read(at("clean").join(name)).unwrap()
-                == std::fs::read(at("again").join(name)).unwrap(),
-            "{name}"
-        );
-    }
-
-    let leaky = run(
-        "leaky",
-        &UnifyOptions {
-            donors: DonorProtocol::All,
-            ..UnifyOptions::default()
-        },
-    );
-    let leak = leaky.leak.unwrap();
-    assert!(
-        leak.from_test > 0
-            && leak.from_test + leak.from_dev <= leak.borrowed
-            && leak.changed <= leak.borrowed
-    );
-    assert!(leak.test_rows_read > 0 && leak.test_rows_read <= leak.test_rows);
-    assert!(leak.similarity >= leak.similarity_train);
-    assert!(LabelTable::read(&at("leaky"), "mosi").unwrap().leaky);
-
-    std::fs::write(summary_path(&at("leaky")), "{").unwrap();
-    assert!(
-        read_summary(&at("leaky"))
-            .unwrap_err()
-            .to_string()
-            .contains("summary.json")
-    );
-    assert_eq!(read_summary(&at("nowhere")).unwrap(), None);
 }

@@ -39,17 +39,17 @@ mod tests {
         };
         // UniMSE (Hu et al., EMNLP 2022), section 4.2 and appendix
         assert_eq!(
-            (c.train.lr_backbone, c.train.lr_fusion, c.train.lr_rest),
-            (3e-4, 1e-4, 1e-4)
+            [c.train.lr_backbone, c.train.lr_fusion, c.train.lr_rest],
+            [3e-4, 1e-4, 1e-4]
         );
         assert_eq!(
             (
-                c.train.batch * c.train.accumulate,
-                c.fusion.layers,
-                c.lstm.hidden
+                c.train.batch.get() * c.train.accumulate.get(),
+                c.fusion.layers.get(),
+                c.lstm.hidden.get()
             ),
             (96, 3, 64)
         );
-        assert_eq!((c.contrastive.alpha, c.contrastive.beta), (0.5, 0.5));
+        assert_eq!([c.contrastive.alpha, c.contrastive.beta], [0.5, 0.5]);
     }
 }

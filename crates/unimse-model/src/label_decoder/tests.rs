@@ -5,6 +5,7 @@ use tch::nn::VarStore;
 use unimse_labels::{IemocapEmotion, MeldEmotion, PerField};
 
 use super::*;
+use crate::config::{Count, NonNegative, Share};
 use crate::generator::seeded;
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
@@ -12,10 +13,10 @@ const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 fn decoder(fields: &[Field], sigma: f64) -> (VarStore, LabelDecoder) {
     let store = VarStore::new(Device::Cpu);
     let config = LabelDecoderConfig {
-        layers: 2,
-        heads: 2,
-        dropout: 0.0,
-        sigma,
+        layers: Count::literal::<2>(),
+        heads: Count::literal::<2>(),
+        dropout: Share::literal(0.0),
+        sigma: NonNegative::literal(sigma),
     };
     let decoder = LabelDecoder::new(&store.root(), &Grammar::new(fields), 8, &config).unwrap();
     for mut tensor in store.trainable_variables() {

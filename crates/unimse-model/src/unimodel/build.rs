@@ -35,9 +35,6 @@ impl UniModel {
         device: Device,
         precision: Precision,
     ) -> Result<Self> {
-        config
-            .validate()
-            .map_err(|e| ModelError::Input(e.to_string()))?;
         let store = VarStore::new(device);
         let root = store.root();
         let backbone = backbone(config, folder)?;
@@ -50,20 +47,20 @@ impl UniModel {
         let audio = branch(Modality::Audio, &feature_dims.audio);
         let video = branch(Modality::Video, &feature_dims.video);
         let modalities = usize::from(audio.is_some()) + usize::from(video.is_some());
-        let others = (modalities * config.lstm.hidden) as i64;
+        let others = (modalities * config.lstm.hidden.get()) as i64;
         let f = &config.fusion;
         let fused = |layer| {
-            let bottleneck = f.bottleneck as i64;
+            let bottleneck = f.bottleneck.get() as i64;
             Fusion::new(
                 &(&fusion / layer),
                 dim,
                 others,
                 bottleneck,
                 f.skip,
-                f.dropout,
+                f.dropout.get(),
             )
         };
-        let fusions = (layers - f.layers..layers).map(fused).collect();
+        let fusions = (layers - f.layers.get()..layers).map(fused).collect();
         let mut model = Self {
             segments: Embedding::new(&(&ours / "segments"), 3, dim, 0.0),
             fusions,
@@ -106,7 +103,7 @@ impl Branch {
         dims: &BTreeSet<i64>,
         config: &ModelConfig,
     ) -> Option<Self> {
-        let (name, hidden) = (modality.name(), config.lstm.hidden as i64);
+        let (name, hidden) = (modality.name(), config.lstm.hidden.get() as i64);
         config.has(modality).then(|| Self {
             encoder: ModalityEncoder::new(&(ours / name), dims, &config.lstm),
             absent: Absent::new(fusion, &format!("absent_{name}"), hidden),
@@ -116,7 +113,7 @@ impl Branch {
 
 /// Refuses a `config` that asks for more positions or fused layers than the encoder, from `folder`, has.
 fn check_fit(config: &ModelConfig, text: &dyn TextEncoder, folder: &Path) -> Result<()> {
-    let (tokens, layers) = (config.max_tokens, config.fusion.layers);
+    let (tokens, layers) = (config.model.max_tokens.get(), config.fusion.layers.get());
     if let Some(positions) = text.shape().max_positions
         && tokens as i64 > positions
     {

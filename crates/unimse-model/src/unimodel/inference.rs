@@ -50,8 +50,9 @@ impl Inference<'_> {
                 mask: &batch.mask,
                 current: &current(batch),
             };
+            let text = &model.config.model;
             let head = self.head.as_ref().unwrap_or(&model.head);
-            head.predict(&source, model.config.beam, model.config.length_penalty)
+            head.predict(&source, text.beam.get(), text.length_penalty.get())
         })
     }
 }

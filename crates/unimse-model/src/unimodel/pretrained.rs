@@ -17,11 +17,11 @@ use crate::tokenizer::Tokenizer;
 /// # Errors
 /// As [`backbones::open`], and a `model.decoder` that the backbone does not have.
 pub fn backbone(config: &ModelConfig, folder: &Path) -> Result<Box<dyn Backbone>> {
-    let mut backbone = backbones::open(folder, config.backbone)?;
-    if config.decoder == Decoder::T5 && backbone.own_decoder().is_none() {
+    let mut backbone = backbones::open(folder, config.model.backbone)?;
+    if config.model.decoder == Decoder::T5 && backbone.own_decoder().is_none() {
         return Err(no_decoder(&*backbone, folder));
     }
-    backbone.set_dropout(config.dropout);
+    backbone.set_dropout(config.model.dropout.get());
     Ok(backbone)
 }
 
@@ -46,7 +46,7 @@ pub(super) fn pretrained(
     root: &tch::nn::Path<'_>,
     precision: Precision,
 ) -> Result<Pretrained> {
-    match config.decoder {
+    match config.model.decoder {
         Decoder::Label => Ok((backbone.encoder(root, precision), None)),
         Decoder::T5 => {
             let own = backbone.own_decoder();

@@ -54,26 +54,29 @@ pub(crate) fn save_t5(folder: &std::path::Path) {
 }
 
 pub(crate) fn config(backbone: BackboneChoice, decoder: Decoder) -> ModelConfig {
-    let mut config = ModelConfig {
-        backbone,
-        decoder,
-        ..ModelConfig::default()
-    };
-    config.fusion.layers = 2;
-    config.fusion.bottleneck = 5;
-    (
-        config.lstm.hidden,
-        config.lstm.input,
-        config.contrastive.dim,
-    ) = (6, 7, 8);
-    (config.label_decoder.heads, config.label_decoder.layers) = (2, 1);
+    let mut config = ModelConfig::default();
+    (config.model.backbone, config.model.decoder) = (backbone, decoder);
+    config.fusion.layers = number(2);
+    config.fusion.bottleneck = number(5);
+    config.lstm.hidden = number(6);
+    config.lstm.input = number(7);
+    config.contrastive.dim = number(8);
+    config.label_decoder.heads = number(2);
+    config.label_decoder.layers = number(1);
     config
+}
+
+/// `x` as a number of a configuration.
+#[track_caller]
+pub(crate) fn number<X, N: TryFrom<X, Error: std::fmt::Debug>>(x: X) -> N {
+    x.try_into().unwrap()
 }
 
 /// For tests that compare two passes: LibTorch's generator is shared by tests that run side by side.
 pub(crate) fn without_dropout(mut config: ModelConfig) -> ModelConfig {
-    (config.dropout, config.lstm.dropout) = (0.0, 0.0);
-    (config.label_decoder.dropout, config.fusion.dropout) = (0.0, 0.0);
+    let none = number(0.0);
+    (config.model.dropout, config.lstm.dropout) = (none, none);
+    (config.label_decoder.dropout, config.fusion.dropout) = (none, none);
     config
 }
 
@@ -228,7 +231,7 @@ pub(crate) fn model(config: &ModelConfig, seed: i64) -> UniModel {
 
 pub(crate) fn model_in(config: &ModelConfig, seed: i64, precision: Precision) -> UniModel {
     tch::set_num_threads(1); // tests run side by side
-    let place = cached(config.backbone);
+    let place = cached(config.model.backbone);
     let _generator = seeded(seed);
     UniModel::new(config, &GRAMMAR(), &place, &dims(), Device::Cpu, precision).unwrap()
 }

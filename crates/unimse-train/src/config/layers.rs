@@ -29,12 +29,11 @@ pub(crate) fn merge(
 
 fn parse_table(source: &str, text: &str) -> Result<toml::Table, TrainError> {
     text.parse::<toml::Table>()
-        .map_err(|e| TrainError::Config(format!("{source}: {}", one_line(&e))))
+        .map_err(|e| TrainError::Config(format!("{source}: {}", one_line(&e.to_string()))))
 }
 
 /// A TOML error in one line, without names of types.
-pub(crate) fn one_line(e: &toml::de::Error) -> String {
-    let text = e.to_string();
+pub(crate) fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut line = words.join(" ");
     for (kind, plain) in [

@@ -3,17 +3,18 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use unimse_labels::{DonorProtocol, Form, QueryProtocol, UnifyOptions};
-use unimse_model::BackboneChoice;
-use unimse_model::Pooling;
 use unimse_model::config::{
-    ContrastiveConfig, Decoder, FusionConfig, LabelDecoderConfig, LstmConfig, Modality, ModelConfig,
+    ContrastiveConfig, FusionConfig, LabelDecoderConfig, LstmConfig, ModelConfig, TextConfig,
 };
 
 use crate::TrainError;
-use crate::train::optimizer::Rule;
 
 mod layers;
+mod sections;
+
+pub use self::sections::{
+    EvaluateConfig, LabelsConfig, PrecisionChoice, Schedule, TrainConfig, Unfreeze,
+};
 
 /// Everything that decides a run's numbers, besides the data and the seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,7 +25,7 @@ pub struct RunConfig {
     /// Universal labels and the encoder that finds donors.
     pub labels: LabelsConfig,
     /// Backbone, decoder, inputs.
-    pub model: ModelSection,
+    pub model: TextConfig,
     /// PMF (paper 3.4).
     pub fusion: FusionConfig,
     /// Audio and video encoders (paper 3.3).
@@ -44,231 +45,13 @@ impl Default for RunConfig {
         Self {
             preset: "none".to_owned(),
             labels: LabelsConfig::default(),
-            model: ModelSection::default(),
+            model: TextConfig::default(),
             fusion: FusionConfig::default(),
             lstm: LstmConfig::default(),
             contrastive: ContrastiveConfig::default(),
             label_decoder: LabelDecoderConfig::default(),
             train: TrainConfig::default(),
             evaluate: EvaluateConfig::default(),
-        }
-    }
-}
-
-/// Universal labels (paper 3.2).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LabelsConfig {
-    /// Sentence encoder that finds donors and carries the frozen baselines: a folder or a Hub id.
-    pub encoder: String,
-    /// How the encoder's token states become one vector: `mean` or `cls`; default what its `1_Pooling/config.json` says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pooling: Option<Pooling>,
-    /// `train` (default) or `all`; the latter is the official release's way and marks everything `leaky`.
-    pub donors: DonorProtocol,
-    /// Donors below this cosine are refused; default none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub min_similarity: Option<f32>,
-    /// Text form of a label: `fields` (default) or the paper's `triple`.
-    pub form: Form,
-    /// Decimals of the intensity, 1 to 4; default 1.
-    pub decimals: u8,
-}
-
-impl Default for LabelsConfig {
-    fn default() -> Self {
-        Self {
-            encoder: ".models/all-MiniLM-L6-v2".to_owned(),
-            pooling: None,
-            donors: DonorProtocol::Train,
-            min_similarity: None,
-            form: Form::Fields,
-            decimals: 1,
-        }
-    }
-}
-
-impl LabelsConfig {
-    /// The options of the unifier; test rows are never queries here.
-    #[must_use]
-    pub fn options(&self) -> UnifyOptions {
-        UnifyOptions {
-            donors: self.donors,
-            queries: QueryProtocol::TrainDev,
-            min_similarity: self.min_similarity,
-        }
-    }
-}
-
-/// Backbone, decoder and inputs: the part of [`ModelConfig`] that has no section of its own.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ModelSection {
-    /// Hub-layout folder or Hub id of the backbone.
-    pub checkpoint: String,
-    /// `auto` (default), what `model_type` in the checkpoint's `config.json` names; or a `model_type`, which it must name.
-    pub backbone: BackboneChoice,
-    /// `label` (default) or `t5`, the checkpoint's own, which a T5 has.
-    pub decoder: Decoder,
-    /// Default text, audio, video.
-    pub modalities: Vec<Modality>,
-    /// Utterances of context before; default 2.
-    pub context_before: usize,
-    /// Utterances of context after; default 2.
-    pub context_after: usize,
-    /// Most tokens of an input; default 128.
-    pub max_tokens: usize,
-    /// Dropout in the backbone; default 0.1.
-    pub dropout: f64,
-    /// Beams of constrained decoding; default 1, greedy.
-    pub beam: usize,
-    /// Exponent of the length that labels of several beams are compared by, t5 decoder; default 0.
-    pub length_penalty: f64,
-}
-
-impl Default for ModelSection {
-    fn default() -> Self {
-        let m = ModelConfig::default();
-        Self {
-            checkpoint: ".models/all-MiniLM-L6-v2".to_owned(),
-            backbone: m.backbone,
-            decoder: m.decoder,
-            modalities: m.modalities,
-            context_before: m.context_before,
-            context_after: m.context_after,
-            max_tokens: m.max_tokens,
-            dropout: m.dropout,
-            beam: m.beam,
-            length_penalty: m.length_penalty,
-        }
-    }
-}
-
-/// Which compute kind the model runs in; weights stay fp32.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PrecisionChoice {
-    /// bf16 on CUDA and on CPUs with AVX512-BF16 or AMX, else fp32.
-    Auto,
-    /// Single precision.
-    Fp32,
-    /// bfloat16 compute.
-    Bf16,
-}
-
-/// Which part of the backbone is trained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unfreeze {
-    /// All of it.
-    All,
-    /// The last two encoder and the last two decoder blocks (the paper's released setting for T5); embeddings and final norms are frozen.
-    LastTwo,
-    /// Nothing.
-    None,
-}
-
-/// Optimisation (paper 4.2) and selection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrainConfig {
-    /// Most epochs.
-    pub epochs: usize,
-    /// Utterances a batch holds at most.
-    pub batch: usize,
-    /// Padded tokens a batch holds at most.
-    pub token_budget: usize,
-    /// Batches whose gradients make one update; each counts by its share of the utterances.
-    pub accumulate: usize,
-    /// Temperature of the corpus mixture; 1 is by size.
-    pub temperature: f64,
-    /// `adam` (L2, as published) or `adamw`.
-    pub optimizer: Rule,
-    /// Learning rate of the backbone.
-    pub lr_backbone: f64,
-    /// Learning rate of the fusion layers.
-    pub lr_fusion: f64,
-    /// Learning rate of everything else.
-    pub lr_rest: f64,
-    /// Weight decay of matrices, embeddings and convolutions; biases, norms and vectors take none.
-    pub weight_decay: f64,
-    /// Global gradient norm limit.
-    pub clip: f64,
-    /// Share of all updates over which the rate rises from 0.
-    pub warmup: f64,
-    /// After the warm-up: `plateau` or `linear`.
-    pub schedule: Schedule,
-    /// Epochs without a better dev score before the plateau schedule halves the rate.
-    pub plateau_patience: usize,
-    /// Epochs without a better dev score before training ends.
-    pub patience: usize,
-    /// Which part of the backbone is trained.
-    pub unfreeze: Unfreeze,
-    /// Compute kind.
-    pub precision: PrecisionChoice,
-    /// Gradient checkpointing: less memory for a third to a half more time; default false.
-    pub checkpointing: bool,
-    /// Weight of borrowed (donor) fields in the loss; gold and rule fields weigh 1.
-    pub donor_weight: f32,
-    /// Weight of gold intensities in the loss.
-    pub intensity_weight: f32,
-    /// Updates between two saved checkpoints.
-    pub save_every: i64,
-}
-
-/// Course of the learning rate after the warm-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Schedule {
-    /// Halved when the dev score stops rising.
-    Plateau,
-    /// Falls linearly to 0 at the last update.
-    Linear,
-}
-
-impl Default for TrainConfig {
-    fn default() -> Self {
-        Self {
-            epochs: 10,
-            batch: 32,
-            token_budget: 4096,
-            accumulate: 1,
-            temperature: 1.0,
-            optimizer: Rule::AdamW,
-            lr_backbone: 5e-5,
-            lr_fusion: 1e-4,
-            lr_rest: 1e-4,
-            weight_decay: 1e-4,
-            clip: 1.0,
-            warmup: 0.06,
-            schedule: Schedule::Linear,
-            plateau_patience: 1,
-            patience: 3,
-            unfreeze: Unfreeze::All,
-            precision: PrecisionChoice::Auto,
-            checkpointing: false,
-            donor_weight: 0.3,
-            intensity_weight: 1.0,
-            save_every: 100,
-        }
-    }
-}
-
-/// Evaluation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EvaluateConfig {
-    /// Bootstrap resamples of the test set.
-    pub resamples: usize,
-    /// Seed of the resampling.
-    pub seed: u64,
-}
-
-impl Default for EvaluateConfig {
-    fn default() -> Self {
-        Self {
-            resamples: 2000,
-            seed: 20_221_207,
         }
     }
 }
@@ -284,11 +67,10 @@ impl RunConfig {
         overrides: &[String],
     ) -> Result<Self, TrainError> {
         let merged = layers::merge(preset, file, overrides)?;
-        let config: Self = merged
-            .try_into()
-            .map_err(|e: toml::de::Error| TrainError::Config(layers::one_line(&e)))?;
-        config.validate()?;
-        Ok(config)
+        serde_path_to_error::deserialize(toml::Value::Table(merged)).map_err(|e| {
+            let (key, reason) = (e.path().to_string(), e.into_inner());
+            TrainError::Config(format!("{key}: {}", layers::one_line(reason.message())))
+        })
     }
 
     /// Reads the saved `config.toml` of a run.
@@ -315,104 +97,22 @@ impl RunConfig {
     /// The model's own configuration.
     #[must_use]
     pub fn model(&self) -> ModelConfig {
-        let m = &self.model;
         ModelConfig {
-            backbone: m.backbone,
-            decoder: m.decoder,
-            modalities: m.modalities.clone(),
-            context_before: m.context_before,
-            context_after: m.context_after,
-            max_tokens: m.max_tokens,
-            dropout: m.dropout,
-            checkpointing: self.train.checkpointing,
+            model: self.model.clone(),
             fusion: self.fusion.clone(),
             lstm: self.lstm.clone(),
             contrastive: self.contrastive.clone(),
             label_decoder: self.label_decoder.clone(),
-            beam: m.beam,
-            length_penalty: m.length_penalty,
+            checkpointing: self.train.checkpointing,
         }
-    }
-
-    pub(crate) fn validate(&self) -> Result<(), TrainError> {
-        self.model()
-            .validate()
-            .map_err(|e| TrainError::Config(e.to_string()))?;
-        let t = &self.train;
-        let sizes = [
-            ("train.epochs", t.epochs, 1..=10_000),
-            ("train.batch", t.batch, 1..=65_536),
-            ("train.token_budget", t.token_budget, 1..=1 << 24),
-            ("train.accumulate", t.accumulate, 1..=1_000_000),
-            (
-                "evaluate.resamples",
-                self.evaluate.resamples,
-                100..=1_000_000,
-            ),
-            ("labels.decimals", self.labels.decimals.into(), 1..=4),
-        ];
-        for (key, value, range) in sizes {
-            if !range.contains(&value) {
-                return Err(TrainError::Config(format!(
-                    "{key}: expected a number from {} to {}, found {value}",
-                    range.start(),
-                    range.end()
-                )));
-            }
-        }
-        if t.save_every < 1 {
-            return Err(TrainError::Config(format!(
-                "train.save_every: expected at least 1, found {}",
-                t.save_every
-            )));
-        }
-        if let Some(s) = self.labels.min_similarity
-            && !(-1.0..=1.0).contains(&s)
-        {
-            return Err(TrainError::Config(format!(
-                "labels.min_similarity: expected a cosine from -1 to 1, found {s}"
-            )));
-        }
-        let rates = [
-            ("train.lr_backbone", t.lr_backbone),
-            ("train.lr_fusion", t.lr_fusion),
-            ("train.lr_rest", t.lr_rest),
-            ("train.weight_decay", t.weight_decay),
-            ("train.donor_weight", f64::from(t.donor_weight)),
-            ("train.intensity_weight", f64::from(t.intensity_weight)),
-        ];
-        for (key, value) in rates {
-            if !(value.is_finite() && value >= 0.0) {
-                return Err(TrainError::Config(format!(
-                    "{key}: expected a finite number, not negative, found {value}"
-                )));
-            }
-        }
-        if !(t.clip.is_finite() && t.clip > 0.0) {
-            return Err(TrainError::Config(format!(
-                "train.clip: expected a positive number, found {}",
-                t.clip
-            )));
-        }
-        if !(0.0..1.0).contains(&t.warmup) {
-            return Err(TrainError::Config(format!(
-                "train.warmup: expected a share in [0, 1), found {}",
-                t.warmup
-            )));
-        }
-        if !(t.temperature.is_finite() && t.temperature >= 1.0) {
-            return Err(TrainError::Config(format!(
-                "train.temperature: expected a number of at least 1, found {}",
-                t.temperature
-            )));
-        }
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use unimse_model::Modality;
+
     use super::*;
 
     #[test]
@@ -427,8 +127,9 @@ mod tests {
             "labels.encoder=some/where".to_owned(),
         ];
         let c = RunConfig::merge(Some(("p", preset)), Some(&file), &overrides).unwrap();
-        assert_eq!((c.train.epochs, c.train.batch, c.train.clip), (4, 16, 0.5));
-        assert_eq!(c.model.modalities, vec![Modality::Text]);
+        assert_eq!((c.train.epochs.get(), c.train.batch.get()), (4, 16));
+        assert_eq!(c.train.clip, 0.5);
+        assert_eq!(*c.model.modalities, [Modality::Text]);
         assert_eq!(c.labels.encoder, "some/where");
     }
 

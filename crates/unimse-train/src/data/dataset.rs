@@ -88,7 +88,7 @@ pub fn fields(tables: &[LabelTable]) -> Vec<Field> {
 pub fn grammar(config: &RunConfig, fields: &[Field]) -> Grammar {
     let mut grammar = Grammar::new(fields);
     grammar.form = config.labels.form;
-    grammar.decimals = config.labels.decimals;
+    grammar.decimals = config.labels.decimals.get() as u8;
     grammar
 }
 
@@ -125,11 +125,17 @@ impl Dataset {
         tokenizer: &Tokenizer,
         config: &RunConfig,
     ) -> Result<Self, TrainError> {
-        let model = config.model();
+        let model = &config.model;
         let windows: Vec<Vec<Context>> = corpora
             .list()
             .iter()
-            .map(|c| context(&c.utterances, model.context_before, model.context_after))
+            .map(|c| {
+                context(
+                    &c.utterances,
+                    model.context_before.get(),
+                    model.context_after.get(),
+                )
+            })
             .collect();
         let targets = labels.map(|tables| Targets::new(tables, config));
         let mut examples = Vec::new();
@@ -146,7 +152,8 @@ impl Dataset {
             let window = &windows[corpus][utterance];
             let before: Vec<&str> = window.before.iter().map(text).collect();
             let after: Vec<&str> = window.after.iter().map(text).collect();
-            let encoded = tokenizer.encode(&before, text(&utterance), &after, model.max_tokens)?;
+            let encoded =
+                tokenizer.encode(&before, text(&utterance), &after, model.max_tokens.get())?;
             examples.push(Example {
                 corpus,
                 utterance,
@@ -158,7 +165,7 @@ impl Dataset {
         Ok(Self {
             corpora: corpora.list().to_vec(),
             examples,
-            modalities: model.modalities,
+            modalities: model.modalities.to_vec(),
             pad: tokenizer.pad(),
         })
     }
@@ -284,9 +291,9 @@ impl<'a> Targets<'a> {
 /// `one_emotion` it is an utterance's own.
 fn target(label: &UniversalLabel, train: &TrainConfig, one_emotion: bool) -> Target {
     let weight = |field| match (label.field(field).source, field) {
-        (Source::Gold, Field::Intensity) => train.intensity_weight,
+        (Source::Gold, Field::Intensity) => train.intensity_weight.get() as f32,
         (Source::Gold | Source::Rule, _) => 1.0,
-        (Source::Donor, _) => train.donor_weight,
+        (Source::Donor, _) => train.donor_weight.get() as f32,
         (Source::Missing, _) => 0.0,
     };
     let lent = label.iemocap.source == Source::Gold && label.meld.source != Source::Gold;

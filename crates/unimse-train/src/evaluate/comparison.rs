@@ -209,7 +209,7 @@ fn table<'a, T>(
     score: impl Fn(&[T]) -> Result<Scores, TrainError>,
 ) -> Result<(), TrainError> {
     let rows = &draws.clusters.of_row;
-    let (count, seed) = (draws.config.resamples, draws.config.seed);
+    let (count, seed) = (draws.config.resamples.get(), draws.config.seed);
     for &metric in metrics {
         let interval = bootstrap(rows, count, seed, measure(ours, metric)?);
         scores.intervals.insert(metric, interval);

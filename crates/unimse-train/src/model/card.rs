@@ -86,9 +86,6 @@ impl Card {
         }
         let card: Self = parse(&path, &bytes)?;
         let wrong = |message: String| TrainError::artefact(&path, message);
-        card.config
-            .validate()
-            .map_err(|e| wrong(format!("config: {e}")))?;
         let mut fields = card.fields.clone();
         fields.sort();
         fields.dedup();

@@ -122,13 +122,15 @@ fn warn_of_receipt(run: &RunFolder, card: &Card) -> Result<(), TrainError> {
 
 #[cfg(test)]
 mod tests {
+    use unimse_model::config::Count;
+
     use super::*;
 
     #[test]
     fn the_first_difference_is_named_with_both_values() {
         let trained = RunConfig::default();
         let mut now = trained.clone();
-        now.fusion.layers = 1;
+        now.fusion.layers = Count::literal::<1>();
         let table = |c: &RunConfig| c.table().unwrap_or_default();
         assert_eq!(difference("", &table(&trained), &table(&trained)), None);
         assert_eq!(

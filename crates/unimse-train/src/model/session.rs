@@ -47,8 +47,8 @@ pub fn precision(choice: PrecisionChoice, device: Device) -> Precision {
 #[must_use]
 pub fn answering_plan(config: &TrainConfig) -> Plan {
     Plan {
-        batch: config.batch.max(64),
-        token_budget: config.token_budget,
+        batch: config.batch.get().max(64),
+        token_budget: config.token_budget.get(),
         temperature: 1.0,
     }
 }

@@ -106,7 +106,7 @@ impl Predictor {
     #[must_use]
     pub fn context(&self) -> (usize, usize) {
         let model = &self.first.card.config.model;
-        (model.context_before, model.context_after)
+        (model.context_before.get(), model.context_after.get())
     }
 
     /// Answers every row, in order. An answer depends on its row alone (to rounding), not on the rows beside it.
@@ -166,7 +166,7 @@ impl Predictor {
         let to = row.after.len().min(most_after);
         let before: Vec<&str> = row.before[from..].iter().map(String::as_str).collect();
         let after: Vec<&str> = row.after[..to].iter().map(String::as_str).collect();
-        let most = model.card.config.model.max_tokens;
+        let most = model.card.config.model.max_tokens.get();
         let tokenizer = &model.session.tokenizer;
         let encoded = tokenizer.encode(&before, &row.text, &after, most)?;
         let mut non_finite = NonFinite::default();

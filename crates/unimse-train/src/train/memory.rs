@@ -75,7 +75,7 @@ fn weights(
     dims: &FeatureDims,
 ) -> Vec<(&'static str, usize, f64)> {
     let c = config.model();
-    let (hidden, input) = (c.lstm.hidden as f64, c.lstm.input as f64);
+    let (hidden, input) = (c.lstm.hidden.get() as f64, c.lstm.input.get() as f64);
     let (mut modalities, mut features) = (0.0, 0.0);
     for (modality, dims) in [
         (Modality::Audio, &dims.audio),
@@ -86,40 +86,47 @@ fn weights(
             features += dims.iter().map(|&d| d as f64).sum::<f64>();
         }
     }
-    let fused = (c.fusion.layers as f64).min(shape.layers);
+    let fused = (c.fusion.layers.get() as f64).min(shape.layers);
     let wide = shape.dim + modalities * hidden;
-    let contrast = c.contrastive.dim as f64 * c.contrastive.kernel as f64;
+    let contrast = c.contrastive.dim.get() as f64 * c.contrastive.kernel.get() as f64;
     let mut parts = vec![
         (
             "lstm.hidden",
-            c.lstm.hidden,
+            c.lstm.hidden.get(),
             modalities * 4.0 * hidden * hidden,
         ),
         (
             "lstm.input",
-            c.lstm.input,
+            c.lstm.input.get(),
             input * (features + modalities * 4.0 * hidden),
         ),
         (
             "fusion.bottleneck",
-            c.fusion.bottleneck,
-            fused * 2.0 * wide * c.fusion.bottleneck as f64,
+            c.fusion.bottleneck.get(),
+            fused * 2.0 * wide * c.fusion.bottleneck.get() as f64,
         ),
-        ("fusion.layers", c.fusion.layers, fused * wide * shape.dim),
+        (
+            "fusion.layers",
+            c.fusion.layers.get(),
+            fused * wide * shape.dim,
+        ),
     ];
-    if modalities > 0.0 && fused > 0.0 && c.contrastive.alpha.min(c.contrastive.beta) > 0.0 {
-        let key = if c.contrastive.kernel > c.contrastive.dim {
-            ("contrastive.kernel", c.contrastive.kernel)
+    if modalities > 0.0
+        && fused > 0.0
+        && c.contrastive.alpha.get().min(c.contrastive.beta.get()) > 0.0
+    {
+        let key = if c.contrastive.kernel.get() > c.contrastive.dim.get() {
+            ("contrastive.kernel", c.contrastive.kernel.get())
         } else {
-            ("contrastive.dim", c.contrastive.dim)
+            ("contrastive.dim", c.contrastive.dim.get())
         };
         // text of each fused layer, and each other modality, to the common size
         let numbers = contrast * (fused * shape.dim + modalities * hidden);
         parts.push((key.0, key.1, numbers));
     }
-    if c.decoder == Decoder::Label {
+    if c.model.decoder == Decoder::Label {
         let attention = 8.0 * shape.dim * shape.dim;
-        let layers = c.label_decoder.layers;
+        let layers = c.label_decoder.layers.get();
         parts.push(("label_decoder.layers", layers, layers as f64 * attention));
     }
     parts

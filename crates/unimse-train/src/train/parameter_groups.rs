@@ -16,9 +16,13 @@ pub fn parameter_groups(
     config: &TrainConfig,
     parameters: Vec<(String, Tensor)>,
 ) -> (Vec<Group>, Vec<(String, usize, Tensor)>) {
+    let decays = [config.weight_decay.get(), 0.0];
     let groups = [config.lr_backbone, config.lr_fusion, config.lr_rest]
         .into_iter()
-        .flat_map(|lr| [config.weight_decay, 0.0].map(|weight_decay| Group { lr, weight_decay }))
+        .flat_map(|rate| {
+            let lr = rate.get();
+            decays.map(|weight_decay| Group { lr, weight_decay })
+        })
         .collect();
     let trained = parameters.into_iter().filter(|(_, t)| t.requires_grad());
     let members = trained.map(|(name, tensor)| {
@@ -35,6 +39,8 @@ pub fn parameter_groups(
 #[cfg(test)]
 mod tests {
     use tch::{Device, Kind};
+
+    use unimse_model::config::NonNegative;
 
     use super::*;
 
@@ -68,10 +74,10 @@ mod tests {
             ("unimse.absent.audio", &[4], 3.0, false),
         ];
         let config = TrainConfig {
-            lr_backbone: 1.0,
-            lr_fusion: 2.0,
-            lr_rest: 3.0,
-            weight_decay: 0.5,
+            lr_backbone: NonNegative::literal(1.0),
+            lr_fusion: NonNegative::literal(2.0),
+            lr_rest: NonNegative::literal(3.0),
+            weight_decay: NonNegative::literal(0.5),
             ..TrainConfig::default()
         };
         let mut parameters: Vec<_> = shapes

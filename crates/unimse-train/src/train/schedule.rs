@@ -44,7 +44,7 @@ impl Rates {
         Self {
             schedule: config.schedule,
             updates,
-            warm: (config.warmup * updates as f64).ceil() as i64,
+            warm: (config.warmup.get() * updates as f64).ceil() as i64,
             plateau_patience: config.plateau_patience,
             patience: config.patience,
         }
@@ -89,12 +89,14 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
+    use unimse_model::config::Share;
+
     use super::*;
 
     fn rates(schedule: Schedule, warmup: f64, updates: i64) -> Rates {
         let config = TrainConfig {
             schedule,
-            warmup,
+            warmup: Share::literal(warmup),
             plateau_patience: 1,
             patience: 3,
             ..TrainConfig::default()

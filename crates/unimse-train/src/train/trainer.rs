@@ -140,15 +140,15 @@ impl<'a> Trainer<'a> {
         let (train, dev) = datasets(&corpora, &tables, &session, config)?;
         let t = &config.train;
         let plan = Plan {
-            batch: t.batch,
-            token_budget: t.token_budget,
-            temperature: t.temperature,
+            batch: t.batch.get(),
+            token_budget: t.token_budget.get(),
+            temperature: t.temperature.get(),
         };
         let entries = train.entries();
         let first = plan.epoch(&entries, seed, 0);
         memory::check_batches(config, shape, &train, &first, available)?;
-        let updates = (0..t.epochs).map(|e| plan.epoch(&entries, seed, e).len());
-        let updates: usize = updates.map(|n| n.div_ceil(t.accumulate)).sum();
+        let updates = (0..t.epochs.get()).map(|e| plan.epoch(&entries, seed, e).len());
+        let updates: usize = updates.map(|n| n.div_ceil(t.accumulate.get())).sum();
         let card = Card {
             schema: card::SCHEMA,
             seed,
@@ -217,7 +217,7 @@ impl<'a> Trainer<'a> {
             &self.session.model,
             &self.train,
             &self.plan.epoch(&self.entries, self.seed, 0),
-            self.config.epochs,
+            self.config.epochs.get(),
         )?;
         eprintln!(
             "train: {} utterances, {} dev, {all} parameters ({trained} trained); {estimate}",
@@ -225,7 +225,7 @@ impl<'a> Trainer<'a> {
             self.dev.examples.len()
         );
 
-        while state.epoch < self.config.epochs
+        while state.epoch < self.config.epochs.get()
             && !(state.best.is_some() && self.rates.exhausted(&state.progress))
         {
             self.epoch(&mut optimizer, &mut state, &mut events)?;
@@ -271,9 +271,9 @@ impl<'a> Trainer<'a> {
             state.loss_sum += loss;
             state.batch += 1;
             bar.inc(1);
-            if accumulation::completes(state.batch, batches.len(), self.config.accumulate) {
+            if accumulation::completes(state.batch, batches.len(), self.config.accumulate.get()) {
                 let scale = self.rates.factor(state.step, &state.progress);
-                let norm = optimizer.step(scale, Some(self.config.clip))?;
+                let norm = optimizer.step(scale, Some(self.config.clip.get()))?;
                 state.step += 1;
                 if state.step == 1 || state.step % 10 == 0 {
                     events.write(&Event::Step(Step {
@@ -284,7 +284,7 @@ impl<'a> Trainer<'a> {
                     }))?;
                 }
                 let interrupted = self.interrupt.load(Ordering::Relaxed);
-                if interrupted || state.step % self.config.save_every == 0 {
+                if interrupted || state.step % self.config.save_every.get() as i64 == 0 {
                     self.save(optimizer, state, events)?;
                 }
                 if interrupted {
@@ -337,7 +337,7 @@ impl<'a> Trainer<'a> {
         losses.backward(accumulation::share(
             batches,
             state.batch,
-            self.config.accumulate,
+            self.config.accumulate.get(),
         ));
         Ok((total, event))
     }
@@ -407,7 +407,7 @@ impl<'a> Trainer<'a> {
         eprintln!(
             "epoch {}/{}: loss {train_loss:.4}, dev {score}{best} ({}), {seconds:.0} s",
             state.epoch + 1,
-            self.config.epochs,
+            self.config.epochs.get(),
             corpora.join(", "),
         );
     }

@@ -1,0 +1,182 @@
+//! The sections of a run's configuration that the model does not see: labels, training, evaluation.
+
+use serde::{Deserialize, Serialize};
+use unimse_labels::{DonorProtocol, Form, QueryProtocol, UnifyOptions};
+use unimse_model::Pooling;
+use unimse_model::config::{AtLeastOne, Cosine, Count, NonNegative, Positive, Share};
+
+use crate::train::optimizer::Rule;
+
+/// Universal labels (paper 3.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LabelsConfig {
+    /// Sentence encoder that finds donors and carries the frozen baselines: a folder or a Hub id.
+    pub encoder: String,
+    /// How the encoder's token states become one vector: `mean` or `cls`; default what its `1_Pooling/config.json` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<Pooling>,
+    /// `train` (default) or `all`; the latter is the official release's way and marks everything `leaky`.
+    pub donors: DonorProtocol,
+    /// Donors below this cosine are refused; default none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_similarity: Option<Cosine>,
+    /// Text form of a label: `fields` (default) or the paper's `triple`.
+    pub form: Form,
+    /// Decimals of the intensity, 1 to 4; default 1.
+    pub decimals: Count<1, 4>,
+}
+
+impl Default for LabelsConfig {
+    fn default() -> Self {
+        Self {
+            encoder: ".models/all-MiniLM-L6-v2".to_owned(),
+            pooling: None,
+            donors: DonorProtocol::Train,
+            min_similarity: None,
+            form: Form::Fields,
+            decimals: Count::literal::<1>(),
+        }
+    }
+}
+
+impl LabelsConfig {
+    /// The options of the unifier; test rows are never queries here.
+    #[must_use]
+    pub fn options(&self) -> UnifyOptions {
+        UnifyOptions {
+            donors: self.donors,
+            queries: QueryProtocol::TrainDev,
+            min_similarity: self.min_similarity.map(|s| s.get() as f32),
+        }
+    }
+}
+
+/// Which compute kind the model runs in; weights stay fp32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    /// bf16 on CUDA and on CPUs with AVX512-BF16 or AMX, else fp32.
+    Auto,
+    /// Single precision.
+    Fp32,
+    /// bfloat16 compute.
+    Bf16,
+}
+
+/// Which part of the backbone is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unfreeze {
+    /// All of it.
+    All,
+    /// The last two encoder and the last two decoder blocks (the paper's released setting for T5); embeddings and final norms are frozen.
+    LastTwo,
+    /// Nothing.
+    None,
+}
+
+/// Optimisation (paper 4.2) and selection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Most epochs.
+    pub epochs: Count<1, 10_000>,
+    /// Utterances a batch holds at most.
+    pub batch: Count<1, 65_536>,
+    /// Padded tokens a batch holds at most.
+    pub token_budget: Count<1, 16_777_216>,
+    /// Batches whose gradients make one update; each counts by its share of the utterances.
+    pub accumulate: Count<1, 1_000_000>,
+    /// Temperature of the corpus mixture; 1 is by size.
+    pub temperature: AtLeastOne,
+    /// `adam` (L2, as published) or `adamw`.
+    pub optimizer: Rule,
+    /// Learning rate of the backbone.
+    pub lr_backbone: NonNegative,
+    /// Learning rate of the fusion layers.
+    pub lr_fusion: NonNegative,
+    /// Learning rate of everything else.
+    pub lr_rest: NonNegative,
+    /// Weight decay of matrices, embeddings and convolutions; biases, norms and vectors take none.
+    pub weight_decay: NonNegative,
+    /// Global gradient norm limit.
+    pub clip: Positive,
+    /// Share of all updates over which the rate rises from 0.
+    pub warmup: Share,
+    /// After the warm-up: `plateau` or `linear`.
+    pub schedule: Schedule,
+    /// Epochs without a better dev score before the plateau schedule halves the rate.
+    pub plateau_patience: usize,
+    /// Epochs without a better dev score before training ends.
+    pub patience: usize,
+    /// Which part of the backbone is trained.
+    pub unfreeze: Unfreeze,
+    /// Compute kind.
+    pub precision: PrecisionChoice,
+    /// Gradient checkpointing: less memory for a third to a half more time; default false.
+    pub checkpointing: bool,
+    /// Weight of borrowed (donor) fields in the loss; gold and rule fields weigh 1.
+    pub donor_weight: NonNegative,
+    /// Weight of gold intensities in the loss.
+    pub intensity_weight: NonNegative,
+    /// Updates between two saved checkpoints.
+    pub save_every: Count<1, 1_000_000_000>,
+}
+
+/// Course of the learning rate after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// Halved when the dev score stops rising.
+    Plateau,
+    /// Falls linearly to 0 at the last update.
+    Linear,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: Count::literal::<10>(),
+            batch: Count::literal::<32>(),
+            token_budget: Count::literal::<4096>(),
+            accumulate: Count::literal::<1>(),
+            temperature: const { AtLeastOne::literal(1.0) },
+            optimizer: Rule::AdamW,
+            lr_backbone: const { NonNegative::literal(5e-5) },
+            lr_fusion: const { NonNegative::literal(1e-4) },
+            lr_rest: const { NonNegative::literal(1e-4) },
+            weight_decay: const { NonNegative::literal(1e-4) },
+            clip: const { Positive::literal(1.0) },
+            warmup: const { Share::literal(0.06) },
+            schedule: Schedule::Linear,
+            plateau_patience: 1,
+            patience: 3,
+            unfreeze: Unfreeze::All,
+            precision: PrecisionChoice::Auto,
+            checkpointing: false,
+            donor_weight: const { NonNegative::literal(0.3) },
+            intensity_weight: const { NonNegative::literal(1.0) },
+            save_every: Count::literal::<100>(),
+        }
+    }
+}
+
+/// Evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluateConfig {
+    /// Bootstrap resamples of the test set.
+    pub resamples: Count<100, 1_000_000>,
+    /// Seed of the resampling.
+    pub seed: u64,
+}
+
+impl Default for EvaluateConfig {
+    fn default() -> Self {
+        Self {
+            resamples: Count::literal::<2000>(),
+            seed: 20_221_207,
+        }
+    }
+}
