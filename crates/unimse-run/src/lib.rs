@@ -6,7 +6,7 @@
 //! One module, one idea: `folder` (what lies where), `artefact` (files that appear whole or not at all), `lock` (one process at a time),
 //! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells),
 //! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several),
-//! `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
+//! `predicted` (a row of `predictions.parquet`), `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
 //!
 //! # Example
 //! ```
@@ -36,6 +36,7 @@ mod folder;
 mod labels;
 mod lock;
 mod plan;
+mod predicted;
 mod provenance;
 mod readout;
 mod receipt;
@@ -52,6 +53,7 @@ pub use folder::{DOWNSTREAM, RunFolder};
 pub use labels::{Agreed, Leak, SourceCounts};
 pub use lock::{LockError, RunLock};
 pub use plan::{Plan, PresetFacts};
+pub use predicted::PredictedRow;
 pub use provenance::{Git, Host, PROVENANCE_SCHEMA, Provenance, Source, StageRecord};
 pub use readout::{EmotionReadout, IntensityReadout, Readout};
 pub use receipt::Receipt;

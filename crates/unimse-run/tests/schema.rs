@@ -4,14 +4,18 @@
 use std::path::Path;
 
 use schemars::Schema;
-use unimse_run::{Answer, Event, Provenance, Results};
+use unimse_run::{Answer, Event, PredictedRow, Provenance, Results};
 
 #[test]
 fn the_schemas_are_those_of_the_types() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema"));
-    let files: [(&str, Schema); 4] = [
+    let files: [(&str, Schema); 5] = [
         ("results.schema.json", schemars::schema_for!(Results)),
         ("answer.schema.json", schemars::schema_for!(Answer)),
+        (
+            "predictions.schema.json",
+            schemars::schema_for!(PredictedRow),
+        ),
         ("event.schema.json", schemars::schema_for!(Event)),
         ("provenance.schema.json", schemars::schema_for!(Provenance)),
     ];

@@ -11,15 +11,12 @@ use parquet::file::metadata::KeyValue;
 use unimse_corpus::Utterance;
 use unimse_labels::Field;
 use unimse_model::batch::Prediction;
+use unimse_run::{PredictedRow, Readout};
 
 use crate::TrainError;
 use crate::data::dataset::Dataset;
 use crate::data::labels_table::write_batch;
-use crate::evaluate::readout::{Reading, read};
-use unimse_run::Readout;
-
-/// An utterance with what the model says of it and how that is read.
-type Row<'a> = (&'a Utterance, &'a Prediction, Reading);
+use crate::evaluate::readout::read;
 
 /// Writes the predictions of the datasets (each with one prediction an example) in one step.
 ///
@@ -30,112 +27,134 @@ pub fn write(
     parts: &[(&Dataset, &[Prediction])],
     readout: Readout,
 ) -> Result<(), TrainError> {
-    let mut rows: Vec<Row<'_>> = Vec::new();
+    let mut rows = Vec::new();
     for (dataset, predictions) in parts {
         let pairs = dataset.examples.iter().zip(predictions.iter());
-        rows.extend(pairs.map(|(e, p)| (dataset.utterance(e), p, read(readout, p))));
+        rows.extend(pairs.map(|(e, p)| row(dataset.utterance(e), p, readout)));
     }
-    let columns = [
-        names(&rows),
-        readings(&rows),
-        truths(&rows),
-        distributions(&rows),
-    ]
-    .concat();
+    let columns = columns(&rows);
     let fields: Vec<Column> = columns
         .iter()
-        .map(|(n, a)| Column::new(*n, a.data_type().clone(), true))
+        .map(|(name, array)| Column::new(*name, array.data_type().clone(), true))
         .collect();
-    let batch = RecordBatch::try_new(
-        Arc::new(Schema::new(fields)),
-        columns.into_iter().map(|c| c.1).collect(),
-    )
-    .map_err(|e| TrainError::artefact(path, e))?;
-    write_batch(
-        path,
-        &batch,
-        vec![
-            KeyValue::new("schema_version".into(), "2".to_owned()),
-            KeyValue::new("readout".into(), readout.to_string()),
-        ],
-    )
+    let columns = columns.into_iter().map(|(_, array)| array).collect();
+    let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+        .map_err(|e| TrainError::artefact(path, e))?;
+    let metadata = vec![
+        KeyValue::new("schema_version".into(), PredictedRow::SCHEMA.to_string()),
+        KeyValue::new("readout".into(), readout.to_string()),
+    ];
+    write_batch(path, &batch, metadata)
 }
 
-/// Columns by name.
-type Columns = Vec<(&'static str, ArrayRef)>;
+/// What the model says of `u`, as `readout` reads it, beside gold.
+fn row(u: &Utterance, p: &Prediction, readout: Readout) -> PredictedRow {
+    let reading = read(readout, p);
+    let narrow = |values: &[f64]| values.iter().map(|&q| q as f32).collect();
+    let classes = |field| p.classes(field).map(narrow);
+    let scores: Vec<f64> = p.intensity.iter().map(|&(_, q)| q).collect();
+    let name = |name: &'static str| name.to_owned();
+    PredictedRow {
+        corpus: u.corpus.clone(),
+        split: name(u.split.name()),
+        utterance_id: u.utterance_id.clone(),
+        polarity: name(reading.polarity.name()),
+        intensity: reading.intensity,
+        meld: reading.meld.map(|emotion| name(emotion.name())),
+        iemocap: reading.iemocap.map(|emotion| name(emotion.name())),
+        disagreements: Some(reading.disagreements.join("; ")).filter(|why| !why.is_empty()),
+        raw: p.raw.clone(),
+        truth_score: u.score,
+        truth_polarity: u.polarity.map(|polarity| name(polarity.name())),
+        truth_emotion: u.emotion.clone(),
+        polarity_probabilities: classes(Field::Polarity),
+        intensity_probabilities: Some(narrow(&scores)).filter(|_| !scores.is_empty()),
+        meld_probabilities: classes(Field::Meld),
+        iemocap_probabilities: classes(Field::Iemocap),
+    }
+}
 
-fn text<'a>(rows: &'a [Row<'a>], cell: impl Fn(&'a Row<'a>) -> Option<&'a str>) -> ArrayRef {
+/// Every column with its name, in the order of the fields of a row.
+fn columns(rows: &[PredictedRow]) -> Vec<(&'static str, ArrayRef)> {
+    vec![
+        ("corpus", text(rows, |r| Some(r.corpus.as_str()))),
+        ("split", text(rows, |r| Some(r.split.as_str()))),
+        (
+            "utterance_id",
+            text(rows, |r| Some(r.utterance_id.as_str())),
+        ),
+        ("polarity", text(rows, |r| Some(r.polarity.as_str()))),
+        ("intensity", numbers(rows, |r| r.intensity)),
+        ("meld", text(rows, |r| r.meld.as_deref())),
+        ("iemocap", text(rows, |r| r.iemocap.as_deref())),
+        ("disagreements", text(rows, |r| r.disagreements.as_deref())),
+        ("raw", text(rows, |r| Some(r.raw.as_str()))),
+        ("truth_score", numbers(rows, |r| r.truth_score)),
+        (
+            "truth_polarity",
+            text(rows, |r| r.truth_polarity.as_deref()),
+        ),
+        ("truth_emotion", text(rows, |r| r.truth_emotion.as_deref())),
+        (
+            "polarity_probabilities",
+            lists(rows, |r| r.polarity_probabilities.as_deref()),
+        ),
+        (
+            "intensity_probabilities",
+            lists(rows, |r| r.intensity_probabilities.as_deref()),
+        ),
+        (
+            "meld_probabilities",
+            lists(rows, |r| r.meld_probabilities.as_deref()),
+        ),
+        (
+            "iemocap_probabilities",
+            lists(rows, |r| r.iemocap_probabilities.as_deref()),
+        ),
+    ]
+}
+
+fn text(rows: &[PredictedRow], cell: impl Fn(&PredictedRow) -> Option<&str>) -> ArrayRef {
     Arc::new(rows.iter().map(cell).collect::<StringArray>())
 }
 
-/// Which utterance it is.
-fn names(rows: &[Row<'_>]) -> Columns {
-    vec![
-        ("corpus", text(rows, |(u, ..)| Some(&u.corpus))),
-        ("split", text(rows, |(u, ..)| Some(u.split.name()))),
-        ("utterance_id", text(rows, |(u, ..)| Some(&u.utterance_id))),
-    ]
+fn numbers(rows: &[PredictedRow], cell: impl Fn(&PredictedRow) -> Option<f32>) -> ArrayRef {
+    Arc::new(rows.iter().map(cell).collect::<Float32Array>())
 }
 
-/// What the model says, as the run reads it.
-fn readings(rows: &[Row<'_>]) -> Columns {
-    let scores = rows.iter().map(|(_, _, r)| r.intensity);
-    let disagreements = rows
-        .iter()
-        .map(|(_, _, r)| (!r.disagreements.is_empty()).then(|| r.disagreements.join("; ")));
-    vec![
-        ("polarity", text(rows, |(.., r)| Some(r.polarity.name()))),
-        ("intensity", Arc::new(scores.collect::<Float32Array>())),
-        ("meld", text(rows, |(.., r)| Some(r.meld?.name()))),
-        ("iemocap", text(rows, |(.., r)| Some(r.iemocap?.name()))),
-        (
-            "disagreements",
-            Arc::new(disagreements.collect::<StringArray>()),
-        ),
-        ("raw", text(rows, |(_, p, _)| Some(&p.raw))),
-    ]
-}
-
-/// Gold, where there is some.
-fn truths(rows: &[Row<'_>]) -> Columns {
-    let scores = rows.iter().map(|(u, ..)| u.score);
-    vec![
-        ("truth_score", Arc::new(scores.collect::<Float32Array>())),
-        (
-            "truth_polarity",
-            text(rows, |(u, ..)| Some(u.polarity?.name())),
-        ),
-        ("truth_emotion", text(rows, |(u, ..)| u.emotion.as_deref())),
-    ]
-}
-
-/// Probabilities in canonical order.
-fn distributions(rows: &[Row<'_>]) -> Columns {
-    let classes = |field| -> ArrayRef {
-        let cells = rows
-            .iter()
-            .map(|(_, p, _)| Some(p.classes(field)?.to_vec()));
-        Arc::new(lists(cells))
-    };
-    let scores = rows.iter().map(|(_, p, _)| {
-        (!p.intensity.is_empty()).then(|| p.intensity.iter().map(|&(_, q)| q).collect())
-    });
-    vec![
-        ("polarity_probabilities", classes(Field::Polarity)),
-        ("intensity_probabilities", Arc::new(lists(scores))),
-        ("meld_probabilities", classes(Field::Meld)),
-        ("iemocap_probabilities", classes(Field::Iemocap)),
-    ]
-}
-
-fn lists(values: impl Iterator<Item = Option<Vec<f64>>>) -> ListArray {
+fn lists(rows: &[PredictedRow], cell: impl Fn(&PredictedRow) -> Option<&[f32]>) -> ArrayRef {
     let mut builder = ListBuilder::new(Float32Builder::new());
-    for v in values {
-        if let Some(v) = &v {
-            v.iter()
-                .for_each(|&x| builder.values().append_value(x as f32));
-        }
-        builder.append(v.is_some());
+    for row in rows {
+        let values = cell(row);
+        builder.values().append_slice(values.unwrap_or_default());
+        builder.append(values.is_some());
     }
-    builder.finish()
+    let lists: ListArray = builder.finish();
+    Arc::new(lists)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_columns_are_the_fields_of_a_row() {
+        let row = PredictedRow {
+            corpus: "mosi".to_owned(),
+            intensity: Some(1.5),
+            polarity_probabilities: Some(vec![0.25, 0.25, 0.5]),
+            ..PredictedRow::default()
+        };
+        let fields = serde_json::to_value(&row).unwrap();
+        let columns = columns(&[row]);
+        let mut names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        let mut expected: Vec<&String> = fields.as_object().unwrap().keys().collect();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
+        for (name, array) in columns {
+            assert_eq!(array.is_null(0), fields[name].is_null(), "{name}");
+        }
+    }
 }
