@@ -145,6 +145,39 @@ fn a_row_is_answered_alike_alone_and_in_company() {
 }
 
 #[test]
+fn the_folder_of_several_seeds_answers_with_the_mean_of_their_probabilities() {
+    let world = World::get();
+    let seeds = [1, 2].map(|seed| {
+        let folder = world.copy(&format!("seeds/seed-{seed}"));
+        let file = folder.join("checkpoints/model.safetensors");
+        let tensors = unimse_model::weights::read(&file).unwrap();
+        // another seed: the head of the labels says other things
+        let scale = f64::from(3 - seed) / 2.0;
+        let _ = tch::no_grad(|| {
+            let mut head = tensors["unimse.label.head.weight"].shallow_clone();
+            head.g_mul_scalar_(scale)
+        });
+        let tensors: Vec<_> = tensors.into_iter().collect();
+        unimse_model::weights::save(&tensors, &file).unwrap();
+        world.reseal(&folder, &|card| card["seed"] = json!(seed));
+        folder
+    });
+    let ask = |run: &Path| {
+        let arguments = ["predict", "--run", run.to_str().unwrap(), "--text", "hello"];
+        numbers(&answers(&unimse(&arguments, Path::new("/"), ""))[0])
+    };
+    let [one, two] = [ask(&seeds[0]), ask(&seeds[1])];
+    let together = ask(&world.path("seeds"));
+    let mut differ = 0;
+    for (name, both) in together.iter().filter(|(name, _)| *name != "intensity") {
+        let mean = (one[name] + two[name]) / 2.0;
+        assert!(close(*both, mean), "{name}: {both}, expected {mean}");
+        differ += usize::from((one[name] - two[name]).abs() > 1e-4);
+    }
+    assert!(differ > 3, "the two seeds say the same");
+}
+
+#[test]
 fn weights_that_are_not_the_runs_are_refused() {
     let world = World::get();
     let copy = world.copy("tampered");
