@@ -1,95 +1,13 @@
-//! Layouts beyond the demo's: computational sequences, wave and npy files, the release tree and the table of IEMOCAP, tables of one's own.
+//! Layouts beyond the demo's: computational sequences, wave and npy files, the release tree and the table of IEMOCAP; and all of them with damaged bytes.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod common;
+
+use common::{Data, row};
 use proptest::prelude::*;
-use std::{fs, path::Path, sync::Arc};
-use unimse_corpus::{
-    Code, Corpus, CorpusKind, Finding, Polarity, Severity, Split, Task, Taxonomy, Utterance,
-    doctor, ingest, read,
-};
+use std::{fs, path::Path};
+use unimse_corpus::{Code, Severity, Split, Utterance};
 use unimse_labels::BasicEmotion;
-
-/// A data folder that a test fills.
-struct Data(tempfile::TempDir);
-
-impl Data {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let data = Self(tempfile::tempdir().unwrap());
-        for (file, content) in files {
-            data.put(file, content.as_bytes());
-        }
-        data
-    }
-
-    fn put(&self, file: &str, content: &[u8]) {
-        let path = self.0.path().join("data").join(file);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
-    fn fixture(&self, name: &str, file: &str) {
-        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
-        self.put(file, &fs::read(fixtures.join(name)).unwrap());
-    }
-
-    /// A `.npy` file of zeros and ones in turn.
-    fn npy(&self, file: &str, shape: [usize; 2]) {
-        let header = format!(
-            "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}, {}), }}",
-            shape[0], shape[1]
-        );
-        let padded = format!("{header:<117}\n");
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend(u16::try_from(padded.len()).unwrap().to_le_bytes());
-        bytes.extend(padded.as_bytes());
-        (0..shape[0] * shape[1]).for_each(|i| bytes.extend((i as f32 % 2.0).to_le_bytes()));
-        self.put(file, &bytes);
-    }
-
-    /// A wave file of `samples` samples of a 440 Hz tone.
-    fn wave(&self, file: &str, rate: u32, samples: usize) {
-        self.put(file, b"");
-        let spec = hound::WavSpec {
-            channels: 1,
-            sample_rate: rate,
-            bits_per_sample: 16,
-            sample_format: hound::SampleFormat::Int,
-        };
-        let mut writer =
-            hound::WavWriter::create(self.0.path().join("data").join(file), spec).unwrap();
-        for i in 0..samples {
-            let t = i as f64 / f64::from(rate);
-            let value = 8000.0 * (t * 440.0 * std::f64::consts::TAU).sin();
-            writer.write_sample(value as i16).unwrap();
-        }
-        writer.finalize().unwrap();
-    }
-
-    fn ingest(&self) -> Result<Vec<Arc<Corpus>>, String> {
-        let out = self.0.path().join("out");
-        ingest(&self.0.path().join("data"), &out, &[], &mut |_| {})
-            .map_err(|error| error.to_string())?;
-        Ok(read(&out, &Split::ALL).unwrap())
-    }
-
-    fn doctor(&self) -> Vec<Finding> {
-        doctor(&self.0.path().join("data")).unwrap()
-    }
-
-    fn codes(&self, severity: Severity) -> Vec<Code> {
-        let mut codes: Vec<_> = (self.doctor().iter())
-            .filter(|f| f.severity == severity)
-            .map(|f| f.code)
-            .collect();
-        codes.dedup();
-        codes
-    }
-}
-
-fn row<'a>(corpus: &'a Corpus, id: &str) -> &'a Utterance {
-    let found = corpus.utterances.iter().find(|u| u.utterance_id == id);
-    found.unwrap_or_else(|| panic!("{id} among {}", corpus.utterances.len()))
-}
 
 const MOSEI: &str = "video_id,clip_id,text,label,annotation,mode\n\
     v1,0,one,1.0,Positive,train\nv1,1,two,-2.0,Negative,train\nv1,2,three,3.0,Positive,train\n\
@@ -216,12 +134,12 @@ fn wave_files_become_log_mel_and_npy_files_features() {
         "dev_splits_complete",
         "output_repeated_splits_test",
     ] {
-        data.wave(&format!("meld/{split}/dia0_utt0.wav"), 16_000, 16_000);
-        data.wave(&format!("meld/{split}/dia0_utt3.wav"), 48_000, 48_000);
+        data.tone(&format!("meld/{split}/dia0_utt0.wav"), 16_000, 16_000);
+        data.tone(&format!("meld/{split}/dia0_utt3.wav"), 48_000, 48_000);
     }
     data.put("meld/train_splits/notes.wav", b"no utterance");
     for split in ["train", "dev", "test"] {
-        data.npy(&format!("meld/video/{split}/0_3.npy"), [7, 5]);
+        data.npy_in_turn(&format!("meld/video/{split}/0_3.npy"), [7, 5]);
     }
     let corpora = data.ingest().unwrap();
     let corpus = &corpora[0];
@@ -258,7 +176,7 @@ fn broken_media_are_errors_but_for_the_two_known_ones() {
         ("meld/dev_sent_emo.csv", dev),
         ("meld/test_sent_emo.csv", MELD),
     ]);
-    data.wave("meld/dev/dia110_utt8.wav", 16_000, 800);
+    data.tone("meld/dev/dia110_utt8.wav", 16_000, 800);
     data.put("meld/dev/dia110_utt7.wav", b"RIFF");
     assert_eq!(
         row(&data.ingest().unwrap()[0], "dev_dia110_utt7").audio,
@@ -291,12 +209,12 @@ fn the_release_tree_of_iemocap() {
             "utterance_id,split\nSes01F_impro01_F000,train\nSes01F_impro01_M000,train\n",
         ),
     ]);
-    data.wave(
+    data.tone(
         &format!("{place}/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav"),
         16_000,
         3_200,
     );
-    data.wave(
+    data.tone(
         &format!("{place}/dialog/wav/Ses01F_impro01.wav"),
         16_000,
         3_200,
@@ -368,102 +286,6 @@ fn the_table_of_iemocap() {
     }
 }
 
-const REVIEWS: &str = "{\"utterance_id\": \"a\", \"split\": \"train\", \"text\": \"Great\", \"score\": 2.5, \"start_s\": 1, \"end_s\": 2.5}\n\n\
-        {\"utterance_id\": \"b\", \"split\": \"valid\", \"text\": \"Bad\", \"score\": -1, \"speaker\": null}\n";
-
-#[test]
-fn a_table_of_ones_own_joins_in_every_form() {
-    let csv = "utterance_id,split,text,emotion,taxonomy,dialogue_id,audio\n\
-        a,train,Great,joy,meld,d1,features/a.npy\nb,train,Oh,surprise,meld,d1,\nc,dev,Hm,,meld,d2,\nd,test,Bah,anger,meld,d3,\n";
-    let data = Data::new(&[
-        ("calls/utterances.csv", csv),
-        ("reviews/utterances.jsonl", REVIEWS),
-        ("mosi/utterances.jsonl", REVIEWS),
-        ("notes/readme.txt", "left alone"),
-    ]);
-    data.npy("calls/features/a.npy", [3, 4]);
-    let corpora = data.ingest().unwrap();
-    let names: Vec<_> = corpora.iter().map(|c| (c.name.as_str(), c.kind)).collect();
-    let own = |task| CorpusKind::Own(task);
-    let meld = Task::Emotion(Taxonomy::Meld);
-    assert_eq!(
-        names,
-        [
-            ("mosi", CorpusKind::Mosi),
-            ("calls", own(meld)),
-            ("reviews", own(Task::Sentiment))
-        ]
-    );
-    let calls = &corpora[1];
-    assert_eq!(
-        row(calls, "a").audio.as_ref().map(|s| (s.steps(), s.dim)),
-        Some((3, 4))
-    );
-    assert_eq!((row(calls, "a").turn, row(calls, "b").turn), (0, 1));
-    assert_eq!(
-        (row(calls, "a").polarity, row(calls, "b").polarity),
-        (Some(Polarity::Positive), None)
-    );
-    assert_eq!(row(calls, "c").emotion, None);
-    let samples = calls.samples();
-    assert!(
-        samples.iter().any(|s| s.meld.is_some()) && samples.iter().all(|s| s.iemocap.is_none())
-    );
-    let a = row(&corpora[2], "a");
-    assert_eq!(
-        (a.score, a.start_s, a.end_s, a.split),
-        (Some(2.5), Some(1.0), Some(2.5), Split::Train)
-    );
-    assert_eq!(row(&corpora[2], "b").split, Split::Dev);
-}
-
-#[test]
-fn a_wrong_line_of_a_table_of_ones_own_is_named() {
-    let data = Data::new(&[]);
-    for (from, to, words) in [
-        (
-            "2.5,",
-            "9,",
-            "line 1: column score: expected a score in [-3, 3], found \"9\"",
-        ),
-        ("train", "late", "line 1: column split"),
-        (
-            "\"end_s\": 2.5",
-            "\"end_s\": 0",
-            "expected start_s before end_s",
-        ),
-        ("\"text\"", "\"words\"", "missing column: expected text"),
-        ("{", "[", "line 1: expected one JSON object"),
-    ] {
-        data.put(
-            "reviews/utterances.jsonl",
-            REVIEWS.replace(from, to).as_bytes(),
-        );
-        let error = data.ingest().unwrap_err();
-        assert!(
-            error.contains("reviews/utterances.jsonl") && error.contains(words),
-            "{error}"
-        );
-    }
-}
-
-#[test]
-fn the_tables_we_write_can_be_read_as_a_table_of_ones_own() {
-    let data = Data::new(&[(
-        "reviews/utterances.csv",
-        "utterance_id,split,text,score\na,train,Great,2.5\nb,dev,Bad,-1\nc,test,So,0\n",
-    )]);
-    let first = data.ingest().unwrap();
-    fs::remove_file(data.0.path().join("data/reviews/utterances.csv")).unwrap();
-    fs::copy(
-        data.0.path().join("out/reviews-train.parquet"),
-        data.0.path().join("data/reviews/utterances.parquet"),
-    )
-    .unwrap();
-    let second = data.ingest().unwrap();
-    assert_eq!(second[0].utterances, [row(&first[0], "a").clone()]);
-}
-
 #[test]
 fn speakers_of_both_train_and_test_are_told() {
     let data = Data::new(&[
@@ -519,9 +341,9 @@ fn everything() -> (Data, Vec<&'static str>) {
     let data = Data::new(&files);
     data.fixture("labels.csd", "mosei/labels.csd");
     data.fixture("covarep.csd", "mosei/covarep.csd");
-    data.wave("meld/train/dia0_utt0.wav", 8_000, 900);
-    data.npy("meld/video/train/0_3.npy", [7, 5]);
-    data.npy("calls/a.npy", [3, 4]);
+    data.tone("meld/train/dia0_utt0.wav", 8_000, 900);
+    data.npy_in_turn("meld/video/train/0_3.npy", [7, 5]);
+    data.npy_in_turn("calls/a.npy", [3, 4]);
     let mut names: Vec<_> = files.map(|(name, _)| name).to_vec();
     names.extend([
         "mosei/labels.csd",
@@ -542,7 +364,7 @@ proptest! {
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4)) {
         let (data, names) = everything();
         let name = names[file.index(names.len())];
-        let mut bytes = fs::read(data.0.path().join("data").join(name)).unwrap();
+        let mut bytes = fs::read(data.root().join(name)).unwrap();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;

@@ -12,8 +12,11 @@ use common::{Data, REVIEWS, row};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use std::{fs::File, sync::Arc};
-use unimse_corpus::{Code, CorpusKind, Polarity, Sequence, Severity, Task, Taxonomy};
+use std::{
+    fs::{self, File},
+    sync::Arc,
+};
+use unimse_corpus::{Code, CorpusKind, Polarity, Sequence, Severity, Split, Task, Taxonomy};
 use unimse_labels::MeldEmotion;
 
 #[test]
@@ -259,4 +262,100 @@ fn every_codec_of_parquet_is_read_and_its_rows_count_from_1() {
             (None, Some(-1.0))
         );
     }
+}
+
+const REVIEWS_JSONL: &str = "{\"utterance_id\": \"a\", \"split\": \"train\", \"text\": \"Great\", \"score\": 2.5, \"start_s\": 1, \"end_s\": 2.5}\n\n\
+        {\"utterance_id\": \"b\", \"split\": \"valid\", \"text\": \"Bad\", \"score\": -1, \"speaker\": null}\n";
+
+#[test]
+fn a_table_of_ones_own_joins_in_every_form() {
+    let csv = "utterance_id,split,text,emotion,taxonomy,dialogue_id,audio\n\
+        a,train,Great,joy,meld,d1,features/a.npy\nb,train,Oh,surprise,meld,d1,\nc,dev,Hm,,meld,d2,\nd,test,Bah,anger,meld,d3,\n";
+    let data = Data::new(&[
+        ("calls/utterances.csv", csv),
+        ("reviews/utterances.jsonl", REVIEWS_JSONL),
+        ("mosi/utterances.jsonl", REVIEWS_JSONL),
+        ("notes/readme.txt", "left alone"),
+    ]);
+    data.npy_in_turn("calls/features/a.npy", [3, 4]);
+    let corpora = data.ingest().unwrap();
+    let names: Vec<_> = corpora.iter().map(|c| (c.name.as_str(), c.kind)).collect();
+    let own = |task| CorpusKind::Own(task);
+    let meld = Task::Emotion(Taxonomy::Meld);
+    assert_eq!(
+        names,
+        [
+            ("mosi", CorpusKind::Mosi),
+            ("calls", own(meld)),
+            ("reviews", own(Task::Sentiment))
+        ]
+    );
+    let calls = &corpora[1];
+    assert_eq!(
+        row(calls, "a").audio.as_ref().map(|s| (s.steps(), s.dim)),
+        Some((3, 4))
+    );
+    assert_eq!((row(calls, "a").turn, row(calls, "b").turn), (0, 1));
+    assert_eq!(
+        (row(calls, "a").polarity, row(calls, "b").polarity),
+        (Some(Polarity::Positive), None)
+    );
+    assert_eq!(row(calls, "c").emotion, None);
+    let samples = calls.samples();
+    assert!(
+        samples.iter().any(|s| s.meld.is_some()) && samples.iter().all(|s| s.iemocap.is_none())
+    );
+    let a = row(&corpora[2], "a");
+    assert_eq!(
+        (a.score, a.start_s, a.end_s, a.split),
+        (Some(2.5), Some(1.0), Some(2.5), Split::Train)
+    );
+    assert_eq!(row(&corpora[2], "b").split, Split::Dev);
+}
+
+#[test]
+fn a_wrong_line_of_a_table_of_ones_own_is_named() {
+    let data = Data::new(&[]);
+    for (from, to, words) in [
+        (
+            "2.5,",
+            "9,",
+            "line 1: column score: expected a score in [-3, 3], found \"9\"",
+        ),
+        ("train", "late", "line 1: column split"),
+        (
+            "\"end_s\": 2.5",
+            "\"end_s\": 0",
+            "expected start_s before end_s",
+        ),
+        ("\"text\"", "\"words\"", "missing column: expected text"),
+        ("{", "[", "line 1: expected one JSON object"),
+    ] {
+        data.put(
+            "reviews/utterances.jsonl",
+            REVIEWS_JSONL.replace(from, to).as_bytes(),
+        );
+        let error = data.ingest().unwrap_err();
+        assert!(
+            error.contains("reviews/utterances.jsonl") && error.contains(words),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn the_tables_we_write_can_be_read_as_a_table_of_ones_own() {
+    let data = Data::new(&[(
+        "reviews/utterances.csv",
+        "utterance_id,split,text,score\na,train,Great,2.5\nb,dev,Bad,-1\nc,test,So,0\n",
+    )]);
+    let first = data.ingest().unwrap();
+    fs::remove_file(data.root().join("reviews/utterances.csv")).unwrap();
+    fs::copy(
+        data.out().join("reviews-train.parquet"),
+        data.root().join("reviews/utterances.parquet"),
+    )
+    .unwrap();
+    let second = data.ingest().unwrap();
+    assert_eq!(second[0].utterances, [row(&first[0], "a").clone()]);
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use unimse_formats::{FormatError, Item, Kind, Limits, Pickle, PickleErrorKind};
+use unimse_formats::{Array, FormatError, Item, Kind, Limits, Pickle, PickleErrorKind};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -31,37 +31,117 @@ fn every_protocol_of_both_numpy_majors() {
 }
 
 fn check_content(root: Item<'_>) {
-    let get = |key: &str| root.get(key).unwrap_or_else(|| panic!("key {key}"));
-    let array = |key: &str| get(key).as_array().unwrap_or_else(|| panic!("array {key}"));
+    check_grids(root);
+    check_numbers(root);
+    check_texts(root);
+    check_objects(root);
+    check_nested(root);
+    check_containers(root);
+}
+
+fn get<'a>(root: Item<'a>, key: &str) -> Item<'a> {
+    root.get(key).unwrap_or_else(|| panic!("key {key}"))
+}
+
+fn array<'a>(root: Item<'a>, key: &str) -> Array<'a> {
+    get(root, key)
+        .as_array()
+        .unwrap_or_else(|| panic!("array {key}"))
+}
+
+fn check_grids(root: Item<'_>) {
     for key in ["c_order", "fortran", "big_endian", "half"] {
-        assert_eq!(array(key).shape(), [2, 3, 4]);
-        assert_eq!(array(key).to_f32().unwrap(), grid(), "{key}");
+        assert_eq!(array(root, key).shape(), [2, 3, 4]);
+        assert_eq!(array(root, key).to_f32().unwrap(), grid(), "{key}");
         assert_eq!(
-            array(key).read_f32(12, 4).unwrap(),
+            array(root, key).read_f32(12, 4).unwrap(),
             [1.5, 1.625, 1.75, 1.875],
             "{key}"
         );
     }
-    assert_eq!(get("integers").integers().unwrap(), [-2, -1, 0, 300]);
-    assert_eq!(get("unsigned").numbers().unwrap(), [0.0, 255.0]);
-    assert_eq!(array("flags").to_f32().unwrap(), [1.0, 0.0, 1.0]);
-    assert_eq!(array("bytes_ids").shape(), [2, 1]);
-    assert_eq!(get("bytes_ids").texts().unwrap(), ["a_1", "b_22"]);
-    assert_eq!(get("text_ids").texts().unwrap(), ["-a$_$1", "\u{e9}$_$22"]);
-    assert_eq!(array("objects").dtype().kind, Kind::Object);
-    assert_eq!(array("objects").text(1).as_deref(), Some("two"));
-    assert_eq!(array("objects").item(2).unwrap().type_name(), "None");
-    let ragged: Vec<_> = get("ragged")
+    // arange(24).reshape(2, 3, 4)[:, ::2, 1:]
+    let expected: Vec<f32> = [1, 9, 13, 21]
+        .iter()
+        .flat_map(|&from| [from, from + 1, from + 2])
+        .map(|i: u8| f32::from(i))
+        .collect();
+    assert_eq!(array(root, "strided").to_f32().unwrap(), expected);
+    for item in get(root, "shared").items().unwrap() {
+        assert_eq!(item.as_array().unwrap().to_f32().unwrap(), grid());
+    }
+}
+
+fn check_numbers(root: Item<'_>) {
+    assert_eq!(get(root, "integers").integers().unwrap(), [-2, -1, 0, 300]);
+    assert_eq!(get(root, "unsigned").numbers().unwrap(), [0.0, 255.0]);
+    assert_eq!(array(root, "flags").to_f32().unwrap(), [1.0, 0.0, 1.0]);
+    assert_eq!(get(root, "lengths").integers().unwrap(), [1, 3, 70000, -5]);
+    assert_eq!(get(root, "float").as_f64(), Some(0.5));
+    assert_eq!(
+        (get(root, "long").type_name(), get(root, "long").as_i64()),
+        ("int", None)
+    );
+    let large = array(root, "unsigned_64");
+    assert_eq!(large.to_f32().unwrap(), [2_f32.powi(64), 1.0]);
+    assert_eq!((large.integer(0), large.integer(1)), (None, Some(1)));
+    let special = array(root, "special").to_f32().unwrap();
+    assert_eq!(special[..2], [f32::INFINITY, f32::NEG_INFINITY]);
+    assert!(special[2].to_bits() == (-0.0_f32).to_bits() && special[3].is_nan());
+}
+
+fn check_texts(root: Item<'_>) {
+    assert_eq!(array(root, "bytes_ids").shape(), [2, 1]);
+    assert_eq!(get(root, "bytes_ids").texts().unwrap(), ["a_1", "b_22"]);
+    assert_eq!(
+        get(root, "text_ids").texts().unwrap(),
+        ["-a$_$1", "\u{e9}$_$22"]
+    );
+    assert_eq!(
+        get(root, "scalar_text").as_str().as_deref(),
+        Some("h\u{e9}")
+    );
+    let scalar = get(root, "bytes_scalar");
+    assert_eq!(
+        (scalar.type_name(), scalar.as_str().as_deref()),
+        ("bytes", Some("a\u{ff}"))
+    );
+    assert_eq!(get(root, "bytearray").as_str().as_deref(), Some("ab\u{ff}"));
+    let nul: Vec<_> = (get(root, "nul").items().unwrap())
+        .map(|item| item.texts().unwrap())
+        .collect();
+    assert_eq!(nul, [["a\0b", ""], ["a\0b", "\u{1f600}"]]);
+}
+
+fn check_objects(root: Item<'_>) {
+    assert_eq!(array(root, "objects").dtype().kind, Kind::Object);
+    assert_eq!(array(root, "objects").text(1).as_deref(), Some("two"));
+    assert_eq!(array(root, "objects").item(2).unwrap().type_name(), "None");
+    let ragged: Vec<_> = get(root, "ragged")
         .items()
         .unwrap()
         .map(|item| item.as_array().unwrap())
         .collect();
     assert_eq!(ragged[1].shape(), [3, 2]);
     assert_eq!(ragged[1].to_f32().unwrap(), [1.0; 6]);
-    assert_eq!(get("lengths").integers().unwrap(), [1, 3, 70000, -5]);
-    assert_eq!(get("float").as_f64(), Some(0.5));
-    assert_eq!(get("scalar_text").as_str().as_deref(), Some("h\u{e9}"));
-    let nested: Vec<_> = get("nested").items().unwrap().collect();
+    let objects = array(root, "objects_fortran");
+    assert_eq!((objects.shape(), objects.len()), (&[2, 3][..], 6));
+    let kinds: Vec<_> = (0..6)
+        .map(|i| objects.item(i).unwrap().type_name())
+        .collect();
+    assert_eq!(kinds, ["int", "str", "None", "int", "str", "list"]);
+    assert_eq!(objects.text(4).as_deref(), Some("b"));
+    let scalars: Vec<_> = (get(root, "zero_axes").items().unwrap())
+        .map(|item| item.as_array().unwrap())
+        .collect();
+    assert!(scalars.iter().all(|a| a.shape().is_empty() && a.len() == 1));
+    assert_eq!(scalars[0].to_f32().unwrap(), [1.5]);
+    assert_eq!(scalars[1].text(0).as_deref(), Some("u"));
+    let inner = scalars[2].item(0).unwrap().get("k").unwrap();
+    assert_eq!(inner.as_i64(), Some(1));
+}
+
+fn check_nested(root: Item<'_>) {
+    let nested: Vec<_> = get(root, "nested").items().unwrap().collect();
     assert_eq!(nested[0].type_name(), "None");
     assert_eq!(
         (nested[1].as_i64(), nested[2].as_i64(), nested[3].as_f64()),
@@ -73,11 +153,17 @@ fn check_content(root: Item<'_>) {
         (nested[6].as_i64(), nested[7].as_i64()),
         (Some(1 << 40), Some(-(1 << 31)))
     );
-    assert_eq!(get("ordered").get("a").unwrap().as_i64(), Some(2));
-    assert_eq!(get("default").get("k").unwrap().integers().unwrap(), [1]);
-    assert_eq!(get("set").integers().unwrap(), [7]);
-    assert_eq!(get("frozen").integers().unwrap(), [8]);
-    let empty: Vec<_> = get("empty").items().unwrap().collect();
+}
+
+fn check_containers(root: Item<'_>) {
+    assert_eq!(get(root, "ordered").get("a").unwrap().as_i64(), Some(2));
+    assert_eq!(
+        get(root, "default").get("k").unwrap().integers().unwrap(),
+        [1]
+    );
+    assert_eq!(get(root, "set").integers().unwrap(), [7]);
+    assert_eq!(get(root, "frozen").integers().unwrap(), [8]);
+    let empty: Vec<_> = get(root, "empty").items().unwrap().collect();
     assert!(empty[..4].iter().all(|item| item.count() == Some(0)));
     assert_eq!(
         (empty[4].as_str().as_deref(), empty[5].as_str().as_deref()),
@@ -85,57 +171,12 @@ fn check_content(root: Item<'_>) {
     );
     assert_eq!(empty[6].as_array().unwrap().shape(), [0, 3]);
     assert_eq!(
-        (get("long").type_name(), get("long").as_i64()),
-        ("int", None)
-    );
-    assert_eq!(
         root.entries()
             .unwrap()
             .filter(|(key, _)| key.as_i64() == Some(1))
             .count(),
         1
     );
-    let objects = array("objects_fortran");
-    assert_eq!((objects.shape(), objects.len()), (&[2, 3][..], 6));
-    let kinds: Vec<_> = (0..6)
-        .map(|i| objects.item(i).unwrap().type_name())
-        .collect();
-    assert_eq!(kinds, ["int", "str", "None", "int", "str", "list"]);
-    assert_eq!(objects.text(4).as_deref(), Some("b"));
-    let scalars: Vec<_> = (get("zero_axes").items().unwrap())
-        .map(|item| item.as_array().unwrap())
-        .collect();
-    assert!(scalars.iter().all(|a| a.shape().is_empty() && a.len() == 1));
-    assert_eq!(scalars[0].to_f32().unwrap(), [1.5]);
-    assert_eq!(scalars[1].text(0).as_deref(), Some("u"));
-    let inner = scalars[2].item(0).unwrap().get("k").unwrap();
-    assert_eq!(inner.as_i64(), Some(1));
-    let large = array("unsigned_64");
-    assert_eq!(large.to_f32().unwrap(), [2_f32.powi(64), 1.0]);
-    assert_eq!((large.integer(0), large.integer(1)), (None, Some(1)));
-    let special = array("special").to_f32().unwrap();
-    assert_eq!(special[..2], [f32::INFINITY, f32::NEG_INFINITY]);
-    assert!(special[2].to_bits() == (-0.0_f32).to_bits() && special[3].is_nan());
-    let scalar = get("bytes_scalar");
-    assert_eq!(
-        (scalar.type_name(), scalar.as_str().as_deref()),
-        ("bytes", Some("a\u{ff}"))
-    );
-    assert_eq!(get("bytearray").as_str().as_deref(), Some("ab\u{ff}"));
-    let nul: Vec<_> = (get("nul").items().unwrap())
-        .map(|item| item.texts().unwrap())
-        .collect();
-    assert_eq!(nul, [["a\0b", ""], ["a\0b", "\u{1f600}"]]);
-    // arange(24).reshape(2, 3, 4)[:, ::2, 1:]
-    let expected: Vec<f32> = [1, 9, 13, 21]
-        .iter()
-        .flat_map(|&from| [from, from + 1, from + 2])
-        .map(|i: u8| f32::from(i))
-        .collect();
-    assert_eq!(array("strided").to_f32().unwrap(), expected);
-    for item in get("shared").items().unwrap() {
-        assert_eq!(item.as_array().unwrap().to_f32().unwrap(), grid());
-    }
 }
 
 #[test]

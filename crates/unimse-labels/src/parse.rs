@@ -120,7 +120,27 @@ fn parse(grammar: &Grammar, text: &str) -> Result<Parsed, ParseError> {
         repairs.push(Repair::Separator);
     }
 
-    // Every piece goes to the first open column from the cursor on that understands it, else to one before it.
+    let draft = fill(grammar, pieces, &mut repairs);
+    let polarity = polarity(&draft, text, &mut repairs)?;
+    let Draft {
+        intensity,
+        meld,
+        iemocap,
+        ..
+    } = draft;
+    Ok(Parsed {
+        label: PlainLabel {
+            polarity,
+            intensity,
+            meld,
+            iemocap,
+        },
+        repairs,
+    })
+}
+
+/// Reads every piece into the first open column from the cursor on that understands it, else into one before it.
+fn fill(grammar: &Grammar, pieces: Vec<&str>, repairs: &mut Vec<Repair>) -> Draft {
     let mut open = grammar.columns();
     let mut skipped = Vec::new();
     let mut draft = Draft::default();
@@ -149,34 +169,21 @@ fn parse(grammar: &Grammar, text: &str) -> Result<Parsed, ParseError> {
     repairs.extend(absent.map(|column| Repair::Missing {
         column: column_name(column),
     }));
+    draft
+}
 
-    let polarity = match (draft.polarity, draft.intensity.map(Polarity::from_score)) {
+/// The polarity as written, or the sign of the intensity, which wins.
+fn polarity(draft: &Draft, text: &str, repairs: &mut Vec<Repair>) -> Result<Polarity, ParseError> {
+    match (draft.polarity, draft.intensity.map(Polarity::from_score)) {
         (found, Some(read)) => {
             repairs.extend((found != Some(read)).then_some(Repair::Polarity { found, read }));
-            read
+            Ok(read)
         }
-        (Some(found), None) => found,
-        (None, None) => {
-            return Err(ParseError::NoPolarity {
-                text: text.to_owned(),
-            });
-        }
-    };
-    let Draft {
-        intensity,
-        meld,
-        iemocap,
-        ..
-    } = draft;
-    Ok(Parsed {
-        label: PlainLabel {
-            polarity,
-            intensity,
-            meld,
-            iemocap,
-        },
-        repairs,
-    })
+        (Some(found), None) => Ok(found),
+        (None, None) => Err(ParseError::NoPolarity {
+            text: text.to_owned(),
+        }),
+    }
 }
 
 /// Reads `piece` into the first of `columns` that understands it: the position and the canonical spelling.

@@ -70,8 +70,8 @@ fn intensities_within_the_corpus_and_polarity_but_never_the_video() {
     );
 }
 
-#[test]
-fn polarity_without_the_filter_and_emotions_within_it() {
+/// Sentiment, and emotions of both taxonomies, on one circle, under the default options.
+fn agreement_of_three_corpora() -> Vec<Agreement> {
     let meld =
         |id: &str, split, polarity, emotion| Sample::meld("meld", id, id, split, polarity, emotion);
     use MeldEmotion::{Anger, Joy, Neutral, Surprise};
@@ -86,11 +86,16 @@ fn polarity_without_the_filter_and_emotions_within_it() {
         meld("3", Split::Train, None, Neutral),
         Sample::iemocap("iemocap", "i", "i", Split::Train, IemocapEmotion::Excited),
     ];
-    let all = ask(
+    ask(
         &samples,
         &[0.0, 10.0, 80.0, 2.0, 81.0, 79.0, 3.0, 5.0],
         &UnifyOptions::default(),
-    );
+    )
+}
+
+#[test]
+fn polarity_is_judged_without_the_filter() {
+    let all = agreement_of_three_corpora();
     let third = 1.0 / 3.0;
     let polarity = of(&all, Question::Polarity, "meld")
         .iter()
@@ -111,6 +116,11 @@ fn polarity_without_the_filter_and_emotions_within_it() {
             "{found:?}"
         );
     }
+}
+
+#[test]
+fn emotions_are_judged_within_the_polarity() {
+    let all = agreement_of_three_corpora();
     // the surprise of dev has the one donor joy; joy has none, for dev does not give
     assert_eq!(
         of(&all, Question::Meld, "meld")

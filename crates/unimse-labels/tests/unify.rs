@@ -153,37 +153,39 @@ fn an_absent_taxonomy_is_missing_even_for_neutral_utterances() {
     );
 }
 
+/// The error of vectors of two values under the clean options.
+fn error(samples: &[Sample], rows: &[f32]) -> UnifyError {
+    unify(samples, rows, 2, &CLEAN).unwrap_err()
+}
+
 #[test]
-fn what_cannot_be_unified_is_named() {
+fn vectors_that_cannot_be_compared_are_named() {
     let (samples, rows) = small();
-    let error = |samples: &[Sample], rows: &[f32], options: &UnifyOptions| {
-        unify(samples, rows, 2, options).unwrap_err()
-    };
     let with = |at: usize, value: f32| {
         let mut rows = rows.clone();
         rows[at] = value;
         rows
     };
     assert_eq!(
-        error(&samples, &rows[1..], &CLEAN),
+        error(&samples, &rows[1..]),
         UnifyError::Shape {
             samples: 4,
             dim: 2,
             found: 7
         }
     );
-    let text = error(&samples, &with(5, f32::NAN), &CLEAN).to_string();
+    let text = error(&samples, &with(5, f32::NAN)).to_string();
     assert!(
         text.contains("meld dia0_utt0") && text.contains("NaN in column 1"),
         "{text}"
     );
     assert!(
-        error(&samples, &with(0, 0.0), &CLEAN)
+        error(&samples, &with(0, 0.0))
             .to_string()
             .contains("mosi a_1: all zero")
     );
     assert!(
-        error(&samples, &with(0, 2.0), &CLEAN)
+        error(&samples, &with(0, 2.0))
             .to_string()
             .contains("length 2")
     );
@@ -192,7 +194,11 @@ fn what_cannot_be_unified_is_named() {
         Err(UnifyError::Shape { .. })
     ));
     assert_eq!(unify(&[], &[], 2, &CLEAN), Ok(vec![]));
+}
 
+#[test]
+fn samples_that_cannot_be_unified_are_named() {
+    let (samples, rows) = small();
     let changed = |change: fn(&mut Sample)| {
         let mut samples = samples.clone();
         change(&mut samples[0]);
@@ -201,29 +207,31 @@ fn what_cannot_be_unified_is_named() {
     let twice = changed(|sample| {
         (sample.corpus, sample.utterance_id) = ("meld".to_owned(), "dia0_utt0".to_owned())
     });
-    assert!(matches!(
-        error(&twice, &rows, &CLEAN),
-        UnifyError::Duplicate { .. }
-    ));
+    assert!(matches!(error(&twice, &rows), UnifyError::Duplicate { .. }));
     let beyond = changed(|sample| sample.intensity = Some(3.2));
     assert!(matches!(
-        error(&beyond, &rows, &CLEAN),
+        error(&beyond, &rows),
         UnifyError::Intensity { found: 3.2, .. }
     ));
     let contrary = changed(|sample| sample.polarity = Some(Polarity::Negative));
     assert!(matches!(
-        error(&contrary, &rows, &CLEAN),
+        error(&contrary, &rows),
         UnifyError::Polarity {
             expected: Polarity::Positive,
             ..
         }
     ));
+}
+
+#[test]
+fn a_least_similarity_is_a_number() {
+    let (samples, rows) = small();
     let options = UnifyOptions {
         min_similarity: Some(f32::NAN),
         ..CLEAN
     };
     assert!(matches!(
-        error(&samples, &rows, &options),
-        UnifyError::MinSimilarity { .. }
+        unify(&samples, &rows, 2, &options),
+        Err(UnifyError::MinSimilarity { .. })
     ));
 }

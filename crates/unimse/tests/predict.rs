@@ -9,6 +9,7 @@ mod tiny;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::process::Output;
 
 use serde_json::{Value, json};
 
@@ -232,27 +233,28 @@ fn weights_that_are_not_the_runs_are_refused() {
     );
 }
 
+/// `unimse predict` of one text by the checkpoints in `run`.
+fn predict_hello(run: &Path) -> Output {
+    let run_folder = run.to_str().unwrap();
+    unimse(
+        &["predict", "--run", run_folder, "--text", "hello"],
+        run,
+        "",
+    )
+}
+
+/// The run in `copy` is refused with these words while its card is edited so.
+fn check_card(copy: &Path, edit: &dyn Fn(&mut Value), words: &[&str]) {
+    let whole = fs::read(copy.join("checkpoints/model.json")).unwrap();
+    World::get().reseal(copy, edit);
+    assert_refused(&predict_hello(copy), words);
+    fs::write(copy.join("checkpoints/model.json"), whole).unwrap();
+}
+
 #[test]
 fn a_card_out_of_proportion_is_refused_in_one_line() {
-    let world = World::get();
-    let copy = world.copy("absurd");
-    let check = |edit: &dyn Fn(&mut Value), words: &[&str]| {
-        let whole = fs::read(copy.join("checkpoints/model.json")).unwrap();
-        world.reseal(&copy, edit);
-        let output = unimse(
-            &[
-                "predict",
-                "--run",
-                copy.to_str().unwrap(),
-                "--text",
-                "hello",
-            ],
-            &copy,
-            "",
-        );
-        assert_refused(&output, words);
-        fs::write(copy.join("checkpoints/model.json"), whole).unwrap();
-    };
+    let copy = World::get().copy("absurd");
+    let check = |edit: &dyn Fn(&mut Value), words: &[&str]| check_card(&copy, edit, words);
     let huge = 1u64 << 50;
     check(
         &|c| c["config"]["lstm"]["hidden"] = json!(16_384),
@@ -287,6 +289,12 @@ fn a_card_out_of_proportion_is_refused_in_one_line() {
         &|c| c["config"]["lstm"]["hidden"] = json!(7),
         &["checkpoints", "misshaped", "unimse.audio.lstm"],
     );
+}
+
+#[test]
+fn a_card_of_another_schema_or_a_missing_tokenizer_is_refused_in_one_line() {
+    let copy = World::get().copy("foreign");
+    let check = |edit: &dyn Fn(&mut Value), words: &[&str]| check_card(&copy, edit, words);
     check(
         &|c| c["schema"] = json!(1),
         &[
@@ -304,18 +312,7 @@ fn a_card_out_of_proportion_is_refused_in_one_line() {
         &["model.json", "labels.decimals"],
     );
     fs::remove_file(copy.join("checkpoints/tokenizer.json")).unwrap();
-    let output = unimse(
-        &[
-            "predict",
-            "--run",
-            copy.to_str().unwrap(),
-            "--text",
-            "hello",
-        ],
-        &copy,
-        "",
-    );
-    assert_refused(&output, &["tokenizer.json"]);
+    assert_refused(&predict_hello(&copy), &["tokenizer.json"]);
 }
 
 #[test]

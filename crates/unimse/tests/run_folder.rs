@@ -73,15 +73,12 @@ fn refused(output: &Output, words: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(1), "{text}");
     let errors: Vec<&str> = text.lines().filter(|l| l.starts_with("error: ")).collect();
     assert_eq!(errors.len(), 1, "{text}");
+    let error = errors[0];
     for word in words {
-        assert!(errors[0].contains(word), "{word:?} not in {}", errors[0]);
+        assert!(error.contains(word), "{word:?} not in {error}");
     }
-    assert!(
-        !errors[0].contains("--force"),
-        "no such option: {}",
-        errors[0]
-    );
-    errors[0].to_owned()
+    assert!(!error.contains("--force"), "no such option: {error}");
+    error.to_owned()
 }
 
 /// A run folder with the tables and a configuration for one short epoch around `checkpoint`.
@@ -263,20 +260,25 @@ fn a_model_beyond_all_memory_is_refused_before_it_is_built() {
     assert!(before == files(&run.path("run")), "a file changed");
 }
 
-#[test]
-fn another_cpu_checkpoint_or_thread_count_is_refused_by_name() {
-    let checkpoint = tempfile::tempdir().unwrap();
-    for (name, bytes) in files(WORLD.checkpoint.path()) {
-        std::fs::write(checkpoint.path().join(name), bytes).unwrap();
-    }
-    let run = Run::new(checkpoint.path());
+/// A training that was interrupted after its first state.
+fn interrupted(checkpoint: &Path) -> Run {
+    let run = Run::new(checkpoint);
     let mut first = Training::begin(&run, "checkpoints/last.safetensors");
     let signal = Command::new("kill")
         .args(["-INT", &first.0.id().to_string()])
         .status();
     assert!(signal.unwrap().success());
     assert_eq!(first.0.wait().unwrap().code(), Some(130));
+    run
+}
 
+#[test]
+fn another_cpu_checkpoint_or_thread_count_is_refused_by_name() {
+    let checkpoint = tempfile::tempdir().unwrap();
+    for (name, bytes) in files(WORLD.checkpoint.path()) {
+        std::fs::write(checkpoint.path().join(name), bytes).unwrap();
+    }
+    let run = interrupted(checkpoint.path());
     let unfinished = refused(&run.train(&[]).output().unwrap(), &["`--resume` goes on"]);
     assert!(
         unfinished.contains("last.safetensors: an unfinished training (step "),

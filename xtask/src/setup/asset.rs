@@ -4,6 +4,7 @@
 //! any moment leaves either nothing or a whole folder; wheels that arrived whole are kept for the next try, and deleted after it succeeds.
 
 use super::pip::{Pip, progress};
+use super::wheel::{Take, Wheel};
 use crate::tree;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -40,27 +41,6 @@ pub(crate) struct Asset {
     wheel: Vec<Wheel>,
 }
 
-/// A wheel and the files to take from it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Wheel {
-    /// As pip takes it: `name==version`.
-    pub(crate) requirement: String,
-    /// The file's name.
-    file: String,
-    pub(crate) bytes: u64,
-    pub(crate) sha256: String,
-    take: Vec<Take>,
-}
-
-/// `from` a file, or a folder with a final `/`, to a place in the asset; `*` is one folder name.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Take {
-    from: String,
-    to: String,
-}
-
 impl Asset {
     /// Where it lies.
     pub(crate) fn folder(&self, cache: &Path) -> PathBuf {
@@ -93,7 +73,7 @@ impl Asset {
         let downloads = cache.join("downloads");
         fs::create_dir_all(&downloads).with_context(|| full_disk(&downloads))?;
         for wheel in &self.wheel {
-            wheel.fetch(&pip, self.dependencies.is_some(), &downloads)?;
+            pip.fetch(wheel, self.dependencies.is_some(), &downloads)?;
         }
         let partial = tree::sibling(&folder, "partial");
         tree::remove(&partial)?;
@@ -231,36 +211,6 @@ impl Asset {
     }
 }
 
-impl Wheel {
-    /// The wheel in `downloads`, fetched unless it is there already and right.
-    fn fetch(&self, pip: &Pip, dependencies: bool, downloads: &Path) -> Result<()> {
-        let path = downloads.join(&self.file);
-        if path.exists() && artefact::sha256(&path)? != self.sha256 {
-            tree::remove(&path)?;
-        }
-        if dependencies || !path.exists() {
-            pip.download(self, dependencies, downloads)?;
-        }
-        if !path.exists() {
-            bail!(
-                "pip fetched {} but not as {}; check the index pip uses",
-                self.requirement,
-                self.file
-            );
-        }
-        let found = artefact::sha256(&path)?;
-        if found != self.sha256 {
-            tree::remove(&path)?;
-            bail!(
-                "{}: wrong checksum: expected SHA-256 {}, found {found}; the file is deleted, run `cargo xtask setup` again",
-                self.file,
-                self.sha256
-            );
-        }
-        Ok(())
-    }
-}
-
 fn enough_space(title: &str, cache: &Path, free_mb: u64, needed_mb: u64) -> Result<()> {
     if free_mb < needed_mb {
         bail!(
@@ -331,21 +281,4 @@ fn extract(
     }
     bar.finish_and_clear();
     Ok(())
-}
-
-impl Take {
-    /// Where an archive member goes, if this takes it.
-    fn target(&self, member: &str) -> Option<String> {
-        let mut rest = member;
-        for (index, part) in self.from.split('*').enumerate() {
-            if index > 0 {
-                rest = &rest[rest.find('/')?..];
-            }
-            rest = rest.strip_prefix(part)?;
-        }
-        match self.from.ends_with('/') {
-            true => (!rest.is_empty()).then(|| format!("{}{rest}", self.to)),
-            false => rest.is_empty().then(|| self.to.clone()),
-        }
-    }
 }

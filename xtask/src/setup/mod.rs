@@ -6,6 +6,7 @@
 mod asset;
 mod own;
 mod pip;
+mod wheel;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Fetching wheels: pip is the only way out to the network, whatever its own Python's version.
 
-use super::asset::Wheel;
+use super::wheel::Wheel;
 use crate::{child, tree};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -69,8 +69,36 @@ impl Pip {
         }
     }
 
+    /// The wheel in `downloads`, fetched unless it is there already and right.
+    pub(crate) fn fetch(&self, wheel: &Wheel, dependencies: bool, downloads: &Path) -> Result<()> {
+        let path = downloads.join(&wheel.file);
+        if path.exists() && artefact::sha256(&path)? != wheel.sha256 {
+            tree::remove(&path)?;
+        }
+        if dependencies || !path.exists() {
+            self.download(wheel, dependencies, downloads)?;
+        }
+        if !path.exists() {
+            bail!(
+                "pip fetched {} but not as {}; check the index pip uses",
+                wheel.requirement,
+                wheel.file
+            );
+        }
+        let found = artefact::sha256(&path)?;
+        if found != wheel.sha256 {
+            tree::remove(&path)?;
+            bail!(
+                "{}: wrong checksum: expected SHA-256 {}, found {found}; the file is deleted, run `cargo xtask setup` again",
+                wheel.file,
+                wheel.sha256
+            );
+        }
+        Ok(())
+    }
+
     /// Fetches one wheel into `dir`; with `dependencies`, all that it asks for as well.
-    pub(crate) fn download(&self, wheel: &Wheel, dependencies: bool, dir: &Path) -> Result<()> {
+    fn download(&self, wheel: &Wheel, dependencies: bool, dir: &Path) -> Result<()> {
         let scratch = dir.join("scratch");
         tree::remove(&scratch)?;
         std::fs::create_dir_all(&scratch)

@@ -5,6 +5,10 @@
     reason = "a test fails by panicking, and uses some of these"
 )]
 
+pub(crate) mod demo;
+#[cfg(feature = "frame")]
+pub(crate) mod run;
+
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -46,13 +50,29 @@ impl Data {
 
     /// A `.npy` file of 64-bit floats, `[values / dim, dim]`.
     pub(crate) fn npy(&self, file: &str, dim: usize, values: &[f64]) {
-        let shape = format!("({}, {dim})", values.len() / dim);
-        let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
+        let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.npy_of("<f8", file, [values.len() / dim, dim], bytes);
+    }
+
+    /// A `.npy` file of 32-bit floats, zeros and ones in turn.
+    pub(crate) fn npy_in_turn(&self, file: &str, shape: [usize; 2]) {
+        let values = (0..shape[0] * shape[1]).map(|i| i as f32 % 2.0);
+        self.npy_of(
+            "<f4",
+            file,
+            shape,
+            values.flat_map(f32::to_le_bytes).collect(),
+        );
+    }
+
+    fn npy_of(&self, dtype: &str, file: &str, [rows, dim]: [usize; 2], values: Vec<u8>) {
+        let shape = format!("({rows}, {dim})");
+        let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
         let padded = format!("{header:<117}\n");
         let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
         bytes.extend(u16::try_from(padded.len()).unwrap().to_le_bytes());
         bytes.extend(padded.as_bytes());
-        bytes.extend(values.iter().flat_map(|x| x.to_le_bytes()));
+        bytes.extend(values);
         self.put(file, &bytes);
     }
 
@@ -67,6 +87,30 @@ impl Data {
         bytes.extend([8_u16, 64].map(u16::to_le_bytes).concat());
         bytes.extend([b"data", &size.to_le_bytes()[..], &data].concat());
         self.put(file, &bytes);
+    }
+
+    /// A wave file of `samples` samples of a 440 Hz tone.
+    pub(crate) fn tone(&self, file: &str, rate: u32, samples: usize) {
+        self.put(file, b"");
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: rate,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(self.root().join(file), spec).unwrap();
+        for i in 0..samples {
+            let t = i as f64 / f64::from(rate);
+            let value = 8000.0 * (t * 440.0 * std::f64::consts::TAU).sin();
+            writer.write_sample(value as i16).unwrap();
+        }
+        writer.finalize().unwrap();
+    }
+
+    /// A copy of a file of `tests/fixtures`.
+    pub(crate) fn fixture(&self, name: &str, file: &str) {
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        self.put(file, &fs::read(fixtures.join(name)).unwrap());
     }
 
     pub(crate) fn ingest(&self) -> Result<Vec<Arc<Corpus>>, String> {
@@ -84,6 +128,16 @@ impl Data {
 
     pub(crate) fn doctor(&self) -> Vec<Finding> {
         doctor(&self.root()).unwrap()
+    }
+
+    /// The codes of the doctor's findings, in order, each once in a row of equal ones.
+    pub(crate) fn codes(&self, severity: Severity) -> Vec<Code> {
+        let mut codes: Vec<_> = (self.doctor().iter())
+            .filter(|f| f.severity == severity)
+            .map(|f| f.code)
+            .collect();
+        codes.dedup();
+        codes
     }
 
     /// The doctor's findings of a code, each as a line.

@@ -1,29 +1,16 @@
 //! numpy arrays whose payload stays in the file until asked for.
 
 use super::{
-    Item, Pickle,
-    value::{Graph, Node, Value},
+    item::Item,
+    opened::Pickle,
+    value::{ArrayNode, Node, Value},
 };
 use crate::{
     FormatError, PickleErrorKind,
     dtype::{self, DType, Kind},
     order,
 };
-use std::{borrow::Cow, sync::OnceLock};
-
-/// An array as the graph keeps it.
-#[derive(Debug)]
-pub(super) struct ArrayNode {
-    pub(super) shape: Vec<usize>,
-    pub(super) dtype: DType,
-    pub(super) fortran: bool,
-    /// Bytes, or the list of an object array.
-    pub(super) payload: Value,
-    /// Offset of the opcode that built it.
-    pub(super) offset: usize,
-    /// Payload of a [`Value::Latin1`], decoded on first use.
-    pub(super) decoded: OnceLock<Vec<u8>>,
-}
+use std::borrow::Cow;
 
 /// Names an array of one [`Pickle`], so that a caller can keep it beside the pickle instead of a borrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,8 +24,19 @@ pub struct Array<'a> {
     id: ArrayId,
 }
 
+impl Pickle {
+    /// An array found earlier by [`Array::id`].
+    ///
+    /// # Errors
+    /// When `id` comes from another pickle.
+    pub fn array(&self, id: ArrayId) -> Result<Array<'_>, FormatError> {
+        Array::new(self, id)
+            .ok_or_else(|| self.error(0, PickleErrorKind::Malformed("no such array".into())))
+    }
+}
+
 impl<'a> Array<'a> {
-    pub(super) fn new(pickle: &'a Pickle, id: ArrayId) -> Option<Self> {
+    fn new(pickle: &'a Pickle, id: ArrayId) -> Option<Self> {
         match pickle.graph.node(id.0)? {
             Node::Array(node) => Some(Self { pickle, node, id }),
             _ => None,
@@ -231,60 +229,6 @@ impl<'a> Array<'a> {
         self.pickle
             .error(self.node.offset, PickleErrorKind::Malformed(message))
     }
-}
-
-/// Checks that a payload of this type holds an array of this shape, and makes the node.
-pub(super) fn build(
-    graph: &Graph,
-    shape: Vec<usize>,
-    dtype: DType,
-    fortran: bool,
-    payload: Value,
-    offset: usize,
-) -> Result<ArrayNode, PickleErrorKind> {
-    let size = if dtype.kind == Kind::Object {
-        1
-    } else {
-        dtype.size
-    };
-    let elements = shape
-        .iter()
-        .try_fold(1_usize, |n, &axis| n.checked_mul(axis));
-    let expected = elements.and_then(|n| n.checked_mul(size));
-    let found = match payload {
-        Value::Bytes(span) if dtype.kind != Kind::Object => span.len,
-        // decoded later: two bytes at most make one
-        Value::Latin1(span) if dtype.kind != Kind::Object => {
-            expected.map_or(span.len, |n| n.clamp(span.len.div_ceil(2), span.len))
-        }
-        Value::Node(list) if dtype.kind == Kind::Object => match graph.node(list) {
-            Some(Node::List(items)) => items.len(),
-            _ => {
-                return Err(PickleErrorKind::Malformed(
-                    "object array without a list".into(),
-                ));
-            }
-        },
-        _ => {
-            return Err(PickleErrorKind::Malformed(format!(
-                "array of {dtype} without its data"
-            )));
-        }
-    };
-    if size == 0 && elements != Some(0) || expected != Some(found) {
-        return Err(PickleErrorKind::Malformed(format!(
-            "array of shape {shape:?} and type {dtype}: expected {}, found {found} bytes or objects",
-            expected.map_or("more than fits memory".to_owned(), |n| n.to_string())
-        )));
-    }
-    Ok(ArrayNode {
-        shape,
-        dtype,
-        fortran,
-        payload,
-        offset,
-        decoded: OnceLock::new(),
-    })
 }
 
 /// Bytes from the characters of a text; `None` when one is above 255.

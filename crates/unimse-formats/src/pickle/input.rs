@@ -1,14 +1,24 @@
 //! Reading opcodes' arguments: numbers, text and lines, each bounded by the file.
 
 use super::{
-    machine::{Machine, Outcome, malformed},
+    heap::{Outcome, malformed},
     value::{Span, Value},
 };
 use crate::PickleErrorKind;
 
-impl Machine<'_> {
+/// A file and how far it is read.
+pub(super) struct Input<'a> {
+    file: &'a [u8],
+    pub(super) at: usize,
+}
+
+impl<'a> Input<'a> {
+    pub(super) fn new(file: &'a [u8]) -> Self {
+        Self { file, at: 0 }
+    }
+
     /// The next `n` bytes.
-    pub(super) fn take(&mut self, n: u64) -> Outcome<Span> {
+    fn take(&mut self, n: u64) -> Outcome<Span> {
         let left = self.file.len() - self.at;
         match usize::try_from(n) {
             Ok(len) if len <= left => {
@@ -23,10 +33,14 @@ impl Machine<'_> {
         }
     }
 
+    fn bytes(&mut self, n: u64) -> Outcome<&'a [u8]> {
+        let Span { at, len } = self.take(n)?;
+        Ok(&self.file[at..at + len])
+    }
+
     pub(super) fn number<const N: usize>(&mut self) -> Outcome<[u8; N]> {
-        let span = self.take(N as u64)?;
         let mut bytes = [0; N];
-        bytes.copy_from_slice(self.span(span));
+        bytes.copy_from_slice(self.bytes(N as u64)?);
         Ok(bytes)
     }
 
@@ -37,34 +51,32 @@ impl Machine<'_> {
         Ok(u64::from_le_bytes(wide))
     }
 
-    pub(super) fn int<const N: usize>(&mut self) -> Outcome<()> {
+    pub(super) fn int<const N: usize>(&mut self) -> Outcome<Value> {
         let value = self.index::<N>()?;
-        self.push(Value::Int(i64::try_from(value).unwrap_or_default()))
+        Ok(Value::Int(i64::try_from(value).unwrap_or_default()))
     }
 
-    /// A little-endian two's complement integer of any length.
-    pub(super) fn long(&mut self, len: u64) -> Outcome<()> {
-        let span = self.take(len)?;
-        let bytes = self.span(span);
-        let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
-        let value = if bytes.len() > 8 {
-            Value::BigInt
-        } else {
-            let mut wide = [if negative { 0xff } else { 0 }; 8];
-            wide[..bytes.len()].copy_from_slice(bytes);
-            Value::Int(i64::from_le_bytes(wide))
-        };
-        self.push(value)
-    }
-
-    pub(super) fn text_of<const N: usize>(&mut self, make: fn(Span) -> Value) -> Outcome<()> {
+    /// A little-endian two's complement integer whose length stands before it in `N` bytes.
+    pub(super) fn long<const N: usize>(&mut self) -> Outcome<Value> {
         let len = self.index::<N>()?;
-        let span = self.take(len)?;
-        self.push(make(span))
+        let bytes = self.bytes(len)?;
+        let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
+        if bytes.len() > 8 {
+            return Ok(Value::BigInt);
+        }
+        let mut wide = [if negative { 0xff } else { 0 }; 8];
+        wide[..bytes.len()].copy_from_slice(bytes);
+        Ok(Value::Int(i64::from_le_bytes(wide)))
+    }
+
+    /// Bytes whose number stands before them in `N` bytes.
+    pub(super) fn counted<const N: usize>(&mut self) -> Outcome<Span> {
+        let len = self.index::<N>()?;
+        self.take(len)
     }
 
     /// The bytes up to the next newline, without it.
-    pub(super) fn line(&mut self) -> Outcome<&[u8]> {
+    pub(super) fn line(&mut self) -> Outcome<&'a [u8]> {
         let rest = &self.file[self.at..];
         let Some(len) = rest.iter().position(|&byte| byte == b'\n') else {
             return Err(PickleErrorKind::Truncated {
@@ -77,41 +89,60 @@ impl Machine<'_> {
     }
 
     /// `I`, `L` and `F` of protocol 0.
-    pub(super) fn written_number(&mut self, opcode: u8) -> Outcome<()> {
-        let line = String::from_utf8_lossy(self.line()?).into_owned();
+    pub(super) fn written_number(&mut self, opcode: u8) -> Outcome<Value> {
+        let line = String::from_utf8_lossy(self.line()?);
         let text = line.trim();
-        let value = match (opcode, text) {
-            (b'I', "00") => Value::Bool(false),
-            (b'I', "01") => Value::Bool(true),
+        match (opcode, text) {
+            (b'I', "00") => Ok(Value::Bool(false)),
+            (b'I', "01") => Ok(Value::Bool(true)),
             (b'F', _) => match text.parse() {
-                Ok(value) => Value::Float(value),
-                Err(_) => return malformed(format!("expected a float, found {text:?}")),
+                Ok(value) => Ok(Value::Float(value)),
+                Err(_) => malformed(format!("expected a float, found {text:?}")),
             },
-            _ => {
-                let digits = text.trim_end_matches('L');
-                match digits.parse() {
-                    Ok(value) => Value::Int(value),
-                    Err(_)
-                        if digits
-                            .trim_start_matches('-')
-                            .bytes()
-                            .all(|b| b.is_ascii_digit())
-                            && digits.len() > 18 =>
-                    {
-                        Value::BigInt
-                    }
-                    Err(_) => return malformed(format!("expected an integer, found {text:?}")),
-                }
-            }
-        };
-        self.push(value)
+            _ => written_integer(text),
+        }
     }
 
     pub(super) fn written_index(&mut self) -> Outcome<u64> {
-        let line = String::from_utf8_lossy(self.line()?).into_owned();
+        let line = String::from_utf8_lossy(self.line()?);
         line.trim().parse().map_or_else(
             |_| malformed(format!("expected a memo number, found {line:?}")),
             Ok,
         )
     }
+
+    /// The bytes of a frame follow its length.
+    pub(super) fn check_frame(&mut self) -> Outcome<()> {
+        let frame = self.index::<8>()?;
+        let left = (self.file.len() - self.at) as u64;
+        if frame > left {
+            return Err(PickleErrorKind::Truncated {
+                needed: frame,
+                left,
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_protocol(&mut self) -> Outcome<()> {
+        let protocol = self.number::<1>()?[0];
+        if protocol > 5 {
+            return Err(PickleErrorKind::Unsupported(format!(
+                "protocol {protocol}, expected 0 to 5"
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn written_integer(text: &str) -> Outcome<Value> {
+    let digits = text.trim_end_matches('L');
+    if let Ok(value) = digits.parse() {
+        return Ok(Value::Int(value));
+    }
+    let unsigned = digits.trim_start_matches('-');
+    if unsigned.bytes().all(|b| b.is_ascii_digit()) && digits.len() > 18 {
+        return Ok(Value::BigInt);
+    }
+    malformed(format!("expected an integer, found {text:?}"))
 }

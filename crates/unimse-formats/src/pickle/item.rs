@@ -1,14 +1,10 @@
 //! The view of a Python object that callers hold.
 
 use super::{
-    Array, Pickle,
-    reduce::Global,
-    value::{Node, Value},
+    opened::Pickle,
+    value::{Global, Node, Span, Value},
 };
-use crate::{
-    FormatError, PickleErrorKind,
-    dtype::{Kind, latin1_or_utf8},
-};
+use crate::dtype::latin1_or_utf8;
 use std::borrow::Cow;
 
 /// A Python object of a [`Pickle`].
@@ -16,6 +12,17 @@ use std::borrow::Cow;
 pub struct Item<'a> {
     pub(super) pickle: &'a Pickle,
     pub(super) value: Value,
+}
+
+impl Pickle {
+    /// The object that was pickled.
+    #[must_use]
+    pub fn root(&self) -> Item<'_> {
+        Item {
+            pickle: self,
+            value: self.graph.root,
+        }
+    }
 }
 
 impl<'a> Item<'a> {
@@ -26,7 +33,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    fn span(&self, span: super::value::Span) -> &'a [u8] {
+    fn span(&self, span: Span) -> &'a [u8] {
         self.pickle.graph.span(self.pickle.bytes.as_slice(), span)
     }
 
@@ -58,31 +65,6 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// An integer or bool.
-    #[must_use]
-    pub fn as_i64(&self) -> Option<i64> {
-        match self.value {
-            Value::Int(n) => Some(n),
-            Value::Bool(b) => Some(i64::from(b)),
-            _ => self.as_array().filter(|array| array.len() == 1)?.integer(0),
-        }
-    }
-
-    /// A float, integer or bool.
-    #[must_use]
-    pub fn as_f64(&self) -> Option<f64> {
-        #[expect(clippy::cast_precision_loss, reason = "callers ask for a float")]
-        match self.value {
-            Value::Float(x) => Some(x),
-            Value::Int(n) => Some(n as f64),
-            Value::Bool(b) => Some(f64::from(u8::from(b))),
-            _ => self
-                .as_array()
-                .filter(|array| array.len() == 1 && array.dtype().kind != Kind::Object)?
-                .number(0),
-        }
-    }
-
     /// Text, or bytes read as UTF-8 where they are and as Latin-1 otherwise (Python 2 strings).
     #[must_use]
     pub fn as_str(&self) -> Option<Cow<'a, str>> {
@@ -90,15 +72,6 @@ impl<'a> Item<'a> {
             Value::Str(span) => Some(String::from_utf8_lossy(self.span(span))),
             Value::Bytes(span) => Some(Cow::Owned(latin1_or_utf8(self.span(span)))),
             Value::Latin1(span) => Some(String::from_utf8_lossy(self.span(span))),
-            _ => None,
-        }
-    }
-
-    /// A numpy array.
-    #[must_use]
-    pub fn as_array(&self) -> Option<Array<'a>> {
-        match self.value {
-            Value::Node(id) => Array::at(self.pickle, id),
             _ => None,
         }
     }
@@ -145,66 +118,5 @@ impl<'a> Item<'a> {
             Node::Array(array) => array.shape.first().copied(),
             Node::DType(_) => None,
         }
-    }
-
-    /// A list, tuple or array of numbers, row-major.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn numbers(self) -> Result<Vec<f64>, FormatError> {
-        self.collect(
-            "a list or array of numbers",
-            |item| item.as_f64(),
-            |array, i| array.number(i),
-        )
-    }
-
-    /// A list, tuple or array of integers, row-major.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn integers(self) -> Result<Vec<i64>, FormatError> {
-        self.collect(
-            "a list or array of integers",
-            |item| item.as_i64(),
-            |array, i| array.integer(i),
-        )
-    }
-
-    /// A list, tuple or array of strings, row-major.
-    ///
-    /// # Errors
-    /// When it is something else.
-    pub fn texts(self) -> Result<Vec<String>, FormatError> {
-        self.collect(
-            "a list or array of strings",
-            |item| item.as_str().map(Cow::into_owned),
-            |array, i| array.text(i),
-        )
-    }
-
-    fn collect<T>(
-        self,
-        expected: &'static str,
-        of_item: impl Fn(Self) -> Option<T>,
-        of_array: impl Fn(Array<'a>, usize) -> Option<T>,
-    ) -> Result<Vec<T>, FormatError> {
-        let wrong = |found: String| {
-            self.pickle
-                .error(0, PickleErrorKind::Type { expected, found })
-        };
-        if let Some(array) = self.as_array() {
-            let values: Option<Vec<T>> = (0..array.len()).map(|i| of_array(array, i)).collect();
-            return values.ok_or_else(|| wrong(format!("an array of {}", array.dtype())));
-        }
-        let Some(items) = self.items() else {
-            return Err(wrong(self.type_name().to_owned()));
-        };
-        items
-            .map(|item| {
-                of_item(item)
-                    .ok_or_else(|| wrong(format!("an element of type {}", item.type_name())))
-            })
-            .collect()
     }
 }

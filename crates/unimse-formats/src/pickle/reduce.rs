@@ -1,138 +1,37 @@
 //! The globals that numpy pickles use, and what calling them gives. Nothing else exists here, so nothing else can run.
 
 use super::{
-    array,
-    machine::{Machine, Outcome, malformed},
-    value::{Node, Value},
+    heap::{Heap, Outcome, malformed},
+    value::{ArrayNode, Global, Node, Span, Value},
 };
 use crate::{
     PickleErrorKind,
     dtype::{self, DType, Kind},
 };
 
-/// A known global.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Global {
-    Reconstruct,
-    Scalar,
-    FromBuffer,
-    NdArray,
-    DType,
-    Encode,
-    Dict,
-    List,
-    Tuple,
-    Set,
-    Bytes,
-    /// A plain type, met as the factory of a defaultdict.
-    Type,
-    /// `NoneType` called.
-    None,
-}
-
-impl Global {
-    pub(super) fn find(module: &str, name: &str) -> Option<Self> {
-        Some(match (module, name) {
-            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
-                Self::Reconstruct
-            }
-            ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Self::Scalar,
-            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Self::FromBuffer,
-            ("numpy", "ndarray") => Self::NdArray,
-            ("numpy", "dtype") => Self::DType,
-            ("_codecs", "encode") => Self::Encode,
-            ("collections", "OrderedDict" | "defaultdict")
-            | ("builtins" | "__builtin__", "dict") => Self::Dict,
-            ("builtins" | "__builtin__", "list") => Self::List,
-            ("builtins" | "__builtin__", "tuple") => Self::Tuple,
-            ("builtins" | "__builtin__", "set" | "frozenset") => Self::Set,
-            ("builtins" | "__builtin__", "bytes" | "bytearray") => Self::Bytes,
-            ("builtins" | "__builtin__", "int" | "float" | "str" | "bool" | "long" | "unicode") => {
-                Self::Type
-            }
-            ("builtins" | "__builtin__", "NoneType") => Self::None,
-            _ => return None,
-        })
-    }
-}
-
-impl Machine<'_> {
+impl Heap<'_> {
     /// `callable(*args)`.
     pub(super) fn reduce(&mut self, callable: Value, args: Value) -> Outcome<Value> {
         let Value::Global(global) = callable else {
             return malformed("a call of something that is no known global");
         };
-        let Value::Node(args) = args else {
-            return malformed("a call without a tuple of arguments");
-        };
-        let args: [Value; 4] = match self.graph.node(args) {
-            Some(Node::Tuple(items)) if items.len() <= 4 => {
-                std::array::from_fn(|i| items.get(i).copied().unwrap_or(Value::None))
-            }
-            _ => return malformed("a call with unexpected arguments"),
-        };
+        let args = self.arguments(args)?;
         match (global, args) {
-            (Global::Reconstruct, [Value::Global(Global::NdArray), ..]) => {
-                let empty = DType {
-                    kind: Kind::Uint,
-                    size: 1,
-                    big_endian: false,
-                };
-                let bytes = Value::Bytes(self.empty());
-                let node = array::build(&self.graph, vec![0], empty, false, bytes, self.offset)?;
-                self.push_node(Node::Array(node))
-            }
-            (Global::DType, [code, ..]) => {
-                let code = self.text(code).unwrap_or_default();
-                match DType::parse(&code) {
-                    Some(dtype) => self.push_node(Node::DType(dtype)),
-                    None => Err(PickleErrorKind::Unsupported(format!("dtype {code:?}"))),
-                }
-            }
+            (Global::Reconstruct, [Value::Global(Global::NdArray), ..]) => self.empty_array(),
+            (Global::DType, [code, ..]) => self.dtype_of_code(code),
             (Global::Scalar, [dtype, data, ..]) => self.scalar(dtype, data),
             (Global::FromBuffer, [buffer, dtype, shape, order]) => {
                 let fortran = self.text(order).as_deref() == Some("F");
-                let node = array::build(
-                    &self.graph,
-                    self.shape(shape)?,
-                    self.dtype(dtype)?,
-                    fortran,
-                    buffer,
-                    self.offset,
-                )?;
-                self.push_node(Node::Array(node))
+                let node = self.array(shape, dtype, fortran, buffer)?;
+                self.push_node(node)
             }
             (Global::Encode | Global::Bytes, [Value::Str(span), codec, ..]) => {
-                self.charge(span.len.div_ceil(size_of::<Value>()))?; // the text is scanned
-                let codec = self
-                    .text(codec)
-                    .unwrap_or_default()
-                    .to_lowercase()
-                    .replace(['-', '_'], "");
-                match codec.as_str() {
-                    "latin1" | "iso88591" if self.span(span).is_ascii() => Ok(Value::Bytes(span)),
-                    "latin1" | "iso88591" => Ok(Value::Latin1(span)),
-                    "utf8" | "ascii" => Ok(Value::Bytes(span)),
-                    _ => Err(PickleErrorKind::Unsupported(format!("codec {codec:?}"))),
-                }
+                self.encode(span, codec)
             }
             (Global::Bytes, [bytes @ (Value::Bytes(_) | Value::Latin1(_)), ..]) => Ok(bytes),
-            (Global::Bytes, [Value::None, ..]) => Ok(Value::Bytes(self.empty())),
-            (Global::Dict, [first, second, ..]) => {
-                let pairs = if matches!(first, Value::Node(_)) {
-                    first
-                } else {
-                    second
-                };
-                let mut entries = Vec::new();
-                for pair in self.elements(pairs)? {
-                    let [key, value] = self.elements(pair)?[..] else {
-                        return malformed("a dict of no pairs");
-                    };
-                    entries.push((key, value));
-                }
-                self.push_node(Node::Dict(entries))
-            }
+            (Global::Bytes, [Value::None, ..]) => Ok(Value::Bytes(Span::EMPTY)),
+            // a defaultdict has its factory first
+            (Global::Dict, [pairs @ Value::Node(_), ..] | [_, pairs, ..]) => self.dict(pairs),
             (Global::List, [items, ..]) => self
                 .elements(items)
                 .and_then(|items| self.push_node(Node::List(items))),
@@ -149,59 +48,122 @@ impl Machine<'_> {
         }
     }
 
+    /// The arguments of a call, at most four, with `None` for those left out.
+    fn arguments(&self, args: Value) -> Outcome<[Value; 4]> {
+        let Value::Node(args) = args else {
+            return malformed("a call without a tuple of arguments");
+        };
+        match self.graph.node(args) {
+            Some(Node::Tuple(items)) if items.len() <= 4 => Ok(std::array::from_fn(|i| {
+                items.get(i).copied().unwrap_or(Value::None)
+            })),
+            _ => malformed("a call with unexpected arguments"),
+        }
+    }
+
+    /// What `_reconstruct` gives: an array whose state is set next.
+    fn empty_array(&mut self) -> Outcome<Value> {
+        let bytes = DType {
+            kind: Kind::Uint,
+            size: 1,
+            big_endian: false,
+        };
+        let payload = Value::Bytes(Span::EMPTY);
+        let node = ArrayNode::new(&self.graph, vec![0], bytes, false, payload, self.offset)?;
+        self.push_node(Node::Array(node))
+    }
+
+    fn array(&self, shape: Value, dtype: Value, fortran: bool, payload: Value) -> Outcome<Node> {
+        let (shape, dtype) = (self.shape(shape)?, self.dtype(dtype)?);
+        ArrayNode::new(&self.graph, shape, dtype, fortran, payload, self.offset).map(Node::Array)
+    }
+
+    fn dtype_of_code(&mut self, code: Value) -> Outcome<Value> {
+        let code = self.text(code).unwrap_or_default();
+        match DType::parse(&code) {
+            Some(dtype) => self.push_node(Node::DType(dtype)),
+            None => Err(PickleErrorKind::Unsupported(format!("dtype {code:?}"))),
+        }
+    }
+
+    /// `text.encode(codec)`.
+    fn encode(&self, text: Span, codec: Value) -> Outcome<Value> {
+        self.charge(text.len.div_ceil(size_of::<Value>()))?; // the text is scanned
+        let codec = self
+            .text(codec)
+            .unwrap_or_default()
+            .to_lowercase()
+            .replace(['-', '_'], "");
+        match codec.as_str() {
+            "latin1" | "iso88591" if self.span(text).is_ascii() => Ok(Value::Bytes(text)),
+            "latin1" | "iso88591" => Ok(Value::Latin1(text)),
+            "utf8" | "ascii" => Ok(Value::Bytes(text)),
+            _ => Err(PickleErrorKind::Unsupported(format!("codec {codec:?}"))),
+        }
+    }
+
+    fn dict(&mut self, pairs: Value) -> Outcome<Value> {
+        let mut entries = Vec::new();
+        for pair in self.elements(pairs)? {
+            let [key, value] = self.elements(pair)?[..] else {
+                return malformed("a dict of no pairs");
+            };
+            entries.push((key, value));
+        }
+        self.push_node(Node::Dict(entries))
+    }
+
     /// `object.__setstate__(state)`: numpy arrays and dtypes only.
     pub(super) fn build(&mut self, object: Value, state: Value) -> Outcome<()> {
         let Value::Node(id) = object else {
             return malformed("a state for something that takes none");
         };
         let parts = self.elements(state)?;
-        match self.graph.node(id) {
-            Some(Node::Array(_)) => {
-                // (version, shape, dtype, is_fortran, data); the oldest writers leave the version out
-                let [.., shape, dtype, fortran, data] = parts[..] else {
-                    return malformed("an array state");
-                };
-                let fortran = matches!(fortran, Value::Bool(true) | Value::Int(1));
-                let node = array::build(
-                    &self.graph,
-                    self.shape(shape)?,
-                    self.dtype(dtype)?,
-                    fortran,
-                    data,
-                    self.offset,
-                )?;
-                self.set_node(id, Node::Array(node))
+        let node = match self.graph.node(id) {
+            Some(Node::Array(_)) => self.array_of_state(&parts)?,
+            Some(&Node::DType(dtype)) => Node::DType(self.dtype_of_state(dtype, &parts)?),
+            _ => {
+                return Err(PickleErrorKind::Unsupported(
+                    "a state for an object that is no numpy array".to_owned(),
+                ));
             }
-            Some(Node::DType(dtype)) => {
-                // (version, byte order, subdtype, names, fields, item size, ...)
-                let mut dtype = *dtype;
-                let [_, order, subdtype, names, _, size, ..] = parts[..] else {
-                    return malformed("a dtype state");
-                };
-                dtype.big_endian = self.text(order).as_deref() == Some(">");
-                if names != Value::None {
-                    let names: Vec<_> = (self.elements(names)?.iter())
-                        .filter_map(|&name| self.text(name))
-                        .take(8)
-                        .collect();
-                    return Err(PickleErrorKind::Unsupported(format!(
-                        "a structured dtype of fields {names:?}"
-                    )));
-                }
-                if subdtype != Value::None {
-                    return Err(PickleErrorKind::Unsupported("a subarray dtype".to_owned()));
-                }
-                if let (Value::Int(size), Kind::Bytes | Kind::Text) = (size, dtype.kind)
-                    && let Ok(size) = usize::try_from(size)
-                {
-                    dtype.size = size;
-                }
-                self.set_node(id, Node::DType(dtype))
-            }
-            _ => Err(PickleErrorKind::Unsupported(
-                "a state for an object that is no numpy array".to_owned(),
-            )),
+        };
+        self.set_node(id, node)
+    }
+
+    /// `(version, shape, dtype, is_fortran, data)`; the oldest writers leave the version out.
+    fn array_of_state(&self, parts: &[Value]) -> Outcome<Node> {
+        let [.., shape, dtype, fortran, data] = *parts else {
+            return malformed("an array state");
+        };
+        let fortran = matches!(fortran, Value::Bool(true) | Value::Int(1));
+        self.array(shape, dtype, fortran, data)
+    }
+
+    /// `(version, byte order, subdtype, names, fields, item size, ...)` for a dtype made from its code.
+    fn dtype_of_state(&self, mut dtype: DType, parts: &[Value]) -> Outcome<DType> {
+        let [_, order, subdtype, names, _, size, ..] = *parts else {
+            return malformed("a dtype state");
+        };
+        dtype.big_endian = self.text(order).as_deref() == Some(">");
+        if names != Value::None {
+            let names: Vec<_> = (self.elements(names)?.iter())
+                .filter_map(|&name| self.text(name))
+                .take(8)
+                .collect();
+            return Err(PickleErrorKind::Unsupported(format!(
+                "a structured dtype of fields {names:?}"
+            )));
         }
+        if subdtype != Value::None {
+            return Err(PickleErrorKind::Unsupported("a subarray dtype".to_owned()));
+        }
+        if let (Value::Int(size), Kind::Bytes | Kind::Text) = (size, dtype.kind)
+            && let Ok(size) = usize::try_from(size)
+        {
+            dtype.size = size;
+        }
+        Ok(dtype)
     }
 
     fn scalar(&mut self, dtype: Value, data: Value) -> Outcome<Value> {

@@ -1,13 +1,20 @@
 //! The object graph: small values inline, containers as numbered nodes.
 
-use super::{array::ArrayNode, reduce::Global};
-use crate::dtype::DType;
+use crate::{
+    PickleErrorKind,
+    dtype::{DType, Kind},
+};
+use std::sync::OnceLock;
 
 /// Bytes of the file, or of [`Graph::owned`] from [`OWNED`] on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub(super) at: usize,
     pub(super) len: usize,
+}
+
+impl Span {
+    pub(super) const EMPTY: Self = Self { at: 0, len: 0 };
 }
 
 /// Offsets from here on point into text that had to be unescaped (protocol 0) or decoded.
@@ -42,6 +49,122 @@ pub(super) enum Node {
     Array(ArrayNode),
 }
 
+/// A known global.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Global {
+    Reconstruct,
+    Scalar,
+    FromBuffer,
+    NdArray,
+    DType,
+    Encode,
+    Dict,
+    List,
+    Tuple,
+    Set,
+    Bytes,
+    /// A plain type, met as the factory of a defaultdict.
+    Type,
+    /// `NoneType` called.
+    None,
+}
+
+impl Global {
+    pub(super) fn find(module: &str, name: &str) -> Option<Self> {
+        Some(match (module, name) {
+            ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
+                Self::Reconstruct
+            }
+            ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => Self::Scalar,
+            ("numpy.core.numeric" | "numpy._core.numeric", "_frombuffer") => Self::FromBuffer,
+            ("numpy", "ndarray") => Self::NdArray,
+            ("numpy", "dtype") => Self::DType,
+            ("_codecs", "encode") => Self::Encode,
+            ("collections", "OrderedDict" | "defaultdict")
+            | ("builtins" | "__builtin__", "dict") => Self::Dict,
+            ("builtins" | "__builtin__", "list") => Self::List,
+            ("builtins" | "__builtin__", "tuple") => Self::Tuple,
+            ("builtins" | "__builtin__", "set" | "frozenset") => Self::Set,
+            ("builtins" | "__builtin__", "bytes" | "bytearray") => Self::Bytes,
+            ("builtins" | "__builtin__", "int" | "float" | "str" | "bool" | "long" | "unicode") => {
+                Self::Type
+            }
+            ("builtins" | "__builtin__", "NoneType") => Self::None,
+            _ => return None,
+        })
+    }
+}
+
+/// An array as the graph keeps it.
+#[derive(Debug)]
+pub(super) struct ArrayNode {
+    pub(super) shape: Vec<usize>,
+    pub(super) dtype: DType,
+    pub(super) fortran: bool,
+    /// Bytes, or the list of an object array.
+    pub(super) payload: Value,
+    /// Offset of the opcode that built it.
+    pub(super) offset: usize,
+    /// Payload of a [`Value::Latin1`], decoded on first use.
+    pub(super) decoded: OnceLock<Vec<u8>>,
+}
+
+impl ArrayNode {
+    /// Checks that a payload of this type holds an array of this shape, and makes the node.
+    pub(super) fn new(
+        graph: &Graph,
+        shape: Vec<usize>,
+        dtype: DType,
+        fortran: bool,
+        payload: Value,
+        offset: usize,
+    ) -> Result<Self, PickleErrorKind> {
+        let size = if dtype.kind == Kind::Object {
+            1
+        } else {
+            dtype.size
+        };
+        let elements = shape
+            .iter()
+            .try_fold(1_usize, |n, &axis| n.checked_mul(axis));
+        let expected = elements.and_then(|n| n.checked_mul(size));
+        let found = match payload {
+            Value::Bytes(span) if dtype.kind != Kind::Object => span.len,
+            // decoded later: two bytes at most make one
+            Value::Latin1(span) if dtype.kind != Kind::Object => {
+                expected.map_or(span.len, |n| n.clamp(span.len.div_ceil(2), span.len))
+            }
+            Value::Node(list) if dtype.kind == Kind::Object => match graph.node(list) {
+                Some(Node::List(items)) => items.len(),
+                _ => {
+                    return Err(PickleErrorKind::Malformed(
+                        "object array without a list".into(),
+                    ));
+                }
+            },
+            _ => {
+                return Err(PickleErrorKind::Malformed(format!(
+                    "array of {dtype} without its data"
+                )));
+            }
+        };
+        if size == 0 && elements != Some(0) || expected != Some(found) {
+            return Err(PickleErrorKind::Malformed(format!(
+                "array of shape {shape:?} and type {dtype}: expected {}, found {found} bytes or objects",
+                expected.map_or("more than fits memory".to_owned(), |n| n.to_string())
+            )));
+        }
+        Ok(Self {
+            shape,
+            dtype,
+            fortran,
+            payload,
+            offset,
+            decoded: OnceLock::new(),
+        })
+    }
+}
+
 /// All nodes of a pickle.
 #[derive(Debug)]
 pub(super) struct Graph {
@@ -61,7 +184,7 @@ impl Graph {
     }
 
     /// Whether some node reachable from the root contains itself, and the depth of nesting.
-    pub(super) fn check_nesting(&self, limit: usize) -> Result<(), crate::PickleErrorKind> {
+    pub(super) fn check_nesting(&self, limit: usize) -> Result<(), PickleErrorKind> {
         const NEW: u8 = 0;
         const OPEN: u8 = 1;
         const DONE: u8 = 2;
@@ -80,13 +203,13 @@ impl Graph {
             *next += 1;
             let Value::Node(child) = child else { continue };
             match state[child as usize] {
-                OPEN => return Err(crate::PickleErrorKind::Recursive),
+                OPEN => return Err(PickleErrorKind::Recursive),
                 DONE => continue,
                 _ => state[child as usize] = OPEN,
             }
             path.push((child, 0));
             if path.len() > limit {
-                return Err(crate::PickleErrorKind::Limit {
+                return Err(PickleErrorKind::Limit {
                     what: "nesting",
                     limit,
                 });

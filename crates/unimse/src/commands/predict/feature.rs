@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 use unimse_corpus::Sequence;
 
-use super::row::short;
+use crate::commands::rows::short;
 
 /// Where the features of one modality are.
 pub(super) enum Feature {

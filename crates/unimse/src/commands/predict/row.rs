@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use unimse_train::predict::Input;
 
 use super::feature::Feature;
-use crate::commands::rows;
+use crate::commands::rows::{self, short};
 
 /// The columns that say where in a corpus a row stands; they are read and kept.
 const PLACE: [&str; 3] = ["corpus", "split", "dialogue_id"];
@@ -174,15 +174,6 @@ fn turn(row: &Map<String, Value>) -> Result<Option<i64>> {
             short(value)
         )
     })
-}
-
-/// A value in a message: its beginning.
-pub(super) fn short(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(60) {
-        Some((at, _)) => format!("{}...", &text[..at]),
-        None => text,
-    }
 }
 
 /// The folder that paths from standard input are relative to.
