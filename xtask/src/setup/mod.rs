@@ -26,9 +26,46 @@ const CPU: &str = "libtorch-2.11.0-cpu";
 const CUDA: &str = "libtorch-2.11.0-cuda";
 const MINILM: &str = "all-MiniLM-L6-v2";
 
+/// A model that is fetched on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Model {
+    /// all-mpnet-base-v2: MPNet, 109 M parameters, width 768 as T5-base; about 395 MB to fetch.
+    #[value(name = "all-mpnet-base-v2")]
+    Mpnet,
+}
+
+impl Model {
+    /// Its name in the manifest, and below `.models`.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Mpnet => "all-mpnet-base-v2",
+        }
+    }
+}
+
 /// `cargo xtask setup`: a thorough check, and a line for each thing in place.
-pub(crate) fn run(checkout: &Checkout, cuda: bool) -> Result<()> {
-    set_up(checkout, Some(if cuda { CUDA } else { CPU }), true)
+pub(crate) fn run(checkout: &Checkout, cuda: bool, models: &[Model]) -> Result<()> {
+    set_up(checkout, Some(if cuda { CUDA } else { CPU }), true)?;
+    let cache = cache_dir()?;
+    let _lock = lock(&cache)?;
+    models
+        .iter()
+        .try_for_each(|model| set_up_model(checkout, &cache, model.name(), true))
+}
+
+/// Makes sure of a model in the cache, and of its link below `.models`.
+fn set_up_model(checkout: &Checkout, cache: &Path, name: &str, thorough: bool) -> Result<()> {
+    let model = asset(name)?;
+    model.ensure(cache, thorough, &pip::Pip::find)?;
+    let (folder, link) = (
+        model.folder(cache),
+        checkout.root.join(".models").join(name),
+    );
+    make_link(&folder, &link)?;
+    if thorough {
+        eprintln!("{} in {}: ready", model.title, folder.display());
+    }
+    Ok(())
 }
 
 /// Makes sure of everything, keeping a CUDA LibTorch where one is linked.
@@ -41,7 +78,6 @@ fn set_up(checkout: &Checkout, flavour: Option<&str>, thorough: bool) -> Result<
     let link = checkout.root.join(".libtorch");
     let own = own::find(&link)?;
     let _lock = lock(&cache)?;
-    let pip = pip::Pip::find;
 
     let libtorch = match &own {
         Some(_) if flavour == Some(CUDA) => bail!(
@@ -52,25 +88,15 @@ fn set_up(checkout: &Checkout, flavour: Option<&str>, thorough: bool) -> Result<
             supported_platform()?;
             let linked_cuda = fs::read_link(&link).is_ok_and(|target| target.ends_with(CUDA));
             let asset = asset(flavour.unwrap_or(if linked_cuda { CUDA } else { CPU }))?;
-            asset.ensure(&cache, thorough, &pip)?;
+            asset.ensure(&cache, thorough, &pip::Pip::find)?;
             make_link(&asset.folder(&cache), &link)?;
             format!("{} in {}", asset.title, asset.folder(&cache).display())
         }
     };
-    let minilm = asset(MINILM)?;
-    minilm.ensure(&cache, thorough, &pip)?;
-    make_link(
-        &minilm.folder(&cache),
-        &checkout.root.join(".models").join(MINILM),
-    )?;
     if thorough {
-        eprintln!(
-            "{libtorch}: ready\n{} in {}: ready",
-            minilm.title,
-            minilm.folder(&cache).display()
-        );
+        eprintln!("{libtorch}: ready");
     }
-    Ok(())
+    set_up_model(checkout, &cache, MINILM, thorough)
 }
 
 fn asset(name: &str) -> Result<Asset> {

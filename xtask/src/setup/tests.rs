@@ -120,6 +120,37 @@ fn takes_what_is_named_and_leaves_the_rest() {
 }
 
 #[test]
+fn a_zip_in_parts_is_joined_and_only_its_content_stays() {
+    let mut bench = bench();
+    let zipped = |files: &[(&str, &[u8])]| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let mut zip = zip::ZipWriter::new(&mut bytes);
+        for (name, content) in files {
+            zip.start_file(*name, zip::write::SimpleFileOptions::default())
+                .unwrap();
+            zip.write_all(content).unwrap();
+        }
+        zip.finish().unwrap();
+        bytes.into_inner()
+    };
+    let whole = zipped(&[("model/config.json", b"{}"), ("model/other", b"not taken")]);
+    let (first, second) = whole.split_at(whole.len() / 3);
+    let wheel = zipped(&[("pkg/z.002", second), ("pkg/z.001", first)]);
+    let path = bench.dir.path().join("index/tiny-1.0-py3-none-any.whl");
+    fs::write(&path, &wheel).unwrap();
+    let text = format!(
+        "name = 'tiny'\ntitle = 'Tiny'\npeak_mb = 1\n[archive]\nparts = 'parts/'\ntake = [{{ from = 'model/config.json', to = 'config.json' }}]\n[[wheel]]\nrequirement = 'tiny==1.0'\nfile = 'tiny-1.0-py3-none-any.whl'\nbytes = {}\nsha256 = '{}'\ntake = [{{ from = 'pkg/z.001', to = 'parts/001' }}, {{ from = 'pkg/z.002', to = 'parts/002' }}]\n",
+        wheel.len(),
+        artefact::sha256(&path).unwrap()
+    );
+    bench.asset = toml::from_str(&text).unwrap();
+    assert!(bench.ensure(true).unwrap());
+    assert_eq!(fs::read(bench.file("config.json")).unwrap(), b"{}");
+    assert!(!bench.file("parts").exists() && !bench.file("other").exists());
+    assert!(!bench.ensure_offline(true).unwrap(), "it is whole");
+}
+
+#[test]
 fn heals_what_is_cut_short_or_damaged() {
     let bench = bench();
     bench.ensure(false).unwrap();
