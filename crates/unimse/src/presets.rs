@@ -1,9 +1,10 @@
 //! The shipped presets: `data/presets/*.toml`, embedded.
 
 /// Name and text of every preset.
-pub const PRESETS: [(&str, &str); 3] = [
+pub const PRESETS: [(&str, &str); 4] = [
     ("demo", include_str!("../../../data/presets/demo.toml")),
     ("minilm", include_str!("../../../data/presets/minilm.toml")),
+    ("mpnet", include_str!("../../../data/presets/mpnet.toml")),
     ("paper", include_str!("../../../data/presets/paper.toml")),
 ];
 
