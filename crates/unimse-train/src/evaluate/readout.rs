@@ -11,7 +11,30 @@ pub fn score(readout: IntensityReadout, p: &Prediction) -> f32 {
         IntensityReadout::Text => p.text_label.intensity.unwrap_or(0.0),
         IntensityReadout::Expectation => p.expected_intensity() as f32,
         IntensityReadout::Median => p.intensity_quantile(0.5) as f32,
+        IntensityReadout::SignedMedian => match p.intensity_quantile(0.5) as f32 {
+            0.0 => heavier_side(p) * half_step(p),
+            median => median,
+        },
     }
+}
+
+/// 1 where more of the distribution is above 0 than below it, -1 where less is, 0 where as much is.
+fn heavier_side(p: &Prediction) -> f32 {
+    let signed = |&(score, q): &(f32, f64)| match score {
+        0.0 => 0.0,
+        score => q * f64::from(score.signum()),
+    };
+    match p.intensity.iter().map(signed).sum::<f64>() {
+        0.0 => 0.0,
+        more => more.signum() as f32,
+    }
+}
+
+/// Half of the smallest score above 0 that the labels can print: 0.05 with one decimal.
+fn half_step(p: &Prediction) -> f32 {
+    let scores = p.intensity.iter().map(|&(score, _)| score);
+    let smallest = scores.filter(|&score| score > 0.0).min_by(f32::total_cmp);
+    smallest.unwrap_or_default() / 2.0
 }
 
 /// The class of `field` that `readout` takes from a prediction; an output without one reads as neutral.
@@ -211,6 +234,15 @@ mod tests {
         assert_eq!(score(IntensityReadout::Text, &p), 1.0);
         assert!((score(IntensityReadout::Expectation, &p) - (-0.2 + 0.3 + 0.6)).abs() < 1e-6);
         assert_eq!(score(IntensityReadout::Median, &p), 0.0);
+        // 0.2 of the distribution below 0, 0.5 above, half of the smallest score
+        assert_eq!(score(IntensityReadout::SignedMedian, &p), 0.5);
+        let mut p = p;
+        p.intensity = vec![(-1.0, 0.4), (0.0, 0.3), (1.0, 0.3)];
+        assert_eq!(score(IntensityReadout::SignedMedian, &p), -0.5);
+        p.intensity = vec![(-1.0, 0.25), (0.0, 0.5), (1.0, 0.25)];
+        assert_eq!(score(IntensityReadout::SignedMedian, &p), 0.0);
+        p.intensity = vec![(-1.0, 0.1), (0.0, 0.2), (1.0, 0.7)];
+        assert_eq!(score(IntensityReadout::SignedMedian, &p), 1.0);
         assert_eq!(
             class(EmotionReadout::Text, Field::Meld, &p),
             MeldEmotion::Joy.index()
