@@ -13,7 +13,7 @@ use crate::backbones::BackboneChoice;
 mod number;
 
 pub use self::number::{
-    AtLeastOne, Cosine, Count, Finite, NonNegative, Odd, OutOfRange, Positive, Share,
+    AtLeastOne, Cosine, Count, Factor, Finite, NonNegative, Odd, OutOfRange, Positive, Share,
 };
 
 /// What turns encoder states into a universal label.

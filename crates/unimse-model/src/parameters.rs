@@ -60,9 +60,58 @@ pub(crate) fn outside_last_blocks<'a>(
         .collect()
 }
 
+/// How many blocks of its stack lie above each of `names` of a backbone: 0 in the last block and behind it, as many as there are for what is in
+/// front of the first, the embeddings. Names of ours are left out; `block` says in which block a name lies.
+pub(crate) fn blocks_above<'a>(
+    names: impl Iterator<Item = &'a str>,
+    block: impl Fn(&'a str) -> Option<(&'a str, usize)>,
+) -> BTreeMap<&'a str, usize> {
+    let names: Vec<&str> = names.filter(|name| !name.starts_with(OURS)).collect();
+    let mut stacks = BTreeMap::new();
+    for (stack, index) in names.iter().filter_map(|name| block(name)) {
+        let count = stacks.entry(stack).or_insert(0);
+        *count = (index + 1).max(*count);
+    }
+    let most = stacks.values().copied().max().unwrap_or(0);
+    let behind = |name: &str| name.contains("final_layer_norm") || name.starts_with("lm_head");
+    let above = |name: &'a str| match block(name) {
+        Some((stack, index)) => stacks[stack] - 1 - index,
+        None if behind(name) => 0,
+        None => most,
+    };
+    names.into_iter().map(|name| (name, above(name))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn embeddings_lie_below_every_block_and_final_norms_above() {
+        let names = [
+            "shared.weight",
+            "encoder.block.0.layer.0.SelfAttention.q.weight",
+            "encoder.block.2.layer.0.SelfAttention.q.weight",
+            "encoder.final_layer_norm.weight",
+            "decoder.block.0.layer.0.SelfAttention.q.weight",
+            "decoder.block.1.layer.0.SelfAttention.q.weight",
+            "lm_head.weight",
+            "unimse.segments.weight",
+        ];
+        let above = blocks_above(names.into_iter(), block);
+        let found: Vec<Option<&usize>> = names.iter().map(|name| above.get(name)).collect();
+        let expected = [
+            Some(&3),
+            Some(&2),
+            Some(&0),
+            Some(&0),
+            Some(&1),
+            Some(&0),
+            Some(&0),
+            None,
+        ];
+        assert_eq!(found, expected);
+    }
 
     #[test]
     fn the_last_blocks_of_every_stack_stay() {

@@ -5,7 +5,7 @@
 //!
 //! Parameters of the backbone carry the Hub's names, ours begin with `unimse.`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tch::nn::VarStore;
@@ -25,7 +25,7 @@ use crate::head::{Head, Source};
 use crate::layers::Embedding;
 use crate::losses::Losses;
 use crate::lstm::{ModalityEncoder, ModalityStates};
-use crate::parameters::outside_last_blocks;
+use crate::parameters::{blocks_above, outside_last_blocks};
 use crate::precision::Precision;
 use crate::weights;
 
@@ -277,6 +277,18 @@ impl UniModel {
         let names = self.store.variables();
         let block = |name| self.backbone.block(name);
         outside_last_blocks(names.keys().map(String::as_str), n, block)
+    }
+
+    /// How many blocks of its stack lie above each parameter of the backbone, by name: 0 in the last block, as many as there are for the
+    /// embeddings. For learning rates that fall from block to block.
+    pub fn blocks_above(&self) -> BTreeMap<String, usize> {
+        let names = self.store.variables();
+        let block = |name| self.backbone.block(name);
+        let above = blocks_above(names.keys().map(String::as_str), block);
+        above
+            .into_iter()
+            .map(|(name, n)| (name.to_owned(), n))
+            .collect()
     }
 
     /// Writes every parameter as safetensors; the file appears complete or not at all.

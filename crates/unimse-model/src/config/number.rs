@@ -235,6 +235,10 @@ real! {
     AtLeastOne, "a number of at least 1", x => x >= 1.0
 }
 real! {
+    /// A factor that takes away or leaves all: above 0, at most 1.
+    Factor, "a number above 0, at most 1", x => x > 0.0 && x <= 1.0
+}
+real! {
     /// A cosine.
     Cosine, "a cosine from -1 to 1", x => x >= -1.0 && x <= 1.0
 }

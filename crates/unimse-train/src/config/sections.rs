@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use unimse_labels::{DonorProtocol, Form, QueryProtocol, UnifyOptions};
 use unimse_model::Pooling;
-use unimse_model::config::{AtLeastOne, Cosine, Count, NonNegative, Positive, Share};
+use unimse_model::config::{AtLeastOne, Cosine, Count, Factor, NonNegative, Positive, Share};
 
 use crate::train::optimizer::Rule;
 
@@ -92,8 +92,11 @@ pub struct TrainConfig {
     pub temperature: AtLeastOne,
     /// `adam` (L2, as published) or `adamw`.
     pub optimizer: Rule,
-    /// Learning rate of the backbone.
+    /// Learning rate of the backbone, of its last block.
     pub lr_backbone: NonNegative,
+    /// Factor of the backbone's rate from each block to the one below it, and from the first to the embeddings; default 1, the same rate
+    /// for all (layer-wise rates: Howard and Ruder, 2018).
+    pub layer_decay: Factor,
     /// Learning rate of the fusion layers.
     pub lr_fusion: NonNegative,
     /// Learning rate of everything else.
@@ -144,6 +147,7 @@ impl Default for TrainConfig {
             temperature: const { AtLeastOne::literal(1.0) },
             optimizer: Rule::AdamW,
             lr_backbone: const { NonNegative::literal(5e-5) },
+            layer_decay: const { Factor::literal(1.0) },
             lr_fusion: const { NonNegative::literal(1e-4) },
             lr_rest: const { NonNegative::literal(1e-4) },
             weight_decay: const { NonNegative::literal(1e-4) },

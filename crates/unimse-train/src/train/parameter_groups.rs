@@ -1,46 +1,60 @@
 //! Learning rate and weight decay of every trained parameter.
 //!
-//! The rate goes by part of the model: backbone, fusion, rest. Weight decay goes by shape, as is the field's practice: tensors of two
+//! The rate goes by part of the model: backbone (falling from block to block where `train.layer_decay` says so), fusion, rest. Weight decay goes by shape, as is the field's practice: tensors of two
 //! dimensions and more shrink (matrices, convolutions, embeddings, tables of relative positions), biases, scales of norms and the
 //! vectors of absent modalities do not. A bias at 0 or a scale at 1 costs no capacity, and a scale has no reason to go to 0.
 
+use std::collections::BTreeMap;
+
 use tch::Tensor;
+use unimse_model::config::NonNegative;
 use unimse_model::unimodel::{ParameterGroup, UniModel};
 
 use crate::config::TrainConfig;
 use crate::train::optimizer::Group;
 
-/// The optimiser's groups, and name, group and tensor of each parameter that has a gradient, in the order of `parameters`.
+/// The optimiser's groups, and name, group and tensor of each parameter that has a gradient, in the order of `parameters`. `above` says how
+/// many blocks lie above a parameter of the backbone, whose rate falls by `train.layer_decay` with each.
 #[must_use]
 pub fn parameter_groups(
     config: &TrainConfig,
     parameters: Vec<(String, Tensor)>,
+    above: &BTreeMap<String, usize>,
 ) -> (Vec<Group>, Vec<(String, usize, Tensor)>) {
+    // one rate for each part, then the backbone's with one block above, with two ...
+    let deepest = above.values().copied().max().unwrap_or(0);
+    let lower = (1..=deepest)
+        .map(|blocks| config.lr_backbone.get() * config.layer_decay.get().powi(blocks as i32));
+    let parts = [config.lr_backbone, config.lr_fusion, config.lr_rest];
     let decays = [config.weight_decay.get(), 0.0];
-    let groups = [config.lr_backbone, config.lr_fusion, config.lr_rest]
+    let groups = parts
+        .map(NonNegative::get)
         .into_iter()
-        .flat_map(|rate| {
-            let lr = rate.get();
-            decays.map(|weight_decay| Group { lr, weight_decay })
-        })
+        .chain(lower)
+        .flat_map(|lr| decays.map(|weight_decay| Group { lr, weight_decay }))
         .collect();
+    let flat = config.layer_decay == 1.0;
     let trained = parameters.into_iter().filter(|(_, t)| t.requires_grad());
     let members = trained.map(|(name, tensor)| {
-        let part = match UniModel::group_of(&name) {
-            ParameterGroup::Backbone => 0,
+        let rate = match UniModel::group_of(&name) {
+            ParameterGroup::Backbone => match above.get(&name) {
+                Some(&blocks) if blocks > 0 && !flat => parts.len() - 1 + blocks,
+                _ => 0,
+            },
             ParameterGroup::Fusion => 1,
             ParameterGroup::Rest => 2,
         };
-        (name, 2 * part + usize::from(tensor.dim() < 2), tensor)
+        (name, 2 * rate + usize::from(tensor.dim() < 2), tensor)
     });
-    (groups, members.collect())
+    let members = members.collect();
+    (groups, members)
 }
 
 #[cfg(test)]
 mod tests {
     use tch::{Device, Kind};
 
-    use unimse_model::config::NonNegative;
+    use unimse_model::config::Factor;
 
     use super::*;
 
@@ -89,7 +103,7 @@ mod tests {
             .collect();
         let frozen = Tensor::zeros([2, 2], (Kind::Float, Device::Cpu));
         parameters.push(("frozen".to_owned(), frozen));
-        let (groups, members) = parameter_groups(&config, parameters);
+        let (groups, members) = parameter_groups(&config, parameters, &BTreeMap::new());
         assert_eq!(members.len(), shapes.len());
         for ((name, _, lr, decays), (found, group, _)) in shapes.iter().zip(&members) {
             let weight_decay = if *decays { 0.5 } else { 0.0 };
@@ -103,5 +117,37 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    #[test]
+    fn the_rate_of_the_backbone_falls_from_block_to_block() {
+        let config = TrainConfig {
+            lr_backbone: NonNegative::literal(8.0),
+            lr_rest: NonNegative::literal(3.0),
+            layer_decay: Factor::literal(0.5),
+            ..TrainConfig::default()
+        };
+        let names = [
+            "embeddings.w",
+            "encoder.layer.0.w",
+            "encoder.layer.1.w",
+            "unimse.w",
+        ];
+        let above = BTreeMap::from([(names[0], 2), (names[1], 1), (names[2], 0)]);
+        let above = above
+            .into_iter()
+            .map(|(name, n)| (name.to_owned(), n))
+            .collect();
+        let parameter = |name: &&str| {
+            let tensor = Tensor::zeros([2, 2], (Kind::Float, Device::Cpu));
+            ((*name).to_owned(), tensor.set_requires_grad(true))
+        };
+        let parameters = names.iter().map(parameter).collect();
+        let (groups, members) = parameter_groups(&config, parameters, &above);
+        let rates: Vec<f64> = members
+            .iter()
+            .map(|(_, group, _)| groups[*group].lr)
+            .collect();
+        assert_eq!(rates, [8.0 * 0.25, 8.0 * 0.5, 8.0, 3.0]);
     }
 }

@@ -247,7 +247,10 @@ impl<'a> Trainer<'a> {
     }
 
     fn optimizer(&self) -> Result<Optimizer, TrainError> {
-        let (groups, members) = parameter_groups(self.config, self.session.model.parameters());
+        let (groups, members) = {
+            let model = &self.session.model;
+            parameter_groups(self.config, model.parameters(), &model.blocks_above())
+        };
         Optimizer::new(self.config.optimizer, groups, members)
     }
 
