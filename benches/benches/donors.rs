@@ -167,6 +167,65 @@ fn peak() -> Option<f64> {
     Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
 }
 
+const TILES: [(usize, usize); 6] = [
+    (256, 256),
+    (512, 256),
+    (512, 512),
+    (1024, 256),
+    (256, 1024),
+    (480, 480),
+];
+const KERNELS: [(&str, Product); 2] = [("faer", faer), ("matrixmultiply", matrixmultiply)];
+
+/// The least seconds of each contestant, in the order in which they were first timed.
+#[derive(Default)]
+struct Best(Vec<(String, f64)>);
+
+impl Best {
+    fn note(&mut self, name: String, seconds: f64) {
+        match self.0.iter_mut().find(|(n, _)| *n == name) {
+            Some((_, least)) => *least = least.min(seconds),
+            None => self.0.push((name, seconds)),
+        }
+    }
+
+    /// Times the search, and the products of every tile by every kernel.
+    fn round(&mut self, pool: &rayon::ThreadPool, left: &[f32], right: &[f32]) {
+        let time = |work: &(dyn Fn() + Sync)| {
+            let start = Instant::now();
+            pool.install(work);
+            start.elapsed().as_secs_f64()
+        };
+        self.note("fused search".into(), time(&|| fused(left, right)));
+        for tile in TILES {
+            for (name, product) in KERNELS {
+                let seconds = time(&|| thrown_away(left, right, tile, product));
+                self.note(
+                    format!("{name} product {}x{}, thrown away", tile.0, tile.1),
+                    seconds,
+                );
+            }
+        }
+    }
+
+    /// Prints them beside the search; the search's seconds.
+    fn report(&self, peer: Option<f64>) -> f64 {
+        let ours = self.0[0].1;
+        for (name, seconds) in &self.0 {
+            println!("{name:42} {seconds:8.3} s   {:.3}", ours / seconds);
+        }
+        match peer {
+            Some(seconds) => println!(
+                "{:42} {seconds:8.3} s   {:.3}",
+                "faiss IndexFlatIP k = 2, twice",
+                ours / seconds
+            ),
+            None => println!("faiss: not measured, UNIMSE_PEER_PYTHON names no Python that has it"),
+        }
+        ours
+    }
+}
+
 fn main() {
     let quick = std::env::args().any(|argument| argument == "--test");
     let (m, n) = if quick { (2505, 2124) } else { (25055, 21240) };
@@ -183,56 +242,17 @@ fn main() {
     pool.install(|| fused(&left, &right));
     let extra = inputs.zip(peak()).map(|(before, after)| after - before);
 
-    let mut best: Vec<(String, f64)> = Vec::new();
-    let tiles = [
-        (256, 256),
-        (512, 256),
-        (512, 512),
-        (1024, 256),
-        (256, 1024),
-        (480, 480),
-    ];
-    let kernels: [(&str, Product); 2] = [("faer", faer), ("matrixmultiply", matrixmultiply)];
-    let mut note = |name: String, seconds: f64| match best.iter_mut().find(|(n, _)| *n == name) {
-        Some((_, least)) => *least = least.min(seconds),
-        None => best.push((name, seconds)),
-    };
-    let mut peer = None;
+    let (mut best, mut peer) = (Best::default(), None);
     for _ in 0..rounds {
-        let time = |work: &(dyn Fn() + Sync)| {
-            let start = Instant::now();
-            pool.install(work);
-            start.elapsed().as_secs_f64()
-        };
-        note("fused search".into(), time(&|| fused(&left, &right)));
-        for tile in tiles {
-            for (name, product) in kernels {
-                let seconds = time(&|| thrown_away(&left, &right, tile, product));
-                note(
-                    format!("{name} product {}x{}, thrown away", tile.0, tile.1),
-                    seconds,
-                );
-            }
-        }
+        best.round(&pool, &left, &right);
         if let Some(seconds) = faiss(m, n, threads, 1) {
-            peer = Some(peer.unwrap_or(f64::MAX).min(seconds));
+            peer = Some(f64::min(peer.unwrap_or(f64::MAX), seconds));
         }
     }
-    let ours = best[0].1;
     println!(
         "{m} x {n} x {DIM}, {threads} threads, best of {rounds} rounds; ratio: fused search / it"
     );
-    for (name, seconds) in &best {
-        println!("{name:42} {seconds:8.3} s   {:.3}", ours / seconds);
-    }
-    match peer {
-        Some(seconds) => println!(
-            "{:42} {seconds:8.3} s   {:.3}",
-            "faiss IndexFlatIP k = 2, twice",
-            ours / seconds
-        ),
-        None => println!("faiss: not measured, UNIMSE_PEER_PYTHON names no Python that has it"),
-    }
+    let ours = best.report(peer);
     let loops = pairwise(&left, &right);
     println!(
         "{:42} {loops:8.1} s   {:.5}",

@@ -63,6 +63,67 @@ fn peer(
     Ok(Some(serde_json::from_slice(&out.stdout)?))
 }
 
+/// The least seconds of some rounds.
+struct Best {
+    /// For every text.
+    all: f64,
+    /// For equal texts once.
+    once: f64,
+    /// Of the peer, for every text.
+    theirs: Option<f64>,
+}
+
+/// Times `texts` and `unique`, which has equal ones once, against what `peer` says.
+fn measure(
+    model: &SentenceEncoder,
+    texts: &[String],
+    unique: &[String],
+    rounds: usize,
+    peer: impl Fn() -> Result<Option<Measured>, Box<dyn Error>>,
+) -> Result<Best, Box<dyn Error>> {
+    let (mut all, mut once, mut theirs) = (f64::MAX, f64::MAX, None);
+    for _ in 0..rounds {
+        let start = Instant::now();
+        let rows = model.encode(texts, BATCH, &mut |_| {})?;
+        all = all.min(start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        model.encode(unique, BATCH, &mut |_| {})?;
+        once = once.min(start.elapsed().as_secs_f64());
+        if let Some((seconds, first)) = peer()? {
+            theirs = Some(f64::min(theirs.unwrap_or(f64::MAX), seconds));
+            let worst = rows
+                .iter()
+                .zip(&first)
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f32::max);
+            println!("largest difference of the first embeddings: {worst:.1e}");
+        }
+    }
+    Ok(Best { all, once, theirs })
+}
+
+/// Prints seconds, throughput and ratios over so many texts.
+fn report(texts: usize, best: &Best) {
+    let line = |name: &str, seconds: f64| {
+        println!(
+            "{name:25} {seconds:8.2} s  {:8.0} texts/s",
+            texts as f64 / seconds
+        );
+    };
+    line("every text", best.all);
+    line("equal texts once (unify)", best.once);
+    let Some(theirs) = best.theirs else {
+        println!("sentence-transformers: not measured, UNIMSE_PEER_PYTHON is not set");
+        return;
+    };
+    line("sentence-transformers", theirs);
+    println!(
+        "throughput ratio: {:.2} for every text, {:.2} with equal texts once",
+        theirs / best.all,
+        theirs / best.once
+    );
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let quick = std::env::args().any(|argument| argument == "--test");
     let Some(data) = std::env::var_os("UNIMSE_DATA").map(PathBuf::from) else {
@@ -89,51 +150,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         .filter(|text| seen.insert(*text))
         .cloned()
         .collect();
-    let (mut all, mut once, mut theirs) = (f64::MAX, f64::MAX, f64::MAX);
-    let mut measured = false;
-    for _ in 0..rounds {
-        let start = Instant::now();
-        let rows = model.encode(&texts, BATCH, &mut |_| {})?;
-        all = all.min(start.elapsed().as_secs_f64());
-        let start = Instant::now();
-        model.encode(&unique, BATCH, &mut |_| {})?;
-        once = once.min(start.elapsed().as_secs_f64());
-        if let Some((seconds, first)) = peer(&texts, &encoder, threads)? {
-            theirs = theirs.min(seconds);
-            measured = true;
-            let worst = rows
-                .iter()
-                .zip(&first)
-                .map(|(a, b)| (a - b).abs())
-                .fold(0.0, f32::max);
-            println!("largest difference of the first embeddings: {worst:.1e}");
-        }
-    }
+    let best = measure(&model, &texts, &unique, rounds, || {
+        peer(&texts, &encoder, threads)
+    })?;
     println!(
         "{} texts, {} of them different, batch {BATCH}, fp32, {threads} threads, best of {rounds} rounds",
         texts.len(),
         unique.len()
     );
-    println!(
-        "every text                {all:8.2} s  {:8.0} texts/s",
-        texts.len() as f64 / all
-    );
-    println!(
-        "equal texts once (unify)  {once:8.2} s  {:8.0} texts/s",
-        texts.len() as f64 / once
-    );
-    if measured {
-        println!(
-            "sentence-transformers     {theirs:8.2} s  {:8.0} texts/s",
-            texts.len() as f64 / theirs
-        );
-        println!(
-            "throughput ratio: {:.2} for every text, {:.2} with equal texts once",
-            theirs / all,
-            theirs / once
-        );
-    } else {
-        println!("sentence-transformers: not measured, UNIMSE_PEER_PYTHON is not set");
-    }
+    report(texts.len(), &best);
     Ok(())
 }

@@ -6,25 +6,23 @@
 //! and torch 2.11. Arguments: `--test` (a few texts), `--threads N`, `--rounds N`, `--only step|epoch|generate|loss`.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
-use std::error::Error;
-use std::ffi::OsStr;
+#[path = "t5/ours.rs"]
+mod ours;
+
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use ours::{Answer, Failure, Job, Rows, grammar};
+use tch::Device;
 use tch::nn::VarStore;
-use tch::{Device, Tensor};
-use unimse_labels::{Field, Grammar};
-use unimse_model::t5::{IGNORED, T5, T5Config};
+use unimse_model::t5::{T5, T5Config};
 use unimse_model::text_decoder::TextDecoder;
 use unimse_model::weights;
 use unimse_model::{Precision, Target, Tokenizer};
 use unimse_train::data::sampler::{Entry, Plan};
-use unimse_train::train::optimizer::{Group, Optimizer, Rule};
 
-type Failure = Box<dyn Error>;
 /// Token ids of a text, and of its label.
 type Row = (Vec<i64>, Vec<i64>);
 
@@ -32,122 +30,6 @@ const BATCH: usize = 32;
 const SHAPE: &str = r#"{"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "vocab_size": 32128, "d_model": 512,
     "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8, "dropout_rate": 0.1, "decoder_start_token_id": 0,
     "eos_token_id": 1, "pad_token_id": 0, "is_encoder_decoder": true}"#;
-
-/// What both sides are asked to do; see `peers/t5.py`.
-#[derive(Serialize, Deserialize)]
-struct Job {
-    checkpoint: PathBuf,
-    threads: usize,
-    mode: String,
-    bf16: bool,
-    dropout: f64,
-    lr: f64,
-    warm: usize,
-    steps: usize,
-    most: usize,
-    batches: Vec<Rows>,
-}
-
-#[derive(Serialize, Deserialize, Clone)]
-struct Rows {
-    ids: Vec<Vec<i64>>,
-    labels: Vec<Vec<i64>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Answer {
-    seconds: f64,
-    losses: Vec<f64>,
-    peak: u64,
-}
-
-fn grammar() -> Grammar {
-    Grammar::new(&[Field::Intensity, Field::Meld, Field::Iemocap])
-}
-
-fn padded(rows: &[Vec<i64>], value: i64) -> Tensor {
-    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let mut all = vec![value; rows.len() * width];
-    for (line, row) in all.chunks_mut(width.max(1)).zip(rows) {
-        line[..row.len()].copy_from_slice(row);
-    }
-    Tensor::from_slice(&all).view([rows.len() as i64, width as i64])
-}
-
-/// Our side, in a process of its own.
-fn ours(job: &Job) -> Result<Answer, Failure> {
-    tch::set_num_threads(job.threads as i32);
-    tch::manual_seed(1);
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(job.threads)
-        .build_global()?;
-    let mut config = T5Config::from_folder(&job.checkpoint)?;
-    config.dropout_rate = job.dropout;
-    let precision = if job.bf16 {
-        Precision::Bf16
-    } else {
-        Precision::Fp32
-    };
-    let store = VarStore::new(Device::Cpu);
-    let model = T5::new(&store.root(), &config, precision);
-    weights::load_backbone(&store, &job.checkpoint, &config, &|_| false)?;
-    let group = Group {
-        lr: job.lr,
-        weight_decay: 0.01,
-    };
-    let parameters = store.variables().into_iter();
-    let mut parameters: Vec<_> = parameters.map(|(name, value)| (name, 0, value)).collect();
-    parameters.sort_by(|a, b| a.0.cmp(&b.0));
-    let train = job.mode == "train";
-    let mut optimizer = Optimizer::new(
-        Rule::AdamW,
-        vec![group],
-        if train { parameters } else { Vec::new() },
-    )?;
-    let tokenizer = Tokenizer::from_folder(&job.checkpoint)?;
-    let decoder = TextDecoder::new(&grammar(), tokenizer, &config)?;
-    let batches: Vec<_> = job
-        .batches
-        .iter()
-        .map(|rows| {
-            let ids = padded(&rows.ids, -1);
-            (ids.clamp_min(0), ids.ge(0), padded(&rows.labels, IGNORED))
-        })
-        .collect();
-    let cast = (!train).then(|| model.cast());
-    let (mut losses, mut start) = (Vec::new(), Instant::now());
-    for (i, (ids, mask, labels)) in batches.iter().enumerate() {
-        if i == job.warm {
-            start = Instant::now();
-        }
-        if train && i < job.steps {
-            let (loss, _) = model.loss(ids, mask, labels, true);
-            loss.backward();
-            optimizer.step(1.0, None)?;
-            losses.push(loss.double_value(&[]));
-        } else if train {
-            let (loss, _) = tch::no_grad(|| model.loss(ids, mask, labels, true));
-            losses.push(loss.double_value(&[]));
-        } else if let Some(cast) = &cast {
-            let source = cast.encode(ids, mask);
-            decoder.generate(&cast.decoder, &source, mask);
-        }
-    }
-    let seconds = start.elapsed().as_secs_f64();
-    Ok(Answer {
-        seconds,
-        losses,
-        peak: peak(),
-    })
-}
-
-/// Largest memory of this process, in bytes.
-fn peak() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
-    kilobytes.unwrap_or(0u64) * 1024
-}
 
 fn ask(program: &OsStr, arguments: &[&str], job: &Job) -> Result<Answer, Failure> {
     let mut command = Command::new(program);
@@ -257,10 +139,183 @@ fn argument(name: &str) -> Option<String> {
     std::env::args().skip_while(|a| a != name).nth(1)
 }
 
+/// What all contests share.
+struct Bench {
+    folder: tempfile::TempDir,
+    this: PathBuf,
+    python: OsString,
+    threads: usize,
+    rounds: usize,
+    quick: bool,
+    /// Whether ours computes in bf16.
+    half: bool,
+    /// Batches that a job trains on; those behind them only give a loss. More than the timed jobs have.
+    learnt: usize,
+    /// Tokens of the longest label.
+    most: usize,
+    rows: Vec<Row>,
+}
+
+/// One of those that `--only` names.
+type Contest = fn(&Bench) -> Result<(), Failure>;
+
+const PLAN: Plan = Plan {
+    batch: BATCH,
+    token_budget: usize::MAX,
+    temperature: 1.0,
+};
+
+impl Bench {
+    fn ask(
+        &self,
+        who: usize,
+        mode: &str,
+        dropout: f64,
+        warm: usize,
+        batches: &[Rows],
+        ours: bool,
+    ) -> Result<Answer, Failure> {
+        let job = Job {
+            checkpoint: self.folder.path().to_owned(),
+            threads: self.threads,
+            mode: mode.to_owned(),
+            bf16: if ours {
+                self.half && who == 0
+            } else {
+                who == 2
+            },
+            dropout,
+            lr: 1e-4,
+            warm,
+            steps: self.learnt,
+            most: self.most,
+            batches: batches.to_vec(),
+        };
+        if ours {
+            ask(self.this.as_os_str(), &["--ours"], &job)
+        } else {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/t5.py");
+            ask(&self.python, &[script], &job)
+        }
+    }
+
+    /// Batches of the rows as they come.
+    fn in_order(&self) -> Vec<Vec<usize>> {
+        (0..self.rows.len())
+            .collect::<Vec<_>>()
+            .chunks(BATCH)
+            .map(<[_]>::to_vec)
+            .collect()
+    }
+
+    fn entries(&self) -> Vec<Entry> {
+        self.rows
+            .iter()
+            .map(|row| Entry {
+                corpus: 0,
+                tokens: row.0.len(),
+            })
+            .collect()
+    }
+
+    /// Training steps on the same batches.
+    fn step(&self) -> Result<(), Failure> {
+        let steps = if self.quick { 2 } else { 12 };
+        let batches = gather(&self.rows, &self.in_order()[..steps + 2]);
+        contest("training step, same batches", self.rounds, |who| {
+            self.ask(who, "train", 0.1, 2, &batches, who == 0)
+        })
+    }
+
+    /// An epoch of shuffled texts.
+    fn epoch(&self) -> Result<(), Failure> {
+        let (in_order, entries) = (self.in_order(), self.entries());
+        // The texts of a shuffled epoch's first batches: theirs as they come, ours in buckets.
+        let texts = if self.quick { 2 } else { 32 } * BATCH;
+        let shuffled: Vec<usize> = (0..texts).map(|i| i * 7919 % self.rows.len()).collect();
+        let plain: Vec<_> = shuffled.chunks(BATCH).map(<[_]>::to_vec).collect();
+        let chosen: Vec<Entry> = shuffled.iter().map(|&i| entries[i]).collect();
+        let bucketed: Vec<Vec<usize>> = PLAN
+            .epoch(&chosen, 1, 0)
+            .iter()
+            .map(|batch| batch.iter().map(|&i| shuffled[i]).collect())
+            .collect();
+        let warm = gather(&self.rows, &in_order[..2]);
+        let with_warm =
+            |batches: &[Vec<usize>]| [warm.clone(), gather(&self.rows, batches)].concat();
+        let (plain, bucketed) = (with_warm(&plain), with_warm(&bucketed));
+        contest("epoch of shuffled texts", self.rounds, |who| {
+            let batches = if who == 0 { &bucketed } else { &plain };
+            self.ask(who, "train", 0.1, 2, batches, who == 0)
+        })
+    }
+
+    /// Labels of the same texts.
+    fn generate(&self) -> Result<(), Failure> {
+        let (in_order, entries) = (self.in_order(), self.entries());
+        let texts = if self.quick { 2 } else { 10 };
+        let batches = gather(&self.rows, &in_order[..texts]);
+        contest("constrained generation, same batches", self.rounds, |who| {
+            self.ask(who, "generate", 0.0, 1, &batches, who == 0)
+        })?;
+        // As `evaluate` does: the same texts in order of length, the first batch once more to warm.
+        let sorted = PLAN.by_length(&entries[..texts * BATCH]);
+        let sorted = [vec![in_order[0].clone()], sorted].concat();
+        let again = [vec![in_order[0].clone()], in_order[..texts].to_vec()].concat();
+        let (sorted, again) = (gather(&self.rows, &sorted), gather(&self.rows, &again));
+        contest(
+            "constrained generation, ours by length",
+            self.rounds,
+            |who| {
+                let batches = if who == 0 { &sorted } else { &again };
+                self.ask(who, "generate", 0.0, 1, batches, who == 0)
+            },
+        )
+    }
+
+    /// What the trainings come to, each side without dropout.
+    fn loss(&self) -> Result<(), Failure> {
+        // A loss while training is a noisy number: the last five of two fp32 runs differ by 0.3 %. Those of further texts say it better.
+        let batches = gather(
+            &self.rows,
+            &self.in_order()[..self.learnt + if self.quick { 1 } else { 20 }],
+        );
+        let means = |answer: Answer| {
+            let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
+            let (trained, further) = answer.losses.split_at(self.learnt);
+            [mean(&trained[self.learnt - 5..]), mean(further)]
+        };
+        let mut found = Vec::new();
+        for (who, ours) in [(0, true), (1, true), (2, false), (1, false)] {
+            found.push(means(self.ask(who, "train", 0.0, 0, &batches, ours)?));
+        }
+        for (at, what) in ["last five training batches", "further batches"]
+            .iter()
+            .enumerate()
+        {
+            let [ours, full, autocast, theirs] = [0, 1, 2, 3].map(|who: usize| found[who][at]);
+            println!(
+                "loss after {} steps, {what}: ours {ours:.4}, fp32 {full:.4}: {:+.2} %; transformers autocast {autocast:.4}, fp32 {theirs:.4}: {:+.2} %",
+                self.learnt,
+                (ours / full - 1.0) * 100.0,
+                (autocast / theirs - 1.0) * 100.0
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A number that the command line gives, or its default.
+fn number(name: &str, default: usize) -> usize {
+    argument(name)
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(default)
+}
+
 fn main() -> Result<(), Failure> {
     if std::env::args().any(|a| a == "--ours") {
         let job = serde_json::from_reader(std::io::stdin())?;
-        println!("{}", serde_json::to_string(&ours(&job)?)?);
+        println!("{}", serde_json::to_string(&ours::answer(&job)?)?);
         return Ok(());
     }
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
@@ -273,129 +328,36 @@ fn main() -> Result<(), Failure> {
         return Ok(());
     };
     let quick = std::env::args().any(|a| a == "--test");
-    let number = |name, default| {
-        argument(name)
-            .and_then(|n| n.parse().ok())
-            .unwrap_or(default)
-    };
-    let threads = number("--threads", std::thread::available_parallelism()?.get());
-    let rounds = number("--rounds", if quick { 1 } else { 3 });
-    let only = argument("--only");
-    let wanted = |what: &str| only.as_deref().is_none_or(|only| only == what);
-
     let folder = tempfile::tempdir()?;
     checkpoint(folder.path(), &models.join("t5-tokenizer/tokenizer.json"))?;
     let rows = rows(&data, folder.path())?;
-    let most = rows.iter().map(|row| row.1.len()).max().unwrap_or(1);
-    let this = std::env::current_exe()?;
-    let half = Precision::auto(Device::Cpu) == Precision::Bf16;
-    // Batches that a job trains on; those behind them only give a loss. More than the timed jobs have.
-    let learnt = if quick { 5 } else { 50 };
-    let ask = |who: usize, mode: &str, dropout: f64, warm: usize, batches: &[Rows], ours: bool| {
-        let job = Job {
-            checkpoint: folder.path().to_owned(),
-            threads,
-            mode: mode.to_owned(),
-            bf16: if ours { half && who == 0 } else { who == 2 },
-            dropout,
-            lr: 1e-4,
-            warm,
-            steps: learnt,
-            most,
-            batches: batches.to_vec(),
-        };
-        if ours {
-            ask(this.as_os_str(), &["--ours"], &job)
-        } else {
-            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/t5.py");
-            ask(&python, &[script], &job)
-        }
+    let bench = Bench {
+        folder,
+        this: std::env::current_exe()?,
+        python,
+        threads: number("--threads", std::thread::available_parallelism()?.get()),
+        rounds: number("--rounds", if quick { 1 } else { 3 }),
+        quick,
+        half: Precision::auto(Device::Cpu) == Precision::Bf16,
+        learnt: if quick { 5 } else { 50 },
+        most: rows.iter().map(|row| row.1.len()).max().unwrap_or(1),
+        rows,
     };
-    let steps = if quick { 2 } else { 12 };
-    let in_order: Vec<Vec<usize>> = (0..rows.len())
-        .collect::<Vec<_>>()
-        .chunks(BATCH)
-        .map(<[_]>::to_vec)
-        .collect();
     println!(
-        "t5-small shape, batches of {BATCH} MELD training texts, {threads} threads, ours in {}",
-        if half { "bf16" } else { "fp32" }
+        "t5-small shape, batches of {BATCH} MELD training texts, {} threads, ours in {}",
+        bench.threads,
+        if bench.half { "bf16" } else { "fp32" }
     );
-    let entries: Vec<Entry> = rows
-        .iter()
-        .map(|row| Entry {
-            corpus: 0,
-            tokens: row.0.len(),
-        })
-        .collect();
-    let plan = Plan {
-        batch: BATCH,
-        token_budget: usize::MAX,
-        temperature: 1.0,
-    };
-    if wanted("step") {
-        let batches = gather(&rows, &in_order[..steps + 2]);
-        contest("training step, same batches", rounds, |who| {
-            ask(who, "train", 0.1, 2, &batches, who == 0)
-        })?;
-    }
-    if wanted("epoch") {
-        // The texts of a shuffled epoch's first batches: theirs as they come, ours in buckets.
-        let texts = if quick { 2 } else { 32 } * BATCH;
-        let shuffled: Vec<usize> = (0..texts).map(|i| i * 7919 % rows.len()).collect();
-        let plain: Vec<_> = shuffled.chunks(BATCH).map(<[_]>::to_vec).collect();
-        let chosen: Vec<Entry> = shuffled.iter().map(|&i| entries[i]).collect();
-        let bucketed: Vec<Vec<usize>> = plan
-            .epoch(&chosen, 1, 0)
-            .iter()
-            .map(|batch| batch.iter().map(|&i| shuffled[i]).collect())
-            .collect();
-        let warm = gather(&rows, &in_order[..2]);
-        let with_warm = |batches: &[Vec<usize>]| [warm.clone(), gather(&rows, batches)].concat();
-        let (plain, bucketed) = (with_warm(&plain), with_warm(&bucketed));
-        contest("epoch of shuffled texts", rounds, |who| {
-            let batches = if who == 0 { &bucketed } else { &plain };
-            ask(who, "train", 0.1, 2, batches, who == 0)
-        })?;
-    }
-    if wanted("generate") {
-        let texts = if quick { 2 } else { 10 };
-        let batches = gather(&rows, &in_order[..texts]);
-        contest("constrained generation, same batches", rounds, |who| {
-            ask(who, "generate", 0.0, 1, &batches, who == 0)
-        })?;
-        // As `evaluate` does: the same texts in order of length, the first batch once more to warm.
-        let sorted = plan.by_length(&entries[..texts * BATCH]);
-        let sorted = [vec![in_order[0].clone()], sorted].concat();
-        let again = [vec![in_order[0].clone()], in_order[..texts].to_vec()].concat();
-        let (sorted, again) = (gather(&rows, &sorted), gather(&rows, &again));
-        contest("constrained generation, ours by length", rounds, |who| {
-            let batches = if who == 0 { &sorted } else { &again };
-            ask(who, "generate", 0.0, 1, batches, who == 0)
-        })?;
-    }
-    if wanted("loss") {
-        // A loss while training is a noisy number: the last five of two fp32 runs differ by 0.3 %. Those of further texts say it better.
-        let batches = gather(&rows, &in_order[..learnt + if quick { 1 } else { 20 }]);
-        let means = |answer: Answer| {
-            let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
-            let (trained, further) = answer.losses.split_at(learnt);
-            [mean(&trained[learnt - 5..]), mean(further)]
-        };
-        let mut found = Vec::new();
-        for (who, ours) in [(0, true), (1, true), (2, false), (1, false)] {
-            found.push(means(ask(who, "train", 0.0, 0, &batches, ours)?));
-        }
-        for (at, what) in ["last five training batches", "further batches"]
-            .iter()
-            .enumerate()
-        {
-            let [ours, full, autocast, theirs] = [0, 1, 2, 3].map(|who: usize| found[who][at]);
-            println!(
-                "loss after {learnt} steps, {what}: ours {ours:.4}, fp32 {full:.4}: {:+.2} %; transformers autocast {autocast:.4}, fp32 {theirs:.4}: {:+.2} %",
-                (ours / full - 1.0) * 100.0,
-                (autocast / theirs - 1.0) * 100.0
-            );
+    let only = argument("--only");
+    let contests: [(&str, Contest); 4] = [
+        ("step", Bench::step),
+        ("epoch", Bench::epoch),
+        ("generate", Bench::generate),
+        ("loss", Bench::loss),
+    ];
+    for (name, contest) in contests {
+        if only.as_deref().is_none_or(|only| only == name) {
+            contest(&bench)?;
         }
     }
     Ok(())
