@@ -212,7 +212,10 @@ mod tests {
         type Edit = fn(&mut ModelConfig, &mut FeatureDims);
         let edits: [Edit; 5] = [
             |c, _| c.lstm.hidden = 16_384.try_into().unwrap(),
-            |c, _| c.fusion.bottleneck = 65_536.try_into().unwrap(),
+            |c, _| {
+                c.fusion.layers = 1000.try_into().unwrap();
+                c.fusion.bottleneck = 65_536.try_into().unwrap();
+            },
             |c, _| {
                 c.contrastive.dim = 65_536.try_into().unwrap();
                 c.contrastive.kernel = 999.try_into().unwrap();
