@@ -122,7 +122,7 @@ mod tests {
         // a tenth of 5 updates is one of them
         let some = factors(&rates(Schedule::Linear, 0.1, 5));
         assert_eq!(some, [1.0, 1.0, 0.75, 0.5, 0.25]);
-        let only = factors(&rates(Schedule::Linear, 1.0, 2));
+        let only = factors(&rates(Schedule::Linear, 0.9, 2));
         assert_eq!(only, [0.5, 1.0]);
     }
 
