@@ -147,6 +147,8 @@ pub struct TextConfig {
     pub context_after: Count<0, 1000>,
     /// Most tokens of an encoded input, context and special tokens included; default 128.
     pub max_tokens: Count<8, 16_384>,
+    /// Whether the names of speakers stand in front of their texts, where a corpus has them; default false (the paper's).
+    pub speakers: bool,
     /// Dropout inside the backbone while training; default 0.1.
     pub dropout: Share,
     /// Beams of constrained generation: 1 (default) gives the greedy label, more the best one met while following at least so
@@ -168,6 +170,7 @@ impl Default for TextConfig {
             context_before: Count::literal::<2>(),
             context_after: Count::literal::<2>(),
             max_tokens: Count::literal::<128>(),
+            speakers: false,
             dropout: const { Share::literal(0.1) },
             beam: Count::literal::<1>(),
             length_penalty: const { Finite::literal(0.0) },

@@ -13,6 +13,7 @@ use unimse_run::IntensityReadout::{Expectation, Median, Text};
 use unimse_run::{EmotionReadout, IntensityReadout};
 use unimse_train::config::RunConfig;
 use unimse_train::data::dataset::{self, Dataset};
+use unimse_train::data::reader::Reader;
 use unimse_train::evaluate::scoring::choose_readout;
 
 /// Gold of the dev rows of one corpus.
@@ -46,7 +47,13 @@ fn dev(corpora: &[Gold<'_>]) -> Dataset {
     let corpora = dataset::read_corpora::<Learning>(&at("corpus")).unwrap();
     let checkpoint = tiny::folder(tiny::BERT);
     let tokenizer = Tokenizer::from_folder(checkpoint.path()).unwrap();
-    let dataset = Dataset::new(&corpora, Dev, None, &tokenizer, &RunConfig::default()).unwrap();
+    let config = RunConfig::default();
+    let reader = Reader {
+        tokenizer: &tokenizer,
+        speakers: None,
+        max_tokens: config.model.max_tokens.get(),
+    };
+    let dataset = Dataset::new(&corpora, Dev, None, reader, &config).unwrap();
     assert!(!dataset.examples.is_empty());
     dataset
 }

@@ -18,6 +18,7 @@ use unimse_model::Tokenizer;
 use unimse_train::config::RunConfig;
 use unimse_train::data::dataset::{self, Dataset};
 use unimse_train::data::labels_table::LabelTable;
+use unimse_train::data::reader::Reader;
 use unimse_train::unify::embeddings::embed;
 use unimse_train::unify::summary::{Summary, read_summary, summary_path};
 
@@ -328,7 +329,12 @@ fn without_iemocap_its_field_is_missing_masked_and_gone_from_the_grammar() {
     let tokenizer = Tokenizer::from_folder(checkpoint.path()).unwrap();
     let corpora = corpora.into_iter().map(Arc::unwrap_or_clone).collect();
     let corpora = Corpora::<Learning>::from_memory(corpora);
-    let data = Dataset::new(&corpora, Train, Some(&tables), &tokenizer, &config).unwrap();
+    let reader = Reader {
+        tokenizer: &tokenizer,
+        speakers: None,
+        max_tokens: config.model.max_tokens.get(),
+    };
+    let data = Dataset::new(&corpora, Train, Some(&tables), reader, &config).unwrap();
     assert!(!data.examples.is_empty());
     for example in &data.examples {
         let target = example.target.as_ref().unwrap();

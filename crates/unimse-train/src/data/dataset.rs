@@ -10,11 +10,11 @@ use unimse_corpus::{Code, Context, Corpus, Task, Utterance, context};
 use unimse_labels::{Field, Form, Grammar, PerField, Source, UniversalLabel};
 use unimse_model::batch::{Batch, Target};
 use unimse_model::config::{Decoder, FeatureDims, Modality, ModelConfig};
-use unimse_model::tokenizer::Tokenizer;
 
 use crate::TrainError;
 use crate::config::{RunConfig, TrainConfig};
 use crate::data::labels_table::{LabelTable, Row as LabelRow};
+use crate::data::reader::Reader;
 use crate::data::row::{Row, collate, features};
 use crate::data::sampler::Entry;
 
@@ -122,7 +122,7 @@ impl Dataset {
         corpora: &Corpora<S>,
         split: T,
         labels: Option<&[LabelTable]>,
-        tokenizer: &Tokenizer,
+        reader: Reader<'_>,
         config: &RunConfig,
     ) -> Result<Self, TrainError> {
         let model = &config.model;
@@ -148,12 +148,14 @@ impl Dataset {
                     known => known,
                 },
             };
-            let text = |&i: &usize| rows.utterances[i].text.as_str();
+            let line = |i: usize| {
+                let spoken = &rows.utterances[i];
+                (spoken.speaker.as_deref(), spoken.text.as_str())
+            };
             let window = &windows[corpus][utterance];
-            let before: Vec<&str> = window.before.iter().map(text).collect();
-            let after: Vec<&str> = window.after.iter().map(text).collect();
-            let encoded =
-                tokenizer.encode(&before, text(&utterance), &after, model.max_tokens.get())?;
+            let around = [&window.before[..], &[utterance], &window.after[..]].concat();
+            let lines: Vec<_> = around.into_iter().map(line).collect();
+            let encoded = reader.read(&lines, window.before.len())?;
             examples.push(Example {
                 corpus,
                 utterance,
@@ -166,7 +168,7 @@ impl Dataset {
             corpora: corpora.list().to_vec(),
             examples,
             modalities: model.modalities.to_vec(),
-            pad: tokenizer.pad(),
+            pad: reader.tokenizer.pad(),
         })
     }
 

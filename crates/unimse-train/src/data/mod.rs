@@ -3,5 +3,6 @@
 pub mod dataset;
 pub mod labels_table;
 pub mod normaliser;
+pub mod reader;
 pub mod row;
 pub mod sampler;

@@ -84,9 +84,9 @@ impl<'a> Prepared<'a> {
         saved: &'a SavedModel,
         corpora: &'a Corpora<Whole>,
     ) -> Result<Self, TrainError> {
-        let tokenizer = &saved.session.tokenizer;
-        let dev = Dataset::new(corpora, Dev, None, tokenizer, config)?;
-        let test = Dataset::new(corpora, Test, None, tokenizer, config)?;
+        let reader = saved.session.reader();
+        let dev = Dataset::new(corpora, Dev, None, reader, config)?;
+        let test = Dataset::new(corpora, Test, None, reader, config)?;
         check(&dev, &test, &saved.card, &folder.corpus)?;
         Ok(Self {
             saved,

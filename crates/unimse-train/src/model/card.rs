@@ -11,6 +11,7 @@ use unimse_run::artefact;
 
 use crate::TrainError;
 use crate::config::RunConfig;
+use crate::data::reader::Speakers;
 use unimse_run::Readout;
 
 /// Version of the card's form; older ones are refused.
@@ -42,6 +43,9 @@ pub struct Card {
     pub fields: Vec<Field>,
     /// Feature dimensions it has an input projection for.
     pub dims: FeatureDims,
+    /// With `model.speakers`, the names that training knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speakers: Option<Speakers>,
     /// How dev of that epoch chose to read the answers.
     pub readout: Readout,
     /// SHA-256 in hexadecimal of each of [`FILES`].
@@ -153,6 +157,7 @@ mod tests {
             backbone: "bert".to_owned(),
             fields: Field::ALL.to_vec(),
             dims: FeatureDims::default(),
+            speakers: None,
             readout: Readout::TRAINING,
             files: BTreeMap::new(),
             config: RunConfig::default(),

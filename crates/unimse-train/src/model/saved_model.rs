@@ -54,6 +54,7 @@ impl SavedModel {
             session: Session {
                 model,
                 tokenizer: Tokenizer::from_folder(&folder)?,
+                speakers: card.speakers.clone(),
                 folder,
             },
             normaliser: Normaliser::load(&run.normaliser())?,

@@ -12,6 +12,7 @@ use unimse_model::unimodel::UniModel;
 
 use crate::config::{PrecisionChoice, RunConfig, TrainConfig};
 use crate::data::dataset::{self, Dataset};
+use crate::data::reader::{Reader, Speakers};
 use crate::data::row::{Row, collate};
 use crate::data::sampler::{Entry, Plan};
 use crate::{TrainError, train::cpu};
@@ -22,6 +23,8 @@ pub struct Session {
     pub model: UniModel,
     /// The backbone's tokenizer.
     pub tokenizer: Tokenizer,
+    /// With `model.speakers`, those that training knows.
+    pub speakers: Option<Speakers>,
     /// Folder of the checkpoint that the model was built around.
     pub folder: PathBuf,
 }
@@ -91,8 +94,19 @@ impl Session {
         Ok(Self {
             model,
             tokenizer,
+            speakers: None,
             folder,
         })
+    }
+
+    /// How this model reads utterances.
+    #[must_use]
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            tokenizer: &self.tokenizer,
+            speakers: self.speakers.as_ref(),
+            max_tokens: self.model.config().model.max_tokens.get(),
+        }
     }
 
     /// The grammar the model speaks.

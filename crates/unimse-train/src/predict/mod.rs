@@ -10,6 +10,7 @@ use unimse_model::tokenizer::Encoded;
 use unimse_run::{Answer, EmotionReadout, IntensityReadout, NonFinite, Readout, RunFolder};
 
 use crate::TrainError;
+use crate::data::reader::Spoken;
 use crate::data::row::{Row, features};
 use crate::model::card::Card;
 use crate::model::saved_model::SavedModel;
@@ -23,12 +24,12 @@ mod answer;
 pub struct Input {
     /// What messages call the row: a file and its number, say.
     pub place: String,
-    /// The utterance; it may be empty where there are features.
-    pub text: String,
+    /// The utterance; its text may be empty where there are features. A model that was trained without speakers does not read who speaks.
+    pub spoken: Spoken,
     /// Utterances before it, oldest first; the model reads the last of them, as many as it was trained with.
-    pub before: Vec<String>,
+    pub before: Vec<Spoken>,
     /// Utterances after it, next first; the model reads the first of them.
-    pub after: Vec<String>,
+    pub after: Vec<Spoken>,
     /// Acoustic features; absent is fine. Values that are not finite are read as 0.
     pub audio: Option<Sequence>,
     /// Visual features; absent is fine. Values that are not finite are read as 0.
@@ -125,7 +126,7 @@ impl Predictor {
             .into_iter()
             .zip(predictions)
             .zip(counts)
-            .map(|((row, p), count)| answer(row.text, &p, self.readout, count, row.extra))
+            .map(|((row, p), count)| answer(row.spoken.text, &p, self.readout, count, row.extra))
             .collect())
     }
 
@@ -155,7 +156,7 @@ impl Predictor {
     }
 
     fn prepare(&self, model: &SavedModel, row: &Input) -> Result<Prepared, TrainError> {
-        if row.text.trim().is_empty() && row.audio.is_none() && row.video.is_none() {
+        if row.spoken.text.trim().is_empty() && row.audio.is_none() && row.video.is_none() {
             return Err(TrainError::Data(format!(
                 "{}: field text: expected words, or audio or video beside it, found nothing",
                 row.place
@@ -164,11 +165,12 @@ impl Predictor {
         let (most_before, most_after) = self.context();
         let from = row.before.len().saturating_sub(most_before);
         let to = row.after.len().min(most_after);
-        let before: Vec<&str> = row.before[from..].iter().map(String::as_str).collect();
-        let after: Vec<&str> = row.after[..to].iter().map(String::as_str).collect();
-        let most = model.card.config.model.max_tokens.get();
-        let tokenizer = &model.session.tokenizer;
-        let encoded = tokenizer.encode(&before, &row.text, &after, most)?;
+        let (before, after) = (&row.before[from..], &row.after[..to]);
+        let lines = before.iter().chain([&row.spoken]).chain(after);
+        let lines: Vec<_> = lines
+            .map(|line| (line.speaker.as_deref(), line.text.as_str()))
+            .collect();
+        let encoded = model.session.reader().read(&lines, before.len())?;
         let mut non_finite = NonFinite::default();
         Ok(Prepared {
             encoded,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use unimse_corpus::splits::{Corpora, Dev, Learning, Train};
+use unimse_corpus::splits::{Corpora, Dev, Learning, RowRef, Train};
 use unimse_eval::{Metric, Scores};
 use unimse_model::ModelError;
 use unimse_model::batch::Prediction;
@@ -20,6 +20,7 @@ use crate::config::{RunConfig, TrainConfig, Unfreeze};
 use crate::data::dataset::{self, Dataset};
 use crate::data::labels_table::LabelTable;
 use crate::data::normaliser::Normaliser;
+use crate::data::reader::Speakers;
 use crate::data::sampler::{Entry, Plan};
 use crate::evaluate::scoring::{self, Selection};
 use crate::model::card::{self, Card};
@@ -102,9 +103,9 @@ fn datasets(
     session: &Session,
     config: &RunConfig,
 ) -> Result<(Dataset, Dataset), TrainError> {
-    let tokenizer = &session.tokenizer;
-    let train = Dataset::new(corpora, Train, Some(tables), tokenizer, config)?;
-    let dev = Dataset::new(corpora, Dev, None, tokenizer, config)?;
+    let reader = session.reader();
+    let train = Dataset::new(corpora, Train, Some(tables), reader, config)?;
+    let dev = Dataset::new(corpora, Dev, None, reader, config)?;
     scoring::check_selectable(&dev)?;
     match (train.examples.len(), dev.examples.len()) {
         (0, _) | (_, 0) => Err(TrainError::Data(format!(
@@ -114,6 +115,12 @@ fn datasets(
         ))),
         _ => Ok((train, dev)),
     }
+}
+
+/// Who speaks in train.
+fn speakers(corpora: &Corpora<Learning>) -> Speakers {
+    let row = |at: RowRef| &corpora.list()[at.corpus].utterances[at.utterance];
+    Speakers::of(corpora.rows(Train).map(row))
 }
 
 impl<'a> Trainer<'a> {
@@ -137,6 +144,7 @@ impl<'a> Trainer<'a> {
 
         let mut session = Session::new(config, &fields, &dims, seed)?;
         freeze(&mut session.model, config.train.unfreeze);
+        session.speakers = config.model.speakers.then(|| speakers(&corpora));
         let (train, dev) = datasets(&corpora, &tables, &session, config)?;
         let t = &config.train;
         let plan = Plan {
@@ -156,6 +164,7 @@ impl<'a> Trainer<'a> {
             backbone: session.model.backbone().model_type().to_owned(),
             fields,
             dims,
+            speakers: session.speakers.clone(),
             readout: Readout::TRAINING,
             files: Default::default(),
             config: config.clone(),

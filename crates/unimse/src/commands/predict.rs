@@ -79,9 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             if chunk.is_empty() {
                 break Outcome::Done;
             }
-            let inputs = chunk
-                .into_iter()
-                .map(|(row, c)| row.input(c.before, c.after));
+            let inputs = chunk.into_iter().map(|(row, around)| row.input(around));
             match printer.answer(inputs.collect::<Result<_>>()?)? {
                 Outcome::Done => {}
                 other => break other,

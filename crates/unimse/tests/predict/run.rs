@@ -105,6 +105,7 @@ impl World {
         let overrides = [
             format!("model.checkpoint={encoder}"),
             "model.max_tokens=96".to_owned(),
+            "model.speakers=true".to_owned(),
             "label_decoder.heads=2".to_owned(),
             "fusion.layers=2".to_owned(),
             "lstm.hidden=8".to_owned(),
@@ -192,7 +193,7 @@ impl World {
             .filter(|u| u.split != Split::Train)
             .map(|u| {
                 json!({"utterance_id": u.utterance_id, "corpus": u.corpus, "split": u.split.name(), "dialogue_id": u.dialogue_id,
-                    "turn": u.turn, "text": u.text, "audio": u.audio.as_ref().map(steps), "video": u.video.as_ref().map(steps)})
+                    "turn": u.turn, "speaker": u.speaker, "text": u.text, "audio": u.audio.as_ref().map(steps), "video": u.video.as_ref().map(steps)})
             })
             .collect()
     }

@@ -46,13 +46,13 @@ pub(super) fn contexts(rows: &[Row], neighbours: Neighbours) -> Vec<Texts> {
         ((&row.dialogue, alone), (turn, at))
     });
     let windows = windows(places, neighbours.before, neighbours.after);
-    let text = |&at: &usize| rows[at].text.clone();
+    let line = |&at: &usize| rows[at].spoken.clone();
     rows.iter()
         .zip(windows)
         .map(|(row, window)| {
             row.own.clone().unwrap_or_else(|| Texts {
-                before: window.before.iter().map(text).collect(),
-                after: window.after.iter().map(text).collect(),
+                before: window.before.iter().map(line).collect(),
+                after: window.after.iter().map(line).collect(),
             })
         })
         .collect()
@@ -63,6 +63,7 @@ mod tests {
     use std::path::Path;
 
     use serde_json::{Value, json};
+    use unimse_train::data::reader::Spoken;
 
     use super::*;
 
@@ -74,11 +75,15 @@ mod tests {
         values.iter().flat_map(row).collect()
     }
 
+    fn joined(lines: &[Spoken]) -> String {
+        lines.iter().map(|line| line.text.as_str()).collect()
+    }
+
     fn check(values: &[Value], neighbours: Neighbours, expected: &[(&str, &str)]) {
         let found = contexts(&rows(values), neighbours);
         let found: Vec<(String, String)> = found
             .iter()
-            .map(|t| (t.before.concat(), t.after.concat()))
+            .map(|t| (joined(&t.before), joined(&t.after)))
             .collect();
         let found: Vec<(&str, &str)> = found
             .iter()

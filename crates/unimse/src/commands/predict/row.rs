@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
+use unimse_train::data::reader::Spoken;
 use unimse_train::predict::Input;
 
 use super::feature::Feature;
@@ -16,7 +17,7 @@ const PLACE: [&str; 3] = ["corpus", "split", "dialogue_id"];
 pub(super) struct Row {
     /// What messages call it.
     pub(super) place: String,
-    pub(super) text: String,
+    pub(super) spoken: Spoken,
     /// Its own texts before and after it, where it brings some.
     pub(super) own: Option<Texts>,
     /// Corpus, split and dialogue, where it has a dialogue.
@@ -30,8 +31,8 @@ pub(super) struct Row {
 /// Texts around a row, in the order of the dialogue.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Texts {
-    pub(super) before: Vec<String>,
-    pub(super) after: Vec<String>,
+    pub(super) before: Vec<Spoken>,
+    pub(super) after: Vec<Spoken>,
 }
 
 /// The rows of a file; feature paths are relative to its folder.
@@ -51,7 +52,7 @@ impl Row {
     pub(super) fn of_text(text: &str) -> Self {
         Self {
             place: "--text".to_owned(),
-            text: text.to_owned(),
+            spoken: nobody(text.to_owned()),
             own: None,
             dialogue: None,
             turn: None,
@@ -70,6 +71,8 @@ impl Row {
                 Some(other) => bail!("field text: expected text, found {}", short(&other)),
                 None => bail!("field text is missing"),
             };
+            let speaker = name(row, "speaker")?;
+            let spoken = Spoken { speaker, text };
             let (before, after) = (list(row, "context")?, list(row, "context_after")?);
             let own = (before.is_some() || after.is_some()).then(|| Texts {
                 before: before.unwrap_or_default(),
@@ -79,12 +82,13 @@ impl Row {
             let video = Feature::take(row, "video", folder)?;
             let dialogue = dialogue(row)?;
             let turn = if dialogue.is_some() { turn(row)? } else { None };
-            Ok((text, own, audio, video, dialogue, turn))
+            Ok((spoken, own, audio, video, dialogue, turn))
         };
-        let (text, own, audio, video, dialogue, turn) = parsed(&mut row).context(place.clone())?;
+        let (spoken, own, audio, video, dialogue, turn) =
+            parsed(&mut row).context(place.clone())?;
         Ok(Self {
             place,
-            text,
+            spoken,
             own,
             dialogue,
             turn,
@@ -95,7 +99,7 @@ impl Row {
     }
 
     /// What the model reads, with the texts around it. Feature files are read now.
-    pub(super) fn input(self, before: Vec<String>, after: Vec<String>) -> Result<Input> {
+    pub(super) fn input(self, around: Texts) -> Result<Input> {
         let load = |feature: Option<Feature>, name: &str| {
             let load = |f: Feature| {
                 f.load()
@@ -107,16 +111,35 @@ impl Row {
             audio: load(self.audio, "audio")?,
             video: load(self.video, "video")?,
             place: self.place,
-            text: self.text,
-            before,
-            after,
+            spoken: self.spoken,
+            before: around.before,
+            after: around.after,
             extra: self.extra,
         })
     }
 }
 
+/// A text of which nobody says whose it is.
+fn nobody(text: String) -> Spoken {
+    Spoken {
+        speaker: None,
+        text,
+    }
+}
+
+/// The name in a column that is read and kept.
+fn name(row: &Map<String, Value>, column: &str) -> Result<Option<String>> {
+    let name = match row.get(column) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::String(s)) => s.trim().to_owned(),
+        Some(Value::Number(n)) => n.to_string(),
+        Some(other) => bail!("field {column}: expected a name, found {}", short(other)),
+    };
+    Ok(Some(name).filter(|name| !name.is_empty()))
+}
+
 /// A list of texts; in CSV a JSON list in the cell, or one text.
-fn list(row: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String>>> {
+fn list(row: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<Spoken>>> {
     let value = match row.shift_remove(name) {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(s)) if s.trim().is_empty() => return Ok(None),
@@ -132,7 +155,7 @@ fn list(row: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String>>>
         )
     };
     let text = |v: Value| match v {
-        Value::String(s) => Ok(s),
+        Value::String(s) => Ok(nobody(s)),
         other => Err(anyhow!(
             "field {name}: expected a list of texts, found {} in it",
             short(&other)
@@ -199,15 +222,37 @@ mod tests {
         let row = json!({"text": "t", "context": ["a", "b"], "context_after": "c", "dialogue_id": 5, "turn": "7",
             "split": "dev", "polarity": "gold", "id": [1]});
         let row = parse(row).unwrap();
+        let said = |text: &str| nobody(text.to_owned());
         let texts = Texts {
-            before: vec!["a".into(), "b".into()],
-            after: vec!["c".into()],
+            before: vec![said("a"), said("b")],
+            after: vec![said("c")],
         };
         assert_eq!(row.own, Some(texts));
         assert_eq!(row.dialogue, Some(["", "dev", "5"].map(String::from)));
         assert_eq!(row.turn, Some(7));
         let names: Vec<&String> = row.extra.keys().collect();
         assert_eq!(names, ["dialogue_id", "turn", "split", "polarity", "id"]);
+    }
+
+    #[test]
+    fn a_speaker_is_read_and_kept() {
+        for (value, expected) in [
+            (json!("Monica "), Some("Monica")),
+            (json!(7), Some("7")),
+            (json!(" "), None),
+            (json!(null), None),
+        ] {
+            let row = parse(json!({"text": "t", "speaker": value})).unwrap();
+            assert_eq!(row.spoken.speaker.as_deref(), expected);
+            assert_eq!(row.extra["speaker"], value);
+        }
+        let error = format!(
+            "{:#}",
+            parse(json!({"text": "t", "speaker": []}))
+                .map(drop)
+                .unwrap_err()
+        );
+        assert!(error.contains("field speaker: expected a name"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use unimse_train::data::reader::Spoken;
 use unimse_train::predict::Input;
 
 use super::dialogue::Neighbours;
@@ -60,7 +61,7 @@ pub(super) fn answer(
         if !ready.is_empty() {
             let inputs = ready
                 .into_iter()
-                .map(|(row, t): (Row, Texts)| row.input(t.before, t.after));
+                .map(|(row, around): (Row, Texts)| row.input(around));
             match printer.answer(inputs.collect::<Result<Vec<Input>>>()?)? {
                 Outcome::Done => {}
                 other => return Ok(other),
@@ -104,8 +105,8 @@ fn next(lines: &Receiver<Line>) -> Option<Next> {
 /// The rows of the dialogue under way, as far as they are still needed.
 struct Window {
     neighbours: Neighbours,
-    /// Texts, and the rows that wait for an answer; the others were answered and are context only.
-    open: VecDeque<(String, Option<Row>)>,
+    /// Lines, and the rows that wait for an answer; the others were answered and are context only.
+    open: VecDeque<(Spoken, Option<Row>)>,
     dialogue: Option<[String; 3]>,
     /// Dialogues that have ended.
     ended: BTreeSet<[String; 3]>,
@@ -165,7 +166,7 @@ impl Window {
             ));
         }
         self.last_turn = row.turn.or(self.last_turn);
-        self.open.push_back((row.text.clone(), Some(row)));
+        self.open.push_back((row.spoken.clone(), Some(row)));
         Ok(())
     }
 
@@ -179,16 +180,16 @@ impl Window {
             let Some(row) = self.open[at].1.take() else {
                 continue;
             };
-            let text = |(text, _): &(String, Option<Row>)| text.clone();
+            let line = |(line, _): &(Spoken, Option<Row>)| line.clone();
             let from = at.saturating_sub(self.neighbours.before);
             let around = Texts {
-                before: self.open.range(from..at).map(text).collect(),
+                before: self.open.range(from..at).map(line).collect(),
                 after: self
                     .open
                     .iter()
                     .skip(at + 1)
                     .take(self.neighbours.after)
-                    .map(text)
+                    .map(line)
                     .collect(),
             };
             let own = row.own.clone();
@@ -222,7 +223,7 @@ mod tests {
             out.extend(
                 ready
                     .into_iter()
-                    .map(|(row, texts)| (at + 1, row.text, texts)),
+                    .map(|(row, texts)| (at + 1, row.spoken.text, texts)),
             );
         }
         let mut ready = Vec::new();
@@ -230,7 +231,7 @@ mod tests {
         out.extend(
             ready
                 .into_iter()
-                .map(|(row, texts)| (usize::MAX, row.text, texts)),
+                .map(|(row, texts)| (usize::MAX, row.spoken.text, texts)),
         );
         Ok(out)
     }
@@ -274,7 +275,10 @@ mod tests {
                     let texts: Vec<&str> = found.iter().map(|f| f.1.as_str()).collect();
                     assert_eq!(
                         texts,
-                        whole.iter().map(|r| r.text.as_str()).collect::<Vec<_>>()
+                        whole
+                            .iter()
+                            .map(|r| r.spoken.text.as_str())
+                            .collect::<Vec<_>>()
                     );
                     let found: Vec<Texts> = found.into_iter().map(|f| f.2).collect();
                     assert_eq!(found, expected, "{names:?} {neighbours:?}");
