@@ -30,13 +30,13 @@ impl Speakers {
     }
 
     /// The lines of a window of a dialogue, in their order, as `Monica: text`. A name that training does not know says nothing to a model:
-    /// such speakers are `A`, `B` ... by their first line in the window. A line without a speaker stays as it is.
+    /// such speakers are `A`, `B` ... by their first line in the window. A line without a speaker, or without words, stays as it is.
     ///
     /// ```
     /// # use unimse_train::data::reader::Speakers;
     /// let friends: Speakers = serde_json::from_str(r#"["Monica"]"#)?;
-    /// let window = [(Some("Tom"), "hi"), (Some("Monica"), "you"), (Some("Ann"), "me"), (Some("Tom"), "we"), (None, "so")];
-    /// assert_eq!(friends.written(&window), ["A: hi", "Monica: you", "B: me", "A: we", "so"]);
+    /// let window = [(Some("Tom"), "hi"), (Some("Monica"), "you"), (Some("Ann"), "me"), (Some("Tom"), "we"), (None, "so"), (Some("Tom"), "")];
+    /// assert_eq!(friends.written(&window), ["A: hi", "Monica: you", "B: me", "A: we", "so", ""]);
     /// # Ok::<(), serde_json::Error>(())
     /// ```
     #[must_use]
@@ -46,6 +46,7 @@ impl Speakers {
         for &(speaker, text) in window {
             lines.push(match speaker {
                 None => text.to_owned(),
+                Some(_) if text.trim().is_empty() => text.to_owned(),
                 Some(name) if self.0.contains(name) => format!("{name}: {text}"),
                 Some(name) => {
                     let known = strangers.iter().position(|stranger| *stranger == name);
