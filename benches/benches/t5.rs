@@ -21,7 +21,7 @@ use unimse_model::t5::{T5, T5Config};
 use unimse_model::text_decoder::TextDecoder;
 use unimse_model::weights;
 use unimse_model::{Precision, Target, Tokenizer};
-use unimse_train::data::sampler::{Entry, Plan};
+use unimse_train::data::sampler::{Entry, Mixture, Plan};
 
 /// Token ids of a text, and of its label.
 type Row = (Vec<i64>, Vec<i64>);
@@ -162,7 +162,7 @@ type Contest = fn(&Bench) -> Result<(), Failure>;
 const PLAN: Plan = Plan {
     batch: BATCH,
     token_budget: usize::MAX,
-    temperature: 1.0,
+    mixture: Mixture::Temperature(1.0),
 };
 
 impl Bench {

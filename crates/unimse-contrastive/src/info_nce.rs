@@ -162,7 +162,7 @@ pub fn symmetric_info_nce(
 }
 
 /// Unit vectors along the last dimension, fp32.
-fn normalise(x: &Tensor) -> Tensor {
+pub(crate) fn normalise(x: &Tensor) -> Tensor {
     let x = x.to_kind(Kind::Float);
     let norm = x.norm_scalaropt_dim(2.0, -1, true).clamp_min(1e-12);
     x / norm

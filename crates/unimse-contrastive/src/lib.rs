@@ -1,10 +1,12 @@
-//! Inter-modality contrastive learning (paper, section 3.5): masked pooling over time and InfoNCE (equation 6).
+//! Contrastive learning between modalities (paper, section 3.5) and samples: masked pooling over time, InfoNCE (equation 6), and the
+//! supervised loss.
 //!
 //! | function | from | to |
 //! |---|---|---|
 //! | [`masked_mean`] | `[batch, time, dim]`, mask `[batch, time]` | `[batch, dim]` |
 //! | [`info_nce`] | anchors and positives `[batch, dim]` | a scalar, or `[batch]` |
 //! | [`symmetric_info_nce`] | both sides `[batch, dim]` | the same, mean of both directions |
+//! | [`supervised`] | vectors `[batch, dim]`, classes `[batch]` | a scalar |
 //!
 //! The kernels take tensors of any float kind and compute in fp32: the log-sum-exp of similarities divided by a small
 //! temperature has no room for bfloat16's eight bits.
@@ -25,9 +27,11 @@
 
 mod info_nce;
 mod pooling;
+mod supervised;
 
 pub use info_nce::{Negatives, Reduction, info_nce, symmetric_info_nce};
 pub use pooling::masked_mean;
+pub use supervised::{Classed, supervised};
 
 /// An argument that no loss can be computed of.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -86,6 +86,26 @@ impl Batch {
 }
 
 impl Batch {
+    /// Every row twice, the second time behind the first, as one utterance: two passes with different dropout.
+    pub(crate) fn twice(&self) -> Self {
+        let double = |x: &Tensor| Tensor::cat(&[x, x], 0);
+        let rows = || Tensor::arange(self.size, (Kind::Int64, self.tokens.device()));
+        Self {
+            tokens: double(&self.tokens),
+            mask: double(&self.mask),
+            segments: double(&self.segments),
+            audio: self.audio.twice(self.size),
+            video: self.video.twice(self.size),
+            identity: Some(double(
+                &self
+                    .identity
+                    .as_ref()
+                    .map_or_else(rows, Tensor::shallow_clone),
+            )),
+            size: 2 * self.size,
+        }
+    }
+
     /// Refuses what LibTorch would answer with an obscure message or an invalid memory access.
     ///
     /// # Errors

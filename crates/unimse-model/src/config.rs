@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::backbones::BackboneChoice;
 
+mod loss;
 mod number;
 
+pub use self::loss::LossConfig;
 pub use self::number::{
     AtLeastOne, Cosine, Count, Factor, Finite, NonNegative, Odd, OutOfRange, Positive, Share,
 };
@@ -117,6 +119,8 @@ pub struct ModelConfig {
     pub contrastive: ContrastiveConfig,
     /// The `label` decoder; unused by `t5`.
     pub label_decoder: LabelDecoderConfig,
+    /// Levers of the loss.
+    pub loss: LossConfig,
     /// Gradient checkpointing: the inside of every encoder and decoder block is computed again in the backward pass instead of
     /// kept, which takes less memory and a third to a half more time. Default false.
     pub checkpointing: bool,
@@ -191,6 +195,9 @@ pub struct FusionConfig {
     pub skip: bool,
     /// Dropout on the fused term; default 0.
     pub dropout: Share,
+    /// Whether an utterance with neither audio nor video passes the fused layers as if they were not there, instead of with the learned
+    /// vectors of absent modalities; default false.
+    pub skip_absent: bool,
 }
 
 impl Default for FusionConfig {
@@ -200,6 +207,7 @@ impl Default for FusionConfig {
             bottleneck: Count::literal::<64>(),
             skip: true,
             dropout: const { Share::literal(0.0) },
+            skip_absent: false,
         }
     }
 }
@@ -242,6 +250,15 @@ pub struct ContrastiveConfig {
     pub kernel: Odd<999>,
     /// Mean of both directions, text to modality and back, as CLIP does; default false: text is the anchor, as published.
     pub symmetric: bool,
+    /// Share of all updates over which the weights of the contrastive losses rise from 0; default 0.
+    pub warmup: Share,
+    /// Fewest utterances of a batch with a modality for its loss to be computed; default 1.
+    pub min_rows: Count<1, 65_536>,
+    /// Weight of the contrast between samples (the abstract's "between modalities and samples"): utterances of one polarity, and of one emotion, of
+    /// whatever corpus attract each other, and a learned prototype of each class; default 0.
+    pub samples: NonNegative,
+    /// Utterances of earlier batches that are keys of the contrast between samples too; default 0.
+    pub queue: Count<0, 65_536>,
 }
 
 impl Default for ContrastiveConfig {
@@ -253,6 +270,10 @@ impl Default for ContrastiveConfig {
             dim: Count::literal::<64>(),
             kernel: Odd::ONE,
             symmetric: false,
+            warmup: const { Share::literal(0.0) },
+            min_rows: Count::literal::<1>(),
+            samples: const { NonNegative::literal(0.0) },
+            queue: Count::literal::<0>(),
         }
     }
 }

@@ -57,6 +57,7 @@ pub(crate) struct Contrast {
     video: Option<Projection>,
     temperature: f64,
     symmetric: bool,
+    min_rows: i64,
 }
 
 impl Contrast {
@@ -92,11 +93,12 @@ impl Contrast {
             video: other(video, Modality::Video),
             temperature: contrastive.temperature.get(),
             symmetric: contrastive.symmetric,
+            min_rows: contrastive.min_rows.get() as i64,
         })
     }
 
-    /// The loss of each fused layer between its text and `states`, the rows that lack the modality left out; rows of one `identity`
-    /// (`[batch]` i64, `None` where every row has its own) are no negatives of each other.
+    /// The loss of each fused layer between its text and `states`, the rows that lack the modality left out, none where too few have it; rows
+    /// of one `identity` (`[batch]` i64, `None` where every row has its own) are no negatives of each other.
     pub(crate) fn losses(
         &self,
         text: &[Anchor],
@@ -109,7 +111,8 @@ impl Contrast {
             Modality::Video => &self.video,
             Modality::Text => &None,
         };
-        let Some(projection) = projection else {
+        let few = states.rows.size()[0] < self.min_rows;
+        let Some(projection) = projection.as_ref().filter(|_| !few) else {
             return Ok(Vec::new());
         };
         let key = projection.forward(&states.sequence, &states.mask)?;

@@ -116,6 +116,24 @@ impl BatchError {
 }
 
 impl ModalityBatch {
+    /// The sequences of a batch of `size` rows, and again for the rows behind them.
+    pub(crate) fn twice(&self, size: i64) -> Self {
+        let double = |group: &FeatureGroup| FeatureGroup {
+            dim: group.dim,
+            rows: group
+                .rows
+                .iter()
+                .copied()
+                .chain(group.rows.iter().map(|row| row + size))
+                .collect(),
+            values: Tensor::cat(&[&group.values, &group.values], 0),
+            lengths: group.lengths.repeat(2),
+        };
+        Self {
+            groups: self.groups.iter().map(double).collect(),
+        }
+    }
+
     /// Pads and groups the sequences of a batch, one entry per row; `None` and empty sequences are absent.
     ///
     /// # Errors

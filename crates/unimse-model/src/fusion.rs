@@ -66,10 +66,21 @@ impl Fusion {
         self.project.forward(&(up + joined))
     }
 
-    /// What the next layer reads: the fused term, plus `hidden` with `skip`. Shapes as in [`Fusion::term`].
-    pub fn forward(&self, hidden: &Tensor, states: &[Tensor], train: bool) -> Tensor {
+    /// What the next layer reads: the fused term, plus `hidden` with `skip`. Shapes as in [`Fusion::term`]; rows for which `fused` `[batch]` bool is
+    /// false keep their `hidden`.
+    pub fn forward(
+        &self,
+        hidden: &Tensor,
+        states: &[Tensor],
+        fused: Option<&Tensor>,
+        train: bool,
+    ) -> Tensor {
         let term = dropout(self.term(hidden, states), self.dropout, train);
-        if self.skip { hidden + term } else { term }
+        let out = if self.skip { hidden + term } else { term };
+        match fused {
+            Some(fused) => out.where_self(&fused.view([-1, 1, 1]), hidden),
+            None => out,
+        }
     }
 }
 

@@ -16,6 +16,7 @@
 //! ```
 
 mod attention;
+mod auxiliary;
 mod contrast;
 mod error;
 mod generate;
@@ -25,6 +26,7 @@ mod mismatch;
 mod parameters;
 mod post_norm;
 mod relative_bias;
+mod samples;
 
 pub mod automaton;
 pub mod backbones;

@@ -8,7 +8,7 @@ use crate::error::{ModelError, Result};
 /// Losses of one batch; [`Losses::backward`] computes their gradients. `'m` is the life of the model.
 #[derive(Debug)]
 pub struct Losses<'m> {
-    /// Scalar f32: `task + alpha * sum text_audio + beta * sum text_video` (paper, equation 7). Differentiable, except under
+    /// Scalar f32: `task + alpha * sum text_audio + beta * sum text_video` (paper, equation 7), and what the sections `loss` and `contrastive` add. Differentiable, except under
     /// gradient checkpointing, where it has no graph and only [`Losses::backward`] knows the way.
     pub total: Tensor,
     /// Task loss, the mean over utterances of the weighted sum over fields.
@@ -17,11 +17,28 @@ pub struct Losses<'m> {
     pub text_audio: Vec<f64>,
     /// Contrastive loss text-video of each fused layer, first to last; empty where it was not computed.
     pub text_video: Vec<f64>,
+    /// Loss of the heads on audio and video alone, before its weight; `None` where it was not computed.
+    pub auxiliary: Option<f64>,
+    /// Contrast between samples, before its weight; `None` where it was not computed.
+    pub samples: Option<f64>,
     /// Under gradient checkpointing the differentiable total and what it was computed on.
     pub(crate) checkpoints: Option<(Tensor, Tape<'m>)>,
 }
 
 impl Losses<'_> {
+    /// The task loss alone, a scalar.
+    pub(crate) fn of_task(task: Tensor) -> Self {
+        Self {
+            task: task.double_value(&[]),
+            total: task,
+            text_audio: Vec::new(),
+            text_video: Vec::new(),
+            auxiliary: None,
+            samples: None,
+            checkpoints: None,
+        }
+    }
+
     /// Adds `weight` times each of the contrastive losses `each`, scalars, to the total; gives their values.
     ///
     /// # Errors
@@ -35,15 +52,25 @@ impl Losses<'_> {
         Ok(Vec::try_from(each.detach().to_kind(Kind::Double))?)
     }
 
+    /// Adds `weight` times the loss `part`, a scalar, to the total; gives its value.
+    pub(crate) fn add_one(&mut self, weight: f64, part: &Tensor) -> f64 {
+        self.total += part * weight;
+        part.double_value(&[])
+    }
+
     /// Refuses a total that is NaN or infinite; the error says which part of it is at fault.
     pub(crate) fn check_finite(&self) -> Result<()> {
         if self.total.double_value(&[]).is_finite() {
             return Ok(());
         }
-        Err(ModelError::NonFinite(format!(
+        let mut parts = format!(
             "task {}, text-audio {:?}, text-video {:?}",
             self.task, self.text_audio, self.text_video
-        )))
+        );
+        for (name, value) in [("auxiliary", self.auxiliary), ("samples", self.samples)] {
+            parts.extend(value.map(|value| format!(", {name} {value}")));
+        }
+        Err(ModelError::NonFinite(parts))
     }
 
     /// Adds the gradients of `weight * total` to those of the model's parameters.

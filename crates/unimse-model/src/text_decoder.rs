@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use tch::{Kind, Reduction, Tensor};
-use unimse_labels::{Field, Form, Grammar, PlainLabel};
+use unimse_labels::{Field, Form, Grammar, PerField, PlainLabel};
 
 use crate::automaton::Automaton;
 use crate::batch::{Prediction, Target};
 use crate::checkpointing::Tape;
-use crate::error::Result;
+use crate::error::{ModelError, Result};
 use crate::generate::{Beam, search};
-use crate::head::{Head, Source};
+use crate::head::{Head, Source, Teaching, disagreement};
 use crate::t5::{Decoding, IGNORED, T5Config, T5Decoder, shift_right};
 use crate::tokenizer::Tokenizer;
 
@@ -119,7 +119,7 @@ impl TextDecoder {
     /// normalisation of [`crate::label_decoder::LabelDecoder::loss`], so that the weights of the contrastive losses mean the same
     /// beside either. With weights of 1 it is the mean of -log p(text of the label).
     ///
-    /// `source` `[batch, time, dim]` and `mask` `[batch, time]` bool are the encoder's; the decoder's blocks are put on `tape`.
+    /// The decoder's blocks are put on `tape`.
     ///
     /// # Errors
     /// The tokenizer fails.
@@ -127,10 +127,9 @@ impl TextDecoder {
         &self,
         decoder: &'a T5Decoder,
         tape: &Tape<'a>,
-        source: &Tensor,
-        mask: &Tensor,
+        source: &Source<'_>,
         targets: &[Target],
-        train: bool,
+        teaching: &Teaching,
     ) -> Result<Tensor> {
         let rows = targets
             .iter()
@@ -144,22 +143,26 @@ impl TextDecoder {
             weights[at * longest..][..row.weights.len()].copy_from_slice(&row.weights);
         }
         let shape = [rows.len() as i64, longest as i64];
-        let device = source.device();
+        let device = source.states.device();
         let labels = Tensor::from_slice(&labels).view(shape).to_device(device);
         let weights = Tensor::from_slice(&weights).to_device(device);
         let inputs = shift_right(&labels, self.start, self.pad);
         let logits = decoder
-            .forward_on(tape, &inputs, source, mask, train)
-            .flatten(0, 1)
+            .forward_on(tape, &inputs, source.states, source.mask, teaching.train)
             .to_kind(Kind::Float);
-        let losses = logits.cross_entropy_loss(
+        let losses = logits.flatten(0, 1).cross_entropy_loss(
             &labels.flatten(0, 1),
             None::<Tensor>,
             Reduction::None,
             IGNORED,
-            0.0,
+            teaching.smoothing,
         );
-        Ok((losses * weights).sum(Kind::Float) / targets.len().max(1) as f64)
+        let loss = (losses * &weights).sum(Kind::Float) / targets.len().max(1) as f64;
+        if teaching.r_drop == 0.0 {
+            return Ok(loss);
+        }
+        let chances = logits.log_softmax(-1, Kind::Float);
+        Ok(loss + disagreement(&chances, &weights.view(shape)) * teaching.r_drop)
     }
 
     /// Constrained generation with the probabilities of every field; arguments as in [`TextDecoder::loss`], `beams` and
@@ -235,11 +238,10 @@ impl Head for TextHead {
         tape: &Tape<'a>,
         source: &Source<'_>,
         targets: &[Target],
-        train: bool,
+        teaching: &Teaching,
     ) -> Result<Tensor> {
-        let (states, mask) = (source.states, source.mask);
         self.labels
-            .loss(&self.decoder, tape, states, mask, targets, train)
+            .loss(&self.decoder, tape, source, targets, teaching)
     }
 
     fn predict(
@@ -253,6 +255,12 @@ impl Head for TextHead {
             .labels
             .predict(&self.decoder, states, mask, beams, length_penalty);
         Ok(found)
+    }
+
+    fn adjust(&mut self, _: &PerField<Vec<f64>>, _: f64) -> Result<()> {
+        Err(ModelError::Input(
+            "loss.logit_adjustment: expected 0 with model.decoder = \"t5\", which spells its classes in pieces".to_owned(),
+        ))
     }
 
     fn cast(&self, kind: Kind) -> Option<Box<dyn Head>> {

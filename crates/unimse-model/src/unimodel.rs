@@ -9,28 +9,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tch::nn::VarStore;
-use tch::{Device, Tensor};
-use unimse_labels::Grammar;
+use tch::{Device, Kind, Tensor};
+use unimse_labels::{Grammar, PerField};
 
+use crate::auxiliary::Auxiliary;
 use crate::backbones::Backbone;
-use crate::batch::{Batch, Target};
+use crate::batch::Batch;
 use crate::checkpointing::Tape;
-use crate::config::{Modality, ModelConfig};
+use crate::config::ModelConfig;
 use crate::contrast::Contrast;
 use crate::encoder::TextEncoder;
-use crate::error::{ModelError, Result};
+use crate::error::Result;
 use crate::feature_batch::ModalityBatch;
 use crate::fusion::{Absent, Fusion, fusion_ratio};
-use crate::head::{Head, Source};
+use crate::head::Head;
 use crate::layers::Embedding;
-use crate::losses::Losses;
 use crate::lstm::{ModalityEncoder, ModalityStates};
 use crate::parameters::{blocks_above, outside_last_blocks};
 use crate::precision::Precision;
+use crate::samples::Samples;
 use crate::weights;
 
 mod build;
 mod inference;
+mod objective;
 mod pretrained;
 mod saved;
 
@@ -78,73 +80,13 @@ pub struct UniModel {
     video: Option<Branch>,
     fusions: Vec<Fusion>,
     contrast: Option<Contrast>,
+    auxiliary: Option<Auxiliary>,
+    samples: Option<Samples>,
     head: Box<dyn Head>,
     initialised: Vec<String>,
 }
 
 impl UniModel {
-    /// Loss of a batch, `targets` one per row; with `train` dropout is on and the contrastive part is added.
-    ///
-    /// # Errors
-    /// A batch that does not fit the model, a loss that is not finite.
-    pub fn loss(&self, batch: &Batch, targets: &[Target], train: bool) -> Result<Losses<'_>> {
-        if targets.len() as i64 != batch.size {
-            return Err(ModelError::Input(format!(
-                "targets: expected {}, found {}",
-                batch.size,
-                targets.len()
-            )));
-        }
-        let contrast = self.contrast.as_ref().filter(|_| train);
-        let mut anchors = Vec::new();
-        let recompute = train && self.config.checkpointing;
-        let tape = if recompute {
-            Tape::recompute()
-        } else {
-            Tape::plain()
-        };
-        let encoded = self.encode(&*self.text, batch, train, &tape, &mut |fused| {
-            if let Some(contrast) = contrast {
-                anchors.push(contrast.anchor(anchors.len(), fused, &batch.mask));
-            }
-        })?;
-        let anchors = anchors.into_iter().collect::<Result<Vec<_>>>()?;
-        let source = Source {
-            states: &encoded.states,
-            mask: &batch.mask,
-            current: &current(batch),
-        };
-        let task = self.head.loss(&tape, &source, targets, train)?;
-        let mut losses = Losses {
-            task: task.double_value(&[]),
-            total: task,
-            text_audio: Vec::new(),
-            text_video: Vec::new(),
-            checkpoints: None,
-        };
-        if let Some(contrast) = contrast {
-            let c = &self.config.contrastive;
-            let mut add = |weight, states: &Option<ModalityStates>, modality| match states {
-                Some(states) if weight != 0.0 => {
-                    let each =
-                        contrast.losses(&anchors, states, modality, batch.identity.as_ref())?;
-                    losses.add(weight, &each)
-                }
-                _ => Ok(Vec::new()),
-            };
-            let text_audio = add(c.alpha.get(), &encoded.audio, Modality::Audio)?;
-            let text_video = add(c.beta.get(), &encoded.video, Modality::Video)?;
-            (losses.text_audio, losses.text_video) = (text_audio, text_video);
-        }
-        losses.check_finite()?;
-        if recompute {
-            // What is left of the graph leads to the last blocks only; nobody shall take it for the whole.
-            let plain = losses.total.detach();
-            losses.checkpoints = Some((std::mem::replace(&mut losses.total, plain), tape));
-        }
-        Ok(losses)
-    }
-
     /// Mean over tokens of |fusion term| / |hidden state| for each fused layer, first to last, with the encoder layer it follows
     /// (from 0).
     ///
@@ -152,7 +94,8 @@ impl UniModel {
     /// A batch that does not fit the model.
     pub fn fusion_ratios(&self, batch: &Batch) -> Result<Vec<(usize, f64)>> {
         tch::no_grad(|| {
-            let (_, _, others) = self.encode_modalities(batch, false)?;
+            let (audio, video, others) = self.encode_modalities(batch, false)?;
+            let fused = self.fused_rows(batch.size, [&audio, &video]);
             let encoder = &self.text;
             let first = encoder.layers() - self.fusions.len();
             let mut ratios = Vec::new();
@@ -166,7 +109,7 @@ impl UniModel {
                     let Some(fusion) = fusion else { return hidden };
                     let term = fusion.term(&hidden, &others);
                     ratios.push((layer, fusion_ratio(&term, &hidden, &batch.mask)));
-                    fusion.forward(&hidden, &others, false)
+                    fusion.forward(&hidden, &others, fused.as_ref(), false)
                 },
             );
             Ok(ratios)
@@ -201,6 +144,15 @@ impl UniModel {
         Ok((audio, video, states))
     }
 
+    /// With `fusion.skip_absent`, `[batch]` bool: the rows that have a modality beside text.
+    fn fused_rows(&self, rows: i64, others: [&Option<ModalityStates>; 2]) -> Option<Tensor> {
+        self.config.fusion.skip_absent.then(|| {
+            let none = Tensor::zeros([rows], (Kind::Bool, self.device()));
+            let present = others.into_iter().flatten();
+            present.fold(none, |fused, states| fused.index_fill(0, &states.rows, 1))
+        })
+    }
+
     /// Runs the modality encoders and `encoder`, each layer with its fusion as one block on `tape`; `observe` sees the
     /// output of every fused layer.
     fn encode<'m>(
@@ -212,6 +164,7 @@ impl UniModel {
         observe: &mut dyn FnMut(&Tensor),
     ) -> Result<Encoded> {
         let (mut audio, mut video, mut others) = self.encode_modalities(batch, train)?;
+        let fused = self.fused_rows(batch.size, [&audio, &video]);
         let segments = self.segments.forward(&batch.segments);
         let (mut hidden, mut bias) =
             encoder.embed(&batch.tokens, &batch.mask, Some(&segments), train);
@@ -227,10 +180,11 @@ impl UniModel {
             let fusion = at.checked_sub(first).and_then(|at| self.fusions.get(at));
             let mut inputs = vec![&hidden, &bias];
             inputs.extend(others.iter().filter(|_| fusion.is_some()));
+            let fused = fused.as_ref().map(Tensor::shallow_clone);
             hidden = tape.run(&inputs, move |x| {
                 let hidden = encoder.layer(at, &x[0], &x[1], train);
                 match fusion {
-                    Some(fusion) => fusion.forward(&hidden, &x[2..], train),
+                    Some(fusion) => fusion.forward(&hidden, &x[2..], fused.as_ref(), train),
                     None => hidden,
                 }
             });
@@ -289,6 +243,35 @@ impl UniModel {
             .into_iter()
             .map(|(name, n)| (name.to_owned(), n))
             .collect()
+    }
+
+    /// Tells the head how frequent classes are in training, `shares` of each field, which logit adjustment needs; empty for fields that it
+    /// leaves as they are. Without `loss.logit_adjustment` it changes nothing.
+    ///
+    /// # Errors
+    /// A decoder that has no logit for a class.
+    pub fn adjust(&mut self, shares: &PerField<Vec<f64>>) -> Result<()> {
+        match self.config.loss.logit_adjustment.get() {
+            0.0 => Ok(()),
+            strength => self.head.adjust(shares, strength),
+        }
+    }
+
+    /// What training remembers beside parameters, by name: the queue of the contrast between samples.
+    pub fn memory(&self) -> BTreeMap<String, Tensor> {
+        self.samples
+            .as_ref()
+            .map_or_else(BTreeMap::new, Samples::memory)
+    }
+
+    /// Restores what [`UniModel::memory`] gave.
+    ///
+    /// # Errors
+    /// Tensors that are missing or have another shape.
+    pub fn restore_memory(&self, saved: &BTreeMap<String, Tensor>) -> Result<()> {
+        let device = self.device();
+        let samples = self.samples.as_ref();
+        samples.map_or(Ok(()), |samples| samples.restore(saved, device))
     }
 
     /// Writes every parameter as safetensors; the file appears complete or not at all.

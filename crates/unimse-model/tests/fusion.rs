@@ -88,7 +88,7 @@ fn fusion_with_skip_returns_the_encoder_to_the_bit_at_step_0() {
             &text.mask,
             None,
             false,
-            &mut |layer, hidden| fusions[layer].forward(&hidden, &states, true),
+            &mut |layer, hidden| fusions[layer].forward(&hidden, &states, None, true),
         );
         assert!(bits(&plain) == bits(&fused), "{backbone:?}");
     }

@@ -123,7 +123,7 @@ fn golden_modules_pmf() {
             format!("pmf.{}", name.replace("project", "proj"))
         });
         let states = [acoustic.shallow_clone(), visual.shallow_clone()];
-        let out = fusion.forward(&hidden, &states, true);
+        let out = fusion.forward(&hidden, &states, None, true);
         check(
             "out",
             &out,

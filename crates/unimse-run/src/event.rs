@@ -66,10 +66,19 @@ pub struct Step {
     /// Contrastive loss text-video of each fused layer, lowest layer first.
     #[serde(default)]
     pub text_video: Vec<Option<f64>>,
+    /// Loss of the heads on audio and video alone, with `loss.auxiliary`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auxiliary: Option<f64>,
+    /// Contrast between samples, with `contrastive.samples`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<f64>,
     /// What the learning rates are multiplied with.
     pub lr: Option<f64>,
     /// Norm of the gradient before clipping.
     pub norm: Option<f64>,
+    /// The same of each part of the model: `backbone`, `fusion`, `rest`.
+    #[serde(default)]
+    pub norms: ByName<f64>,
 }
 
 /// One epoch.
@@ -88,8 +97,14 @@ pub struct Epoch {
     /// Whether its weights are the best so far.
     #[serde(default)]
     pub best: bool,
-    /// How long it took.
+    /// How long it took, dev included.
     pub seconds: Option<f64>,
+    /// Utterances trained on a second, dev left out.
+    #[serde(default)]
+    pub utterances_per_second: Option<f64>,
+    /// Largest resident memory of the process so far, bytes; 0 where the system does not tell.
+    #[serde(default)]
+    pub memory: Option<u64>,
 }
 
 /// What dev says of a model.

@@ -88,6 +88,12 @@ impl RunFolder {
         self.checkpoints().join("last.safetensors")
     }
 
+    /// The state before [`RunFolder::last`], for the case that the disk spoils it.
+    #[must_use]
+    pub fn previous(&self) -> PathBuf {
+        self.checkpoints().join("previous.safetensors")
+    }
+
     /// Feature scales fitted on the training rows.
     #[must_use]
     pub fn normaliser(&self) -> PathBuf {

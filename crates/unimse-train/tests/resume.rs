@@ -7,6 +7,7 @@ mod tiny;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use unimse_run::RunFolder;
@@ -16,7 +17,7 @@ use unimse_train::{TrainError, evaluate, train::trainer, unify};
 static GO: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);
 
-/// Results without their timing; events without their seconds.
+/// Results without their timing; events without what the machine decides.
 fn traces(run: &Path) -> (Value, Vec<Value>) {
     let text = std::fs::read_to_string(run.join("results.json")).unwrap();
     let mut results: Value = serde_json::from_str(&text).unwrap();
@@ -24,7 +25,9 @@ fn traces(run: &Path) -> (Value, Vec<Value>) {
     let events = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
     let event = |line: &str| {
         let mut event: Value = serde_json::from_str(line).unwrap();
-        event["seconds"] = Value::Null;
+        for measured in ["seconds", "utterances_per_second", "memory"] {
+            event[measured] = Value::Null;
+        }
         event
     };
     (results, events.lines().map(event).collect())
@@ -68,11 +71,40 @@ fn train_in_parts(config: &RunConfig, parts: &RunFolder, whole: &RunFolder) {
 
 #[test]
 fn an_interrupted_training_ends_as_the_uninterrupted_one() {
+    check(&[]);
+}
+
+/// Everything that has a state or a random number of its own.
+#[test]
+fn an_interrupted_training_with_every_lever_ends_as_the_uninterrupted_one() {
+    check(&[
+        "train.average=0.9",
+        "train.modality_dropout=0.3",
+        "train.head_warmup=0.2",
+        "train.accumulate=2",
+        "train.quotas={ mosi = 1.0, mosei = 1.0, meld = 2.0, iemocap = 1.0 }",
+        "train.donor_power=2.0",
+        "contrastive.samples=0.5",
+        "contrastive.queue=100",
+        "contrastive.warmup=0.3",
+        "contrastive.min_rows=2",
+        "fusion.skip_absent=true",
+        "loss.auxiliary=0.3",
+        "loss.r_drop=0.5",
+        "loss.label_smoothing=0.1",
+        "loss.logit_adjustment=0.5",
+    ]);
+}
+
+fn check(levers: &[&str]) {
+    // LibTorch has one generator for all threads, and tests run side by side.
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    let _generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
     let (checkpoint, work) = (tiny::folder(tiny::BERT), tempfile::tempdir().unwrap());
     let at = |name: &str| work.path().join(name);
     let encoder = checkpoint.path().to_str().unwrap();
     unimse_corpus::demo::write(&at("data")).unwrap();
-    let overrides = [
+    let mut overrides = vec![
         format!("model.checkpoint={encoder}"),
         "model.max_tokens=24".to_owned(),
         "label_decoder.heads=2".to_owned(),
@@ -82,6 +114,7 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
         "train.precision=fp32".to_owned(),
         "evaluate.resamples=100".to_owned(),
     ];
+    overrides.extend(levers.iter().map(|&lever| lever.to_owned()));
     let config = RunConfig::merge(None, None, &overrides).unwrap();
     let (corpus, labels) = (at("corpus"), at("labels"));
     unimse_corpus::ingest(&at("data"), &corpus, &[], &mut |_| {}).unwrap();

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use tch::{Kind, Tensor};
 use unimse_labels::{Field, FieldValue, Grammar, PlainLabel, Polarity};
 
-use super::{START, Slot, Vocabulary};
+use super::vocabulary::{START, Slot, Vocabulary};
 use crate::batch::Prediction;
 use crate::marginals::{Follow, Marginals};
 use crate::t5::Branching;

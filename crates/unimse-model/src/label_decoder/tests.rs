@@ -1,9 +1,11 @@
 //! The closed vocabulary, its targets, and the search against brute force.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use tch::Device;
 use tch::nn::VarStore;
-use unimse_labels::{IemocapEmotion, MeldEmotion, PerField};
+use unimse_labels::{Field, IemocapEmotion, MeldEmotion, PerField, PlainLabel, Polarity};
 
+use super::vocabulary::*;
 use super::*;
 use crate::config::{Count, NonNegative, Share};
 use crate::generator::seeded;
@@ -23,6 +25,15 @@ fn decoder(fields: &[Field], sigma: f64) -> (VarStore, LabelDecoder) {
         let _ = tch::no_grad(|| tensor.g_add_(&(tensor.randn_like() * 0.2)));
     }
     (store, decoder)
+}
+
+/// States of which every token is one of the current utterance.
+fn read<'s>(states: &'s Tensor, mask: &'s Tensor) -> Source<'s> {
+    Source {
+        states,
+        mask,
+        current: mask,
+    }
 }
 
 #[test]
@@ -154,7 +165,7 @@ fn probabilities_equal_brute_force_over_all_labels() {
             .unsqueeze(1)
             .gt_tensor(&Tensor::arange(5, (Kind::Int64, Device::Cpu)));
         let predict =
-            |beams| tch::no_grad(|| decoder.predict(&source, &mask, &mask, beams)).unwrap();
+            |beams| tch::no_grad(|| decoder.predict(&read(&source, &mask), beams, 0.0)).unwrap();
         let (greedy, best) = (predict(1), predict(2));
         for row in 0..3 {
             let labels = tch::no_grad(|| every_label(&decoder, &source, &mask, row as i64));
@@ -277,7 +288,7 @@ fn neutral_gains_nothing_from_having_one_intensity() {
     });
     let source = Tensor::randn([1, 2, 8], FLOAT);
     let mask = Tensor::ones([1, 2], (Kind::Bool, Device::Cpu));
-    let found = &tch::no_grad(|| decoder.predict(&source, &mask, &mask, 1)).unwrap()[0];
+    let found = &tch::no_grad(|| decoder.predict(&read(&source, &mask), 1, 0.0)).unwrap()[0];
     for (at, share) in shares.into_iter().enumerate() {
         assert!((found.polarity[at] - share).abs() < 1e-6);
         let emotion = found.meld.as_ref().unwrap()[emotions[at].index()];
@@ -303,11 +314,9 @@ fn masked_and_unknown_fields_have_no_loss() {
         decoder
             .loss(
                 &Tape::plain(),
-                &source,
-                &mask,
-                &mask,
+                &read(&source, &mask),
                 &[Target { label, weights }],
-                false,
+                &Teaching::default(),
             )
             .unwrap()
             .double_value(&[])
@@ -333,4 +342,110 @@ fn masked_and_unknown_fields_have_no_loss() {
     assert!((loss(label, PerField::from_fn(|_| 1.0)) - parts).abs() < 1e-5);
     let (half, whole) = (only(Field::Meld, 0.5), only(Field::Meld, 1.0));
     assert!((loss(label, half) * 2.0 - loss(label, whole)).abs() < 1e-5);
+}
+
+/// One row whose label is known in every field, one that lacks the second emotion.
+fn two_targets() -> [Target; 2] {
+    let label = PlainLabel {
+        polarity: Polarity::Positive,
+        intensity: Some(1.0),
+        meld: Some(MeldEmotion::Joy),
+        iemocap: Some(IemocapEmotion::Excited),
+    };
+    let lacking = PlainLabel {
+        iemocap: None,
+        ..label
+    };
+    [label, lacking].map(|label| Target {
+        label,
+        weights: PerField::from_fn(|_| 0.5),
+    })
+}
+
+#[test]
+fn smoothing_gives_a_share_to_every_class() {
+    let vocabulary = Vocabulary::new(&Grammar::new(&Field::ALL));
+    let teacher = Teacher::new(&vocabulary, &two_targets(), 0.3, 0.3, Device::Cpu);
+    let of = |row: i64, field| {
+        let slot = vocabulary.slots.iter().position(|s| s.field == field);
+        let slot = slot.unwrap();
+        let shares = teacher.targets.select(0, row).select(0, slot as i64);
+        let of_field = &vocabulary.slots[slot];
+        Vec::<f32>::try_from(shares.narrow(0, of_field.first, of_field.count)).unwrap()
+    };
+    let joy = MeldEmotion::Joy.index();
+    for (class, share) in of(0, Field::Meld).into_iter().enumerate() {
+        let expected = 0.5 * (0.3 / 7.0 + if class == joy { 0.7 } else { 0.0 });
+        assert!((share - expected).abs() < 1e-6, "{class}: {share}");
+    }
+    assert!((of(0, Field::Intensity).iter().sum::<f32>() - 0.5).abs() < 1e-6); // a Gaussian is smooth already
+    assert!(of(1, Field::Iemocap).iter().all(|&share| share == 0.0));
+}
+
+#[test]
+fn the_disagreement_is_the_mean_of_both_divergences() {
+    let [p, q] = [[0.5f64, 0.25, 0.25], [0.25, 0.25, 0.5]];
+    let chances = Tensor::from_slice2(&[p, q]).log().to_kind(Kind::Float);
+    let weights = Tensor::from_slice(&[0.5f32, 0.5]).view([2, 1]);
+    let found = disagreement(&chances.view([2, 1, 3]), &weights).double_value(&[]);
+    // KL(p || q) = 0.5 ln 2 - 0.25 ln 2, and the same the other way round
+    assert!((found - 0.5 * 0.25 * f64::ln(2.0)).abs() < 1e-6, "{found}");
+}
+
+#[test]
+fn two_equal_passes_do_not_disagree_and_two_others_do() {
+    let _generator = seeded(5);
+    let (_store, decoder) = decoder(&Field::ALL, 0.3);
+    let mask = Tensor::ones([4, 3], (Kind::Bool, Device::Cpu));
+    let half = Tensor::randn([2, 3, 8], FLOAT);
+    let targets = [two_targets(), two_targets()].concat();
+    let loss = |states: &Tensor, r_drop| {
+        let teaching = Teaching {
+            r_drop,
+            ..Teaching::default()
+        };
+        let source = read(states, &mask);
+        let loss = decoder.loss(&Tape::plain(), &source, &targets, &teaching);
+        loss.unwrap().double_value(&[])
+    };
+    let same = Tensor::cat(&[&half, &half], 0);
+    assert!((loss(&same, 1.0) - loss(&same, 0.0)).abs() < 1e-6);
+    let other = Tensor::cat(&[&half, &(&half + 1.0)], 0);
+    assert!(loss(&other, 1.0) > loss(&other, 0.0) + 1e-3);
+}
+
+#[test]
+fn adjusted_logits_are_those_of_a_prior() {
+    let _generator = seeded(6);
+    let (_store, mut decoder) = decoder(&Field::ALL, 0.3);
+    let mask = Tensor::ones([2, 3], (Kind::Bool, Device::Cpu));
+    let states = Tensor::randn([2, 3, 8], FLOAT);
+    let loss = |decoder: &LabelDecoder, train| {
+        let teaching = Teaching {
+            train,
+            ..Teaching::default()
+        };
+        let loss = decoder.loss(
+            &Tape::plain(),
+            &read(&states, &mask),
+            &two_targets(),
+            &teaching,
+        );
+        loss.unwrap().double_value(&[])
+    };
+    let plain = loss(&decoder, true);
+    let mut shares = PerField::<Vec<f64>>::default();
+    shares[Field::Meld] = vec![1.0 / 7.0; 7];
+    decoder.adjust(&shares, 1.0).unwrap();
+    assert!(
+        (loss(&decoder, true) - plain).abs() < 1e-5,
+        "equal shares change nothing"
+    );
+    shares[Field::Meld][MeldEmotion::Joy.index()] = 0.9;
+    decoder.adjust(&shares, 1.0).unwrap();
+    assert!(loss(&decoder, true) < plain, "a frequent class costs less");
+    assert!(
+        (loss(&decoder, false) - plain).abs() < 1e-5,
+        "answers are not adjusted"
+    );
 }

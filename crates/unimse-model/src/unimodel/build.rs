@@ -9,6 +9,7 @@ use unimse_labels::Grammar;
 
 use super::pretrained::{backbone, pretrained};
 use super::{Branch, UniModel};
+use crate::auxiliary::Auxiliary;
 use crate::config::{FeatureDims, Modality, ModelConfig};
 use crate::contrast::Contrast;
 use crate::encoder::TextEncoder;
@@ -19,6 +20,7 @@ use crate::layers::Embedding;
 use crate::lstm::ModalityEncoder;
 use crate::parameters::OURS;
 use crate::precision::Precision;
+use crate::samples::Samples;
 use crate::weights;
 
 impl UniModel {
@@ -77,6 +79,8 @@ impl UniModel {
                     )?)
                 }
             },
+            auxiliary: Auxiliary::new(&(&ours / "auxiliary"), grammar, config),
+            samples: Samples::new(&(&ours / "samples"), grammar, dim, &config.contrastive),
             config: config.clone(),
             grammar: grammar.clone(),
             precision,

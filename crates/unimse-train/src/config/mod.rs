@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use unimse_model::config::{
-    ContrastiveConfig, FusionConfig, LabelDecoderConfig, LstmConfig, ModelConfig, TextConfig,
+    ContrastiveConfig, FusionConfig, LabelDecoderConfig, LossConfig, LstmConfig, ModelConfig,
+    TextConfig,
 };
 
 use crate::TrainError;
@@ -34,6 +35,8 @@ pub struct RunConfig {
     pub contrastive: ContrastiveConfig,
     /// The closed-vocabulary decoder.
     pub label_decoder: LabelDecoderConfig,
+    /// Levers of the loss.
+    pub loss: LossConfig,
     /// Optimiser, schedule, batches.
     pub train: TrainConfig,
     /// Bootstrap and baselines.
@@ -50,6 +53,7 @@ impl Default for RunConfig {
             lstm: LstmConfig::default(),
             contrastive: ContrastiveConfig::default(),
             label_decoder: LabelDecoderConfig::default(),
+            loss: LossConfig::default(),
             train: TrainConfig::default(),
             evaluate: EvaluateConfig::default(),
         }
@@ -103,6 +107,7 @@ impl RunConfig {
             lstm: self.lstm.clone(),
             contrastive: self.contrastive.clone(),
             label_decoder: self.label_decoder.clone(),
+            loss: self.loss.clone(),
             checkpointing: self.train.checkpointing,
         }
     }
@@ -155,6 +160,8 @@ mod tests {
             ("lstm.input", 1, 16_384),
             ("contrastive.dim", 1, 65_536),
             ("contrastive.kernel", 1, 999),
+            ("contrastive.min_rows", 1, 65_536),
+            ("contrastive.queue", 0, 65_536),
             ("label_decoder.layers", 1, 100),
             ("label_decoder.heads", 1, 1024),
             ("train.epochs", 1, 10_000),
@@ -190,8 +197,18 @@ mod tests {
             "train.clip",
             "train.warmup",
             "train.temperature",
+            "train.head_warmup",
+            "train.average",
+            "train.modality_dropout",
             "train.donor_weight",
+            "train.donor_power",
             "train.intensity_weight",
+            "loss.label_smoothing",
+            "loss.logit_adjustment",
+            "loss.r_drop",
+            "loss.auxiliary",
+            "contrastive.samples",
+            "contrastive.warmup",
             "labels.min_similarity",
             "contrastive.temperature",
             "label_decoder.sigma",

@@ -1,5 +1,7 @@
 //! The sections of a run's configuration that the model does not see: labels, training, evaluation.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use unimse_labels::{DonorProtocol, Form, QueryProtocol, UnifyOptions};
 use unimse_model::Pooling;
@@ -90,6 +92,10 @@ pub struct TrainConfig {
     pub accumulate: Count<1, 1_000_000>,
     /// Temperature of the corpus mixture; 1 is by size.
     pub temperature: AtLeastOne,
+    /// Share of an epoch's draws that each corpus gets, by name, in place of what the temperature gives it: `{ mosi = 1.0, meld = 2.0 }` draws MELD
+    /// twice as often. A corpus of the run that is not named is not drawn. Default none.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub quotas: BTreeMap<String, NonNegative>,
     /// `adam` (L2, as published) or `adamw`.
     pub optimizer: Rule,
     /// Learning rate of the backbone, of its last block.
@@ -107,6 +113,13 @@ pub struct TrainConfig {
     pub clip: Positive,
     /// Share of all updates over which the rate rises from 0.
     pub warmup: Share,
+    /// Share of all updates over which the backbone stands still, so that the fresh parts do not spoil it; default 0.
+    pub head_warmup: Share,
+    /// Decay of the moving average of the weights that dev scores and selects, in place of the weights themselves; default 0, no average. The first
+    /// updates decay faster: update t at most by (1 + t) / (10 + t).
+    pub average: Share,
+    /// Chance with which an utterance's audio is taken away while training, and its video; default 0.
+    pub modality_dropout: Share,
     /// After the warm-up: `plateau` or `linear`.
     pub schedule: Schedule,
     /// Epochs without a better dev score before the plateau schedule halves the rate.
@@ -121,6 +134,8 @@ pub struct TrainConfig {
     pub checkpointing: bool,
     /// Weight of borrowed (donor) fields in the loss; gold and rule fields weigh 1.
     pub donor_weight: NonNegative,
+    /// Power of the donor's similarity (0 where negative) that a borrowed field's weight is multiplied with; default 0: all donors alike.
+    pub donor_power: NonNegative,
     /// Weight of gold intensities in the loss.
     pub intensity_weight: NonNegative,
     /// Updates between two saved checkpoints.
@@ -145,6 +160,7 @@ impl Default for TrainConfig {
             token_budget: Count::literal::<4096>(),
             accumulate: Count::literal::<1>(),
             temperature: const { AtLeastOne::literal(1.0) },
+            quotas: BTreeMap::new(),
             optimizer: Rule::AdamW,
             lr_backbone: const { NonNegative::literal(5e-5) },
             layer_decay: const { Factor::literal(1.0) },
@@ -153,6 +169,9 @@ impl Default for TrainConfig {
             weight_decay: const { NonNegative::literal(1e-4) },
             clip: const { Positive::literal(1.0) },
             warmup: const { Share::literal(0.06) },
+            head_warmup: const { Share::literal(0.0) },
+            average: const { Share::literal(0.0) },
+            modality_dropout: const { Share::literal(0.0) },
             schedule: Schedule::Linear,
             plateau_patience: 1,
             patience: 3,
@@ -160,6 +179,7 @@ impl Default for TrainConfig {
             precision: PrecisionChoice::Auto,
             checkpointing: false,
             donor_weight: const { NonNegative::literal(0.3) },
+            donor_power: const { NonNegative::literal(0.0) },
             intensity_weight: const { NonNegative::literal(1.0) },
             save_every: Count::literal::<100>(),
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tch::{Device, Tensor};
 use unimse_corpus::splits::{Corpora, Holds, OneSplit, Reads, RowRef};
 use unimse_corpus::{Code, Context, Corpus, Task, Utterance, context};
-use unimse_labels::{Field, Form, Grammar, PerField, Source, UniversalLabel};
+use unimse_labels::{Donor, Field, Form, Grammar, PerField, Source, UniversalLabel};
 use unimse_model::batch::{Batch, Target};
 use unimse_model::config::{Decoder, FeatureDims, Modality, ModelConfig};
 
@@ -208,7 +208,24 @@ impl Dataset {
     /// # Errors
     /// [`TrainError::Data`] naming the utterance whose features cannot be used.
     pub fn batch(&self, indices: &[usize], device: Device) -> Result<Batch, TrainError> {
-        let rows: Vec<Row<'_>> = indices.iter().map(|&i| self.row(i)).collect();
+        self.batch_without(indices, |_, _| false, device)
+    }
+
+    /// [`Dataset::batch`] without the audio or video that `lacks` takes away, by the place in the batch.
+    ///
+    /// # Errors
+    /// As [`Dataset::batch`].
+    pub fn batch_without(
+        &self,
+        indices: &[usize],
+        mut lacks: impl FnMut(usize, Modality) -> bool,
+        device: Device,
+    ) -> Result<Batch, TrainError> {
+        let mut rows: Vec<Row<'_>> = indices.iter().map(|&i| self.row(i)).collect();
+        for (at, row) in rows.iter_mut().enumerate() {
+            row.audio = row.audio.filter(|_| !lacks(at, Modality::Audio));
+            row.video = row.video.filter(|_| !lacks(at, Modality::Video));
+        }
         let mut batch = collate(&rows, self.pad, device).map_err(|e| {
             let name = indices.get(e.row()).map(|&i| self.name(i));
             TrainError::Data(format!("{}: {e}", name.unwrap_or_default()))
@@ -289,13 +306,17 @@ impl<'a> Targets<'a> {
     }
 }
 
-/// A borrowed field counts `donor_weight`, a gold intensity `intensity_weight`, any other known field 1, a missing one 0. Where a text holds only
+/// A borrowed field counts `donor_weight` times a power of its donor's similarity, a gold intensity `intensity_weight`, any other known field 1, a missing one 0. Where a text holds only
 /// `one_emotion` it is an utterance's own.
 fn target(label: &UniversalLabel, train: &TrainConfig, one_emotion: bool) -> Target {
+    let borrowed = |donor: Option<&Donor>| {
+        let similarity = donor.map_or(1.0, |donor| f64::from(donor.similarity).max(0.0));
+        (train.donor_weight.get() * similarity.powf(train.donor_power.get())) as f32
+    };
     let weight = |field| match (label.field(field).source, field) {
         (Source::Gold, Field::Intensity) => train.intensity_weight.get() as f32,
         (Source::Gold | Source::Rule, _) => 1.0,
-        (Source::Donor, _) => train.donor_weight.get() as f32,
+        (Source::Donor, _) => borrowed(label.field(field).donor),
         (Source::Missing, _) => 0.0,
     };
     let lent = label.iemocap.source == Source::Gold && label.meld.source != Source::Gold;

@@ -17,23 +17,43 @@ pub struct Entry {
     pub tokens: usize,
 }
 
+/// How often each corpus is drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mixture {
+    /// Corpus c of `n_c` utterances in proportion to `n_c^(1/T)`; 1 is by size.
+    Temperature(f64),
+    /// Each corpus, by its index, in proportion to its number.
+    Quotas(Vec<f64>),
+}
+
+impl Mixture {
+    /// What the corpus at `index`, of `size` utterances, counts beside the others.
+    fn mass(&self, index: usize, size: usize) -> f64 {
+        match self {
+            _ if size == 0 => 0.0,
+            Self::Temperature(temperature) => (size as f64).powf(1.0 / temperature),
+            Self::Quotas(quotas) => quotas.get(index).copied().unwrap_or(0.0),
+        }
+    }
+}
+
 /// How batches are drawn.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Most utterances in a batch.
     pub batch: usize,
     /// Most tokens in a batch, padding included.
     pub token_budget: usize,
-    /// Temperature of the corpus mixture: corpus c is drawn in proportion to `n_c^(1/T)`; 1 is by size.
-    pub temperature: f64,
+    /// How often each corpus is drawn.
+    pub mixture: Mixture,
 }
 
 /// Utterances within so many batches are sorted by length together, so that batches hold little padding.
 const BUCKET_BATCHES: usize = 16;
 
 impl Plan {
-    /// The batches of one epoch as indices into `entries`. An epoch draws as many utterances as there are; with a temperature
-    /// above 1 small corpora come more than once and large ones less than once, each in reshuffled passes without replacement.
+    /// The batches of one epoch as indices into `entries`. An epoch draws as many utterances as there are; the mixture
+    /// may draw small corpora more than once and large ones less than once, each in reshuffled passes without replacement.
     /// No batch holds an utterance twice; a corpus drawn very often makes more and smaller batches for it.
     #[must_use]
     pub fn epoch(&self, entries: &[Entry], seed: u64, epoch: usize) -> Vec<Vec<usize>> {
@@ -123,16 +143,8 @@ impl Plan {
         for (i, e) in entries.iter().enumerate() {
             members[e.corpus].push(i);
         }
-        let mass: Vec<f64> = members
-            .iter()
-            .map(|m| {
-                if m.is_empty() {
-                    0.0
-                } else {
-                    (m.len() as f64).powf(1.0 / self.temperature)
-                }
-            })
-            .collect();
+        let sizes = members.iter().map(Vec::len).enumerate();
+        let mass: Vec<f64> = sizes.map(|(c, size)| self.mixture.mass(c, size)).collect();
         let total: f64 = mass.iter().sum();
         let mut drawn = Vec::with_capacity(entries.len());
         for (group, mass) in members.iter().zip(&mass) {
@@ -173,7 +185,7 @@ mod tests {
         let mut seen: Vec<usize> = Plan {
             batch: 8,
             token_budget: 10_000,
-            temperature: 1.0,
+            mixture: Mixture::Temperature(1.0),
         }
         .epoch(&e, 7, 0)
         .into_iter()
@@ -189,7 +201,7 @@ mod tests {
         let plan = Plan {
             batch: 8,
             token_budget: 10_000,
-            temperature: 2.0,
+            mixture: Mixture::Temperature(2.0),
         };
         let small = plan
             .epoch(&e, 7, 0)
@@ -201,12 +213,25 @@ mod tests {
     }
 
     #[test]
+    fn quotas_replace_sizes() {
+        let e = entries(&[900, 100, 50]);
+        let plan = Plan {
+            batch: 8,
+            token_budget: 10_000,
+            mixture: Mixture::Quotas(vec![2.0, 1.0, 0.0]),
+        };
+        let drawn = plan.epoch(&e, 7, 0).concat();
+        let of = |corpus| drawn.iter().filter(|&&i| e[i].corpus == corpus).count();
+        assert_eq!([of(0), of(1), of(2)], [1050 * 2 / 3, 1050 / 3, 0]);
+    }
+
+    #[test]
     fn rows_that_are_answered_together_are_padded_alike() {
         let e = entries(&[300, 40]);
         let plan = Plan {
             batch: 16,
             token_budget: 10_000,
-            temperature: 1.0,
+            mixture: Mixture::Temperature(1.0),
         };
         let batches = plan.by_length(&e);
         for batch in &batches {
@@ -226,7 +251,7 @@ mod tests {
         let plan = Plan {
             batch: 8,
             token_budget: 10_000,
-            temperature: 2.0,
+            mixture: Mixture::Temperature(2.0),
         };
         // 920 * sqrt(20) / (30 + sqrt(20)) = 119.4 draws of 20 utterances
         let batches = plan.epoch(&e, 7, 0);
@@ -239,7 +264,7 @@ mod tests {
         #[test]
         fn no_batch_holds_an_utterance_twice(small in 1usize..40, large in 1usize..300, batch in 1usize..33, budget in 45usize..2000, temperature in 1.0f64..20.0, seed: u64) {
             let e = entries(&[large, small]);
-            let plan = Plan { batch, token_budget: budget, temperature };
+            let plan = Plan { batch, token_budget: budget, mixture: Mixture::Temperature(temperature) };
             let batches = plan.epoch(&e, seed, 1);
             prop_assert_eq!(&batches, &plan.epoch(&e, seed, 1));
             let mut drawn = vec![0usize; e.len()];
@@ -264,7 +289,7 @@ mod tests {
         #[test]
         fn batches_keep_both_limits_and_repeat_by_seed(n in 1usize..200, batch in 1usize..33, budget in 45usize..2000, seed: u64) {
             let e = entries(&[n, n / 3]);
-            let plan = Plan { batch, token_budget: budget, temperature: 1.0 };
+            let plan = Plan { batch, token_budget: budget, mixture: Mixture::Temperature(1.0) };
             let batches = plan.epoch(&e, seed, 3);
             prop_assert_eq!(&batches, &plan.epoch(&e, seed, 3));
             for b in &batches {

@@ -14,7 +14,7 @@ use crate::config::{PrecisionChoice, RunConfig, TrainConfig};
 use crate::data::dataset::{self, Dataset};
 use crate::data::reader::{Reader, Speakers};
 use crate::data::row::{Row, collate};
-use crate::data::sampler::{Entry, Plan};
+use crate::data::sampler::{Entry, Mixture, Plan};
 use crate::{TrainError, train::cpu};
 
 /// A model with what it needs to read text and speak labels.
@@ -52,7 +52,7 @@ pub fn answering_plan(config: &TrainConfig) -> Plan {
     Plan {
         batch: config.batch.get().max(64),
         token_budget: config.token_budget.get(),
-        temperature: 1.0,
+        mixture: Mixture::Temperature(1.0),
     }
 }
 

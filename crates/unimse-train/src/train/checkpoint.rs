@@ -1,4 +1,5 @@
-//! `checkpoints/last.safetensors`: weights, optimiser moments and the whole state of the loop in one file, replaced in one step.
+//! `checkpoints/last.safetensors`: weights, optimiser moments and the whole state of the loop in one file, replaced in one step. The one
+//! before it stays beside it as `previous.safetensors` until the training ends: a file that the disk spoils costs the updates between the two.
 //!
 //! The random numbers of a step depend only on (seed, step) and the order of an epoch only on (seed, epoch), so the state is small.
 
@@ -132,6 +133,56 @@ pub fn load(
     Ok((tensors, state))
 }
 
+/// Gives the checkpoint at `last`, if there is one, the name `previous` too.
+///
+/// # Errors
+/// [`TrainError::Io`] with the path.
+pub(crate) fn keep(last: &Path, previous: &Path) -> Result<(), TrainError> {
+    if !last.exists() {
+        return Ok(());
+    }
+    forget(previous)?;
+    // Without hard links the file moves: until the next one is written the previous one is the only one.
+    std::fs::hard_link(last, previous)
+        .or_else(|_| std::fs::rename(last, previous))
+        .map_err(TrainError::io(previous, "keeping the last checkpoint"))
+}
+
+/// Removes the checkpoint at `path`, if there is one.
+///
+/// # Errors
+/// [`TrainError::Io`] with the path.
+pub(crate) fn forget(path: &Path) -> Result<(), TrainError> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(TrainError::io(path, "removing")(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The last checkpoint of a run, or, where it is broken or missing, the previous one; standard error tells of it.
+///
+/// # Errors
+/// As [`load`] of the last one, where the previous one cannot be read either.
+pub(crate) fn load_latest(
+    paths: &RunFolder,
+    state_only: bool,
+) -> Result<(BTreeMap<String, Tensor>, LoopState), TrainError> {
+    let last = load(&paths.last(), state_only);
+    let Err(error) = last else { return last };
+    match load(&paths.previous(), state_only) {
+        Ok(found) => {
+            let previous = paths.previous();
+            if state_only {
+                eprintln!("warning: {error}; going on from {}", previous.display());
+            }
+            Ok(found)
+        }
+        Err(_) => Err(error),
+    }
+}
+
 /// The state of the training in the run folder, if one is there and may be gone on with.
 ///
 /// # Errors
@@ -143,14 +194,14 @@ pub(crate) fn resume_state(
     identity: &Identity,
 ) -> Result<Option<LoopState>, TrainError> {
     let last = paths.last();
-    if !last.exists() {
+    if !last.exists() && !paths.previous().exists() {
         return Ok(None);
     }
     let afresh = format!(
         "to begin afresh, name another run folder or remove {}",
         paths.checkpoints().display()
     );
-    let (_, state) = load(&last, true)?;
+    let (_, state) = load_latest(paths, true)?;
     if let Some(difference) = state.identity.difference(identity) {
         return Err(TrainError::artefact(
             last,
@@ -209,6 +260,32 @@ mod tests {
             error.contains("last.safetensors: this training was begun by an earlier version"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_spoilt_checkpoint_falls_back_to_the_one_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = RunFolder::new(folder.path());
+        let tensors = BTreeMap::from([("a".to_owned(), Tensor::from_slice(&[1f32; 100]))]);
+        for step in 1..=3 {
+            keep(&paths.last(), &paths.previous()).unwrap();
+            let state = LoopState {
+                step,
+                ..LoopState::default()
+            };
+            save(&paths.last(), &tensors, &state).unwrap();
+        }
+        let step = || load_latest(&paths, false).map(|(_, state)| state.step);
+        assert_eq!(step().unwrap(), 3);
+        let whole = std::fs::read(paths.last()).unwrap();
+        std::fs::write(paths.last(), &whole[..whole.len() / 2]).unwrap();
+        assert_eq!(step().unwrap(), 2);
+        std::fs::remove_file(paths.last()).unwrap();
+        assert_eq!(step().unwrap(), 2);
+        std::fs::write(paths.last(), &whole[..9]).unwrap();
+        forget(&paths.previous()).unwrap();
+        let error = step().unwrap_err().to_string();
+        assert!(error.contains("last.safetensors"), "{error}");
     }
 
     #[test]

@@ -179,10 +179,26 @@ impl Optimizer {
     /// # Errors
     /// [`TrainError::NonFinite`] where the norm is NaN or infinite: nothing was updated then.
     pub fn step(&mut self, lr_scale: f64, max_norm: Option<f64>) -> Result<f64, TrainError> {
-        tch::no_grad(|| self.step_no_grad(lr_scale, max_norm))
+        self.step_groups(|_| lr_scale, max_norm)
     }
 
-    fn step_no_grad(&mut self, lr_scale: f64, max_norm: Option<f64>) -> Result<f64, TrainError> {
+    /// [`Optimizer::step`] with a factor on the rate of each group, by its index. A group with factor 0 stands still; its moments go on.
+    ///
+    /// # Errors
+    /// As [`Optimizer::step`].
+    pub fn step_groups(
+        &mut self,
+        lr_scale: impl Fn(usize) -> f64,
+        max_norm: Option<f64>,
+    ) -> Result<f64, TrainError> {
+        tch::no_grad(|| self.step_no_grad(&lr_scale, max_norm))
+    }
+
+    fn step_no_grad(
+        &mut self,
+        lr_scale: &dyn Fn(usize) -> f64,
+        max_norm: Option<f64>,
+    ) -> Result<f64, TrainError> {
         let mut gradients = Vec::new();
         if !matches!(self.layout, Layout::Flat(_)) {
             gradients = self.slots.iter().map(fused::gradient).collect();
@@ -200,7 +216,8 @@ impl Optimizer {
         let updates: Vec<Update> = self
             .groups
             .iter()
-            .map(|g| Update::new(self.rule, *g, lr_scale, clip, self.steps))
+            .enumerate()
+            .map(|(at, g)| Update::new(self.rule, *g, lr_scale(at), clip, self.steps))
             .collect();
         match &mut self.layout {
             Layout::Fused => fused::update::<f32>(&mut self.slots, &mut gradients, &updates),
@@ -210,6 +227,20 @@ impl Optimizer {
             Layout::Flat(groups) => groups.iter_mut().for_each(|g| g.update(&updates)),
         }
         Ok(norm)
+    }
+
+    /// L2 norm of the accumulated gradient of each group, before clipping, by its index.
+    #[must_use]
+    pub fn norms(&self) -> Vec<f64> {
+        let mut squares = vec![0.0; self.groups.len()];
+        for slot in &self.slots {
+            let gradient = slot.value.grad();
+            if gradient.defined() {
+                let norm = gradient.norm().double_value(&[]);
+                squares[slot.group] += norm * norm;
+            }
+        }
+        squares.into_iter().map(f64::sqrt).collect()
     }
 
     /// Names the first parameter whose gradient is not finite.

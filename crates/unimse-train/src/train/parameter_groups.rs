@@ -13,6 +13,13 @@ use unimse_model::unimodel::{ParameterGroup, UniModel};
 use crate::config::TrainConfig;
 use crate::train::optimizer::Group;
 
+/// Whether the group at `index` of [`parameter_groups`] is one of the backbone's.
+#[must_use]
+pub const fn of_backbone(index: usize) -> bool {
+    // two groups a rate: the backbone's, fusion, rest, then those of the backbone's lower blocks
+    !matches!(index / 2, 1 | 2)
+}
+
 /// The optimiser's groups, and name, group and tensor of each parameter that has a gradient, in the order of `parameters`. `above` says how
 /// many blocks lie above a parameter of the backbone, whose rate falls by `train.layer_decay` with each.
 #[must_use]
@@ -108,6 +115,7 @@ mod tests {
         for ((name, _, lr, decays), (found, group, _)) in shapes.iter().zip(&members) {
             let weight_decay = if *decays { 0.5 } else { 0.0 };
             assert_eq!(name, found);
+            assert_eq!(of_backbone(*group), *lr == 1.0, "{name}");
             assert_eq!(
                 groups[*group],
                 Group {
@@ -149,5 +157,7 @@ mod tests {
             .map(|(_, group, _)| groups[*group].lr)
             .collect();
         assert_eq!(rates, [8.0 * 0.25, 8.0 * 0.5, 8.0, 3.0]);
+        let backbone = members.iter().map(|(_, group, _)| of_backbone(*group));
+        assert!(backbone.eq([true, true, true, false]));
     }
 }

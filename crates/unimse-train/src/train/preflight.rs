@@ -50,7 +50,7 @@ pub fn estimate(
     };
     let mut order: Vec<&Vec<usize>> = epoch.iter().collect();
     order.sort_by_key(|b| tokens(b));
-    let mut work = (0.0, 0.0);
+    let (mut work, memory) = ((0.0, 0.0), model.memory());
     for (k, at) in [order.len() - 1, order.len() / 2, 0]
         .into_iter()
         .enumerate()
@@ -66,8 +66,8 @@ pub fn estimate(
             work.1 += tokens(order[at]) as f64;
         }
     }
-    let parameters = model.parameters();
-    for (_, mut t) in parameters {
+    model.restore_memory(&memory)?;
+    for (_, mut t) in model.parameters() {
         t.zero_grad();
     }
     let all: f64 = epoch.iter().map(|b| tokens(b) as f64).sum();

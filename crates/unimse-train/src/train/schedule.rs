@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use unimse_model::config::Share;
+
 use crate::config::{Schedule, TrainConfig};
 
 /// How dev has gone: what a checkpoint keeps of it.
@@ -33,21 +35,43 @@ pub struct Rates {
     updates: i64,
     /// Updates of the warm-up.
     warm: i64,
+    /// Updates in which the backbone stands still.
+    held: f64,
+    /// Updates over which the contrastive losses rise.
+    contrast: f64,
     plateau_patience: usize,
     patience: usize,
 }
 
 impl Rates {
-    /// For a training of `updates` updates. The warm-up takes the share `train.warmup` of them, rounded up.
+    /// For a training of `updates` updates. The warm-up takes the share `train.warmup` of them, rounded up; that of the contrastive losses
+    /// the share `contrast`.
     #[must_use]
-    pub fn new(config: &TrainConfig, updates: i64) -> Self {
+    pub fn new(config: &TrainConfig, contrast: Share, updates: i64) -> Self {
         Self {
             schedule: config.schedule,
             updates,
             warm: (config.warmup.get() * updates as f64).ceil() as i64,
+            held: config.head_warmup.get() * updates as f64,
+            contrast: contrast.get() * updates as f64,
             plateau_patience: config.plateau_patience,
             patience: config.patience,
         }
+    }
+
+    /// Whether the backbone stands still in the update after `done` ones.
+    #[must_use]
+    pub fn holds_backbone(&self, done: i64) -> bool {
+        (done as f64) < self.held
+    }
+
+    /// Factor on the weights of the contrastive losses for the update after `done` ones: it rises by equal steps from 0 at the first one.
+    #[must_use]
+    pub fn contrast(&self, done: i64) -> f64 {
+        if self.contrast == 0.0 {
+            return 1.0;
+        }
+        (done as f64 / self.contrast).min(1.0)
     }
 
     /// Factor on every group's rate for the update after `done` ones. In the warm-up it rises by equal steps, to 1 at its last update;
@@ -89,8 +113,6 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
-    use unimse_model::config::Share;
-
     use super::*;
 
     fn rates(schedule: Schedule, warmup: f64, updates: i64) -> Rates {
@@ -101,7 +123,7 @@ mod tests {
             patience: 3,
             ..TrainConfig::default()
         };
-        Rates::new(&config, updates)
+        Rates::new(&config, Share::literal(0.0), updates)
     }
 
     /// Factors of every update of a training, dev never looked at.
@@ -124,6 +146,21 @@ mod tests {
         assert_eq!(some, [1.0, 1.0, 0.75, 0.5, 0.25]);
         let only = factors(&rates(Schedule::Linear, 0.9, 2));
         assert_eq!(only, [0.5, 1.0]);
+    }
+
+    #[test]
+    fn the_backbone_waits_and_the_contrast_rises() {
+        let config = TrainConfig {
+            head_warmup: Share::literal(0.2),
+            ..TrainConfig::default()
+        };
+        let rates = Rates::new(&config, Share::literal(0.5), 10);
+        let held: Vec<bool> = (0..4).map(|done| rates.holds_backbone(done)).collect();
+        assert_eq!(held, [true, true, false, false]); // 0.2 of 10 updates
+        let rising: Vec<f64> = [0, 1, 4, 5, 9].map(|done| rates.contrast(done)).to_vec();
+        assert_eq!(rising, [0.0, 1.0 / 5.0, 4.0 / 5.0, 1.0, 1.0]);
+        let plain = Rates::new(&TrainConfig::default(), Share::literal(0.0), 10);
+        assert!(!plain.holds_backbone(0) && plain.contrast(0) == 1.0);
     }
 
     #[test]

@@ -1,0 +1,103 @@
+//! What moves in a training: optimiser, average, place in the data, event log; saved and restored as one.
+
+use unimse_model::unimodel::UniModel;
+use unimse_run::{EventLog, RunFolder};
+
+use crate::TrainError;
+use crate::config::TrainConfig;
+use crate::train::average::Average;
+use crate::train::checkpoint::{self, LoopState};
+use crate::train::identity::Identity;
+use crate::train::optimizer::Optimizer;
+use crate::train::parameter_groups::parameter_groups;
+
+/// The moving parts beside the model itself.
+pub(super) struct Course {
+    pub(super) optimizer: Optimizer,
+    /// With `train.average`.
+    pub(super) average: Option<Average>,
+    pub(super) state: LoopState,
+    pub(super) events: EventLog,
+}
+
+impl Course {
+    /// That of a new training, or, where `saved` is one, of the training in the folder, whose weights `model` then gets.
+    ///
+    /// # Errors
+    /// A checkpoint or a log that cannot be read or does not fit the model.
+    pub(super) fn begin(
+        model: &UniModel,
+        config: &TrainConfig,
+        paths: &RunFolder,
+        saved: Option<LoopState>,
+        identity: Identity,
+    ) -> Result<Self, TrainError> {
+        let (groups, members) = parameter_groups(config, model.parameters(), &model.blocks_above());
+        let optimizer = Optimizer::new(config.optimizer, groups, members)?;
+        let decay = config.average.get();
+        let average = (decay > 0.0).then(|| Average::new(decay, model.parameters()));
+        let resumed = saved.is_some();
+        let state = saved.unwrap_or_else(|| LoopState {
+            identity,
+            ..LoopState::default()
+        });
+        let mut course = Self {
+            optimizer,
+            average,
+            events: EventLog::open(&paths.events(), state.events)?,
+            state,
+        };
+        if resumed {
+            course.restore(model, paths)?;
+        }
+        Ok(course)
+    }
+
+    /// Exchanges the weights of the model with their average, where there is one; a second call exchanges them back.
+    pub(super) fn swap_average(&mut self) {
+        if let Some(average) = &mut self.average {
+            average.swap();
+        }
+    }
+
+    /// Writes the checkpoint that a training goes on from; the one before it stays beside it.
+    pub(super) fn save(&mut self, model: &UniModel, paths: &RunFolder) -> Result<(), TrainError> {
+        self.state.events = self.events.length();
+        let mut tensors = self.optimizer.state();
+        tensors.extend(self.average.iter().flat_map(Average::state));
+        tensors.extend(model.memory());
+        // frozen tensors are those of the checkpoint the model was built from
+        for (name, tensor) in model.parameters() {
+            if tensor.requires_grad() {
+                tensors.insert(format!("model.{name}"), tensor);
+            }
+        }
+        checkpoint::keep(&paths.last(), &paths.previous())?;
+        checkpoint::save(&paths.last(), &tensors, &self.state)
+    }
+
+    fn restore(&mut self, model: &UniModel, paths: &RunFolder) -> Result<(), TrainError> {
+        let (tensors, _) = checkpoint::load_latest(paths, false)?;
+        for (name, mut tensor) in model.parameters() {
+            if !tensor.requires_grad() {
+                continue;
+            }
+            let saved = tensors
+                .get(&format!("model.{name}"))
+                .ok_or_else(|| TrainError::Checkpoint(format!("tensor model.{name} is missing")))?;
+            if saved.size() != tensor.size() {
+                return Err(TrainError::Checkpoint(format!(
+                    "tensor model.{name}: expected shape {:?}, found {:?}",
+                    tensor.size(),
+                    saved.size()
+                )));
+            }
+            tch::no_grad(|| tensor.copy_(saved));
+        }
+        if let Some(average) = &mut self.average {
+            average.restore(&tensors)?;
+        }
+        model.restore_memory(&tensors)?;
+        self.optimizer.restore(&tensors, self.state.step)
+    }
+}
