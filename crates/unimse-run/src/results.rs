@@ -144,6 +144,30 @@ impl Task {
             Self::Emotion => Metric::WeightedF1,
         }
     }
+
+    /// The metrics that get intervals, and differences to baselines and to other runs.
+    #[must_use]
+    pub const fn compared(self) -> &'static [Metric] {
+        match self {
+            Self::Sentiment => &[
+                Metric::Mae,
+                Metric::Corr,
+                Metric::Acc7,
+                Metric::Acc2Non0,
+                Metric::Acc2Has0,
+            ],
+            Self::Emotion => &[Metric::Accuracy, Metric::WeightedF1, Metric::MacroF1],
+        }
+    }
+
+    /// What its intervals resample.
+    #[must_use]
+    pub const fn clusters(self) -> Clusters {
+        match self {
+            Self::Sentiment => Clusters::Videos,
+            Self::Emotion => Clusters::Dialogues,
+        }
+    }
 }
 
 /// One corpus.
