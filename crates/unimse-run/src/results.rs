@@ -9,6 +9,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unimse_eval::{ClassScores, Convention, Interval, Metric};
+use unimse_labels::DonorProtocol;
 
 use crate::labels::{Agreed, Leak, SourceCounts};
 use crate::{ByName, FeatureCards, FileError, Readout, Receipt, artefact};
@@ -26,6 +27,10 @@ pub struct Results {
     /// Whether rows of the test splits donated labels to training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaky: Option<bool>,
+    /// Who lent labels: `train`, `all`, `none`, or the controls `random` and `shuffled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub donors: Option<DonorProtocol>,
     /// How the checkpoint was selected and the test split opened.
     #[serde(default)]
     pub protocol: Protocol,
