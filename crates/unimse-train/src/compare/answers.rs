@@ -17,6 +17,21 @@ pub(crate) struct Answers {
     pub(crate) values: Values,
 }
 
+/// Why a run has no values to compare.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Missing {
+    /// It was not tested on the corpus, or answers nothing in its task: the corpus is left out.
+    Unanswered(String),
+    /// A file does not hold what it should.
+    Broken(String),
+}
+
+impl From<String> for Missing {
+    fn from(why: String) -> Self {
+        Self::Broken(why)
+    }
+}
+
 /// How rows are read.
 #[derive(Clone, Copy)]
 pub(crate) enum Reading<'a> {
@@ -30,12 +45,12 @@ impl Answers {
     /// Of `rows`, all of one corpus with these `results`.
     ///
     /// # Errors
-    /// Why they cannot be compared: the run answers nothing in the task of the corpus, or a row does not hold what it should.
+    /// [`Missing`].
     pub(crate) fn new(
         rows: &[&PredictedRow],
         results: &CorpusResults,
         reading: Reading<'_>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Missing> {
         let mut ids = Vec::new();
         let values = match results.task {
             Task::Sentiment => {
@@ -142,33 +157,33 @@ fn taxonomy(results: &CorpusResults) -> Result<Taxonomy, String> {
     })
 }
 
-fn intensity(row: &PredictedRow, reading: Reading<'_>) -> Result<f32, String> {
-    let found = row.intensity.ok_or("the run answers no intensities")?;
+fn intensity(row: &PredictedRow, reading: Reading<'_>) -> Result<f32, Missing> {
+    let unanswered = || Missing::Unanswered("the run answers no intensities".to_owned());
+    let found = row.intensity.ok_or_else(unanswered)?;
     match reading {
         Reading::AsChosen => Ok(found),
         Reading::Anew(readout, grammar) => Ok(score(readout.intensity, &prediction(row, grammar)?)),
     }
 }
 
-fn emotion(row: &PredictedRow, taxonomy: Taxonomy, reading: Reading<'_>) -> Result<usize, String> {
+fn emotion(row: &PredictedRow, taxonomy: Taxonomy, reading: Reading<'_>) -> Result<usize, Missing> {
     let name = match taxonomy {
         Taxonomy::Meld => &row.meld,
         Taxonomy::Iemocap => &row.iemocap,
     };
-    let name = name
-        .as_deref()
-        .ok_or_else(|| format!("the run answers no {taxonomy} emotions"))?;
+    let unanswered = || Missing::Unanswered(format!("the run answers no {taxonomy} emotions"));
+    let name = name.as_deref().ok_or_else(unanswered)?;
     if let Reading::Anew(readout, grammar) = reading {
         let prediction = prediction(row, grammar)?;
         return Ok(class(readout.emotion, taxonomy.field(), &prediction));
     }
     let place = taxonomy.labels().iter().position(|label| *label == name);
     place.ok_or_else(|| {
-        format!(
-            "predictions.parquet: utterance {}: column {taxonomy}: expected one of {}, found {name:?}",
-            row.utterance_id,
-            taxonomy.labels().join(", ")
-        )
+        let labels = taxonomy.labels().join(", ");
+        Missing::Broken(format!(
+            "predictions.parquet: utterance {}: column {taxonomy}: expected one of {labels}, found {name:?}",
+            row.utterance_id
+        ))
     })
 }
 

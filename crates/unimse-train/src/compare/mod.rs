@@ -20,7 +20,7 @@ use crate::data::dataset::grammar;
 mod answers;
 mod table;
 
-use answers::{Answers, Reading};
+use answers::{Answers, Missing, Reading};
 
 /// Compares runs, the first of which is the reference; with `readouts` also the reference with itself, its answers read in every way.
 ///
@@ -124,10 +124,10 @@ impl Run {
 }
 
 impl Seed {
-    /// Its answers to the test rows of `corpus`. The inner error is why there are none to compare.
-    fn answers(&self, corpus: &str, reading: Reading<'_>) -> Result<Answers, String> {
+    /// Its answers to the test rows of `corpus`.
+    fn answers(&self, corpus: &str, reading: Reading<'_>) -> Result<Answers, Missing> {
         let Some(results) = self.results.corpora.get(corpus) else {
-            return Err("not tested in this run".to_owned());
+            return Err(Missing::Unanswered("not tested in this run".to_owned()));
         };
         let rows: Vec<&PredictedRow> = self.rows.iter().filter(|r| r.corpus == corpus).collect();
         Answers::new(&rows, results, reading)
@@ -187,7 +187,8 @@ impl<'a> Reference<'a> {
         for name in run.corpora() {
             match first.answers(name, Reading::AsChosen) {
                 Ok(answers) => corpora.push((name.to_owned(), reference.rows(name, &answers)?)),
-                Err(why) => left_out.push((name.to_owned(), why)),
+                Err(Missing::Unanswered(why)) => left_out.push((name.to_owned(), why)),
+                Err(Missing::Broken(why)) => return Err(reference.unlike(first, name, &why)),
             }
         }
         reference.corpora = corpora.into_iter().collect();
@@ -238,6 +239,12 @@ impl<'a> Reference<'a> {
             rows.metrics.push((metric, over.1));
         }
         Ok(rows)
+    }
+
+    /// Of a seed of the reference, which must answer as its first one does.
+    fn missing(&self, seed: &Seed, corpus: &str, missing: Missing) -> TrainError {
+        let (Missing::Unanswered(why) | Missing::Broken(why)) = missing;
+        self.unlike(seed, corpus, &why)
     }
 
     fn unlike(&self, seed: &Seed, corpus: &str, why: &str) -> TrainError {
@@ -363,7 +370,8 @@ impl<'a> Reference<'a> {
         for seed in &run.seeds {
             match seed.answers(corpus, reading) {
                 Ok(answers) => all.push(self.aligned(rows, answers, seed, corpus)?),
-                Err(why) => return Ok(Err(why)),
+                Err(Missing::Unanswered(why)) => return Ok(Err(why)),
+                Err(Missing::Broken(why)) => return Err(self.unlike(seed, corpus, &why)),
             }
         }
         Ok(Ok(all))
@@ -411,8 +419,17 @@ impl<'a> Reference<'a> {
             for (corpus, rows) in self.corpora.iter().filter(|(_, rows)| rows.task == task) {
                 let mut seeds = Vec::new();
                 for (seed, grammar) in self.run.seeds.iter().zip(&grammars) {
-                    let answers = seed.answers(corpus, Reading::Anew(readout, grammar));
-                    let answers = answers.map_err(|why| self.unlike(seed, corpus, &why))?;
+                    // What dev chose is in the file to the bit, and must not differ from itself by rounding.
+                    let chosen = |own: &Readout| match task {
+                        Task::Sentiment => own.intensity == readout.intensity,
+                        Task::Emotion => own.emotion == readout.emotion,
+                    };
+                    let reading = match seed.results.readout.as_ref().filter(|own| chosen(own)) {
+                        Some(_) => Reading::AsChosen,
+                        None => Reading::Anew(readout, grammar),
+                    };
+                    let answers = seed.answers(corpus, reading);
+                    let answers = answers.map_err(|missing| self.missing(seed, corpus, missing))?;
                     seeds.push(self.aligned(rows, answers, seed, corpus)?);
                 }
                 corpora.push((corpus.to_owned(), self.corpus(corpus, rows, &seeds, true)?));
