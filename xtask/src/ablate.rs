@@ -126,7 +126,7 @@ impl Work<'_> {
                 eprintln!("{}: {}", part.folder, Progress::of(&folders));
                 match self.part(row, part) {
                     Ok(()) => {}
-                    Err(error) if row.name != FULL && failed_alone(&error) => {
+                    Err(error) if row.name != FULL && child::failed_alone(&error) => {
                         let why = format!("{} failed: {error:#}", part.folder);
                         eprintln!("row {}: {error:#}; the other rows go on", row.name);
                         absent.push((row.name.clone(), why));
@@ -213,12 +213,6 @@ impl Work<'_> {
         eprintln!("ablation: {}", table.display());
         Ok(())
     }
-}
-
-/// Whether an error is a stage's own, so that other rows may go on: neither an interruption nor something that the user must decide.
-fn failed_alone(error: &anyhow::Error) -> bool {
-    let failed = error.downcast_ref::<child::Failed>();
-    failed.is_some_and(|failed| !failed.interrupted())
 }
 
 /// How much there is to do, and how long that takes by what was measured.

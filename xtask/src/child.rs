@@ -79,6 +79,12 @@ impl fmt::Display for Failed {
 
 impl std::error::Error for Failed {}
 
+/// Whether an error is a child's own, so that other work may go on: neither an interruption nor something that the user must decide.
+pub(crate) fn failed_alone(error: &anyhow::Error) -> bool {
+    let failed = error.downcast_ref::<Failed>();
+    failed.is_some_and(|failed| !failed.interrupted())
+}
+
 /// Starts the thread that passes signals on. Call once, first.
 pub(crate) fn watch_signals() -> Result<()> {
     let mut signals =

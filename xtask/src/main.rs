@@ -21,6 +21,7 @@ mod provenance;
 mod reproduce;
 mod setup;
 mod stage;
+mod sweep;
 mod tests_run;
 mod tree;
 
@@ -51,6 +52,8 @@ enum Command {
     Reproduce(reproduce::Options),
     /// What each part of the method is worth: one table of ablations over seeds.
     Ablate(ablate::Options),
+    /// Search for the configuration that dev likes best; the test split stays closed.
+    Sweep(sweep::Options),
     /// All tests of the workspace, with a count of those skipped for want of real data.
     Test,
     /// The benches.
@@ -95,6 +98,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Setup { cuda, model } => setup::run(&checkout, cuda, &model),
         Command::Reproduce(options) => reproduce::run(&checkout, &options),
         Command::Ablate(options) => ablate::run(&checkout, &options),
+        Command::Sweep(options) => sweep::run(&checkout, &options),
         Command::Test => tests_run::run(&checkout, false),
         Command::Bench { check } => ci::bench(&checkout, check),
         Command::Ci { complete } => ci::run(&checkout, complete),
