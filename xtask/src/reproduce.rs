@@ -11,26 +11,26 @@
 //! [`Tables::Of`] another run.
 
 use crate::checkout::Checkout;
-use crate::lock::Lock;
 use crate::provenance::{gather, sources};
-use crate::stage::{Begin, Inputs, Mode, Record, Stage};
+use crate::stage::{Begin, Inputs, Record, Stage};
 use crate::{child, setup, tree};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use unimse_run::{DOWNSTREAM, Plan, RunFolder, RunLock, Source, artefact};
+use unimse_run::{DOWNSTREAM, RunFolder, RunLock, Source, artefact};
 
 mod options;
 mod place;
+mod site;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use options::{Options, Usage};
 use place::{Identity, Scratch};
+use site::ask;
+pub(crate) use site::{Setting, Site};
 pub(crate) use tables::{Keep, Shared, Tables};
 
 /// Set-up, build, and all stages.
@@ -70,134 +70,6 @@ fn reproduce(checkout: &Checkout, unimse: &Path, options: &Options) -> Result<()
     reproduction.run()?;
     eprintln!("report: {}", site.out.join("report.html").display());
     Ok(())
-}
-
-/// What the binary says of its presets, of the versions of its stages, and of the data folder.
-fn ask(unimse: &Path, data: Option<&Path>) -> Result<Plan> {
-    let mut command = Command::new(unimse);
-    command.arg("plan");
-    if let Some(data) = data {
-        if !data.is_dir() {
-            bail!("--data {} is not a folder", data.display());
-        }
-        command.arg("--data").arg(data);
-    }
-    let said = child::output("unimse plan", &mut command)?;
-    serde_json::from_slice(&said).context("unimse plan: expected JSON of presets, code and data")
-}
-
-/// What all runs of one call share. OUT is locked while it lives.
-pub(crate) struct Site<'a> {
-    pub(crate) checkout: &'a Checkout,
-    unimse: &'a Path,
-    mode: Mode,
-    threads: Option<NonZeroUsize>,
-    /// What the binary says of its stages and of the data folder.
-    plan: Plan,
-    pub(crate) out: PathBuf,
-    pub(crate) data: Option<PathBuf>,
-    _lock: Lock,
-}
-
-impl<'a> Site<'a> {
-    /// Checks the options against what the binary says, and locks OUT: `runs/<preset><suffix>` where none is named.
-    pub(crate) fn open(
-        checkout: &'a Checkout,
-        unimse: &'a Path,
-        options: &Options,
-        suffix: &str,
-    ) -> Result<Self> {
-        let default = || {
-            checkout
-                .root
-                .join("runs")
-                .join(options.preset.clone() + suffix)
-        };
-        let out = options.out.clone().unwrap_or_else(default);
-        let out =
-            std::path::absolute(&out).with_context(|| format!("bad --out {}", out.display()))?;
-        let data = options.data.as_ref().map(std::path::absolute);
-        let data = data.transpose().context("bad --data")?;
-        let out = out.canonicalize().unwrap_or(out); // where it is a link: the folder meant
-        let plan = ask(unimse, data.as_deref())?;
-        options.check(&plan)?;
-        Ok(Self {
-            checkout,
-            unimse,
-            mode: Mode {
-                resume: options.resume,
-                force: options.force,
-            },
-            threads: options.threads,
-            plan,
-            _lock: place::lock(&out)?,
-            out,
-            data,
-        })
-    }
-
-    /// A run in `out`; `title` stands before its progress lines.
-    pub(crate) fn reproduction<'s>(
-        &'s self,
-        out: PathBuf,
-        setting: Setting,
-        title: String,
-        tables: Tables<'s>,
-    ) -> Result<Reproduction<'s>> {
-        Ok(Reproduction {
-            site: self,
-            setting,
-            title,
-            tables,
-            scratch: Scratch::for_run(&out)?,
-            out,
-        })
-    }
-
-    /// A call of the binary in the checkout's root, so that relative paths in a configuration mean the same wherever the user stands.
-    pub(crate) fn command(&self, subcommand: &str) -> Command {
-        let mut command = Command::new(self.unimse);
-        command.current_dir(&self.checkout.root).arg(subcommand);
-        if let Some(threads) = self.threads {
-            command.args(["--threads", &threads.to_string()]);
-        }
-        command
-    }
-
-    /// Calls the binary.
-    fn unimse(
-        &self,
-        subcommand: &str,
-        arguments: impl FnOnce(&mut Command) -> &mut Command,
-    ) -> Result<()> {
-        child::check_interrupted(subcommand)?;
-        let mut command = self.command(subcommand);
-        arguments(&mut command);
-        child::run(&format!("unimse {subcommand}"), &mut command)
-    }
-
-    /// The merged configuration of a preset with values over it; `unimse` checks every key.
-    pub(crate) fn config(&self, preset: &str, values: &[String]) -> Result<String> {
-        child::check_interrupted("config")?;
-        let mut command = self.command("config");
-        command.args(["--preset", preset]).args(values);
-        let said = child::output("unimse config", &mut command)?;
-        String::from_utf8(said).context("unimse config: expected text")
-    }
-
-    /// Version of a stage's code.
-    fn code(&self, stage: &str) -> String {
-        self.plan.code.get(stage).cloned().unwrap_or_default()
-    }
-}
-
-/// What is trained.
-#[derive(Clone, Debug)]
-pub(crate) struct Setting {
-    pub(crate) preset: String,
-    /// Configuration values over those of the preset, a later one over an earlier one.
-    pub(crate) values: Vec<String>,
-    pub(crate) seeds: Vec<u64>,
 }
 
 /// One configuration over one set of tables, in a folder of its own.

@@ -4,6 +4,7 @@
 use super::*;
 use crate::fake::{CODE, World};
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 
 impl World {
     /// Runs with `arguments` into `out`; the subcommands called.
