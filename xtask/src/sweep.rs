@@ -15,6 +15,7 @@ use crate::reproduce::{self, Keep, Setting, Shared, Site, Tables, Usage};
 use crate::stage::Record;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use std::io::Write;
 use std::path::Path;
 use unimse_run::{RunFolder, artefact};
 
@@ -215,7 +216,7 @@ impl Work<'_> {
         let config = self.site.config(&self.sweep.preset, &trial.values)?;
         let path = self.site.out.join("best.toml");
         artefact::write(&path, config.as_bytes())?;
-        print!("{}", self.table());
+        std::io::stdout().write_all(self.table().as_bytes())?;
         eprintln!("best: trial {best} ({})", trial.values.join(" "));
         eprintln!("configuration: {}", path.display());
         Ok(())

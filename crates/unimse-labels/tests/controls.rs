@@ -31,12 +31,15 @@ fn donor(label: &UniversalLabel, field: Field) -> Option<&Donor> {
     label.field(field).donor
 }
 
+/// How often each utterance lent.
+type Lenders = BTreeMap<(String, String), usize>;
+
 /// Who lent the field how often to samples of a polarity and split.
 fn lenders(
     samples: &[Sample],
     labels: &[Option<UniversalLabel>],
-) -> BTreeMap<(Field, Polarity, Split), BTreeMap<(String, String), usize>> {
-    let mut found = BTreeMap::<_, BTreeMap<_, usize>>::new();
+) -> BTreeMap<(Field, Polarity, Split), Lenders> {
+    let mut found = BTreeMap::<_, Lenders>::new();
     for (sample, label) in samples.iter().zip(labels) {
         let Some(label) = label else { continue };
         for field in Field::BORROWED {

@@ -137,8 +137,13 @@ pub(super) fn rows(config: &toml::Table, corpora: &[String], models: &Path) -> R
     Ok(rows)
 }
 
+/// Name of the row in which a corpus is only tested on.
+pub(super) fn transfer_to(corpus: &str) -> String {
+    format!("without-{corpus}")
+}
+
 fn without(corpus: &String) -> Row {
-    let name = format!("without-{corpus}");
+    let name = transfer_to(corpus);
     Row {
         shows: format!(
             "no row of {corpus} trains or selects, its labels reach the others as donors alone; its own numbers are transfer"

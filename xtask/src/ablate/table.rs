@@ -1,6 +1,6 @@
 //! What an ablation writes: `ablation.json`, and the table of it as Markdown.
 
-use super::rows::{FULL, Row};
+use super::rows::{FULL, Row, transfer_to};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use unimse_run::{COMPARISON_SCHEMA, ComparedMetric, ComparedRun, Comparison};
@@ -137,8 +137,14 @@ impl Ablation {
                 else {
                     continue;
                 };
-                let leaky = if run.leaky { " (leaky)" } else { "" };
-                out.push_str(&format!("| {}{leaky} |", row.name));
+                let mark = if run.leaky {
+                    " (leaky)"
+                } else if run.run == transfer_to(corpus) {
+                    " (transfer)"
+                } else {
+                    ""
+                };
+                out.push_str(&format!("| {}{mark} |", row.name));
                 for metric in &metrics {
                     let value = found.metrics.get(metric);
                     out.push_str(&format!(" {} |", value.map(cell).unwrap_or_default()));

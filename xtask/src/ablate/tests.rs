@@ -78,6 +78,13 @@ fn every_row_is_trained_on_shared_tables_and_compared_with_full() {
             .read("separate/meld/labels/mosi.parquet")
             .contains("mosi-train")
     );
+}
+
+#[test]
+fn the_table_says_what_was_compared_and_how_often_test_was_opened() {
+    let world = two_corpora();
+    try_run(&world, "x.y=1").unwrap();
+    let trainings = ROWS + 1;
     let ablation = ablation(&world);
     assert_eq!(ablation["test_openings"], trainings);
     assert_eq!(names(&world).len(), ROWS);
@@ -93,6 +100,7 @@ fn every_row_is_trained_on_shared_tables_and_compared_with_full() {
     assert!(
         table.contains("| no-audio | 0.500, +0.250 [+0.125, +0.375] p 0.500 |")
             && table.contains("| full | 0.500 |")
+            && table.contains("| without-mosi (transfer) |")
             && table.contains(&format!("Test was opened {trainings} times")),
         "{table}"
     );
@@ -196,6 +204,17 @@ fn a_wrong_key_or_full_that_fails_ends_it_before_other_trainings() {
     let error = try_run(&world, "").unwrap_err();
     assert!(error.to_string().contains("row full"), "{error}");
     assert_eq!(world.count("train"), 1);
+}
+
+#[test]
+fn the_demo_is_short_unless_the_command_line_says_otherwise() {
+    let values = |preset, given: &[&str]| {
+        let given = given.iter().map(|&value| value.to_owned()).collect();
+        with_short(preset, given).join(" ")
+    };
+    assert_eq!(values("demo", &["a.b=1"]), "train.epochs=2 a.b=1");
+    assert_eq!(values("demo", &["train.epochs=8"]), "train.epochs=8");
+    assert_eq!(values("minilm", &["a.b=1"]), "a.b=1");
 }
 
 #[test]

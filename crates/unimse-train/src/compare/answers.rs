@@ -17,6 +17,9 @@ pub(crate) struct Answers {
     pub(crate) values: Values,
 }
 
+/// A metric as a function of the rows it is taken over.
+pub(crate) type Measure<'a> = Box<dyn Fn(&[usize]) -> f64 + Sync + 'a>;
+
 /// Why a run has no values to compare.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Missing {
@@ -125,10 +128,7 @@ impl Answers {
     ///
     /// # Errors
     /// As [`sentiment_metric`] and [`emotion_metric`].
-    pub(crate) fn measure(
-        &self,
-        metric: Metric,
-    ) -> Result<Box<dyn Fn(&[usize]) -> f64 + Sync + '_>, EvalError> {
+    pub(crate) fn measure(&self, metric: Metric) -> Result<Measure<'_>, EvalError> {
         Ok(match &self.values {
             Values::Sentiment { prediction, truth } => {
                 let convention = Convention::Mmsa;
@@ -284,7 +284,7 @@ mod tests {
         use IntensityReadout as I;
         let text = read(I::Text, EmotionReadout::Text);
         assert_eq!(text, (0.4, "joy"));
-        let mean = 0.25 * -1.0 + 0.75 * 2.0;
+        let mean = 0.75 * 2.0 - 0.25;
         let marginal = read(I::Expectation, EmotionReadout::Marginal);
         assert_eq!(marginal, (mean, "surprise"));
         assert_eq!(read(I::Median, EmotionReadout::Text).0, 2.0);
