@@ -43,6 +43,13 @@ impl Failed {
             .unwrap_or(1)
     }
 
+    /// Whether a signal asked us or the child to stop, and the child did as it was asked.
+    pub(crate) fn interrupted(&self) -> bool {
+        let asked = [SIGINT, SIGTERM].map(|signal| 128 + signal);
+        let code = self.status.and_then(|status| status.code());
+        self.interrupted || code.is_some_and(|code| asked.contains(&code))
+    }
+
     /// What to say; none where the child has said it.
     pub(crate) fn message(&self) -> Option<String> {
         if self.interrupted {
@@ -71,6 +78,12 @@ impl fmt::Display for Failed {
 }
 
 impl std::error::Error for Failed {}
+
+/// Whether an error is a child's own, so that other work may go on: neither an interruption nor something that the user must decide.
+pub(crate) fn failed_alone(error: &anyhow::Error) -> bool {
+    let failed = error.downcast_ref::<Failed>();
+    failed.is_some_and(|failed| !failed.interrupted())
+}
 
 /// Starts the thread that passes signals on. Call once, first.
 pub(crate) fn watch_signals() -> Result<()> {

@@ -9,15 +9,19 @@
 //! $ cargo xtask reproduce --preset demo --seeds 1
 //! ```
 
+mod ablate;
 mod checkout;
 mod child;
 mod ci;
+#[cfg(test)]
+mod fake;
 mod licences;
 mod lock;
 mod provenance;
 mod reproduce;
 mod setup;
 mod stage;
+mod sweep;
 mod tests_run;
 mod tree;
 
@@ -46,6 +50,10 @@ enum Command {
     },
     /// From nothing to a report: set-up, build, ingest, unify, train, evaluate, report.
     Reproduce(reproduce::Options),
+    /// What each part of the method is worth: one table of ablations over seeds.
+    Ablate(ablate::Options),
+    /// Search for the configuration that dev likes best; the test split stays closed.
+    Sweep(sweep::Options),
     /// All tests of the workspace, with a count of those skipped for want of real data.
     Test,
     /// The benches.
@@ -89,6 +97,8 @@ fn run(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Setup { cuda, model } => setup::run(&checkout, cuda, &model),
         Command::Reproduce(options) => reproduce::run(&checkout, &options),
+        Command::Ablate(options) => ablate::run(&checkout, &options),
+        Command::Sweep(options) => sweep::run(&checkout, &options),
         Command::Test => tests_run::run(&checkout, false),
         Command::Bench { check } => ci::bench(&checkout, check),
         Command::Ci { complete } => ci::run(&checkout, complete),

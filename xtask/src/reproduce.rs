@@ -6,28 +6,41 @@
 //!
 //! One seed lives in OUT itself; several share OUT/corpus and OUT/labels and live in `OUT/seed-<n>`, each a whole run folder. Everything that
 //! can fail on the user's data happens in a scratch folder, so that OUT is absent or as it was until ingest has succeeded.
+//!
+//! `ablate` and `sweep` are this with several configurations over one set of tables: each is a [`Reproduction`] whose tables are
+//! [`Tables::Of`] another run.
 
 use crate::checkout::Checkout;
 use crate::provenance::{gather, sources};
-use crate::stage::{Begin, Inputs, Mode, Record, Stage};
+use crate::stage::{Begin, Inputs, Record, Stage};
 use crate::{child, setup, tree};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use unimse_run::{DOWNSTREAM, Plan, RunFolder, RunLock, Source, artefact};
+use unimse_run::{DOWNSTREAM, RunFolder, RunLock, Source, artefact};
 
 mod options;
 mod place;
+mod site;
+mod tables;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use options::{Options, Usage};
 use place::{Identity, Scratch};
+use site::ask;
+pub(crate) use site::{Setting, Site};
+pub(crate) use tables::{Keep, Shared, Tables};
 
 /// Set-up, build, and all stages.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
+    build(checkout)?;
+    reproduce(checkout, &checkout.unimse(), options)
+}
+
+/// Set-up, and the binary `unimse`.
+pub(crate) fn build(checkout: &Checkout) -> Result<()> {
     setup::ensure(checkout)?;
     child::run(
         "cargo build",
@@ -43,191 +56,190 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
                 "--package",
                 "xtask",
             ]),
-    )?;
-    reproduce(checkout, &checkout.unimse(), options)
+    )
 }
 
 fn reproduce(checkout: &Checkout, unimse: &Path, options: &Options) -> Result<()> {
-    let out = options
-        .out
-        .clone()
-        .unwrap_or_else(|| checkout.root.join("runs").join(&options.preset));
-    let out = std::path::absolute(&out).with_context(|| format!("bad --out {}", out.display()))?;
-    let data = options
-        .data
-        .as_ref()
-        .map(std::path::absolute)
-        .transpose()
-        .context("bad --data")?;
-    let out = out.canonicalize().unwrap_or(out); // where it is a link: the folder meant
-    let plan = ask(unimse, data.as_deref())?;
-    options.check(&plan)?;
-    let _lock = place::lock(&out)?;
-    let scratch = Scratch::for_run(&out)?;
-    let reproduction = Reproduction {
-        checkout,
-        unimse,
-        options,
-        mode: Mode {
-            resume: options.resume,
-            force: options.force,
-        },
-        plan,
-        out,
-        data,
-        scratch,
-    };
-    reproduction.run()
+    let site = Site::open(checkout, unimse, options, "")?;
+    let reproduction = site.reproduction(
+        site.out.clone(),
+        options.setting(),
+        String::new(),
+        Tables::Data(site.data.as_deref()),
+    )?;
+    reproduction.run()?;
+    eprintln!("report: {}", site.out.join("report.html").display());
+    Ok(())
 }
 
-/// What the binary says of its presets, of the versions of its stages, and of the data folder.
-fn ask(unimse: &Path, data: Option<&Path>) -> Result<Plan> {
-    let mut command = Command::new(unimse);
-    command.arg("plan");
-    if let Some(data) = data {
-        if !data.is_dir() {
-            bail!("--data {} is not a folder", data.display());
-        }
-        command.arg("--data").arg(data);
-    }
-    let said = child::output("unimse plan", &mut command)?;
-    serde_json::from_slice(&said).context("unimse plan: expected JSON of presets, code and data")
-}
-
-struct Reproduction<'a> {
-    checkout: &'a Checkout,
-    unimse: &'a Path,
-    options: &'a Options,
-    mode: Mode,
-    /// What the binary says of its stages and of the data folder.
-    plan: Plan,
+/// One configuration over one set of tables, in a folder of its own.
+pub(crate) struct Reproduction<'a> {
+    site: &'a Site<'a>,
+    setting: Setting,
+    title: String,
+    tables: Tables<'a>,
     out: PathBuf,
-    data: Option<PathBuf>,
     scratch: Scratch,
 }
 
+/// The tables of a run, as the stages that made them recorded it.
+struct Prepared {
+    records: Vec<Record>,
+    /// Digests of the tables.
+    digests: Inputs,
+}
+
 impl Reproduction<'_> {
-    fn run(&self) -> Result<()> {
+    /// All stages, to the report.
+    pub(crate) fn run(&self) -> Result<()> {
+        let prepared = self.prepare()?;
+        let mut results = Inputs::new();
+        for (seed, run) in self.seed_folders()? {
+            let title = self.title_of(seed);
+            self.seed(&run, seed, &title, &prepared)?;
+            results.insert(
+                format!("seed-{seed}"),
+                artefact::sha256(&run.join("results.json"))?,
+            );
+        }
+        if self.setting.seeds.len() > 1 {
+            let title = format!("{}all seeds: ", self.title);
+            let records = &prepared.records;
+            self.report(&self.out, &title, results, &self.setting.seeds, records)?;
+        }
+        Ok(())
+    }
+
+    /// The stages up to the training of every seed: the test split stays closed.
+    pub(crate) fn train_only(&self) -> Result<()> {
+        let prepared = self.prepare()?;
+        for (seed, run) in self.seed_folders()? {
+            self.train(&run, seed, &self.title_of(seed), &prepared)?;
+        }
+        Ok(())
+    }
+
+    /// Configuration and utterance tables; OUT is a run of this identity then.
+    pub(crate) fn ingested(&self) -> Result<Record> {
         let merged = self.scratch.path.join("config.toml");
-        self.unimse("config", |config| {
+        self.site.unimse("config", |config| {
             config
-                .args(["--preset", &self.options.preset])
-                .args(&self.options.values)
+                .args(["--preset", &self.setting.preset])
+                .args(&self.setting.values)
                 .arg("--fetch")
                 .arg("--out")
                 .arg(&merged)
         })?;
         let identity = Identity {
-            preset: self.options.preset.clone(),
-            seeds: self.options.seeds.clone(),
+            preset: self.setting.preset.clone(),
+            seeds: self.setting.seeds.clone(),
             config: fs::read_to_string(&merged)
                 .with_context(|| format!("cannot read {}", merged.display()))?,
         };
-        identity.check(&self.out, self.mode.force)?;
-        let records = vec![self.ingest(&identity)?, self.unify()?];
-        let tables = Inputs::from([
-            (
-                "corpus".to_owned(),
-                tree::sha256_dir(&self.out.join("corpus"))?,
-            ),
-            (
-                "labels".to_owned(),
-                tree::sha256_dir(&self.out.join("labels"))?,
-            ),
-        ]);
-        if let [seed] = self.options.seeds[..] {
-            self.seed(&self.out, seed, "", &tables, records)?;
-        } else {
-            let mut results = Inputs::new();
-            for &seed in &self.options.seeds {
-                let run = RunFolder::of_seed(&self.out, seed).run;
-                self.share_tables(&run)?;
-                self.seed(
-                    &run,
-                    seed,
-                    &format!("seed {seed}: "),
-                    &tables,
-                    records.clone(),
-                )?;
-                results.insert(
-                    format!("seed-{seed}"),
-                    artefact::sha256(&run.join("results.json"))?,
-                );
-            }
-            self.report(
-                &self.out,
-                "all seeds: ",
-                results,
-                &self.options.seeds,
-                &records,
-            )?;
+        identity.check(&self.out, self.site.mode.force)?;
+        match &self.tables {
+            Tables::Data(data) => self.ingest(*data, &identity),
+            Tables::Of(shared) => self.share(shared, &identity),
         }
-        eprintln!("report: {}", self.out.join("report.html").display());
-        Ok(())
     }
 
-    fn ingest(&self, identity: &Identity) -> Result<Record> {
-        let entries = &self.plan.data;
-        let given = self.data.as_ref().map(|data| sources(data, entries));
-        let given = given.transpose()?;
+    fn prepare(&self) -> Result<Prepared> {
+        let records = vec![self.ingested()?, self.unify()?];
+        let digests = ["corpus", "labels"].map(|tables| {
+            let digest = tree::sha256_dir(&self.out.join(tables))?;
+            Ok((tables.to_owned(), digest))
+        });
+        Ok(Prepared {
+            records,
+            digests: digests.into_iter().collect::<Result<_>>()?,
+        })
+    }
+
+    /// The run folder of each seed, with its tables in it.
+    fn seed_folders(&self) -> Result<Vec<(u64, PathBuf)>> {
+        if let [seed] = self.setting.seeds[..] {
+            return Ok(vec![(seed, self.out.clone())]);
+        }
+        let mut folders = Vec::new();
+        for &seed in &self.setting.seeds {
+            let run = RunFolder::of_seed(&self.out, seed).run;
+            fs::create_dir_all(&run).with_context(|| format!("cannot make {}", run.display()))?;
+            for dir in ["corpus", "labels"] {
+                self.link(&self.out.join(dir), &run.join(dir), &Keep::All)?;
+            }
+            let config = fs::read(self.out.join("config.toml"))?;
+            artefact::write(&run.join("config.toml"), &config)?;
+            folders.push((seed, run));
+        }
+        Ok(folders)
+    }
+
+    fn title_of(&self, seed: u64) -> String {
+        if self.setting.seeds.len() == 1 {
+            return self.title.clone();
+        }
+        format!("{}seed {seed}: ", self.title)
+    }
+
+    fn ingest(&self, data: Option<&Path>, identity: &Identity) -> Result<Record> {
+        let entries = &self.site.plan.data;
+        let given = data.map(|data| sources(data, entries)).transpose()?;
         // The demo's data are a function of the code.
         let digest = given.as_ref().map_or(Ok("demo".to_owned()), |sources| {
             serde_json::to_vec(sources).map(|json| artefact::sha256_of(&json))
         })?;
         let inputs = Inputs::from([
-            ("code".to_owned(), self.code("ingest")),
+            ("code".to_owned(), self.site.code("ingest")),
             ("data".to_owned(), digest),
         ]);
-        let stage = Stage {
-            name: "ingest",
-            title: "ingest".to_owned(),
-            run: &self.out,
-            inputs,
-            outputs: &["corpus", "config.toml"],
-            unfinished: None,
-        };
         let ingest = |_| {
-            let (data, sources) = match (&self.data, given) {
-                (Some(data), Some(sources)) => (data.clone(), sources),
+            let (data, sources) = match (data, given) {
+                (Some(data), Some(sources)) => (data.to_owned(), sources),
                 _ => {
                     let data = self.scratch.path.join("data");
-                    self.unimse("demo", |demo| demo.arg("--out").arg(&data))?;
-                    let sources = sources(&data, &ask(self.unimse, Some(&data))?.data)?;
+                    self.site
+                        .unimse("demo", |demo| demo.arg("--out").arg(&data))?;
+                    let sources = sources(&data, &ask(self.site.unimse, Some(&data))?.data)?;
                     (data, sources)
                 }
             };
             let corpus = self.scratch.path.join("corpus");
-            self.unimse("ingest", |ingest| {
+            self.site.unimse("ingest", |ingest| {
                 ingest.arg("--data").arg(&data).arg("--out").arg(&corpus)
             })?;
-            identity.adopt(&self.out, self.mode.force)?;
+            identity.adopt(&self.out, self.site.mode.force)?;
             tree::replace_dir(&corpus, &self.out.join("corpus"))?;
             Ok(sources)
         };
-        stage.run(self.mode, ingest)
+        self.stage("ingest", inputs, &["corpus", "config.toml"])
+            .run(self.site.mode, ingest)
+    }
+
+    /// A stage of the run in OUT itself that is quick enough to be done again.
+    fn stage<'s>(&'s self, name: &'s str, inputs: Inputs, outputs: &'s [&'s str]) -> Stage<'s> {
+        Stage {
+            name,
+            title: format!("{}{name}", self.title),
+            run: &self.out,
+            inputs,
+            outputs,
+            unfinished: None,
+        }
     }
 
     fn unify(&self) -> Result<Record> {
-        let inputs = self.inputs(
-            "unify",
-            &self.out,
-            [("corpus", tree::sha256_dir(&self.out.join("corpus"))?)],
-        )?;
-        let stage = Stage {
-            name: "unify",
-            title: "unify".to_owned(),
-            run: &self.out,
-            inputs,
-            outputs: &["labels"],
-            unfinished: None,
+        let corpus = match &self.tables {
+            Tables::Of(shared) if shared.labels_of_all() => shared.corpus(),
+            _ => self.out.join("corpus"),
         };
+        let inputs = self.inputs("unify", &self.out, [("corpus", tree::sha256_dir(&corpus)?)])?;
         let unify = |_| {
             let labels = self.scratch.path.join("labels");
             let config = self.out.join("config.toml");
-            self.unimse("unify", |unify| {
+            self.site.unimse("unify", |unify| {
                 unify
                     .arg("--corpus")
-                    .arg(self.out.join("corpus"))
+                    .arg(&corpus)
                     .arg("--out")
                     .arg(&labels)
                     .arg("--config")
@@ -236,74 +248,56 @@ impl Reproduction<'_> {
             tree::replace_dir(&labels, &self.out.join("labels"))?;
             Ok(BTreeMap::new())
         };
-        stage.run(self.mode, unify)
+        self.stage("unify", inputs, &["labels"])
+            .run(self.site.mode, unify)
     }
 
     /// The stages of one seed in its run folder.
-    fn seed(
-        &self,
-        run: &Path,
-        seed: u64,
-        prefix: &str,
-        tables: &Inputs,
-        mut records: Vec<Record>,
-    ) -> Result<()> {
-        drop(RunLock::take(run)?); // before the records say that anything is redone
-        let stage = |name, inputs, outputs, unfinished| Stage {
-            name,
-            title: format!("{prefix}{name}"),
-            run,
-            inputs,
-            outputs,
-            unfinished,
-        };
-        let tables = || {
-            tables
-                .iter()
-                .map(|(name, digest)| (name.as_str(), digest.clone()))
-        };
-
-        let seeded = tables().chain([("seed", seed.to_string())]);
-        let inputs = self.inputs("train", run, seeded)?;
-        let train = stage(
-            "train",
-            inputs,
-            &["checkpoints", "events.jsonl"],
-            Some("checkpoints"),
-        );
-        records.push(train.run(self.mode, |begin| self.train(run, seed, begin))?);
-
+    fn seed(&self, run: &Path, seed: u64, title: &str, prepared: &Prepared) -> Result<()> {
+        let mut records = prepared.records.clone();
+        records.push(self.train(run, seed, title, prepared)?);
+        let checkpoints = tree::sha256_dir(&run.join("checkpoints"))?;
         let inputs = self.inputs(
             "evaluate",
             run,
-            tables().chain([("checkpoints", tree::sha256_dir(&run.join("checkpoints"))?)]),
+            prepared.digests().chain([("checkpoints", checkpoints)]),
         )?;
-        let evaluate = stage(
-            "evaluate",
+        let evaluate = Stage {
+            name: "evaluate",
+            title: format!("{title}evaluate"),
+            run,
             inputs,
-            &["predictions.parquet", "results.json"],
-            None,
-        );
-        let evaluated = evaluate.run(self.mode, |_| {
-            self.unimse("evaluate", |evaluate| evaluate.arg("--run").arg(run))?;
+            outputs: &["predictions.parquet", "results.json"],
+            unfinished: None,
+        };
+        let evaluated = evaluate.run(self.site.mode, |_| {
+            self.site
+                .unimse("evaluate", |evaluate| evaluate.arg("--run").arg(run))?;
             Ok(BTreeMap::new())
         })?;
         records.push(evaluated);
-
-        let results = Inputs::from([
-            (
-                "results".to_owned(),
-                artefact::sha256(&run.join("results.json"))?,
-            ),
-            (
-                "events".to_owned(),
-                artefact::sha256(&run.join("events.jsonl"))?,
-            ),
-        ]);
-        self.report(run, prefix, results, &[seed], &records)
+        let mut results = Inputs::new();
+        for (name, file) in [("results", "results.json"), ("events", "events.jsonl")] {
+            results.insert(name.to_owned(), artefact::sha256(&run.join(file))?);
+        }
+        self.report(run, title, results, &[seed], &records)
     }
 
-    fn train(&self, run: &Path, seed: u64, begin: Begin) -> Result<BTreeMap<String, Source>> {
+    fn train(&self, run: &Path, seed: u64, title: &str, prepared: &Prepared) -> Result<Record> {
+        drop(RunLock::take(run)?); // before the records say that anything is redone
+        let seeded = prepared.digests().chain([("seed", seed.to_string())]);
+        let train = Stage {
+            name: "train",
+            title: format!("{title}train"),
+            run,
+            inputs: self.inputs("train", run, seeded)?,
+            outputs: &["checkpoints", "events.jsonl"],
+            unfinished: Some("checkpoints"),
+        };
+        train.run(self.site.mode, |begin| self.begin(run, seed, begin))
+    }
+
+    fn begin(&self, run: &Path, seed: u64, begin: Begin) -> Result<BTreeMap<String, Source>> {
         if begin == Begin::Afresh {
             // Not under the hands of a training that was begun here by itself.
             let _lock = RunLock::take(run)?;
@@ -312,7 +306,7 @@ impl Reproduction<'_> {
                 tree::remove(&run.join(name)).and_then(|()| tree::remove(&self.out.join(name)))
             })?;
         }
-        self.unimse("train", |train| {
+        self.site.unimse("train", |train| {
             train
                 .arg("--config")
                 .arg(run.join("config.toml"))
@@ -352,19 +346,14 @@ impl Reproduction<'_> {
             outputs,
             unfinished: None,
         };
-        stage.run(self.mode, |_| {
-            let preset = &self.options.preset;
-            let provenance = gather(self.checkout, self.unimse, preset, seeds, records);
+        stage.run(self.site.mode, |_| {
+            let (preset, site) = (&self.setting.preset, self.site);
+            let provenance = gather(site.checkout, site.unimse, preset, seeds, records);
             artefact::write_json(&RunFolder::new(run).provenance(), &provenance)?;
-            self.unimse("report", |report| report.arg("--run").arg(run))?;
+            site.unimse("report", |report| report.arg("--run").arg(run))?;
             Ok(BTreeMap::new())
         })?;
         Ok(())
-    }
-
-    /// Version of a stage's code.
-    fn code(&self, stage: &str) -> String {
-        self.plan.code.get(stage).cloned().unwrap_or_default()
     }
 
     /// Code of the stage and configuration, and `more`.
@@ -378,54 +367,18 @@ impl Reproduction<'_> {
             .into_iter()
             .map(|(name, digest)| (name.to_owned(), digest))
             .collect();
-        inputs.insert("code".to_owned(), self.code(stage));
+        inputs.insert("code".to_owned(), self.site.code(stage));
         inputs.insert(
             "config".to_owned(),
             artefact::sha256(&run.join("config.toml"))?,
         );
         Ok(inputs)
     }
+}
 
-    /// Corpus, labels and configuration in a seed's folder, as hard links where the file system has them.
-    fn share_tables(&self, run: &Path) -> Result<()> {
-        for dir in ["corpus", "labels"] {
-            let (from, to) = (
-                self.out.join(dir),
-                self.scratch.path.join(format!("shared-{dir}")),
-            );
-            tree::remove(&to)?;
-            for (name, _) in tree::files(&from)? {
-                let (from, to) = (from.join(&name), to.join(&name));
-                fs::create_dir_all(to.parent().unwrap_or(run))?;
-                if fs::hard_link(&from, &to).is_err() {
-                    fs::copy(&from, &to).with_context(|| {
-                        format!("cannot copy {} to {}", from.display(), to.display())
-                    })?;
-                }
-            }
-            fs::create_dir_all(run).with_context(|| format!("cannot make {}", run.display()))?;
-            tree::replace_dir(&to, &run.join(dir))?;
-        }
-        artefact::write(
-            &run.join("config.toml"),
-            &fs::read(self.out.join("config.toml"))?,
-        )?;
-        Ok(())
-    }
-
-    /// Calls the binary in the checkout's root, so that relative paths in a configuration mean the same wherever the user stands.
-    fn unimse(
-        &self,
-        subcommand: &str,
-        arguments: impl FnOnce(&mut Command) -> &mut Command,
-    ) -> Result<()> {
-        child::check_interrupted(subcommand)?;
-        let mut command = Command::new(self.unimse);
-        command.current_dir(&self.checkout.root).arg(subcommand);
-        arguments(&mut command);
-        if let Some(threads) = self.options.threads {
-            command.args(["--threads", &threads.to_string()]);
-        }
-        child::run(&format!("unimse {subcommand}"), &mut command)
+impl Prepared {
+    fn digests(&self) -> impl Iterator<Item = (&str, String)> {
+        let digests = self.digests.iter();
+        digests.map(|(name, digest)| (name.as_str(), digest.clone()))
     }
 }

@@ -187,6 +187,12 @@ impl Record {
         }
     }
 
+    /// Seconds that a stage of the run took; `None` where it is not finished there.
+    pub(crate) fn seconds_in(run: &Path, stage: &str) -> Option<f64> {
+        let record = Self::read(run, stage).ok().flatten()?;
+        record.seconds.filter(|_| record.state == State::Finished)
+    }
+
     /// Writes the record into `run`.
     pub(crate) fn write(&self, run: &Path) -> Result<()> {
         Ok(artefact::write_json(&Self::path(run, &self.stage), self)?)

@@ -64,12 +64,32 @@ pub fn bootstrap(
     if estimate.is_none() {
         return without("the metric has no value on these rows".to_owned());
     }
+    if resamples == 0 {
+        return without("none of 0 resamples has a value".to_owned());
+    }
+    match bounds(resample(clusters, resamples, seed, metric)) {
+        Ok((low, high)) => Interval {
+            estimate,
+            low: Some(low),
+            high: Some(high),
+            undefined: None,
+        },
+        Err(reason) => without(reason),
+    }
+}
+
+/// The values of a metric over `resamples` draws, in the order of the draws, NaN where it has none; nothing where all rows are of one
+/// cluster. Draws are those of [`bootstrap`]: metrics over the same clusters, resamples and seed are taken over the same rows.
+pub fn resample(
+    clusters: &[usize],
+    resamples: usize,
+    seed: u64,
+    metric: impl Fn(&[usize]) -> f64 + Sync,
+) -> Vec<f64> {
     let members = members(clusters);
     let n = members.len();
     if n < 2 {
-        return without(
-            "all rows are of one cluster, at least 2 are needed to resample".to_owned(),
-        );
+        return Vec::new();
     }
     let draw = |drawn: &mut Vec<usize>, resample: usize| {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
@@ -80,21 +100,24 @@ pub fn bootstrap(
         }
         metric(drawn)
     };
-    let mut values: Vec<f64> = (0..resamples)
+    (0..resamples)
         .into_par_iter()
-        .map_init(|| Vec::with_capacity(rows.len()), draw)
-        .collect();
+        .map_init(|| Vec::with_capacity(clusters.len()), draw)
+        .collect()
+}
+
+/// The 2.5 % and the 97.5 % quantile of the values that [`resample`] gives, or why there are none.
+pub(crate) fn bounds(mut values: Vec<f64>) -> Result<(f64, f64), String> {
+    let resamples = values.len();
+    if resamples == 0 {
+        return Err("all rows are of one cluster, at least 2 are needed to resample".to_owned());
+    }
     values.retain(|value| value.is_finite());
     values.sort_unstable_by(f64::total_cmp);
     if values.is_empty() {
-        return without(format!("none of {resamples} resamples has a value"));
+        return Err(format!("none of {resamples} resamples has a value"));
     }
-    Interval {
-        estimate,
-        low: Some(quantile(&values, 0.025)),
-        high: Some(quantile(&values, 0.975)),
-        undefined: None,
-    }
+    Ok((quantile(&values, 0.025), quantile(&values, 0.975)))
 }
 
 /// The interval of the difference `a - b` of two metrics on the same rows, every resample drawn for both at once.

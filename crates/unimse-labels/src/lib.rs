@@ -25,8 +25,8 @@
 //!
 //! In one file each: the closed vocabularies (`names`), the fields of a label and one thing for each (`field`), what emotions have in
 //! common (`affect`), taxonomies by configuration (`custom`), labels with their provenance (`label`), the text form (`grammar`), its total parser (`parse`), what a
-//! corpus brings (`sample`), the protocol (`unify`), its measurement (`agreement`), the nearest-neighbour search over
-//! blocks (`search`) and the matrix product under it (`product`).
+//! corpus brings (`sample`), the protocol (`unify`), its controls (`control`), its measurement (`agreement`), the nearest-neighbour
+//! search over blocks (`search`) and the matrix product under it (`product`).
 //!
 //! [`search`] is of use by itself: exact, both directions from one pass, in memory or streamed from anywhere.
 //!
@@ -34,6 +34,7 @@
 
 mod affect;
 mod agreement;
+mod control;
 mod custom;
 mod field;
 mod grammar;

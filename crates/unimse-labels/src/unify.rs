@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
+use crate::control::Embedded;
 use crate::names::vocabulary;
 use crate::search::{Block, Candidate, Key, Matches, SearchError, fault, insert, search};
 use crate::{
@@ -18,6 +19,13 @@ vocabulary! {
     Train = "train",
     /// Utterances of every split, as in the official release: labels of test rows leak into training.
     All = "all",
+    /// Nobody, and no rule either: every utterance keeps the fields of its own corpus alone.
+    None = "none",
+    /// A control: who takes a label under `train` takes it from an utterance drawn among all that might lend it.
+    Random = "random",
+    /// A control: as under `train`, but each takes the donor of another utterance of its polarity and split. Labels are lent as often as
+    /// there, only not to similar texts.
+    Shuffled = "shuffled",
 }
 
 vocabulary! {
@@ -36,8 +44,11 @@ pub struct UnifyOptions {
     pub donors: DonorProtocol,
     /// Default: train and dev.
     pub queries: QueryProtocol,
-    /// A best cosine below this lends nothing. Default: none.
+    /// A best cosine below this lends nothing; under [`DonorProtocol::Random`] and [`DonorProtocol::Shuffled`] that of the nearest donor,
+    /// which then is replaced. Default: none.
     pub min_similarity: Option<f32>,
+    /// Seed of [`DonorProtocol::Random`] and [`DonorProtocol::Shuffled`]. Default: 1.
+    pub seed: u64,
 }
 
 impl Default for UnifyOptions {
@@ -46,6 +57,7 @@ impl Default for UnifyOptions {
             donors: DonorProtocol::Train,
             queries: QueryProtocol::TrainDev,
             min_similarity: None,
+            seed: 1,
         }
     }
 }
@@ -53,7 +65,13 @@ impl Default for UnifyOptions {
 impl UnifyOptions {
     /// Whether a sample of this split may lend labels.
     pub fn gives(&self, sample: &Sample) -> bool {
-        self.donors == DonorProtocol::All || sample.split == Split::Train
+        match self.donors {
+            DonorProtocol::All => true,
+            DonorProtocol::None => false,
+            DonorProtocol::Train | DonorProtocol::Random | DonorProtocol::Shuffled => {
+                sample.split == Split::Train
+            }
+        }
     }
 
     /// Whether a sample of this split takes labels; the labels of others are kept but never looked at.
@@ -135,7 +153,8 @@ pub enum UnifyError {
 /// neutral. Every other field comes from the donor: the arg max of the cosine among the samples that have the field
 /// as gold, share the polarity and are not of the same corpus and group; ties go to the lowest
 /// (corpus, utterance_id). A field that no sample of the run has is missing everywhere, and so is one without a
-/// donor, or with a best similarity below `min_similarity`.
+/// donor, or with a best similarity below `min_similarity`. Under [`DonorProtocol::None`] every field but a gold one is missing; the
+/// controls [`DonorProtocol::Random`] and [`DonorProtocol::Shuffled`] replace the donors that were found, none of which then has a margin.
 ///
 /// `embeddings` is row-major [samples, dim] with rows of unit length. The result is in the order of the samples:
 /// `None` where the polarity is `None`; under [`QueryProtocol::TrainDev`] test rows hold their gold fields only.
@@ -151,7 +170,19 @@ pub fn unify(
 ) -> Result<Vec<Option<UniversalLabel>>, UnifyError> {
     check(samples, embeddings, dim, options)?;
     let order = rank(samples)?;
-    let donors = donors(samples, &order, embeddings, dim, options)?;
+    let mut donors = donors(samples, &order, embeddings, dim, options)?;
+    keep_similar(&mut donors, options);
+    let rows = Embedded {
+        samples,
+        order: &order,
+        embeddings,
+        dim,
+    };
+    match options.donors {
+        DonorProtocol::Random => rows.draw(&mut donors, options),
+        DonorProtocol::Shuffled => rows.shuffle(&mut donors, options),
+        DonorProtocol::Train | DonorProtocol::All | DonorProtocol::None => {}
+    }
     let present = fields_present(samples);
     let label = |at: usize| {
         let (sample, polarity) = (&samples[at], samples[at].polarity?);
@@ -204,7 +235,8 @@ impl Completion<'_> {
         if let Some(value) = gold(self.sample) {
             return Labelled::gold(value);
         }
-        if !self.present.contains(&field) || !self.options.asks(self.sample) {
+        let alone = self.options.donors == DonorProtocol::None;
+        if alone || !self.present.contains(&field) || !self.options.asks(self.sample) {
             return Labelled::MISSING;
         }
         if self.polarity == Polarity::Neutral {
@@ -214,11 +246,7 @@ impl Completion<'_> {
             .into_iter()
             .take_while(|donor| *donor != Candidate::NONE);
         let (best, second) = (found.next(), found.next());
-        let near = |best: &Candidate| {
-            let least = self.options.min_similarity;
-            least.is_none_or(|least| best.similarity >= least)
-        };
-        let lent = best.filter(near).and_then(|best| {
+        let lent = best.and_then(|best| {
             let donor = &self.samples[*self.order.get(best.rank as usize)?];
             let name = Donor {
                 corpus: donor.corpus.clone(),
@@ -233,7 +261,20 @@ impl Completion<'_> {
 }
 
 /// A donor and its runner-up.
-type Best = [Candidate; 2];
+pub(crate) type Best = [Candidate; 2];
+
+/// Leaves no donor where the nearest is less similar than asked for.
+fn keep_similar(donors: &mut PerField<Vec<Best>>, options: &UnifyOptions) {
+    let least = options.min_similarity.unwrap_or(f32::NEG_INFINITY);
+    for field in Field::BORROWED {
+        for best in donors[field]
+            .iter_mut()
+            .filter(|best| best[0].similarity < least)
+        {
+            *best = [Candidate::NONE; 2];
+        }
+    }
+}
 
 /// Rows copied together for the search: 25 MB at 384 dimensions.
 const ROWS: usize = 16 * 1024;

@@ -1,43 +1,21 @@
 //! The donor search against a brute-force reading of the terms of unification.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod made;
+
+use made::{dot, embeddings, samples};
 use proptest::prelude::*;
 use unimse_labels::{
-    DonorProtocol, Field, IemocapEmotion, Labelled, MeldEmotion, Polarity, QueryProtocol, Sample,
-    Source, Split, UnifyOptions, UniversalLabel, unify,
+    DonorProtocol, Field, Labelled, MeldEmotion, Polarity, QueryProtocol, Sample, Source, Split,
+    UnifyOptions, UniversalLabel, unify,
 };
 
 const CLEAN: UnifyOptions = UnifyOptions {
     donors: DonorProtocol::Train,
     queries: QueryProtocol::TrainDev,
     min_similarity: None,
+    seed: 1,
 };
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter()
-        .zip(b)
-        .map(|(&a, &b)| f64::from(a) * f64::from(b))
-        .sum()
-}
-
-/// Unit rows [n, dim]; with `levels` few different values a coordinate, many rows coincide.
-fn embeddings(n: usize, dim: usize, levels: i32, seed: u64) -> Vec<f32> {
-    let mut state = seed | 1;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        ((state >> 33) as i32 % levels) as f32 + 0.5
-    };
-    let rows = (0..n).flat_map(|_| {
-        let row: Vec<f32> = (0..dim)
-            .map(|_| next() - levels as f32 / 2.0 + 0.25)
-            .collect();
-        let length = dot(&row, &row).sqrt() as f32;
-        row.into_iter().map(move |value| value / length)
-    });
-    rows.collect()
-}
 
 /// One value with the identity of its donor, whatever the field.
 type Found = (Source, Option<String>, Option<(String, String)>);
@@ -182,46 +160,6 @@ fn check(
     Ok(())
 }
 
-fn samples(kinds: &[(u8, u8, u8, u8)]) -> Vec<Sample> {
-    let sample = |(at, &(kind, group, split, label)): (usize, &(u8, u8, u8, u8))| {
-        let (id, group) = (format!("u{}", at * 7919 % 1009), format!("g{group}"));
-        let split = Split::ALL[usize::from(split)];
-        let label = usize::from(label);
-        let score = [-2.0, -0.4, 0.0, 0.6, 1.8, 3.0][label % 6];
-        let (polarity, emotion) = (Polarity::ALL[label % 3], MeldEmotion::ALL[label % 7]);
-        match kind {
-            0 => Sample::sentiment("mosi", &id, &group, split, score),
-            1 => Sample::sentiment("mosei", &id, &group, split, score),
-            2 => Sample::meld("meld", &id, &group, split, polarity, emotion),
-            3 => Sample::iemocap(
-                "iemocap",
-                &id,
-                &group,
-                split,
-                IemocapEmotion::ALL[label % 6],
-            ),
-            // a corpus whose rows have two fields, one field or none, and rows outside the label space
-            4 => Sample {
-                intensity: (label % 2 == 0).then_some(score),
-                ..Sample::meld(
-                    "both",
-                    &id,
-                    &group,
-                    split,
-                    Polarity::from_score(score),
-                    emotion,
-                )
-            },
-            5 => Sample {
-                polarity: Some(polarity),
-                ..Sample::unlabelled("both", &id, &group, split)
-            },
-            _ => Sample::unlabelled("iemocap", &id, &group, split),
-        }
-    };
-    kinds.iter().enumerate().map(sample).collect()
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
@@ -240,6 +178,7 @@ proptest! {
             donors: if all_donors { DonorProtocol::All } else { DonorProtocol::Train },
             queries: if all_queries { QueryProtocol::All } else { QueryProtocol::TrainDev },
             min_similarity,
+            seed: 1,
         };
         let labels = unify(&samples, &rows, dim, &options).unwrap();
         check(&labels, &samples, &rows, dim, &options)?;

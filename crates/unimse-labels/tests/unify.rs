@@ -10,6 +10,7 @@ const CLEAN: UnifyOptions = UnifyOptions {
     donors: DonorProtocol::Train,
     queries: QueryProtocol::TrainDev,
     min_similarity: None,
+    seed: 1,
 };
 
 /// Two videos and two dialogues in the plane: the angle is the text.

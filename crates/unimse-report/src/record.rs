@@ -1,5 +1,6 @@
 //! What makes a result checkable: protocol, labels, provenance, configuration.
 
+use unimse_labels::DonorProtocol;
 use unimse_run::{Provenance, Timing};
 
 use crate::doc::{Document, Line, numbers, words};
@@ -81,10 +82,16 @@ fn opening(rows: &mut Rows, run: &Run) {
 /// What model of what data it was.
 fn settings(rows: &mut Rows, run: &Run) {
     let r = &run.results;
-    let donors = run.leaky().map(|leaky| match leaky {
-        true => "train and test rows (leaky)".to_owned(),
-        false => "train rows only (not leaky)".to_owned(),
+    let donors = run.leaky().map(|leaky| match (leaky, r.donors) {
+        (true, _) => "train and test rows (leaky)",
+        (false, Some(DonorProtocol::None)) => "none: every corpus has its own labels alone",
+        (false, Some(DonorProtocol::Random)) => "train rows drawn at random (a control)",
+        (false, Some(DonorProtocol::Shuffled)) => {
+            "train rows, exchanged among the utterances (a control)"
+        }
+        (false, _) => "train rows only (not leaky)",
     });
+    let donors = donors.map(str::to_owned);
     rows.add("Donors of labels", donors);
     let data = if run.synthetic() { "synthetic" } else { "real" };
     rows.add("Data", Some(data.to_owned()));

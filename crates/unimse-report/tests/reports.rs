@@ -277,6 +277,29 @@ fn in_the_papers_setting(change: impl Fn(&mut Value)) -> String {
 }
 
 #[test]
+fn the_report_says_who_lent_labels() {
+    for (donors, words) in [
+        (
+            "train",
+            "| Donors of labels | train rows only (not leaky) |",
+        ),
+        (
+            "none",
+            "| Donors of labels | none: every corpus has its own labels alone |",
+        ),
+        ("shuffled", "(a control) |"),
+    ] {
+        let (_folder, run) = copy("single");
+        let path = run.join("results.json");
+        let mut results: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        results["donors"] = json!(donors);
+        fs::write(&path, results.to_string()).unwrap();
+        let report = report(&run).0;
+        assert!(report.contains(words), "{words} not in {report}");
+    }
+}
+
+#[test]
 fn a_run_in_the_papers_setting_reaches_its_cells() {
     let report = in_the_papers_setting(|_| ());
     // MOSI Corr 0.809 is the paper's; six other cells of MOSI and two of MELD are worse in the fixture

@@ -92,6 +92,7 @@ fn difference(one: &Results, other: &Results) -> Option<String> {
         ("model_type", one.model_type == other.model_type),
         ("decoder", one.decoder == other.decoder),
         ("label_form", one.label_form == other.label_form),
+        ("donors", one.donors == other.donors),
         ("trained_on", one.trained_on == other.trained_on),
         ("fusion.skip", one.fusion.skip == other.fusion.skip),
     ];

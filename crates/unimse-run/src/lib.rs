@@ -5,7 +5,7 @@
 //!
 //! One module, one idea: `folder` (what lies where), `artefact` (files that appear whole or not at all), `lock` (one process at a time),
 //! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells),
-//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several),
+//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several), `comparison` (runs beside a reference),
 //! `predicted` (a row of `predictions.parquet`), `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
 //!
 //! # Example
@@ -31,6 +31,7 @@ pub mod artefact;
 mod by_name;
 mod cache;
 mod card;
+mod comparison;
 mod event;
 mod folder;
 mod labels;
@@ -48,6 +49,7 @@ pub use artefact::FileError;
 pub use by_name::ByName;
 pub use cache::cache_folder;
 pub use card::{FeatureCard, FeatureCards};
+pub use comparison::{COMPARISON_SCHEMA, ComparedCorpus, ComparedMetric, ComparedRun, Comparison};
 pub use event::{DevScores, End, Epoch, Event, EventLog, Start, Step};
 pub use folder::{DOWNSTREAM, RunFolder};
 pub use labels::{Agreed, Leak, SourceCounts};

@@ -9,6 +9,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unimse_eval::{ClassScores, Convention, Interval, Metric};
+use unimse_labels::DonorProtocol;
 
 use crate::labels::{Agreed, Leak, SourceCounts};
 use crate::{ByName, FeatureCards, FileError, Readout, Receipt, artefact};
@@ -26,6 +27,10 @@ pub struct Results {
     /// Whether rows of the test splits donated labels to training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leaky: Option<bool>,
+    /// Who lent labels: `train`, `all`, `none`, or the controls `random` and `shuffled`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub donors: Option<DonorProtocol>,
     /// How the checkpoint was selected and the test split opened.
     #[serde(default)]
     pub protocol: Protocol,
@@ -142,6 +147,30 @@ impl Task {
         match self {
             Self::Sentiment => Metric::Mae,
             Self::Emotion => Metric::WeightedF1,
+        }
+    }
+
+    /// The metrics that get intervals, and differences to baselines and to other runs.
+    #[must_use]
+    pub const fn compared(self) -> &'static [Metric] {
+        match self {
+            Self::Sentiment => &[
+                Metric::Mae,
+                Metric::Corr,
+                Metric::Acc7,
+                Metric::Acc2Non0,
+                Metric::Acc2Has0,
+            ],
+            Self::Emotion => &[Metric::Accuracy, Metric::WeightedF1, Metric::MacroF1],
+        }
+    }
+
+    /// What its intervals resample.
+    #[must_use]
+    pub const fn clusters(self) -> Clusters {
+        match self {
+            Self::Sentiment => Clusters::Videos,
+            Self::Emotion => Clusters::Dialogues,
         }
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! A folder is a stage, or what stages share: `config` (layers and keys), `data` (tables to batches), `unify`, `model` (a model with
 //! its tokenizer, and as it is saved), `train` (the loop and what it is made of), `evaluate` (scores, baselines, the one opening of the
-//! test split), `predict`. What they write is typed in `unimse-run`.
+//! test split), `compare` (runs beside a reference), `predict`. What they write is typed in `unimse-run`.
 //!
 //! # Example
 //! A configuration is merged from layers; a key that does not exist is an error.
@@ -17,6 +17,7 @@
 //! # Ok::<(), unimse_train::TrainError>(())
 //! ```
 
+pub mod compare;
 pub mod config;
 pub mod data;
 mod error;

@@ -204,6 +204,28 @@ fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
     assert_not_fitted(&results["corpora"]);
 }
 
+/// A corpus that only has test rows, with features that no projection of the model reads.
+#[test]
+fn a_corpus_that_is_only_tested_on_is_answered_without_features_of_other_dimensions() {
+    let (place, paths) = copied();
+    let data = place.path().join("data");
+    let rows = scores("test", &["p", "q"], 3);
+    put(
+        &data.join("unseen/utterances.csv"),
+        table("score,audio", &rows, ",a.npy"),
+    );
+    put(&data.join("unseen/a.npy"), npy(3 + 4));
+    fs::remove_dir_all(&paths.corpus).unwrap();
+    unimse_corpus::ingest(&data, &paths.corpus, &[], &mut |_| {}).unwrap();
+    label(&TRAINED.config, &paths, TRAINED.checkpoint.path());
+    let results = evaluate::evaluate(&TRAINED.config, &paths).unwrap();
+    let unseen = results.corpora.get("unseen").unwrap();
+    assert_eq!(unseen.test.n, Some(2 * 3));
+    assert!(!results.trained_on.contains(&"unseen".to_owned()));
+    let donors = serde_json::to_value(&results).unwrap()["donors"].clone();
+    assert_eq!(donors, "train");
+}
+
 /// What the intervals of every corpus were resampled by, and that they hold the estimate.
 fn assert_resampled(corpora: &Value) {
     let test = |name: &str| &corpora[name]["test"];

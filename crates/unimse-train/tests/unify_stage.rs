@@ -117,6 +117,7 @@ fn compare_donors(donors: &Path, encoder: &Path, data: &Path) {
             donors: donors_from,
             queries: QueryProtocol::All,
             min_similarity: None,
+            seed: 1,
         };
         let labels = unify(&samples, &embeddings.rows, embeddings.dim, &options).unwrap();
         let (mut compared, mut close) = (0, 0);

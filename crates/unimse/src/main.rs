@@ -36,6 +36,8 @@ enum Command {
     Train(commands::train::Args),
     /// Open the test split once and score the selected checkpoint.
     Evaluate(commands::evaluate::Args),
+    /// Compare runs with a reference on the same test rows: differences over seeds, intervals, p-values.
+    Compare(commands::compare::Args),
     /// Write report.md and report.html of a run, or of the seeds below it.
     Report(commands::report::Args),
     /// Compute the metrics of a file of truths and predictions.
@@ -75,6 +77,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Unify(a) => commands::unify::run(&a),
         Command::Train(a) => commands::train::run(&a),
         Command::Evaluate(a) => commands::evaluate::run(&a),
+        Command::Compare(a) => commands::compare::run(&a),
         Command::Report(a) => commands::report::run(&a),
         Command::Score(a) => commands::score::run(&a),
         Command::Predict(a) => commands::predict::run(&a),

@@ -1,21 +1,23 @@
-//! What `cargo xtask reproduce` takes.
+//! What `cargo xtask reproduce` takes; `ablate` and `sweep` take it too.
 
 use clap::Args;
 use std::path::PathBuf;
 use unimse_run::Plan;
 
-/// Options of `cargo xtask reproduce`.
+use super::Setting;
+
+/// Which configuration, data and seeds, and how they are run.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// Which configuration to start from: demo, minilm or paper, as `unimse config --help` has them.
     #[arg(long, default_value = "demo", value_name = "NAME")]
-    pub(super) preset: String,
+    pub(crate) preset: String,
     /// Folder with mosi/, mosei/, meld/, iemocap/, any of them. Default: the demo preset makes synthetic data.
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
-    /// The run folder. Default: `runs/<preset>` in the checkout.
+    /// Where everything goes. Default: `runs/<preset>` in the checkout; of `ablate` and `sweep` with `-ablation` and `-sweep` behind it.
     #[arg(long, value_name = "DIR")]
-    pub(super) out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     /// Seeds to train with.
     #[arg(
         long,
@@ -23,7 +25,7 @@ pub(crate) struct Options {
         default_value = "1",
         value_name = "N,N,..."
     )]
-    pub(super) seeds: Vec<u64>,
+    pub(crate) seeds: Vec<u64>,
     /// Continue an unfinished training.
     #[arg(long)]
     pub(super) resume: bool,
@@ -35,7 +37,7 @@ pub(crate) struct Options {
     pub(super) threads: Option<std::num::NonZeroUsize>,
     /// Configuration values over those of the preset, such as train.epochs=3.
     #[arg(value_name = "a.b=c", value_parser = assignment)]
-    pub(super) values: Vec<String>,
+    pub(crate) values: Vec<String>,
 }
 
 fn assignment(text: &str) -> Result<String, String> {
@@ -58,6 +60,15 @@ impl Options {
             force: false,
             threads: None,
             values: Vec::new(),
+        }
+    }
+
+    /// What is trained.
+    pub(crate) fn setting(&self) -> Setting {
+        Setting {
+            preset: self.preset.clone(),
+            values: self.values.clone(),
+            seeds: self.seeds.clone(),
         }
     }
 
@@ -92,7 +103,7 @@ impl Options {
 
 /// A command line that cannot be meant: the exit code is 2.
 #[derive(Debug)]
-pub(crate) struct Usage(String);
+pub(crate) struct Usage(pub(crate) String);
 
 impl std::fmt::Display for Usage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -2,77 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
 
 use super::*;
-use clap::Parser;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-
-/// Fails on data that holds a file `bad`, and trains to an end only where no file `stop` lies beside it.
-const UNIMSE: &str = r#"#!/bin/sh
-here=$(dirname "$0"); echo "$*" >> "$here/log"
-command=$1; shift; seed=; resume=
-while [ $# -gt 0 ]; do case "$1" in
-  --out) out=$2; shift;; --data) data=$2; shift;; --run) run=$2; shift;; --seed) seed=$2; shift;; --resume) resume=yes;;
-  --preset) preset=$2; shift;; --corpus|--config|--threads) shift;; *=*) values="$values$1
-";; esac; shift; done
-code=$(cat "$here/code")
-case $command in
-  --version) echo "unimse 0";;
-  plan) entries=; [ -n "$data" ] && { [ -d "$data" ] || { echo "error: $data is not a folder" >&2; exit 1; }; entries='"mosi"'; }
-    [ -e "$data/SYNTHETIC" ] && entries="$entries, \"SYNTHETIC\""
-    echo "{\"presets\": {\"demo\": {\"needs_data\": false}, \"minilm\": {\"needs_data\": true}}, \"code\": {$code}, \"data\": [$entries]}";;
-  demo) mkdir -p "$out/mosi"; echo row > "$out/mosi/a.csv"; touch "$out/SYNTHETIC";;
-  config) case "$values" in *unknown*) echo "error: unknown key" >&2; exit 2;; esac; printf 'preset = "%s"\n%s' "$preset" "$values" > "$out";;
-  ingest) [ -e "$data/mosi/bad" ] && { echo "error: bad row" >&2; exit 1; }; mkdir -p "$out"; cat "$data"/mosi/* > "$out/mosi-train.parquet";;
-  unify) mkdir -p "$out"; echo labels > "$out/mosi.parquet";;
-  train) mkdir -p "$run/checkpoints"; echo "$seed$resume" > "$run/checkpoints/last"; [ -e "$here/stop" ] && exit 130; echo '{}' > "$run/events.jsonl";;
-  evaluate) echo p > "$run/predictions.parquet"; echo "{\"seed\": \"$(cat "$run/checkpoints/last")\"}" > "$run/results.json";;
-  report) [ -e "$run/results.json" ] || echo '{"aggregate": true}' > "$run/results.json"; echo html > "$run/report.html";;
-esac
-"#;
-
-/// Versions of the stages' code, as `plan` says them.
-const CODE: &str = r#""ingest": "1", "unify": "1", "train": "1", "evaluate": "1", "report": "1""#;
-
-struct World {
-    dir: tempfile::TempDir,
-    checkout: Checkout,
-}
+use crate::fake::{CODE, World};
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 
 impl World {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let unimse = dir.path().join("unimse");
-        fs::write(&unimse, UNIMSE).unwrap();
-        fs::set_permissions(&unimse, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir_all(dir.path().join("input/mosi")).unwrap();
-        fs::write(dir.path().join("input/mosi/a.csv"), "row").unwrap();
-        fs::write(dir.path().join("code"), CODE).unwrap();
-        let checkout = Checkout::at(dir.path());
-        Self { dir, checkout }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
     /// Runs with `arguments` into `out`; the subcommands called.
     fn try_run(&self, arguments: &str) -> Result<Vec<String>> {
-        #[derive(Parser)]
-        struct Line {
-            #[command(flatten)]
-            options: Options,
-        }
-        let arguments = arguments.replace("DATA", self.path("input").to_str().unwrap());
-        let mut options =
-            Line::parse_from(std::iter::once("x").chain(arguments.split_whitespace())).options;
+        let mut options: Options = self.parse(arguments);
         options.out = Some(self.path("runs/out"));
-        drop(fs::remove_file(self.path("log")));
         reproduce(&self.checkout, &self.path("unimse"), &options)?;
-        let log = fs::read_to_string(self.path("log")).unwrap();
-        Ok(log
-            .lines()
-            .map(|line| line.split(' ').next().unwrap().to_owned())
-            .filter(|name| name != "--version" && name != "plan")
-            .collect())
+        let calls = self.calls();
+        let name = |line: String| line.split(' ').next().unwrap().to_owned();
+        Ok(calls.into_iter().map(name).collect())
     }
 
     fn run(&self, arguments: &str) -> String {
@@ -81,10 +23,6 @@ impl World {
 
     fn error(&self, arguments: &str) -> String {
         format!("{:#}", self.try_run(arguments).unwrap_err())
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path("runs/out").join(name)).unwrap()
     }
 }
 

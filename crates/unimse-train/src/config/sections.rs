@@ -18,8 +18,11 @@ pub struct LabelsConfig {
     /// How the encoder's token states become one vector: `mean` or `cls`; default what its `1_Pooling/config.json` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pooling>,
-    /// `train` (default) or `all`; the latter is the official release's way and marks everything `leaky`.
+    /// Who lends labels: `train` (default); `all`, the official release's way, which marks everything `leaky`; `none`, every utterance keeps
+    /// its own fields alone; `random` and `shuffled`, controls that lend as often but not from similar texts.
     pub donors: DonorProtocol,
+    /// Seed of the donors `random` and `shuffled`; default 1.
+    pub donor_seed: u64,
     /// Donors below this cosine are refused; default none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_similarity: Option<Cosine>,
@@ -35,6 +38,7 @@ impl Default for LabelsConfig {
             encoder: ".models/all-MiniLM-L6-v2".to_owned(),
             pooling: None,
             donors: DonorProtocol::Train,
+            donor_seed: 1,
             min_similarity: None,
             form: Form::Fields,
             decimals: Count::literal::<1>(),
@@ -50,6 +54,7 @@ impl LabelsConfig {
             donors: self.donors,
             queries: QueryProtocol::TrainDev,
             min_similarity: self.min_similarity.map(|s| s.get() as f32),
+            seed: self.donor_seed,
         }
     }
 }

@@ -233,7 +233,11 @@ fn field<T>(
     })
 }
 
-fn column<'a>(batch: &'a RecordBatch, name: &str, kind: &DataType) -> Result<&'a ArrayRef, String> {
+pub(crate) fn column<'a>(
+    batch: &'a RecordBatch,
+    name: &str,
+    kind: &DataType,
+) -> Result<&'a ArrayRef, String> {
     let array = batch
         .column_by_name(name)
         .ok_or_else(|| format!("column {name} is missing"))?;
@@ -247,12 +251,16 @@ fn column<'a>(batch: &'a RecordBatch, name: &str, kind: &DataType) -> Result<&'a
     }
 }
 
-fn text<'a>(batch: &'a RecordBatch, name: &str, i: usize) -> Result<Option<&'a str>, String> {
+pub(crate) fn text<'a>(
+    batch: &'a RecordBatch,
+    name: &str,
+    i: usize,
+) -> Result<Option<&'a str>, String> {
     let array = column(batch, name, &DataType::Utf8)?.as_string::<i32>();
     Ok(array.is_valid(i).then(|| array.value(i)))
 }
 
-fn number(batch: &RecordBatch, name: &str, i: usize) -> Result<Option<f32>, String> {
+pub(crate) fn number(batch: &RecordBatch, name: &str, i: usize) -> Result<Option<f32>, String> {
     let array = column(batch, name, &DataType::Float32)?.as_primitive::<Float32Type>();
     Ok(array.is_valid(i).then(|| array.value(i)))
 }

@@ -11,7 +11,7 @@ use unimse_eval::{
     sentiment_metric,
 };
 use unimse_labels::Split;
-use unimse_run::{Chosen, Clusters, SplitScores};
+use unimse_run::{Chosen, SplitScores, Task as ScoredTask};
 
 use crate::TrainError;
 use crate::config::EvaluateConfig;
@@ -21,17 +21,6 @@ use crate::evaluate::baselines::{
 };
 use crate::evaluate::scoring::{Pairs, Values};
 use crate::unify::Embeddings;
-
-/// Metrics of a sentiment corpus that get intervals and differences to the baselines.
-const SENTIMENT: [Metric; 5] = [
-    Metric::Mae,
-    Metric::Corr,
-    Metric::Acc7,
-    Metric::Acc2Non0,
-    Metric::Acc2Has0,
-];
-/// The same of an emotion corpus.
-const EMOTION: [Metric; 3] = [Metric::Accuracy, Metric::WeightedF1, Metric::MacroF1];
 
 /// The baselines of one corpus, with a prediction for every test row.
 pub(crate) struct Fitted {
@@ -130,7 +119,7 @@ pub(crate) fn compare(
     };
     match (&pair.values, &fitted.baselines) {
         (Values::Sentiment { prediction, truth }, ByTask::Sentiment(baselines)) => table(
-            (Clusters::Videos, &SENTIMENT, resamples),
+            (ScoredTask::Sentiment, resamples),
             (prediction, &at_rows(baselines, &places)),
             scores,
             |p, metric| {
@@ -147,7 +136,7 @@ pub(crate) fn compare(
             },
             ByTask::Emotion(baselines),
         ) => table(
-            (Clusters::Dialogues, &EMOTION, resamples),
+            (ScoredTask::Emotion, resamples),
             (prediction, &at_rows(baselines, &places)),
             scores,
             |p, metric| Ok(Box::new(emotion_metric(p, truth, labels, metric)?)),
@@ -200,15 +189,15 @@ struct Resamples<'a> {
     config: &'a EvaluateConfig,
 }
 
-/// Intervals of ours and of each baseline's difference. The first argument: what is resampled, the metrics, the draws.
+/// Intervals of ours and of each baseline's difference. The first argument: the task, the draws.
 fn table<'a, T>(
-    (resampled, metrics, draws): (Clusters, &[Metric], Resamples<'_>),
+    (task, draws): (ScoredTask, Resamples<'_>),
     (ours, baselines): (&'a [T], &'a Baselines<T>),
     scores: &mut SplitScores,
     measure: impl Fn(&'a [T], Metric) -> Result<Measure<'a>, TrainError>,
     score: impl Fn(&[T]) -> Result<Scores, TrainError>,
 ) -> Result<(), TrainError> {
-    let rows = &draws.clusters.of_row;
+    let (rows, metrics) = (&draws.clusters.of_row, task.compared());
     let (count, seed) = (draws.config.resamples.get(), draws.config.seed);
     for &metric in metrics {
         let interval = bootstrap(rows, count, seed, measure(ours, metric)?);
@@ -232,7 +221,7 @@ fn table<'a, T>(
         entries.push((b.name.to_owned(), entry));
     }
     let not_fitted = baselines.not_fitted.iter();
-    scores.resampled = Some(resampled);
+    scores.resampled = Some(task.clusters());
     scores.clusters = Some(draws.clusters.count);
     scores.baselines = entries.into_iter().collect();
     scores.not_fitted = not_fitted

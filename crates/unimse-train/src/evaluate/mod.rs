@@ -1,6 +1,6 @@
 //! The evaluate stage: opens the test split once, scores the selected checkpoint and the baselines, writes predictions and results.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -60,6 +60,7 @@ pub fn evaluate(config: &RunConfig, folder: &RunFolder) -> Result<Results, Train
     saved.must_match(config, &folder.config())?;
     let mut corpora = dataset::read_corpora::<Whole>(&folder.corpus)?;
     corpora.edit(|corpus| saved.normaliser.apply(corpus));
+    corpora.edit(|corpus| without_unread(corpus, &saved.card));
     let all = corpora.list();
     let tables = dataset::read_labels(&folder.labels, all)?;
     let prepared = Prepared::new(config, folder, &saved, &corpora)?;
@@ -176,6 +177,30 @@ impl<'a> Prepared<'a> {
     }
 }
 
+/// Takes from a corpus without train rows the features that the model has no projection for: it is answered without them.
+fn without_unread(corpus: &mut Corpus, card: &Card) {
+    if corpus.of_split(Split::Train).next().is_some() {
+        return; // whose features must be those of training: `check` says so
+    }
+    let unread = |dim: Option<usize>, known: &BTreeSet<i64>| {
+        dim.filter(|&dim| !known.is_empty() && !known.contains(&(dim as i64)))
+    };
+    let audio = unread(corpus.audio_dim, &card.dims.audio);
+    let video = unread(corpus.video_dim, &card.dims.video);
+    for (name, dim) in [("audio", audio), ("video", video)] {
+        if let Some(dim) = dim {
+            eprintln!(
+                "warning: corpus {}: no training row has {name} of {dim} features a step, so the model cannot read it; its rows are answered without",
+                corpus.name
+            );
+        }
+    }
+    for u in &mut corpus.utterances {
+        u.audio = u.audio.take().filter(|_| audio.is_none());
+        u.video = u.video.take().filter(|_| video.is_none());
+    }
+}
+
 /// What results say of the run itself.
 fn describe(
     config: &RunConfig,
@@ -191,6 +216,7 @@ fn describe(
         schema: RESULTS_SCHEMA,
         synthetic: all.iter().any(|c| c.synthetic),
         leaky: Some(tables.iter().any(|t| t.leaky)),
+        donors: Some(config.labels.donors),
         protocol: Protocol {
             name: Some("clean".to_owned()),
             selection: Some("dev".to_owned()),

@@ -32,7 +32,15 @@ pub fn write(
         let pairs = dataset.examples.iter().zip(predictions.iter());
         rows.extend(pairs.map(|(e, p)| row(dataset.utterance(e), p, readout)));
     }
-    let columns = columns(&rows);
+    write_rows(path, &rows, readout)
+}
+
+/// Writes rows that were read by `readout` in one step.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_rows(path: &Path, rows: &[PredictedRow], readout: Readout) -> Result<(), TrainError> {
+    let columns = columns(rows);
     let fields: Vec<Column> = columns
         .iter()
         .map(|(name, array)| Column::new(*name, array.data_type().clone(), true))

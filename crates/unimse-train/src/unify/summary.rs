@@ -144,7 +144,10 @@ impl Summary {
         let answers =
             unimse_labels::agreement(samples, &embeddings.rows, embeddings.dim, options, basic)?;
         let leak = match options.donors {
-            DonorProtocol::Train => None,
+            DonorProtocol::Train
+            | DonorProtocol::None
+            | DonorProtocol::Random
+            | DonorProtocol::Shuffled => None,
             DonorProtocol::All => {
                 let train = UnifyOptions {
                     donors: DonorProtocol::Train,

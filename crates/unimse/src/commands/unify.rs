@@ -19,8 +19,9 @@ pub(crate) struct Args {
     /// Configuration of a run whose [labels] section decides; the flags below win over it.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Which rows donate: `train` (default), or `all` as the official release did (marked leaky everywhere).
-    #[arg(long, value_name = "train|all")]
+    /// Which rows donate: `train` (default), or `all` as the official release did (marked leaky everywhere); `none`, and the controls
+    /// `random` and `shuffled`, are there to see what donors are worth.
+    #[arg(long, value_name = "train|all|none|random|shuffled")]
     donors: Option<DonorProtocol>,
     /// `all` labels test rows too: a diagnostic that training never reads.
     #[arg(long, value_name = "all")]
