@@ -14,11 +14,13 @@
 //! ```
 //!
 //! In one file each: the metrics by name (`metric`), what every one shares (`scores`), regression metrics for sentiment analysis (`sentiment`),
-//! classification metrics for emotion recognition (`emotion`), resampling of clusters (`bootstrap`), the paper's numbers (`paper`).
+//! classification metrics for emotion recognition (`emotion`), what probabilities are worth (`calibration` of classes, `coverage` of scores), resampling of clusters (`bootstrap`), the paper's numbers (`paper`).
 //!
 //! The crate reads no files and knows no run folder; it must stay free of LibTorch, arrow and polars.
 
 mod bootstrap;
+mod calibration;
+mod coverage;
 mod emotion;
 mod metric;
 mod paper;
@@ -26,6 +28,8 @@ mod scores;
 mod sentiment;
 
 pub use bootstrap::{Interval, bootstrap, paired_bootstrap};
+pub use calibration::calibration_metric;
+pub use coverage::{Central, coverage_metric};
 pub use emotion::{ClassScores, EmotionScores, class_indices, emotion, emotion_metric};
 pub use metric::Metric;
 pub use paper::{Cell, Context, Extraction, Features, PaperError, PaperTable, Verdict};

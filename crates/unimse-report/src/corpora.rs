@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use unimse_eval::{Interval, Metric};
-use unimse_run::{Confusion, CorpusResults, SplitScores, Task};
+use unimse_run::{Chosen, Confusion, CorpusResults, SplitScores, Task};
 
 use crate::compare;
 use crate::doc::{Column, Document, Line, Table, numbers, words};
@@ -70,7 +70,7 @@ fn outline(run: &Run, corpus: &CorpusResults) -> String {
     let chosen: Vec<_> = test
         .baselines
         .iter()
-        .filter_map(|(name, b)| Some(format!("{name} lambda = {}", b.chosen?.lambda)))
+        .filter_map(|(name, b)| Some(format!("{name} {}", choice(b.chosen?)?)))
         .collect();
     if !chosen.is_empty() {
         text.push_str(&format!(
@@ -79,6 +79,15 @@ fn outline(run: &Run, corpus: &CorpusResults) -> String {
         ));
     }
     text
+}
+
+/// What dev chose for a baseline, in words; `None` where it chose nothing.
+fn choice(chosen: Chosen) -> Option<String> {
+    let lambda = chosen.lambda.map(|lambda| format!("lambda = {lambda}"));
+    let k = chosen.k.map(|k| format!("k = {k}"));
+    let epoch = chosen.epoch.map(|epoch| format!("epoch {epoch}"));
+    let all: Vec<String> = lambda.into_iter().chain(k).chain(epoch).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// One table: a row a metric, a column for dev, test, the interval, each seed and each baseline, as far as they are there.

@@ -5,7 +5,7 @@
 //!
 //! One module, one idea: `folder` (what lies where), `artefact` (files that appear whole or not at all), `lock` (one process at a time),
 //! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells),
-//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several),
+//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several), `view` and `robustness` (what else results say),
 //! `predicted` (a row of `predictions.parquet`), `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
 //!
 //! # Example
@@ -41,6 +41,8 @@ mod provenance;
 mod readout;
 mod receipt;
 mod results;
+mod robustness;
+mod view;
 
 pub use aggregate::AggregateError;
 pub use answer::{Answer, Classes, Intensity, NonFinite};
@@ -58,6 +60,11 @@ pub use provenance::{Git, Host, PROVENANCE_SCHEMA, Provenance, Source, StageReco
 pub use readout::{EmotionReadout, IntensityReadout, Readout};
 pub use receipt::Receipt;
 pub use results::{
-    Baseline, Chosen, Clusters, Confusion, CorpusResults, FusedLayer, Fusion, Protocol,
-    RESULTS_SCHEMA, Results, ResultsError, SeedScores, SplitScores, Task, Timing, in_words,
+    Baseline, Chosen, Clusters, Confusion, CorpusResults, FusedLayer, Fusion, OLDEST_SCHEMA,
+    Protocol, RESULTS_SCHEMA, Results, ResultsError, SeedScores, SplitScores, Task, Timing,
+    in_words,
 };
+pub use robustness::{
+    ConditionScores, MissingScores, NoiseScores, Robustness, ShuffledScores, SubsetScores,
+};
+pub use view::View;
