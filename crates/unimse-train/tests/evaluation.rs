@@ -179,7 +179,7 @@ fn copied() -> (tempfile::TempDir, RunFolder) {
 #[test]
 fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
     let (_place, paths) = copied();
-    let typed = evaluate::evaluate(&TRAINED.config, &paths).unwrap();
+    let typed = evaluate::evaluate(&TRAINED.config, &paths, &GO).unwrap();
     assert_eq!(unimse_run::Results::read(&paths.results()).unwrap(), typed);
     let results: Value = serde_json::from_slice(&fs::read(paths.results()).unwrap()).unwrap();
     assert_eq!(results["schema"], 3);
@@ -285,7 +285,7 @@ fn assert_not_fitted(corpora: &Value) {
 fn refused(change: impl Fn(&RunFolder) -> RunFolder) -> String {
     let (_place, paths) = copied();
     let paths = change(&paths);
-    let error = evaluate::evaluate(&TRAINED.config, &paths).unwrap_err();
+    let error = evaluate::evaluate(&TRAINED.config, &paths, &GO).unwrap_err();
     for name in ["receipts.jsonl", "predictions.parquet", "results.json"] {
         assert!(!paths.run.join(name).exists(), "{name} after: {error}");
     }

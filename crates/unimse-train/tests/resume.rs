@@ -48,16 +48,22 @@ fn train_in_parts(config: &RunConfig, parts: &RunFolder, whole: &RunFolder) {
     std::io::Write::write_all(&mut log, b"{\"event\":\"step\",\"step\":4").unwrap();
     // and what one leaves that dies between better weights and the card that tells how to read them
     std::fs::write(parts.best(), b"weights without a card").unwrap();
-    let refused = evaluate::evaluate(config, parts).unwrap_err().to_string();
+    let refused = evaluate::evaluate(config, parts, &GO)
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("model.json"), "{refused}");
     trainer::train(config, parts, 7, true, &GO).unwrap();
     std::fs::write(parts.best(), b"weights of another card").unwrap();
-    let refused = evaluate::evaluate(config, parts).unwrap_err().to_string();
+    let refused = evaluate::evaluate(config, parts, &GO)
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("model.safetensors: SHA-256"), "{refused}");
     std::fs::copy(whole.best(), parts.best()).unwrap();
     let mut edited = config.clone();
     edited.model.context_after = 0.try_into().unwrap();
-    let refused = evaluate::evaluate(&edited, parts).unwrap_err().to_string();
+    let refused = evaluate::evaluate(&edited, parts, &GO)
+        .unwrap_err()
+        .to_string();
     let words = "config.toml: model.context_after: expected 2, which the checkpoint was trained with, found 0";
     assert!(refused.contains(words), "{refused}");
     assert!(
@@ -102,11 +108,11 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
 
     let whole = paths("whole");
     trainer::train(&config, &whole, 7, false, &GO).unwrap();
-    evaluate::evaluate(&config, &whole).unwrap();
+    evaluate::evaluate(&config, &whole, &GO).unwrap();
 
     let parts = paths("parts");
     train_in_parts(&config, &parts, &whole);
-    evaluate::evaluate(&config, &parts).unwrap();
+    evaluate::evaluate(&config, &parts, &GO).unwrap();
 
     let bytes = |p: &RunFolder, name: &str| std::fs::read(p.run.join(name)).unwrap();
     for name in [
@@ -125,6 +131,6 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
     assert!(a.0 == b.0, "results differ");
     assert_eq!(a.1, b.1);
 
-    let again = evaluate::evaluate(&config, &parts).unwrap();
+    let again = evaluate::evaluate(&config, &parts, &GO).unwrap();
     assert_eq!(again.protocol.test_openings, Some(2));
 }
