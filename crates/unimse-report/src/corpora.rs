@@ -10,6 +10,7 @@ use crate::doc::{Column, Document, Line, Table, numbers, words};
 use crate::load::Run;
 use crate::metric;
 use crate::svg;
+use crate::views;
 
 /// One subsection a corpus.
 pub(crate) fn section(doc: &mut Document, run: &Run) {
@@ -29,6 +30,7 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
         not_fitted(doc, &corpus.test);
         differences(doc, run, name);
         conventions(doc, name, corpus);
+        views::section(doc, name, &corpus.test);
         classes(doc, name, corpus);
         confusion(doc, run, name, corpus);
     }

@@ -5,6 +5,9 @@
 #[path = "../../unimse-model/tests/tiny/mod.rs"]
 mod tiny;
 
+#[path = "evaluation/further.rs"]
+mod further;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -182,7 +185,7 @@ fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
     let typed = evaluate::evaluate(&TRAINED.config, &paths, &GO).unwrap();
     assert_eq!(unimse_run::Results::read(&paths.results()).unwrap(), typed);
     let results: Value = serde_json::from_slice(&fs::read(paths.results()).unwrap()).unwrap();
-    assert_eq!(results["schema"], 3);
+    assert_eq!(results["schema"], 4);
     assert_eq!(results["model_type"], "bert");
     assert_eq!(results["trained_on"], json!(["chats", "lone", "talks"]));
     assert_eq!(
@@ -208,9 +211,9 @@ fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
 fn assert_resampled(corpora: &Value) {
     let test = |name: &str| &corpora[name]["test"];
     for (name, resampled, clusters, baselines) in [
-        ("talks", "videos", 3, &["mean", "ridge"][..]),
-        ("lone", "videos", 1, &["mean"]),
-        ("chats", "dialogues", 2, &["majority"]),
+        ("talks", "videos", 3, &["mean", "ridge", "knn"][..]),
+        ("lone", "videos", 1, &["mean", "knn"]),
+        ("chats", "dialogues", 2, &["majority", "knn"]),
         ("late", "videos", 2, &[]),
     ] {
         let test = test(name);
@@ -268,6 +271,11 @@ fn assert_not_fitted(corpora: &Value) {
             "late",
             "ridge",
             "expected train rows with a gold score, found none",
+        ),
+        (
+            "late",
+            "knn",
+            "expected at least 1 train rows with gold, found 0",
         ),
     ] {
         assert_eq!(
