@@ -182,14 +182,16 @@ fn subsets(doc: &mut Document, columns: &[Column<'_>]) {
     let names = union(columns, |found| {
         found.subsets.iter().map(|s| kept(&s.modalities)).collect()
     });
-    let with: Vec<&Column<'_>> = columns
+    let with: Vec<(usize, &Column<'_>)> = columns
         .iter()
-        .filter(|c| !c.found.subsets.is_empty())
+        .enumerate()
+        .filter(|(_, c)| !c.found.subsets.is_empty())
         .collect();
     let bars: Vec<Bars> = with
         .iter()
-        .map(|column| Bars {
+        .map(|(colour, column)| Bars {
             name: column.name.to_owned(),
+            colour: *colour,
             values: names
                 .iter()
                 .map(|name| {
@@ -200,7 +202,7 @@ fn subsets(doc: &mut Document, columns: &[Column<'_>]) {
                 .collect(),
         })
         .collect();
-    let said = with.iter().zip(&bars).map(|(column, bars)| {
+    let said = with.iter().zip(&bars).map(|((_, column), bars)| {
         let values = names.iter().zip(&bars.values);
         let values =
             values.filter_map(|(name, v)| Some(format!("{name} {}", metric::number((*v)?, 3))));

@@ -6,9 +6,9 @@ use std::path::Path;
 use unimse_eval::Metric;
 
 use crate::results::{
-    Baseline, CorpusResults, Fusion, Results, ResultsError, SeedScores, SplitScores, Timing,
+    CorpusResults, Fusion, Results, ResultsError, SeedScores, SplitScores, Timing,
 };
-use crate::{ByName, FileError, Protocol, Robustness, RunFolder, view};
+use crate::{Baseline, ByName, FileError, Protocol, Robustness, RunFolder, view};
 
 /// Seeds that cannot be taken together.
 #[derive(Debug, thiserror::Error)]

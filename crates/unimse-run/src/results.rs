@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use unimse_eval::{ClassScores, Convention, Interval, Metric};
 
 use crate::labels::{Agreed, Leak, SourceCounts};
-use crate::{ByName, FeatureCards, FileError, Readout, Receipt, Robustness, View, artefact};
+use crate::{
+    Baseline, ByName, FeatureCards, FileError, Readout, Receipt, Robustness, View, artefact,
+};
 
 /// Version of `results.json`. Versions from [`OLDEST_SCHEMA`] on are read too, all others are refused by name.
 pub const RESULTS_SCHEMA: u64 = 4;
@@ -249,38 +251,6 @@ impl Clusters {
     }
 }
 
-/// A baseline on the same rows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Baseline {
-    /// Its metrics.
-    pub metrics: BTreeMap<Metric, f64>,
-    /// Its metrics without a value, with the reason.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub undefined: BTreeMap<Metric, String>,
-    /// What dev chose for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub chosen: Option<Chosen>,
-    /// Interval of ours minus the baseline's; each seed of an aggregate has its own.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub difference: BTreeMap<Metric, Interval>,
-}
-
-/// Hyperparameters of a baseline, those that it has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Chosen {
-    /// Strength of the ridge or of the logistic regression's L2 penalty.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub lambda: Option<f64>,
-    /// Nearest neighbours asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub k: Option<usize>,
-    /// Epoch, from 1, of the fine-tuned model.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<usize>,
-}
-
 /// The metrics of one seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeedScores {
@@ -306,7 +276,7 @@ pub struct Confusion {
 pub struct Timing {
     /// Of `train`.
     pub train_s: f64,
-    /// Of `evaluate`.
+    /// Of `evaluate`, the training of fine-tuned baselines included.
     pub evaluate_s: f64,
 }
 

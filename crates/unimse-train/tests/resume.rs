@@ -72,6 +72,18 @@ fn train_in_parts(config: &RunConfig, parts: &RunFolder, whole: &RunFolder) {
     );
 }
 
+/// Evaluates with interruptions while the first baseline is fine-tuned: its training goes on, and no test split is opened before.
+fn evaluate_in_parts(config: &RunConfig, parts: &RunFolder) {
+    for step in 1..=2 {
+        let stopped = evaluate::evaluate(config, parts, &STOP).unwrap_err();
+        assert!(matches!(stopped, TrainError::Stopped(_)), "{stopped}");
+        let words = format!("in the baseline finetuned of mosi, which is saved (step {step})");
+        assert!(stopped.to_string().contains(&words), "{stopped}");
+    }
+    assert!(!parts.receipts().exists(), "the test split was opened");
+    evaluate::evaluate(config, parts, &GO).unwrap();
+}
+
 #[test]
 fn an_interrupted_training_ends_as_the_uninterrupted_one() {
     let (checkpoint, work) = (tiny::folder(tiny::BERT), tempfile::tempdir().unwrap());
@@ -87,6 +99,7 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
         "train.batch=64".to_owned(),
         "train.precision=fp32".to_owned(),
         "evaluate.resamples=100".to_owned(),
+        "evaluate.baselines=finetuned".to_owned(),
     ];
     let config = RunConfig::merge(None, None, &overrides).unwrap();
     let (corpus, labels) = (at("corpus"), at("labels"));
@@ -112,7 +125,9 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
 
     let parts = paths("parts");
     train_in_parts(&config, &parts, &whole);
-    evaluate::evaluate(&config, &parts, &GO).unwrap();
+    evaluate_in_parts(&config, &parts);
+    let of_mosi = |run: &RunFolder| std::fs::read(run.finetuned("mosi").best()).unwrap();
+    assert!(of_mosi(&whole) == of_mosi(&parts), "the baseline differs");
 
     let bytes = |p: &RunFolder, name: &str| std::fs::read(p.run.join(name)).unwrap();
     for name in [

@@ -7,6 +7,8 @@ use super::{Axis, BOTTOM, HEIGHT, LEFT, PALETTE, RIGHT, TOP, WIDTH, px, short};
 /// The bars of one colour.
 pub(crate) struct Bars {
     pub(crate) name: String,
+    /// Index into the palette.
+    pub(crate) colour: usize,
     /// One a category; `None` where there is no value.
     pub(crate) values: Vec<Option<f64>>,
 }
@@ -37,11 +39,11 @@ pub(crate) fn bar_chart(y_label: &str, categories: &[String], all: &[Bars]) -> O
             @for (at, bars) in all.iter().enumerate() {
                 @for (category, value) in bars.values.iter().enumerate() {
                     @if let Some(value) = value.filter(drawable) {
-                        rect class=(format!("bar c{}", at % PALETTE)) x=(px(left(category, at))) y=(px(to_y(value.max(0.0)))) width=(px(width)) height=(px((to_y(0.0) - to_y(value)).abs())) {}
+                        rect class=(format!("bar c{}", bars.colour % PALETTE)) x=(px(left(category, at))) y=(px(to_y(value.max(0.0)))) width=(px(width)) height=(px((to_y(0.0) - to_y(value)).abs())) {}
                     }
                 }
                 @let legend = TOP + 8.0 + 18.0 * at as f64;
-                rect class=(format!("bar c{}", at % PALETTE)) x=(px(right + 16.0)) y=(px(legend - 6.0)) width="22.0" height="12.0" {}
+                rect class=(format!("bar c{}", bars.colour % PALETTE)) x=(px(right + 16.0)) y=(px(legend - 6.0)) width="22.0" height="12.0" {}
                 text class="legend" x=(px(right + 44.0)) y=(px(legend + 4.0)) { (short(&bars.name, 20)) }
             }
             @for (category, name) in categories.iter().enumerate() {
@@ -63,6 +65,7 @@ mod tests {
         let names: Vec<String> = (0..values.len()).map(|i| format!("<{i}>")).collect();
         let bars = [Bars {
             name: "mosi".to_owned(),
+            colour: 0,
             values: values.to_vec(),
         }];
         let svg = bar_chart("score", &names, &bars).unwrap().into_string();

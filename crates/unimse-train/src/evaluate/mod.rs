@@ -1,8 +1,6 @@
 //! The evaluate stage: opens the test split once, scores the selected checkpoint and the baselines, writes predictions and results.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -10,11 +8,11 @@ use indicatif::ProgressBar;
 use unimse_corpus::Corpus;
 use unimse_corpus::splits::{Corpora, Dev, Test, Whole};
 use unimse_eval::{Convention, emotion, sentiment};
-use unimse_labels::{Field, Source, Split};
+use unimse_labels::Split;
 use unimse_model::batch::Prediction;
 use unimse_run::{
-    ByName, Confusion, CorpusResults, Event, FusedLayer, Fusion, Protocol, RESULTS_SCHEMA, Readout,
-    Results, Robustness, RunFolder, RunLock, SourceCounts, SplitScores, Timing,
+    ByName, Confusion, CorpusResults, Event, FusedLayer, Fusion, Readout, Results, Robustness,
+    RunFolder, RunLock, SplitScores, Timing,
 };
 
 use crate::TrainError;
@@ -22,6 +20,7 @@ use crate::config::{BaselineChoice, RunConfig};
 use crate::data::dataset::{self, Dataset};
 use crate::data::labels_table::LabelTable;
 use crate::evaluate::comparison::{Fitted, compare, fit};
+use crate::evaluate::description::describe;
 use crate::evaluate::robustness::{Plain, robustness};
 use crate::evaluate::scoring::{Pairs, Values};
 use crate::evaluate::views::{Rows, views};
@@ -33,6 +32,7 @@ use crate::unify::summary::read_summary;
 
 pub mod baselines;
 mod comparison;
+mod description;
 mod finetuned;
 mod knn;
 pub mod predictions;
@@ -238,44 +238,6 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// What results say of the run itself.
-fn describe(
-    config: &RunConfig,
-    card: &Card,
-    all: &[Arc<Corpus>],
-    tables: &[LabelTable],
-) -> Results {
-    let trained_on = all
-        .iter()
-        .filter(|c| c.of_split(Split::Train).next().is_some());
-    let modalities = config.model.modalities.iter();
-    Results {
-        schema: RESULTS_SCHEMA,
-        synthetic: all.iter().any(|c| c.synthetic),
-        leaky: Some(tables.iter().any(|t| t.leaky)),
-        protocol: Protocol {
-            name: Some("clean".to_owned()),
-            selection: Some("dev".to_owned()),
-            ..Protocol::default()
-        },
-        seeds: vec![card.seed],
-        fields: card.fields.iter().map(ToString::to_string).collect(),
-        trained_on: trained_on.map(|c| c.name.clone()).collect(),
-        preset: Some(config.preset.clone()),
-        backbone: Some(checkpoint_name(&config.model.checkpoint).to_owned()),
-        model_type: Some(card.backbone.clone()).filter(|name| !name.is_empty()),
-        decoder: Some(config.model.decoder.name().to_owned()),
-        label_form: Some(config.labels.form.to_string()),
-        modalities: modalities.map(|m| m.name().to_owned()).collect(),
-        readout: Some(card.readout),
-        labels: tables
-            .iter()
-            .map(|t| (t.corpus.clone(), label_sources(t)))
-            .collect(),
-        ..Results::default()
-    }
-}
-
 /// Checks before the test split is opened what scoring it would stumble over.
 fn check(dev: &Dataset, test: &Dataset, card: &Card, tables: &Path) -> Result<(), TrainError> {
     let nothing = |what: &str| {
@@ -381,35 +343,6 @@ fn count_outputs(pair: &Pairs, predictions: &[Prediction], scores: &mut SplitSco
     scores.repaired = Some(rows().filter(|p| p.repairs > 0).count());
     scores.generated_zeros = Some(rows().filter(zero).count());
     scores.unexplored = Some(rows().map(|p| p.unexplored).fold(0.0, f64::max));
-}
-
-/// The last part of a folder or Hub id: what a reader calls the checkpoint.
-fn checkpoint_name(checkpoint: &str) -> &str {
-    checkpoint
-        .trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .unwrap_or(checkpoint)
-}
-
-/// Where the values of each borrowed field of the train and dev rows came from.
-fn label_sources(table: &LabelTable) -> ByName<SourceCounts> {
-    let rows = table.rows.iter().filter(|r| r.split != Split::Test);
-    let labels: Vec<_> = rows.filter_map(|r| r.label.as_ref()).collect();
-    let counts = Field::BORROWED.map(|field| {
-        let mut count = BTreeMap::from(Source::ALL.map(|source| (source, 0)));
-        for label in &labels {
-            *count.entry(label.field(field).source).or_default() += 1;
-        }
-        let counts = SourceCounts {
-            gold: count[&Source::Gold],
-            donor: count[&Source::Donor],
-            rule: count[&Source::Rule],
-            missing: count[&Source::Missing],
-        };
-        (field.to_string(), counts)
-    });
-    counts.into_iter().collect()
 }
 
 /// Sum of the epochs' durations in the event log.

@@ -105,7 +105,11 @@ fn meld_has_a_sentiment_of_its_own_and_iemocap_has_none() {
         (u.polarity, u.emotion) = (Some(Polarity::Positive), Some("surprise".to_owned()));
         p.meld = Some(vec![0.1, 0.6, 0.0, 0.0, 0.3, 0.0, 0.0]);
     });
-    let views = asked(Task::Emotion(Taxonomy::Meld), &[row.clone()], &[]);
+    let views = asked(
+        Task::Emotion(Taxonomy::Meld),
+        std::slice::from_ref(&row),
+        &[],
+    );
     close(views.get("polarity").unwrap(), Metric::Accuracy, 1.0);
     let emotion = views.get("emotion").unwrap();
     close(
