@@ -14,12 +14,14 @@
 //! ```
 //!
 //! In one file each: the metrics by name (`metric`), what every one shares (`scores`), regression metrics for sentiment analysis (`sentiment`),
-//! classification metrics for emotion recognition (`emotion`), resampling of clusters (`bootstrap`), two models over seeds
-//! (`difference`), the paper's numbers (`paper`).
+//! classification metrics for emotion recognition (`emotion`), what probabilities are worth (`calibration` of classes, `coverage` of
+//! scores), resampling of clusters (`bootstrap`), two models over seeds (`difference`), the paper's numbers (`paper`).
 //!
 //! The crate reads no files and knows no run folder; it must stay free of LibTorch, arrow and polars.
 
 mod bootstrap;
+mod calibration;
+mod coverage;
 mod difference;
 mod emotion;
 mod metric;
@@ -28,6 +30,8 @@ mod scores;
 mod sentiment;
 
 pub use bootstrap::{Interval, bootstrap, paired_bootstrap, resample};
+pub use calibration::calibration_metric;
+pub use coverage::{Central, coverage_metric};
 pub use difference::{Difference, OverSeeds};
 pub use emotion::{ClassScores, EmotionScores, class_indices, emotion, emotion_metric};
 pub use metric::Metric;

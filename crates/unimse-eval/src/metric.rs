@@ -45,11 +45,29 @@ pub enum Metric {
     MacroF1,
     /// Mean recall over the emotions that occur in the truth.
     UnweightedAverageRecall,
+    /// Expected calibration error of class probabilities: see [`calibration_metric`](crate::calibration_metric).
+    Ece,
+    /// Brier score of class probabilities, from 0 to 2.
+    Brier,
+    /// Negative log-likelihood of the true class, in nats.
+    Nll,
+    /// Share of the truths inside the central 50 % of their distribution: see [`coverage_metric`](crate::coverage_metric).
+    #[serde(rename = "coverage50")]
+    Coverage50,
+    /// Share of the truths inside the central 90 %.
+    #[serde(rename = "coverage90")]
+    Coverage90,
+    /// Mean width of the central 50 %, in the unit of the score.
+    #[serde(rename = "width50")]
+    Width50,
+    /// Mean width of the central 90 %.
+    #[serde(rename = "width90")]
+    Width90,
 }
 
 impl Metric {
     /// Every metric, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 22] = [
         Self::Mae,
         Self::Corr,
         Self::Acc7,
@@ -65,6 +83,13 @@ impl Metric {
         Self::WeightedF1,
         Self::MacroF1,
         Self::UnweightedAverageRecall,
+        Self::Ece,
+        Self::Brier,
+        Self::Nll,
+        Self::Coverage50,
+        Self::Coverage90,
+        Self::Width50,
+        Self::Width90,
     ];
 
     /// Its key in results, and its name in the literature.
@@ -85,6 +110,13 @@ impl Metric {
             Self::WeightedF1 => ("weighted_f1", "WF1"),
             Self::MacroF1 => ("macro_f1", "Macro F1"),
             Self::UnweightedAverageRecall => ("unweighted_average_recall", "UAR"),
+            Self::Ece => ("ece", "ECE"),
+            Self::Brier => ("brier", "Brier score"),
+            Self::Nll => ("nll", "NLL"),
+            Self::Coverage50 => ("coverage50", "In the central 50 %"),
+            Self::Coverage90 => ("coverage90", "In the central 90 %"),
+            Self::Width50 => ("width50", "Width of the central 50 %"),
+            Self::Width90 => ("width90", "Width of the central 90 %"),
         }
     }
 
@@ -98,14 +130,30 @@ impl Metric {
         self.names().1
     }
 
-    /// Whether a larger value is better: so for all but errors.
+    /// Whether a larger value is better: so for all but errors and widths. A coverage is best at its nominal share: see [`Metric::nominal`].
     pub fn higher_is_better(self) -> bool {
-        self != Self::Mae
+        !matches!(
+            self,
+            Self::Mae | Self::Ece | Self::Brier | Self::Nll | Self::Width50 | Self::Width90
+        )
     }
 
-    /// Whether it is a share or an F1, which the literature prints in percent; MAE and Corr are not.
+    /// The value that a coverage has where the distributions are right; `None` for every other metric.
+    pub const fn nominal(self) -> Option<f64> {
+        match self {
+            Self::Coverage50 => Some(0.5),
+            Self::Coverage90 => Some(0.9),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a share, an F1 or a difference of shares, which the literature prints in percent. Of the others MAE and widths are in the
+    /// unit of the score, NLL in nats; Corr and the Brier score have no unit.
     pub fn in_percent(self) -> bool {
-        !matches!(self, Self::Mae | Self::Corr)
+        !matches!(
+            self,
+            Self::Mae | Self::Corr | Self::Brier | Self::Nll | Self::Width50 | Self::Width90
+        )
     }
 }
 

@@ -80,6 +80,26 @@ pub enum EvalError {
         /// The class list, comma separated.
         expected: String,
     },
+    /// A row has no distribution over the classes.
+    #[error("probabilities in row {}: found {found}, expected {expected}", row + 1)]
+    Probabilities {
+        /// Its row.
+        row: usize,
+        /// What was expected of them.
+        expected: String,
+        /// The probabilities or their number.
+        found: String,
+    },
+    /// A central interval whose ends are no numbers, or out of order.
+    #[error("interval in row {}: found {low} to {high}, expected two numbers in order", row + 1)]
+    Interval {
+        /// Its row.
+        row: usize,
+        /// Lower end.
+        low: f64,
+        /// Upper end.
+        high: f64,
+    },
     /// The class list is empty or names a class twice.
     #[error("class list `{found}`, expected at least one class and none twice")]
     ClassList {
@@ -97,7 +117,7 @@ pub enum EvalError {
 }
 
 /// Fails unless there are as many predictions as truths, and some.
-pub(crate) fn check_lengths<T>(prediction: &[T], truth: &[T]) -> Result<(), EvalError> {
+pub(crate) fn check_lengths<P, T>(prediction: &[P], truth: &[T]) -> Result<(), EvalError> {
     if prediction.len() != truth.len() {
         return Err(EvalError::Length {
             predictions: prediction.len(),

@@ -120,7 +120,14 @@ fn a_convention_fixes_names_and_order() {
             .contains("mmsa, mult, mag")
     );
     let errors = Metric::ALL.into_iter().filter(|m| !m.higher_is_better());
-    assert!(errors.eq([Metric::Mae]));
+    assert!(errors.eq([
+        Metric::Mae,
+        Metric::Ece,
+        Metric::Brier,
+        Metric::Nll,
+        Metric::Width50,
+        Metric::Width90
+    ]));
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use unimse_eval::{Interval, Metric};
-use unimse_run::{Confusion, CorpusResults, SplitScores, Task};
+use unimse_run::{Chosen, Confusion, CorpusResults, SplitScores, Task};
 
 use crate::compare;
 use crate::doc::{Column, Document, Line, Table, numbers, words};
 use crate::load::Run;
 use crate::metric;
 use crate::svg;
+use crate::views;
 
 /// One subsection a corpus.
 pub(crate) fn section(doc: &mut Document, run: &Run) {
@@ -29,6 +30,7 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
         not_fitted(doc, &corpus.test);
         differences(doc, run, name);
         conventions(doc, name, corpus);
+        views::section(doc, name, &corpus.test);
         classes(doc, name, corpus);
         confusion(doc, run, name, corpus);
     }
@@ -70,7 +72,7 @@ fn outline(run: &Run, corpus: &CorpusResults) -> String {
     let chosen: Vec<_> = test
         .baselines
         .iter()
-        .filter_map(|(name, b)| Some(format!("{name} lambda = {}", b.chosen?.lambda)))
+        .filter_map(|(name, b)| Some(format!("{name} {}", choice(b.chosen?)?)))
         .collect();
     if !chosen.is_empty() {
         text.push_str(&format!(
@@ -79,6 +81,15 @@ fn outline(run: &Run, corpus: &CorpusResults) -> String {
         ));
     }
     text
+}
+
+/// What dev chose for a baseline, in words; `None` where it chose nothing.
+fn choice(chosen: Chosen) -> Option<String> {
+    let lambda = chosen.lambda.map(|lambda| format!("lambda = {lambda}"));
+    let k = chosen.k.map(|k| format!("k = {k}"));
+    let epoch = chosen.epoch.map(|epoch| format!("epoch {epoch}"));
+    let all: Vec<String> = lambda.into_iter().chain(k).chain(epoch).collect();
+    (!all.is_empty()).then(|| all.join(", "))
 }
 
 /// One table: a row a metric, a column for dev, test, the interval, each seed and each baseline, as far as they are there.

@@ -5,7 +5,7 @@
 //! of what it reads. Whatever a file says is treated as text: names and values are escaped, control characters are replaced.
 //! The crate must not open predictions, labels or checkpoints, and never prints a published number beside a synthetic run.
 //!
-//! The way of the data: `load` and `events` read ([`ReportError`] names file and field), `headline`, `corpora`, `paper`, `training` and
+//! The way of the data: `load` and `events` read ([`ReportError`] names file and field), `headline`, `corpora`, `views`, `robustness`, `paper`, `training` and
 //! `record` each write their sections into a document of plain blocks (`doc`), `markdown` and `html` render it, `svg` draws.
 //!
 //! ```
@@ -15,7 +15,7 @@
 //! std::fs::write(run.path().join("events.jsonl"), "{\"event\":\"step\",\"step\":1,\"epoch\":1,\"loss\":2.5}\n")?;
 //! std::fs::write(
 //!     run.path().join("results.json"),
-//!     r#"{"schema": 3, "synthetic": true, "seeds": [1], "corpora": {
+//!     r#"{"schema": 4, "synthetic": true, "seeds": [1], "corpora": {
 //!          "mosi": {"task": "sentiment", "test": {"n": 3, "metrics": {"mae": 0.75}}}}}"#,
 //! )?;
 //! let written = unimse_report::write(run.path(), &unimse_report::paper_tables()?)?;
@@ -38,8 +38,10 @@ mod markdown;
 mod metric;
 mod paper;
 mod record;
+mod robustness;
 mod svg;
 mod training;
+mod views;
 
 use std::path::{Path, PathBuf};
 
@@ -95,6 +97,7 @@ fn document(run: &load::Run, paper_tables: &[PaperTable]) -> Document {
     let mut doc = Document::new("UniMSE: report of a run", about.join(" · "));
     headline::section(&mut doc, run, paper::summary(run, paper_tables));
     corpora::section(&mut doc, run);
+    robustness::section(&mut doc, run);
     paper::section(&mut doc, run, paper_tables);
     training::section(&mut doc, run);
     record::protocol(&mut doc, run);

@@ -2,8 +2,11 @@
 
 use unimse_eval::Metric;
 
-/// The name of the literature with the direction of improvement, as in "MAE ↓".
+/// The name of the literature with the direction of improvement, as in "MAE ↓"; a coverage with the share it should have.
 pub(crate) fn with_arrow(metric: Metric) -> String {
+    if let Some(nominal) = metric.nominal() {
+        return format!("{}, best {}", metric.title(), number(nominal * 100.0, 0));
+    }
     let arrow = if metric.higher_is_better() {
         '↑'
     } else {
@@ -95,5 +98,10 @@ mod tests {
     fn arrows_point_to_better() {
         assert_eq!(with_arrow(Metric::Mae), "MAE ↓");
         assert_eq!(with_arrow(Metric::UnweightedAverageRecall), "UAR ↑");
+        assert_eq!(with_arrow(Metric::Ece), "ECE ↓");
+        assert_eq!(
+            with_arrow(Metric::Coverage90),
+            "In the central 90 %, best 90"
+        );
     }
 }

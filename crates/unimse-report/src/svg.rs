@@ -1,10 +1,14 @@
-//! The two kinds of pictures: line charts and confusion matrices. Colours come from the page's style sheet, so that one picture
+//! The kinds of pictures: line charts and confusion matrices; bars are in a file of their own. Colours come from the page's style sheet, so that one picture
 //! serves light, dark and paper.
 
 use maud::{Markup, html};
 
 use crate::metric;
 use unimse_run::Confusion;
+
+mod bars;
+
+pub(crate) use self::bars::{Bars, bar_chart};
 
 /// One line of a chart.
 pub(crate) struct Series {

@@ -80,7 +80,7 @@ fn one_seed() {
             "compares with the paper"
         );
     }
-    assert_eq!(html.matches("<svg").count(), 4); // confusion, losses, contrastive, dev
+    assert_eq!(html.matches("<svg").count(), 6); // confusion, missing inputs, modalities, losses, contrastive, dev
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_wrong_field_is_named_with_what_was_expected() {
         &[
             "results.json",
             "`schema`",
-            "expected 3, found 2; run `unimse evaluate` again",
+            "expected 3 or 4, found 2; run `unimse evaluate` again",
         ],
     );
     check(

@@ -1,5 +1,6 @@
 //! Several seeds of one configuration: mean and sample standard deviation of every metric.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use unimse_eval::Metric;
@@ -7,7 +8,7 @@ use unimse_eval::Metric;
 use crate::results::{
     CorpusResults, Fusion, Results, ResultsError, SeedScores, SplitScores, Timing,
 };
-use crate::{FileError, Protocol, RunFolder};
+use crate::{Baseline, ByName, FileError, Protocol, Robustness, RunFolder, view};
 
 /// Seeds that cannot be taken together.
 #[derive(Debug, thiserror::Error)]
@@ -145,8 +146,9 @@ fn merge_split(first: &SplitScores, seeds: &[(u64, &SplitScores)]) -> SplitScore
         unexplored: all().filter_map(|s| s.unexplored).reduce(f64::max),
         resampled: first.resampled,
         clusters: first.clusters,
-        baselines: first.baselines.clone(),
         not_fitted: first.not_fitted.clone(),
+        views: view::mean(&all().map(|s| &s.views).collect::<Vec<_>>()),
+        robustness: robustness(&all().map(|s| s.robustness.as_ref()).collect::<Vec<_>>()),
         ..SplitScores::default()
     };
     for &metric in first.metrics.keys() {
@@ -165,11 +167,42 @@ fn merge_split(first: &SplitScores, seeds: &[(u64, &SplitScores)]) -> SplitScore
             metrics: scores.metrics.clone(),
         })
         .collect();
-    // The baselines are the same in every seed; intervals and paired differences are a seed's own.
-    for baseline in merged.baselines.values_mut() {
-        baseline.difference.clear();
-    }
+    merged.baselines = baselines(first, seeds);
     merged
+}
+
+/// The baselines that every seed has: means over seeds, which for those without a seed of their own are the values of each. Paired differences
+/// stay with the seeds; so does what dev chose, where seeds differ.
+fn baselines(first: &SplitScores, seeds: &[(u64, &SplitScores)]) -> ByName<Baseline> {
+    let merged = first.baselines.iter().filter_map(|(name, baseline)| {
+        let of_seeds = seeds.iter().map(|(_, scores)| scores.baselines.get(name));
+        let of_seeds: Vec<&Baseline> = of_seeds.collect::<Option<_>>()?;
+        let metrics = baseline.metrics.keys().filter_map(|metric| {
+            let values = of_seeds.iter().map(|b| b.metrics.get(metric).copied());
+            let values: Vec<f64> = values.collect::<Option<_>>()?;
+            let (same, n) = (values.iter().all(|v| v == &values[0]), values.len() as f64);
+            let mean = if same {
+                values[0]
+            } else {
+                values.iter().sum::<f64>() / n
+            };
+            Some((*metric, mean))
+        });
+        let merged = Baseline {
+            metrics: metrics.collect(),
+            undefined: baseline.undefined.clone(),
+            chosen: (baseline.chosen).filter(|c| of_seeds.iter().all(|b| b.chosen == Some(*c))),
+            difference: BTreeMap::new(),
+        };
+        Some((name.to_owned(), merged))
+    });
+    merged.collect()
+}
+
+/// The means of what every seed has.
+fn robustness(seeds: &[Option<&Robustness>]) -> Option<Robustness> {
+    let all: Option<Vec<&Robustness>> = seeds.iter().copied().collect();
+    Robustness::mean(&all?)
 }
 
 /// Mean and, of several values, sample standard deviation.
@@ -194,7 +227,7 @@ fn sum(timings: impl Iterator<Item = Timing>) -> Option<Timing> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
-    use crate::{ByName, FeatureCard, FeatureCards, RESULTS_SCHEMA, Task};
+    use crate::{Chosen, FeatureCard, FeatureCards, RESULTS_SCHEMA, Task};
 
     fn results(mae: f64, unparsable: usize) -> Results {
         let scores = SplitScores {
@@ -252,6 +285,53 @@ mod tests {
     }
 
     #[test]
+    fn a_baseline_is_the_mean_over_the_seeds_that_trained_it() {
+        let with = |mae: f64, finetuned: f64| {
+            let mut results = results(mae, 0);
+            let baseline = |mae, chosen| Baseline {
+                metrics: [(Metric::Mae, mae)].into(),
+                chosen: Some(chosen),
+                ..Baseline::default()
+            };
+            let (k, epoch) = (Some(5), Some((finetuned * 10.0) as usize));
+            let knn = baseline(
+                1.1,
+                Chosen {
+                    k,
+                    ..Chosen::default()
+                },
+            );
+            let finetuned = baseline(
+                finetuned,
+                Chosen {
+                    epoch,
+                    ..Chosen::default()
+                },
+            );
+            for corpus in results.corpora.values_mut() {
+                let names = [("knn", knn.clone()), ("finetuned", finetuned.clone())];
+                corpus.test.baselines = names
+                    .map(|(name, b)| (name.to_owned(), b))
+                    .into_iter()
+                    .collect();
+            }
+            results
+        };
+        let merged = aggregate(&[with(0.8, 0.9), with(0.8, 1.1)]).unwrap();
+        let baselines = &merged.corpora.get("mosi").unwrap().test.baselines;
+        let (knn, finetuned) = (
+            baselines.get("knn").unwrap(),
+            baselines.get("finetuned").unwrap(),
+        );
+        assert_eq!(
+            (knn.metrics[&Metric::Mae], knn.chosen.unwrap().k),
+            (1.1, Some(5))
+        );
+        assert!((finetuned.metrics[&Metric::Mae] - (0.9 + 1.1) / 2.0).abs() < 1e-12);
+        assert_eq!(finetuned.chosen, None);
+    }
+
+    #[test]
     fn seeds_of_other_settings_or_features_are_refused_in_one_line() {
         let first = results(1.0, 0);
         let refused = |change: fn(&mut Results), words: &str| {
@@ -263,7 +343,7 @@ mod tests {
         assert!(aggregate(&[first.clone(), first.clone()]).is_ok());
         refused(
             |r| r.schema = 2,
-            "seed-2/results.json: field `schema`: expected 3, found 2; run `unimse evaluate` again",
+            "seed-2/results.json: field `schema`: expected 3 or 4, found 2; run `unimse evaluate` again",
         );
         refused(
             |r| r.label_form = Some("triple".to_owned()),

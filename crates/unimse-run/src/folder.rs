@@ -16,8 +16,9 @@ pub struct RunFolder {
 }
 
 /// What a run writes into its folder downstream of the tables.
-pub const DOWNSTREAM: [&str; 7] = [
+pub const DOWNSTREAM: [&str; 8] = [
     "checkpoints",
+    "baselines",
     "events.jsonl",
     "predictions.parquet",
     "results.json",
@@ -41,6 +42,12 @@ impl RunFolder {
     #[must_use]
     pub fn of_seed(run: &Path, seed: u64) -> Self {
         Self::new(&run.join(format!("seed-{seed}")))
+    }
+
+    /// The run folder of the fine-tuned baseline of a corpus: a training of its own, with tables of its own.
+    #[must_use]
+    pub fn finetuned(&self, corpus: &str) -> Self {
+        Self::new(&self.run.join("baselines").join(corpus))
     }
 
     /// The seed that a folder's name is of; `None` for another name.

@@ -5,7 +5,7 @@
 //!
 //! One module, one idea: `folder` (what lies where), `artefact` (files that appear whole or not at all), `lock` (one process at a time),
 //! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells),
-//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several), `comparison` (runs beside a reference),
+//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several), `baseline`, `view` and `robustness` (what else results say), `comparison` (runs beside a reference),
 //! `predicted` (a row of `predictions.parquet`), `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
 //!
 //! # Example
@@ -28,6 +28,7 @@
 mod aggregate;
 mod answer;
 pub mod artefact;
+mod baseline;
 mod by_name;
 mod cache;
 mod card;
@@ -42,10 +43,13 @@ mod provenance;
 mod readout;
 mod receipt;
 mod results;
+mod robustness;
+mod view;
 
 pub use aggregate::AggregateError;
 pub use answer::{Answer, Classes, Intensity, NonFinite};
 pub use artefact::FileError;
+pub use baseline::{Baseline, Chosen};
 pub use by_name::ByName;
 pub use cache::cache_folder;
 pub use card::{FeatureCard, FeatureCards};
@@ -60,6 +64,10 @@ pub use provenance::{Git, Host, PROVENANCE_SCHEMA, Provenance, Source, StageReco
 pub use readout::{EmotionReadout, IntensityReadout, Readout};
 pub use receipt::Receipt;
 pub use results::{
-    Baseline, Chosen, Clusters, Confusion, CorpusResults, FusedLayer, Fusion, Protocol,
+    Clusters, Confusion, CorpusResults, FusedLayer, Fusion, OLDEST_SCHEMA, Protocol,
     RESULTS_SCHEMA, Results, ResultsError, SeedScores, SplitScores, Task, Timing, in_words,
 };
+pub use robustness::{
+    ConditionScores, MissingScores, NoiseScores, Robustness, ShuffledScores, SubsetScores,
+};
+pub use view::View;

@@ -12,10 +12,16 @@ use unimse_eval::{ClassScores, Convention, Interval, Metric};
 use unimse_labels::DonorProtocol;
 
 use crate::labels::{Agreed, Leak, SourceCounts};
-use crate::{ByName, FeatureCards, FileError, Readout, Receipt, artefact};
+use crate::{
+    Baseline, ByName, FeatureCards, FileError, Readout, Receipt, Robustness, View, artefact,
+};
 
-/// Version of `results.json`: whoever reads another refuses it.
-pub const RESULTS_SCHEMA: u64 = 3;
+/// Version of `results.json`. Versions from [`OLDEST_SCHEMA`] on are read too, all others are refused by name.
+pub const RESULTS_SCHEMA: u64 = 4;
+
+/// Oldest version that is read: 4 only added what may be absent (views, robustness, further choices of baselines), so that the test split
+/// need not be opened again for a report.
+pub const OLDEST_SCHEMA: u64 = 3;
 
 /// One `results.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -245,6 +251,12 @@ pub struct SplitScores {
     /// Baselines that could not be fitted, with the reason.
     #[serde(skip_serializing_if = "ByName::is_empty")]
     pub not_fitted: ByName<String>,
+    /// Further questions to the same predictions, of the test split.
+    #[serde(skip_serializing_if = "ByName::is_empty")]
+    pub views: ByName<View>,
+    /// The scores with inputs missing or spoiled, where `evaluate.robustness` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub robustness: Option<Robustness>,
 }
 
 /// What intervals resample.
@@ -266,30 +278,6 @@ impl Clusters {
             Self::Dialogues => "dialogues",
         }
     }
-}
-
-/// A baseline on the same rows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Baseline {
-    /// Its metrics.
-    pub metrics: BTreeMap<Metric, f64>,
-    /// Its metrics without a value, with the reason.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub undefined: BTreeMap<Metric, String>,
-    /// What dev chose for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub chosen: Option<Chosen>,
-    /// Interval of ours minus the baseline's; each seed of an aggregate has its own.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub difference: BTreeMap<Metric, Interval>,
-}
-
-/// Hyperparameters of a baseline.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Chosen {
-    /// Strength of the ridge or of the logistic regression's L2 penalty.
-    pub lambda: f64,
 }
 
 /// The metrics of one seed.
@@ -317,7 +305,7 @@ pub struct Confusion {
 pub struct Timing {
     /// Of `train`.
     pub train_s: f64,
-    /// Of `evaluate`.
+    /// Of `evaluate`, the training of fine-tuned baselines included.
     pub evaluate_s: f64,
 }
 
@@ -366,7 +354,7 @@ impl Results {
         check_version(&bytes).map_err(|found| match found {
             Ok(found) => field(
                 "schema".to_owned(),
-                format!("expected {RESULTS_SCHEMA}, found {found}; run `unimse evaluate` again"),
+                format!("expected {OLDEST_SCHEMA} or {RESULTS_SCHEMA}, found {found}; run `unimse evaluate` again"),
             ),
             Err(source) => ResultsError::Json {
                 path: path.to_owned(),
@@ -411,7 +399,13 @@ fn check_version(bytes: &[u8]) -> Result<(), Result<String, serde_json::Error>> 
     }
     let found: Version = serde_json::from_slice(bytes).map_err(Err)?;
     match found.schema {
-        Some(schema) if schema.as_u64() == Some(RESULTS_SCHEMA) => Ok(()),
+        Some(schema)
+            if schema
+                .as_u64()
+                .is_some_and(|n| (OLDEST_SCHEMA..=RESULTS_SCHEMA).contains(&n)) =>
+        {
+            Ok(())
+        }
         other => Err(Ok(
             other.map_or_else(|| "none".to_owned(), |schema| schema.to_string())
         )),
@@ -477,16 +471,20 @@ mod tests {
         assert_eq!(test.repaired, Some(1));
         results.write(&path).unwrap();
         assert_eq!(Results::read(&path).unwrap(), results);
+        let former = whole
+            .to_string()
+            .replacen("\"schema\":4", "\"schema\":3", 1);
+        assert_eq!(read(former).unwrap().corpora, results.corpora);
         for (from, to, words) in [
             (
-                "\"schema\":3",
+                "\"schema\":4",
                 "\"schema\":2",
-                "field `schema`: expected 3, found 2; run `unimse evaluate` again",
+                "field `schema`: expected 3 or 4, found 2; run `unimse evaluate` again",
             ),
             (
-                "\"schema\":3,",
+                "\"schema\":4,",
                 "",
-                "field `schema`: expected 3, found none",
+                "field `schema`: expected 3 or 4, found none",
             ),
             ("\"mae\"", "\"wf1\"", "corpora.mosi.test.metrics"),
             ("\"sentiment\"", "\"mood\"", "corpora.mosi.task"),

@@ -45,6 +45,9 @@ pub enum TrainError {
         /// Updates made and saved.
         step: i64,
     },
+    /// The evaluation was interrupted; what was there before stays.
+    #[error("interrupted {0}; run `unimse evaluate` again")]
+    Stopped(String),
     /// The data allow no training or evaluation.
     #[error("{0}")]
     Data(String),

@@ -5,6 +5,9 @@
 #[path = "../../unimse-model/tests/tiny/mod.rs"]
 mod tiny;
 
+#[path = "evaluation/further.rs"]
+mod further;
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -179,10 +182,10 @@ fn copied() -> (tempfile::TempDir, RunFolder) {
 #[test]
 fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
     let (_place, paths) = copied();
-    let typed = evaluate::evaluate(&TRAINED.config, &paths).unwrap();
+    let typed = evaluate::evaluate(&TRAINED.config, &paths, &GO).unwrap();
     assert_eq!(unimse_run::Results::read(&paths.results()).unwrap(), typed);
     let results: Value = serde_json::from_slice(&fs::read(paths.results()).unwrap()).unwrap();
-    assert_eq!(results["schema"], 3);
+    assert_eq!(results["schema"], 4);
     assert_eq!(results["model_type"], "bert");
     assert_eq!(results["trained_on"], json!(["chats", "lone", "talks"]));
     assert_eq!(
@@ -218,7 +221,7 @@ fn a_corpus_that_is_only_tested_on_is_answered_without_features_of_other_dimensi
     fs::remove_dir_all(&paths.corpus).unwrap();
     unimse_corpus::ingest(&data, &paths.corpus, &[], &mut |_| {}).unwrap();
     label(&TRAINED.config, &paths, TRAINED.checkpoint.path());
-    let results = evaluate::evaluate(&TRAINED.config, &paths).unwrap();
+    let results = evaluate::evaluate(&TRAINED.config, &paths, &GO).unwrap();
     let unseen = results.corpora.get("unseen").unwrap();
     assert_eq!(unseen.test.n, Some(2 * 3));
     assert!(!results.trained_on.contains(&"unseen".to_owned()));
@@ -230,9 +233,9 @@ fn a_corpus_that_is_only_tested_on_is_answered_without_features_of_other_dimensi
 fn assert_resampled(corpora: &Value) {
     let test = |name: &str| &corpora[name]["test"];
     for (name, resampled, clusters, baselines) in [
-        ("talks", "videos", 3, &["mean", "ridge"][..]),
-        ("lone", "videos", 1, &["mean"]),
-        ("chats", "dialogues", 2, &["majority"]),
+        ("talks", "videos", 3, &["mean", "ridge", "knn"][..]),
+        ("lone", "videos", 1, &["mean", "knn"]),
+        ("chats", "dialogues", 2, &["majority", "knn"]),
         ("late", "videos", 2, &[]),
     ] {
         let test = test(name);
@@ -291,6 +294,11 @@ fn assert_not_fitted(corpora: &Value) {
             "ridge",
             "expected train rows with a gold score, found none",
         ),
+        (
+            "late",
+            "knn",
+            "expected at least 1 train rows with gold, found 0",
+        ),
     ] {
         assert_eq!(
             test(corpus)["not_fitted"][baseline],
@@ -307,7 +315,7 @@ fn assert_not_fitted(corpora: &Value) {
 fn refused(change: impl Fn(&RunFolder) -> RunFolder) -> String {
     let (_place, paths) = copied();
     let paths = change(&paths);
-    let error = evaluate::evaluate(&TRAINED.config, &paths).unwrap_err();
+    let error = evaluate::evaluate(&TRAINED.config, &paths, &GO).unwrap_err();
     for name in ["receipts.jsonl", "predictions.parquet", "results.json"] {
         assert!(!paths.run.join(name).exists(), "{name} after: {error}");
     }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use unimse_run::RunFolder;
-use unimse_train::config::RunConfig;
+use unimse_train::config::{BaselineChoice, RunConfig};
 use unimse_train::{TrainError, evaluate, train::trainer, unify};
 
 static GO: AtomicBool = AtomicBool::new(false);
@@ -51,16 +51,22 @@ fn train_in_parts(config: &RunConfig, parts: &RunFolder, whole: &RunFolder) {
     std::io::Write::write_all(&mut log, b"{\"event\":\"step\",\"step\":4").unwrap();
     // and what one leaves that dies between better weights and the card that tells how to read them
     std::fs::write(parts.best(), b"weights without a card").unwrap();
-    let refused = evaluate::evaluate(config, parts).unwrap_err().to_string();
+    let refused = evaluate::evaluate(config, parts, &GO)
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("model.json"), "{refused}");
     trainer::train(config, parts, 7, true, &GO).unwrap();
     std::fs::write(parts.best(), b"weights of another card").unwrap();
-    let refused = evaluate::evaluate(config, parts).unwrap_err().to_string();
+    let refused = evaluate::evaluate(config, parts, &GO)
+        .unwrap_err()
+        .to_string();
     assert!(refused.contains("model.safetensors: SHA-256"), "{refused}");
     std::fs::copy(whole.best(), parts.best()).unwrap();
     let mut edited = config.clone();
     edited.model.context_after = 0.try_into().unwrap();
-    let refused = evaluate::evaluate(&edited, parts).unwrap_err().to_string();
+    let refused = evaluate::evaluate(&edited, parts, &GO)
+        .unwrap_err()
+        .to_string();
     let words = "config.toml: model.context_after: expected 2, which the checkpoint was trained with, found 0";
     assert!(refused.contains(words), "{refused}");
     assert!(
@@ -69,9 +75,21 @@ fn train_in_parts(config: &RunConfig, parts: &RunFolder, whole: &RunFolder) {
     );
 }
 
+/// Evaluates with interruptions while the first baseline is fine-tuned: its training goes on, and no test split is opened before.
+fn evaluate_in_parts(config: &RunConfig, parts: &RunFolder) {
+    for step in 1..=2 {
+        let stopped = evaluate::evaluate(config, parts, &STOP).unwrap_err();
+        assert!(matches!(stopped, TrainError::Stopped(_)), "{stopped}");
+        let words = format!("in the baseline finetuned of mosi, which is saved (step {step})");
+        assert!(stopped.to_string().contains(&words), "{stopped}");
+    }
+    assert!(!parts.receipts().exists(), "the test split was opened");
+    evaluate::evaluate(config, parts, &GO).unwrap();
+}
+
 #[test]
 fn an_interrupted_training_ends_as_the_uninterrupted_one() {
-    check(&[]);
+    check(&["evaluate.baselines=finetuned"]);
 }
 
 /// Everything that has a state or a random number of its own.
@@ -135,11 +153,16 @@ fn check(levers: &[&str]) {
 
     let whole = paths("whole");
     trainer::train(&config, &whole, 7, false, &GO).unwrap();
-    evaluate::evaluate(&config, &whole).unwrap();
+    evaluate::evaluate(&config, &whole, &GO).unwrap();
 
     let parts = paths("parts");
     train_in_parts(&config, &parts, &whole);
-    evaluate::evaluate(&config, &parts).unwrap();
+    match config.evaluate.baselines {
+        BaselineChoice::Finetuned => evaluate_in_parts(&config, &parts),
+        BaselineChoice::Frozen => drop(evaluate::evaluate(&config, &parts, &GO).unwrap()),
+    }
+    let of_mosi = |run: &RunFolder| std::fs::read(run.finetuned("mosi").best()).unwrap();
+    assert!(of_mosi(&whole) == of_mosi(&parts), "the baseline differs");
 
     let bytes = |p: &RunFolder, name: &str| std::fs::read(p.run.join(name)).unwrap();
     for name in [
@@ -158,6 +181,6 @@ fn check(levers: &[&str]) {
     assert!(a.0 == b.0, "results differ");
     assert_eq!(a.1, b.1);
 
-    let again = evaluate::evaluate(&config, &parts).unwrap();
+    let again = evaluate::evaluate(&config, &parts, &GO).unwrap();
     assert_eq!(again.protocol.test_openings, Some(2));
 }

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: a training saves and stops; every other command stops at once (its files are replaced whole or not at all).
+//! Ctrl-C and SIGTERM: a training saves and stops, an evaluation stops behind its batch; every other command stops at once (its files are replaced whole or not at all).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -59,7 +59,10 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("error: {}", one_line(&error));
-            let interrupted = matches!(error.downcast_ref(), Some(TrainError::Interrupted { .. }));
+            let interrupted = matches!(
+                error.downcast_ref(),
+                Some(TrainError::Interrupted { .. } | TrainError::Stopped(_))
+            );
             if interrupted {
                 ExitCode::from(130)
             } else {

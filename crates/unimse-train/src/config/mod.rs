@@ -14,7 +14,7 @@ mod layers;
 mod sections;
 
 pub use self::sections::{
-    EvaluateConfig, LabelsConfig, PrecisionChoice, Schedule, TrainConfig, Unfreeze,
+    BaselineChoice, EvaluateConfig, LabelsConfig, PrecisionChoice, Schedule, TrainConfig, Unfreeze,
 };
 
 /// Everything that decides a run's numbers, besides the data and the seed.

@@ -1,6 +1,6 @@
-//! What every number stands beside: the majority class or mean score, and ridge or logistic regression on frozen sentence
-//! embeddings, fitted in the same run on train with the regularisation chosen on dev. What the data do not allow to fit is left out
-//! by name, with the reason.
+//! What every number stands beside: the majority class or mean score, ridge or logistic regression on frozen sentence
+//! embeddings, and the nearest train rows by them, fitted in the same run on train with regularisation and number of neighbours chosen on dev.
+//! What the data do not allow to fit is left out by name, with the reason.
 
 use linfa::DatasetBase;
 use linfa::traits::{Fit, Predict};
@@ -8,16 +8,19 @@ use linfa_logistic::MultiLogisticRegression;
 use ndarray::{Array1, Array2};
 use tch::{Kind, Tensor};
 use unimse_eval::{Convention, Metric, emotion, sentiment};
+use unimse_run::Chosen;
+
+use crate::evaluate::knn;
 
 /// A fitted baseline's predictions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline<T> {
-    /// `mean`, `ridge`, `majority` or `logistic`.
+    /// `mean`, `ridge`, `majority`, `logistic`, `knn` or `finetuned`.
     pub name: &'static str,
     /// Predictions in the order of the rows asked for; scores are finite.
     pub prediction: Vec<T>,
-    /// The regularisation that dev chose.
-    pub lambda: Option<f64>,
+    /// What dev chose.
+    pub chosen: Option<Chosen>,
 }
 
 /// The baselines of one corpus.
@@ -54,9 +57,9 @@ const RIDGE: [f64; 7] = [1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0];
 /// Logistic penalties tried (sum of squared weights, against the summed log loss).
 const LOGISTIC: [f64; 7] = [1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0, 100.0];
 /// Why a regression over embeddings has nothing to go by.
-const NOT_FINITE: &str = "an embedding or a gold value is not finite";
+pub(super) const NOT_FINITE: &str = "an embedding or a gold value is not finite";
 
-/// The mean training score, and ridge regression chosen by dev MAE.
+/// The mean training score, ridge regression and the mean of the nearest train rows, both chosen by dev MAE.
 #[must_use]
 pub fn sentiment_baselines(
     train: &Part<'_, f32>,
@@ -66,10 +69,11 @@ pub fn sentiment_baselines(
     gather([
         ("mean", mean(train, asked)),
         ("ridge", ridge(train, dev, asked)),
+        ("knn", knn::score(train, dev, asked)),
     ])
 }
 
-/// The majority class of train, and multinomial logistic regression chosen by dev weighted F1.
+/// The majority class of train, multinomial logistic regression and the vote of the nearest train rows, both chosen by dev weighted F1.
 #[must_use]
 pub fn emotion_baselines(
     train: &Part<'_, usize>,
@@ -80,20 +84,29 @@ pub fn emotion_baselines(
     gather([
         ("majority", majority(train, asked, labels)),
         ("logistic", logistic(train, dev, asked, labels)),
+        ("knn", knn::class(train, dev, asked, labels)),
     ])
 }
 
-/// Predictions and the penalty that dev chose, or why there are none.
-type Fitted<T> = Result<(Vec<T>, Option<f64>), String>;
+/// Predictions and what dev chose, or why there are none.
+pub(super) type Fitted<T> = Result<(Vec<T>, Option<Chosen>), String>;
 
-fn gather<T>(all: [(&'static str, Fitted<T>); 2]) -> Baselines<T> {
+/// The choice of a penalty.
+fn penalty(lambda: f64) -> Option<Chosen> {
+    Some(Chosen {
+        lambda: Some(lambda),
+        ..Chosen::default()
+    })
+}
+
+fn gather<T>(all: [(&'static str, Fitted<T>); 3]) -> Baselines<T> {
     let (mut fitted, mut not_fitted) = (Vec::new(), Vec::new());
     for (name, result) in all {
         match result {
-            Ok((prediction, lambda)) => fitted.push(Baseline {
+            Ok((prediction, chosen)) => fitted.push(Baseline {
                 name,
                 prediction,
-                lambda,
+                chosen,
             }),
             Err(reason) => not_fitted.push((name, reason)),
         }
@@ -116,8 +129,8 @@ fn mean(train: &Part<'_, f32>, asked: Asked<'_>) -> Fitted<f32> {
     Ok((vec![mean_score(train)?; asked.rows], None))
 }
 
-/// What a regression over embeddings needs.
-fn check<T>(
+/// What whoever learns from embeddings needs.
+pub(super) fn check<T>(
     train: &Part<'_, T>,
     dev: &Part<'_, T>,
     asked: Asked<'_>,
@@ -130,7 +143,7 @@ fn check<T>(
         ));
     }
     if dev.truth.is_empty() {
-        return Err("expected dev rows with gold to choose the penalty by, found none".to_owned());
+        return Err("expected dev rows with gold to choose by, found none".to_owned());
     }
     if asked.dim == 0 {
         return Err("the embeddings have no width".to_owned());
@@ -187,7 +200,7 @@ fn ridge(train: &Part<'_, f32>, dev: &Part<'_, f32>, asked: Asked<'_>) -> Fitted
     }
     let (_, lambda, prediction) =
         best.ok_or("the normal equations cannot be solved with any penalty")?;
-    Ok((prediction, Some(lambda)))
+    Ok((prediction, penalty(lambda)))
 }
 
 /// Rows of each class.
@@ -252,7 +265,7 @@ fn logistic(
     }
     let (_, lambda, prediction) =
         best.ok_or_else(|| format!("the fit fails with every penalty: {problem}"))?;
-    Ok((prediction, Some(lambda)))
+    Ok((prediction, penalty(lambda)))
 }
 
 #[cfg(test)]
@@ -332,23 +345,23 @@ mod tests {
                 assert_eq!((found.0.as_slice(), found.1.as_str()), (fitted, said));
             };
         let (two, gold): (&[f32], &[f32]) = (&[1.0, 0.0, 0.0, 1.0], &[1.0, -1.0]);
-        check((two, gold), (two, gold), &["mean", "ridge"], "");
-        let none = "mean: expected train rows with a gold score, found none; ridge: expected train rows with a gold score, found none";
+        check((two, gold), (two, gold), &["mean", "ridge", "knn"], "");
+        let none = "mean: expected train rows with a gold score, found none; ridge: expected train rows with a gold score, found none; knn: expected at least 1 train rows with gold, found 0";
         check((&[], &[]), (two, gold), &[], none);
         let one = "ridge: expected at least 2 train rows with gold, found 1";
-        check((&[1.0, 0.0], &[1.0]), (two, gold), &["mean"], one);
+        check((&[1.0, 0.0], &[1.0]), (two, gold), &["mean", "knn"], one);
         let same = "ridge: every train row has the same embedding";
-        check((&[1.0; 4], gold), (two, gold), &["mean"], same);
-        let dev = "ridge: expected dev rows with gold to choose the penalty by, found none";
+        check((&[1.0; 4], gold), (two, gold), &["mean", "knn"], same);
+        let dev = "ridge: expected dev rows with gold to choose by, found none; knn: expected dev rows with gold to choose by, found none";
         check((two, gold), (&[], &[]), &["mean"], dev);
-        let nan = "ridge: an embedding or a gold value is not finite";
+        let nan = "ridge: an embedding or a gold value is not finite; knn: an embedding or a gold value is not finite";
         check(
             (&[1.0, f32::NAN, 0.0, 1.0], gold),
             (two, gold),
             &["mean"],
             nan,
         );
-        let nan = "mean: an embedding or a gold value is not finite; ridge: an embedding or a gold value is not finite";
+        let nan = "mean: an embedding or a gold value is not finite; ridge: an embedding or a gold value is not finite; knn: an embedding or a gold value is not finite";
         check((two, &[1.0, f32::NAN]), (two, gold), &[], nan);
     }
 
@@ -364,12 +377,12 @@ mod tests {
             let found = outcome(emotion_baselines(&part(train), &part(dev), asked, &labels));
             assert_eq!((found.0.as_slice(), found.1.as_str()), (fitted, said));
         };
-        check(&[0, 1], &[1], &["majority", "logistic"], "");
-        let none = "majority: expected train rows with a gold class, found none; logistic: expected at least 2 train rows with gold, found 0";
+        check(&[0, 1], &[1], &["majority", "logistic", "knn"], "");
+        let none = "majority: expected train rows with a gold class, found none; logistic: expected at least 2 train rows with gold, found 0; knn: expected at least 1 train rows with gold, found 0";
         check(&[], &[1], &[], none);
         let class = "logistic: expected at least 2 classes in train, found 1";
-        check(&[1, 1, 1], &[1], &["majority"], class);
-        let dev = "logistic: expected dev rows with gold to choose the penalty by, found none";
+        check(&[1, 1, 1], &[1], &["majority", "knn"], class);
+        let dev = "logistic: expected dev rows with gold to choose by, found none; knn: expected dev rows with gold to choose by, found none";
         check(&[0, 1], &[], &["majority"], dev);
     }
 }

@@ -11,7 +11,8 @@ use unimse_eval::{
     sentiment_metric,
 };
 use unimse_labels::Split;
-use unimse_run::{Chosen, SplitScores, Task as ScoredTask};
+use unimse_model::batch::Prediction;
+use unimse_run::{Readout, SplitScores, Task as ScoredTask};
 
 use crate::TrainError;
 use crate::config::EvaluateConfig;
@@ -19,6 +20,8 @@ use crate::data::dataset::Dataset;
 use crate::evaluate::baselines::{
     Asked, Baseline, Baselines, Part, emotion_baselines, sentiment_baselines,
 };
+use crate::evaluate::finetuned::Answers;
+use crate::evaluate::readout::{class, score};
 use crate::evaluate::scoring::{Pairs, Values};
 use crate::unify::Embeddings;
 
@@ -86,6 +89,41 @@ pub(crate) fn fit(corpus: &Corpus, embeddings: &Embeddings) -> Fitted {
             .map(|(place, &i)| (corpus.utterances[i].utterance_id.clone(), place))
             .collect(),
         baselines,
+    }
+}
+
+impl Fitted {
+    /// Adds what the fine-tuned model says of every test row, in their order, or why there is none.
+    pub(super) fn add_finetuned(&mut self, task: Task, answers: Result<Answers, String>) {
+        const NAME: &str = "finetuned";
+        fn add<T>(
+            all: &mut Baselines<T>,
+            answers: Result<Answers, String>,
+            read: impl Fn(Readout, &Prediction) -> T,
+        ) {
+            match answers {
+                Ok(own) => all.fitted.push(Baseline {
+                    name: NAME,
+                    prediction: own
+                        .predictions
+                        .iter()
+                        .map(|p| read(own.readout, p))
+                        .collect(),
+                    chosen: Some(own.chosen),
+                }),
+                Err(reason) => all.not_fitted.push((NAME, reason)),
+            }
+        }
+        match (&mut self.baselines, task) {
+            (ByTask::Emotion(all), Task::Emotion(taxonomy)) => add(all, answers, |readout, p| {
+                class(readout.emotion, taxonomy.field(), p)
+            }),
+            (ByTask::Sentiment(all), _) => {
+                add(all, answers, |readout, p| score(readout.intensity, p));
+            }
+            // baselines are by the task of their corpus
+            (ByTask::Emotion(_), Task::Sentiment) => {}
+        }
     }
 }
 
@@ -162,13 +200,13 @@ fn at_rows<T: Copy>(all: &Baselines<T>, places: &[usize]) -> Baselines<T> {
 }
 
 /// The video or dialogue of every scored row, as numbers from 0.
-struct Grouping {
-    of_row: Vec<usize>,
+pub(crate) struct Grouping {
+    pub(crate) of_row: Vec<usize>,
     count: usize,
 }
 
 impl Grouping {
-    fn new<'a>(dialogues: impl Iterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(dialogues: impl Iterator<Item = &'a str>) -> Self {
         let mut numbers = HashMap::new();
         let mut of_row = Vec::new();
         for dialogue in dialogues {
@@ -215,7 +253,7 @@ fn table<'a, T>(
         let entry = unimse_run::Baseline {
             metrics: theirs.metrics,
             undefined: theirs.undefined,
-            chosen: b.lambda.map(|lambda| Chosen { lambda }),
+            chosen: b.chosen,
             difference,
         };
         entries.push((b.name.to_owned(), entry));

@@ -1,27 +1,30 @@
 //! The evaluate stage: opens the test split once, scores the selected checkpoint and the baselines, writes predictions and results.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::ProgressBar;
 use unimse_corpus::Corpus;
 use unimse_corpus::splits::{Corpora, Dev, Test, Whole};
 use unimse_eval::{Convention, emotion, sentiment};
-use unimse_labels::{Field, Source, Split};
+use unimse_labels::Split;
 use unimse_model::batch::Prediction;
 use unimse_run::{
-    ByName, Confusion, CorpusResults, Event, FusedLayer, Fusion, Protocol, RESULTS_SCHEMA, Results,
-    RunFolder, RunLock, SourceCounts, SplitScores, Timing,
+    ByName, Confusion, CorpusResults, Event, FusedLayer, Fusion, Readout, Results, Robustness,
+    RunFolder, RunLock, SplitScores, Timing,
 };
 
 use crate::TrainError;
-use crate::config::RunConfig;
+use crate::config::{BaselineChoice, RunConfig};
 use crate::data::dataset::{self, Dataset};
 use crate::data::labels_table::LabelTable;
 use crate::evaluate::comparison::{Fitted, compare, fit};
+use crate::evaluate::description::describe;
+use crate::evaluate::robustness::{Plain, robustness};
 use crate::evaluate::scoring::{Pairs, Values};
+use crate::evaluate::views::{Rows, views};
 use crate::model::card::Card;
 use crate::model::saved_model::SavedModel;
 use crate::model::session::answering_plan;
@@ -30,10 +33,16 @@ use crate::unify::summary::read_summary;
 
 pub mod baselines;
 mod comparison;
+mod description;
+mod finetuned;
+mod knn;
 pub mod predictions;
 pub mod readout;
 pub mod receipts;
+mod robustness;
 pub mod scoring;
+mod spoil;
+mod views;
 
 /// Everything that is read, checked and fitted before the test split is opened.
 struct Prepared<'a> {
@@ -42,18 +51,34 @@ struct Prepared<'a> {
     dev: Dataset,
     test: Dataset,
     fitted: Vec<(&'a Corpus, Fitted)>,
+    interrupt: &'a AtomicBool,
 }
 
 /// A split with what the model says of it.
 type Answered<'a> = (&'a Dataset, &'a [Prediction]);
 
+/// Fails where somebody has asked to stop.
+fn unless(interrupt: &AtomicBool) -> Result<(), TrainError> {
+    match interrupt.load(Ordering::Relaxed) {
+        true => Err(TrainError::Stopped(
+            "before the scores were written".to_owned(),
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Scores the run's selected checkpoint on dev and test; writes `predictions.parquet` and `results.json`.
 ///
-/// Whatever can be checked and fitted without a test label is, before the receipt of the test split is written.
+/// Whatever can be checked and fitted without a test label is, before the receipt of the test split is written. `interrupt` is polled after
+/// every batch; a baseline that is being trained is saved, and the next call goes on with it.
 ///
 /// # Errors
-/// [`TrainError`] of the part that failed; `results.json` is then as it was.
-pub fn evaluate(config: &RunConfig, folder: &RunFolder) -> Result<Results, TrainError> {
+/// [`TrainError::Stopped`] after an interruption, else [`TrainError`] of the part that failed; `results.json` is then as it was.
+pub fn evaluate(
+    config: &RunConfig,
+    folder: &RunFolder,
+    interrupt: &AtomicBool,
+) -> Result<Results, TrainError> {
     let started = Instant::now();
     let _lock = RunLock::take(&folder.run)?;
     let saved = SavedModel::open(folder)?;
@@ -63,7 +88,7 @@ pub fn evaluate(config: &RunConfig, folder: &RunFolder) -> Result<Results, Train
     corpora.edit(|corpus| without_unread(corpus, &saved.card));
     let all = corpora.list();
     let tables = dataset::read_labels(&folder.labels, all)?;
-    let prepared = Prepared::new(config, folder, &saved, &corpora)?;
+    let prepared = Prepared::new(config, folder, &saved, &corpora, &tables, interrupt)?;
     let mut results = describe(config, &saved.card, all, &tables);
     results.fusion = prepared.fusion()?;
     if let Some(summary) = read_summary(&folder.labels)? {
@@ -84,6 +109,8 @@ impl<'a> Prepared<'a> {
         folder: &RunFolder,
         saved: &'a SavedModel,
         corpora: &'a Corpora<Whole>,
+        tables: &[LabelTable],
+        interrupt: &'a AtomicBool,
     ) -> Result<Self, TrainError> {
         let reader = saved.session.reader();
         let dev = Dataset::new(corpora, Dev, None, reader, config)?;
@@ -94,7 +121,14 @@ impl<'a> Prepared<'a> {
             config,
             dev,
             test,
-            fitted: fit_baselines(corpora.list(), folder)?,
+            fitted: fit_baselines(
+                config,
+                folder,
+                saved.card.seed,
+                (corpora, tables),
+                interrupt,
+            )?,
+            interrupt,
         })
     }
 
@@ -124,7 +158,7 @@ impl<'a> Prepared<'a> {
         let predict = |dataset: &Dataset, before: usize| {
             self.saved.session.predict(dataset, &plan, |done| {
                 bar.set_position((before + done) as u64);
-                Ok(())
+                unless(self.interrupt)
             })
         };
         let of_dev = predict(dev, 0)?;
@@ -140,40 +174,69 @@ impl<'a> Prepared<'a> {
         let parts: [Answered<'_>; 2] = [(dev, &of_dev), (test, &of_test)];
         predictions::write(&folder.predictions(), &parts, readout)?;
         scoring::check_answers(test, &of_test)?;
-        results.corpora = self.score_corpora(
-            &scoring::pairs(dev, &of_dev, readout),
-            &scoring::pairs(test, &of_test, readout),
-            &of_test,
-        )?;
+        results.corpora = self.score_corpora([(dev, &of_dev), (test, &of_test)], readout)?;
         Ok(())
     }
 
-    /// The corpora with scored test rows; `predictions` are those of the whole test split.
+    /// The corpora with scored test rows, of the answers on dev and test.
     fn score_corpora(
         &self,
-        dev: &[Pairs],
-        test: &[Pairs],
-        predictions: &[Prediction],
+        [dev, test]: [Answered<'_>; 2],
+        readout: Readout,
     ) -> Result<ByName<CorpusResults>, TrainError> {
+        let of_dev = scoring::pairs(dev.0, dev.1, readout);
         let mut corpora = Vec::new();
-        for pair in test {
+        for pair in scoring::pairs(test.0, test.1, readout) {
             let fitted = self.fitted.iter().find(|(c, _)| c.name == pair.corpus);
             let Some((corpus, fitted)) = fitted else {
                 continue;
             };
-            let mut scores = split_scores(pair)?;
-            count_outputs(pair, predictions, &mut scores);
-            compare(pair, fitted, &self.test, &self.config.evaluate, &mut scores)?;
-            let dev = dev.iter().find(|p| p.corpus == pair.corpus);
+            let of_dev = of_dev.iter().find(|p| p.corpus == pair.corpus);
+            let mut scores = split_scores(&pair)?;
+            count_outputs(&pair, test.1, &mut scores);
+            compare(&pair, fitted, test.0, &self.config.evaluate, &mut scores)?;
+            let index = test.0.corpora.iter().position(|c| c.name == corpus.name);
+            let rows = |(dataset, said)| Rows::new(dataset, said, index.unwrap_or_default());
+            scores.views = views(
+                corpus.task(),
+                &rows(test),
+                &rows(dev),
+                &self.config.evaluate,
+            )?;
+            scores.robustness = self.robustness(test, &pair, readout)?;
+            let dev = of_dev.map(|of_dev| {
+                let mut scores = split_scores(of_dev)?;
+                scores.robustness = self.robustness(dev, of_dev, readout)?;
+                Ok::<_, TrainError>(scores)
+            });
             let entry = CorpusResults {
                 task: pair.task(),
                 features: corpus.features.clone(),
-                dev: dev.map(split_scores).transpose()?,
+                dev: dev.transpose()?,
                 test: scores,
             };
             corpora.push((corpus.name.clone(), entry));
         }
         Ok(corpora.into_iter().collect())
+    }
+
+    /// The scores with inputs missing or spoiled, where the configuration asks for them.
+    fn robustness(
+        &self,
+        (dataset, predictions): Answered<'_>,
+        pair: &Pairs,
+        readout: Readout,
+    ) -> Result<Option<Robustness>, TrainError> {
+        let plain = Plain {
+            session: &self.saved.session,
+            config: self.config,
+            readout,
+            dataset,
+            predictions,
+            interrupt: self.interrupt,
+        };
+        let asked = self.config.evaluate.robustness;
+        asked.then(|| robustness(plain, pair)).transpose()
     }
 }
 
@@ -198,45 +261,6 @@ fn without_unread(corpus: &mut Corpus, card: &Card) {
     for u in &mut corpus.utterances {
         u.audio = u.audio.take().filter(|_| audio.is_none());
         u.video = u.video.take().filter(|_| video.is_none());
-    }
-}
-
-/// What results say of the run itself.
-fn describe(
-    config: &RunConfig,
-    card: &Card,
-    all: &[Arc<Corpus>],
-    tables: &[LabelTable],
-) -> Results {
-    let trained_on = all
-        .iter()
-        .filter(|c| c.of_split(Split::Train).next().is_some());
-    let modalities = config.model.modalities.iter();
-    Results {
-        schema: RESULTS_SCHEMA,
-        synthetic: all.iter().any(|c| c.synthetic),
-        leaky: Some(tables.iter().any(|t| t.leaky)),
-        donors: Some(config.labels.donors),
-        protocol: Protocol {
-            name: Some("clean".to_owned()),
-            selection: Some("dev".to_owned()),
-            ..Protocol::default()
-        },
-        seeds: vec![card.seed],
-        fields: card.fields.iter().map(ToString::to_string).collect(),
-        trained_on: trained_on.map(|c| c.name.clone()).collect(),
-        preset: Some(config.preset.clone()),
-        backbone: Some(checkpoint_name(&config.model.checkpoint).to_owned()),
-        model_type: Some(card.backbone.clone()).filter(|name| !name.is_empty()),
-        decoder: Some(config.model.decoder.name().to_owned()),
-        label_form: Some(config.labels.form.to_string()),
-        modalities: modalities.map(|m| m.name().to_owned()).collect(),
-        readout: Some(card.readout),
-        labels: tables
-            .iter()
-            .map(|t| (t.corpus.clone(), label_sources(t)))
-            .collect(),
-        ..Results::default()
     }
 }
 
@@ -277,22 +301,32 @@ fn check(dev: &Dataset, test: &Dataset, card: &Card, tables: &Path) -> Result<()
     Ok(())
 }
 
-/// The baselines of every corpus that has test rows.
+/// The baselines of every corpus that has test rows; `labels` are in the order of the corpora.
 fn fit_baselines<'a>(
-    all: &'a [Arc<Corpus>],
+    config: &RunConfig,
     folder: &RunFolder,
+    seed: u64,
+    (corpora, labels): (&'a Corpora<Whole>, &[LabelTable]),
+    interrupt: &AtomicBool,
 ) -> Result<Vec<(&'a Corpus, Fitted)>, TrainError> {
-    let tested = all
-        .iter()
-        .filter(|c| c.of_split(Split::Test).next().is_some());
-    tested
-        .map(|corpus| {
-            Ok((
-                corpus.as_ref(),
-                fit(corpus, &read_embeddings(&folder.labels, corpus)?),
-            ))
-        })
-        .collect()
+    let mut all = Vec::new();
+    for (index, (corpus, table)) in corpora.list().iter().zip(labels).enumerate() {
+        if corpus.of_split(Split::Test).next().is_none() {
+            continue;
+        }
+        let mut fitted = fit(corpus, &read_embeddings(&folder.labels, corpus)?);
+        if config.evaluate.baselines == BaselineChoice::Finetuned {
+            let asked = finetuned::Asked {
+                corpora,
+                index,
+                table,
+            };
+            let answers = finetuned::answer(config, folder, seed, asked, interrupt)?;
+            fitted.add_finetuned(corpus.task(), answers);
+        }
+        all.push((corpus.as_ref(), fitted));
+    }
+    Ok(all)
 }
 
 /// Metrics and what is undefined; conventions (MSA) or classes and confusion (ERC).
@@ -335,35 +369,6 @@ fn count_outputs(pair: &Pairs, predictions: &[Prediction], scores: &mut SplitSco
     scores.repaired = Some(rows().filter(|p| p.repairs > 0).count());
     scores.generated_zeros = Some(rows().filter(zero).count());
     scores.unexplored = Some(rows().map(|p| p.unexplored).fold(0.0, f64::max));
-}
-
-/// The last part of a folder or Hub id: what a reader calls the checkpoint.
-fn checkpoint_name(checkpoint: &str) -> &str {
-    checkpoint
-        .trim_end_matches('/')
-        .rsplit('/')
-        .next()
-        .unwrap_or(checkpoint)
-}
-
-/// Where the values of each borrowed field of the train and dev rows came from.
-fn label_sources(table: &LabelTable) -> ByName<SourceCounts> {
-    let rows = table.rows.iter().filter(|r| r.split != Split::Test);
-    let labels: Vec<_> = rows.filter_map(|r| r.label.as_ref()).collect();
-    let counts = Field::BORROWED.map(|field| {
-        let mut count = BTreeMap::from(Source::ALL.map(|source| (source, 0)));
-        for label in &labels {
-            *count.entry(label.field(field).source).or_default() += 1;
-        }
-        let counts = SourceCounts {
-            gold: count[&Source::Gold],
-            donor: count[&Source::Donor],
-            rule: count[&Source::Rule],
-            missing: count[&Source::Missing],
-        };
-        (field.to_string(), counts)
-    });
-    counts.into_iter().collect()
 }
 
 /// Sum of the epochs' durations in the event log.

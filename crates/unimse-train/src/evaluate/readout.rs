@@ -31,7 +31,7 @@ fn heavier_side(p: &Prediction) -> f32 {
 }
 
 /// Half of the smallest score above 0 that the labels can print: 0.05 with one decimal.
-fn half_step(p: &Prediction) -> f32 {
+pub(crate) fn half_step(p: &Prediction) -> f32 {
     let scores = p.intensity.iter().map(|&(score, _)| score);
     let smallest = scores.filter(|&score| score > 0.0).min_by(f32::total_cmp);
     smallest.unwrap_or_default() / 2.0

@@ -2,9 +2,12 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 
 use unimse_run::{Results, RunFolder};
 use unimse_train::config::RunConfig;
+
+use crate::interrupt::{INTERRUPTED, POLLED};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -24,7 +27,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     folder.corpus = args.corpus.clone().unwrap_or(folder.corpus);
     folder.labels = args.labels.clone().unwrap_or(folder.labels);
     let config = RunConfig::load(&folder.config())?;
-    let results = unimse_train::evaluate::evaluate(&config, &folder)?;
+    POLLED.store(true, Ordering::SeqCst);
+    let results = unimse_train::evaluate::evaluate(&config, &folder, &INTERRUPTED)?;
     if results.protocol.test_openings > Some(1) {
         eprintln!("warning: the test split of this run was opened before; the report says so");
     }

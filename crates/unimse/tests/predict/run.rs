@@ -131,7 +131,7 @@ impl World {
         trainer::train(&config, &paths, 7, false, &GO).unwrap();
         fs::write(run.join("config.toml"), config.to_toml().unwrap()).unwrap();
         drop(backbone); // nothing below needs it
-        evaluate::evaluate(&config, &paths).unwrap();
+        evaluate::evaluate(&config, &paths, &GO).unwrap();
         world
     }
 

@@ -1,0 +1,208 @@
+//! What the probabilities of classes are worth: whether 0.7 is right in 70 of 100 cases.
+//!
+//! With `p[i, c]` the probability of class c for row i, `t[i]` its true class and n rows:
+//!
+//! - `ece` = sum over bins b of `n_b / n * |accuracy(b) - confidence(b)|` (Naeini, Cooper and Hauskrecht, AAAI 2015; with 15 bins, Guo et al.,
+//!   ICML 2017). A row lies in the bin of its largest probability; bin b of 15 holds `((b - 1) / 15, b / 15]`.
+//! - `brier` = `1 / n * sum over i and c of (p[i, c] - [c = t[i]])^2`, from 0 to 2 (Brier, Monthly Weather Review 1950).
+//! - `nll` = `-1 / n * sum over i of ln p[i, t[i]]`, in nats; a probability below 1e-12 counts as 1e-12.
+
+use crate::Metric;
+use crate::scores::{EvalError, check_lengths};
+
+/// Bins of the expected calibration error.
+const BINS: usize = 15;
+/// Smallest probability that the log-likelihood knows.
+const LEAST: f64 = 1e-12;
+/// How far from 1 the sum of a distribution may be.
+const SLACK: f64 = 1e-3;
+
+/// The metrics of this file.
+const METRICS: [Metric; 3] = [Metric::Ece, Metric::Brier, Metric::Nll];
+
+/// What one row adds to a metric.
+#[derive(Clone, Copy)]
+struct Row {
+    /// The largest probability.
+    confidence: f64,
+    /// Whether the first class that has it is the true one.
+    right: bool,
+    brier: f64,
+    nll: f64,
+}
+
+impl Row {
+    fn new(probabilities: &[f64], truth: usize) -> Self {
+        let mut top = 0;
+        for (class, &p) in probabilities.iter().enumerate() {
+            if p > probabilities[top] {
+                top = class;
+            }
+        }
+        let classes = probabilities.iter().enumerate();
+        let off = |(class, &p): (usize, &f64)| p - f64::from(u8::from(class == truth));
+        Self {
+            confidence: probabilities[top],
+            right: top == truth,
+            brier: classes.map(|row| off(row).powi(2)).sum(),
+            nll: -probabilities[truth].max(LEAST).ln(),
+        }
+    }
+
+    fn bin(self) -> usize {
+        let bin = (self.confidence * BINS as f64).ceil() as usize;
+        bin.clamp(1, BINS) - 1
+    }
+}
+
+/// `ece`, `brier` or `nll` of class probabilities as a function of row numbers, for [`bootstrap`](crate::bootstrap). `probabilities` holds one
+/// distribution a row, all over the same classes, `truth` their true classes.
+/// The function gives NaN for no rows and panics on a row number out of range.
+///
+/// ```
+/// use unimse_eval::{Metric, calibration_metric};
+///
+/// let (said, truth) = (vec![vec![0.8, 0.2], vec![0.4, 0.6]], [0, 0]);
+/// let brier = calibration_metric(&said, &truth, Metric::Brier)?;
+/// let expected = ((0.04 + 0.04) + (0.36 + 0.36)) / 2.0;
+/// assert!((brier(&[0, 1]) - expected).abs() < 1e-12);
+/// # Ok::<(), unimse_eval::EvalError>(())
+/// ```
+///
+/// # Errors
+/// No rows, unequal lengths, a row that is no distribution, a class that it does not have, a metric of another kind.
+pub fn calibration_metric(
+    probabilities: &[Vec<f64>],
+    truth: &[usize],
+    metric: Metric,
+) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<>, EvalError> {
+    check(probabilities, truth)?;
+    if !METRICS.contains(&metric) {
+        return Err(EvalError::UnknownMetric {
+            found: metric,
+            expected: METRICS.map(Metric::key).join(", "),
+        });
+    }
+    let pairs = probabilities.iter().zip(truth);
+    let all: Vec<Row> = pairs.map(|(p, &class)| Row::new(p, class)).collect();
+    Ok(move |rows: &[usize]| {
+        let rows = rows.iter().map(|&row| all[row]);
+        let n = rows.len() as f64;
+        match metric {
+            Metric::Ece => calibration_error(rows, n),
+            Metric::Brier => rows.map(|row| row.brier).sum::<f64>() / n,
+            _ => rows.map(|row| row.nll).sum::<f64>() / n,
+        }
+    })
+}
+
+fn calibration_error(rows: impl Iterator<Item = Row>, n: f64) -> f64 {
+    if n == 0.0 {
+        return f64::NAN;
+    }
+    // hits minus confidence, summed: |accuracy - confidence| times the rows of the bin
+    let mut bins = [0.0; BINS];
+    rows.for_each(|row| bins[row.bin()] += f64::from(u8::from(row.right)) - row.confidence);
+    bins.iter().map(|off| off.abs()).sum::<f64>() / n
+}
+
+fn check(probabilities: &[Vec<f64>], truth: &[usize]) -> Result<(), EvalError> {
+    check_lengths(probabilities, truth)?;
+    let classes = probabilities[0].len();
+    for (row, (p, &class)) in probabilities.iter().zip(truth).enumerate() {
+        let wrong = |expected: String, found: String| {
+            Err(EvalError::Probabilities {
+                row,
+                expected,
+                found,
+            })
+        };
+        if p.len() != classes || p.is_empty() {
+            return wrong(
+                format!("one for each of {} classes", classes.max(1)),
+                p.len().to_string(),
+            );
+        }
+        let sum: f64 = p.iter().sum();
+        if !p.iter().all(|&p| p >= 0.0) || (sum - 1.0).abs() > SLACK {
+            return wrong("numbers from 0 that sum to 1".to_owned(), format!("{p:?}"));
+        }
+        if class >= classes {
+            return wrong(format!("a true class below {classes}"), class.to_string());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn value(metric: Metric, probabilities: &[Vec<f64>], truth: &[usize]) -> f64 {
+        let rows: Vec<usize> = (0..truth.len()).collect();
+        calibration_metric(probabilities, truth, metric).unwrap()(&rows)
+    }
+
+    #[test]
+    fn each_score_is_its_formula() {
+        // two rows in the bin (11/15, 12/15], one of them right; one, right, in (8/15, 9/15]
+        let said = [
+            vec![0.75, 0.25, 0.0],
+            vec![0.05, 0.77, 0.18],
+            vec![0.2, 0.24, 0.56],
+        ];
+        let truth = [0, 0, 2];
+        let ece = ((0.75 + 0.77 - 1.0) + (1.0 - 0.56)) / 3.0;
+        assert!((value(Metric::Ece, &said, &truth) - ece).abs() < 1e-12);
+        let brier = [
+            0.25f64.powi(2) + 0.25f64.powi(2),
+            0.95f64.powi(2) + 0.77f64.powi(2) + 0.18f64.powi(2),
+            0.2f64.powi(2) + 0.24f64.powi(2) + 0.44f64.powi(2),
+        ];
+        let brier = brier.iter().sum::<f64>() / 3.0;
+        assert!((value(Metric::Brier, &said, &truth) - brier).abs() < 1e-12);
+        let nll = -(0.75f64.ln() + 0.05f64.ln() + 0.56f64.ln()) / 3.0;
+        assert!((value(Metric::Nll, &said, &truth) - nll).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_confident_error_costs_most_and_stays_a_number() {
+        let (said, truth) = ([vec![1.0, 0.0]], [1]);
+        assert_eq!(value(Metric::Ece, &said, &truth), 1.0);
+        assert_eq!(value(Metric::Brier, &said, &truth), 2.0);
+        assert!((value(Metric::Nll, &said, &truth) - 12.0 * 10f64.ln()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_no_distribution_is_named_with_its_row() {
+        let error = |said: &[Vec<f64>], truth: &[usize]| {
+            let metric = calibration_metric(said, truth, Metric::Ece).map(drop);
+            metric.unwrap_err().to_string()
+        };
+        let good = vec![0.5, 0.5];
+        assert_eq!(
+            error(&[good.clone(), vec![0.5, 0.6]], &[0, 1]),
+            "probabilities in row 2: found [0.5, 0.6], expected numbers from 0 that sum to 1"
+        );
+        assert!(error(&[good.clone(), vec![f64::NAN, 1.0]], &[0, 1]).contains("NaN"));
+        assert!(error(&[good.clone(), vec![1.0]], &[0, 0]).contains("one for each of 2 classes"));
+        assert!(error(&[good.clone()], &[2]).contains("a true class below 2"));
+        assert!(error(&[vec![]], &[0]).contains("one for each of 1 classes"));
+        assert!(error(&[], &[]).contains("no rows"));
+        let other = calibration_metric(&[good], &[0], Metric::Mae).map(drop);
+        assert!(other.unwrap_err().to_string().contains("ece, brier, nll"));
+    }
+
+    proptest! {
+        #[test]
+        fn scores_keep_their_ranges(raw in proptest::collection::vec((proptest::collection::vec(0.01f64..1.0, 4), 0usize..4), 1..40)) {
+            let said: Vec<Vec<f64>> = raw.iter().map(|(p, _)| p.iter().map(|x| x / p.iter().sum::<f64>()).collect()).collect();
+            let truth: Vec<usize> = raw.iter().map(|(_, class)| *class).collect();
+            prop_assert!((0.0..=1.0).contains(&value(Metric::Ece, &said, &truth)));
+            prop_assert!((0.0..=2.0).contains(&value(Metric::Brier, &said, &truth)));
+            prop_assert!(value(Metric::Nll, &said, &truth) >= 0.0);
+        }
+    }
+}

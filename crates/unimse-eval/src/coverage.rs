@@ -1,0 +1,141 @@
+//! What the distribution of a score is worth: how often the truth lies inside its central part, and how wide that part is.
+//!
+//! With `[low[i], high[i]]` the central share q of the distribution of row i and `y[i]` its truth, `coverage` is the share of the rows with
+//! `low[i] <= y[i] <= high[i]`, best at q; `width` is the mean of `high[i] - low[i]`, the smaller the better among those of equal coverage
+//! (Gneiting, Balabdaoui and Raftery, "Probabilistic forecasts, calibration and sharpness", JRSS B 2007).
+
+use crate::Metric;
+use crate::scores::{EvalError, check_lengths};
+
+/// The central parts of the distribution of one score, each from its lower to its upper end, which belong to it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Central {
+    /// From the quantile 0.25 to 0.75.
+    pub half: (f64, f64),
+    /// From the quantile 0.05 to 0.95.
+    pub most: (f64, f64),
+}
+
+const METRICS: [Metric; 4] = [
+    Metric::Coverage50,
+    Metric::Coverage90,
+    Metric::Width50,
+    Metric::Width90,
+];
+
+/// `coverage50`, `coverage90`, `width50` or `width90` as a function of row numbers, for [`bootstrap`](crate::bootstrap); one central part and
+/// one truth a row. The function gives NaN for no rows and panics on a row number out of range.
+///
+/// ```
+/// use unimse_eval::{Central, Metric, coverage_metric};
+///
+/// let said = [Central { half: (-0.5, 0.5), most: (-2.0, 2.0) }, Central { half: (1.0, 2.0), most: (0.0, 3.0) }];
+/// let inside = coverage_metric(&said, &[0.5, 0.9], Metric::Coverage50)?;
+/// assert_eq!(inside(&[0, 1]), 1.0 / 2.0);
+/// # Ok::<(), unimse_eval::EvalError>(())
+/// ```
+///
+/// # Errors
+/// No rows, unequal lengths, a truth or an end that is no finite number, ends out of order, a metric of another kind.
+pub fn coverage_metric(
+    central: &[Central],
+    truth: &[f32],
+    metric: Metric,
+) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<>, EvalError> {
+    check(central, truth)?;
+    if !METRICS.contains(&metric) {
+        return Err(EvalError::UnknownMetric {
+            found: metric,
+            expected: METRICS.map(Metric::key).join(", "),
+        });
+    }
+    let value = |(c, &y): (&Central, &f32)| {
+        let (low, high) = match metric {
+            Metric::Coverage50 | Metric::Width50 => c.half,
+            _ => c.most,
+        };
+        match metric {
+            Metric::Width50 | Metric::Width90 => high - low,
+            _ => f64::from(u8::from((low..=high).contains(&f64::from(y)))),
+        }
+    };
+    let values: Vec<f64> = central.iter().zip(truth).map(value).collect();
+    Ok(move |rows: &[usize]| {
+        let sum: f64 = rows.iter().map(|&row| values[row]).sum();
+        sum / rows.len() as f64
+    })
+}
+
+fn check(central: &[Central], truth: &[f32]) -> Result<(), EvalError> {
+    check_lengths(central, truth)?;
+    for (row, (c, &found)) in central.iter().zip(truth).enumerate() {
+        for (low, high) in [c.half, c.most] {
+            let ordered = low <= high && low.is_finite() && high.is_finite();
+            if !ordered {
+                return Err(EvalError::Interval { row, low, high });
+            }
+        }
+        if !found.is_finite() {
+            let column = "truth";
+            return Err(EvalError::NotFinite { column, row, found });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    const SAID: [Central; 4] = [
+        Central {
+            half: (-1.0, 0.0),
+            most: (-2.0, 1.0),
+        },
+        Central {
+            half: (0.5, 0.5),
+            most: (0.0, 1.0),
+        },
+        Central {
+            half: (1.0, 2.0),
+            most: (0.0, 3.0),
+        },
+        Central {
+            half: (-3.0, -2.5),
+            most: (-3.0, -1.0),
+        },
+    ];
+
+    #[test]
+    fn coverage_counts_the_ends_and_width_is_a_mean() {
+        // inside 50 %: the first at its end, the second on the point; inside 90 %: the third too
+        let truth = [0.0, 0.5, 2.5, 0.0];
+        let value = |metric| coverage_metric(&SAID, &truth, metric).unwrap()(&[0, 1, 2, 3]);
+        assert_eq!(value(Metric::Coverage50), 2.0 / 4.0);
+        assert_eq!(value(Metric::Coverage90), 3.0 / 4.0);
+        assert_eq!(value(Metric::Width50), (1.0 + 0.0 + 1.0 + 0.5) / 4.0);
+        assert_eq!(value(Metric::Width90), (3.0 + 1.0 + 3.0 + 2.0) / 4.0);
+    }
+
+    #[test]
+    fn what_is_no_interval_is_named_with_its_row() {
+        let error = |said: &[Central], truth: &[f32]| {
+            let metric = coverage_metric(said, truth, Metric::Width50).map(drop);
+            metric.unwrap_err().to_string()
+        };
+        let turned = Central {
+            half: (1.0, 0.0),
+            most: (0.0, 1.0),
+        };
+        assert_eq!(
+            error(&[SAID[0], turned], &[0.0, 0.0]),
+            "interval in row 2: found 1 to 0, expected two numbers in order"
+        );
+        assert!(error(&SAID[..1], &[f32::NAN]).contains("truth in row 1: NaN"));
+        assert!(error(&SAID, &[0.0]).contains("4 predictions and 1 truths"));
+        assert!(error(&[], &[]).contains("no rows"));
+        let other = coverage_metric(&SAID[..1], &[0.0], Metric::Corr).map(drop);
+        assert!(other.unwrap_err().to_string().contains("width90"));
+    }
+}
