@@ -100,6 +100,7 @@ fn an_interrupted_training_ends_as_the_uninterrupted_one() {
         "train.precision=fp32".to_owned(),
         "evaluate.resamples=100".to_owned(),
         "evaluate.baselines=finetuned".to_owned(),
+        "evaluate.robustness=false".to_owned(),
     ];
     let config = RunConfig::merge(None, None, &overrides).unwrap();
     let (corpus, labels) = (at("corpus"), at("labels"));
