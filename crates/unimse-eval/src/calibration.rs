@@ -188,7 +188,7 @@ mod tests {
         );
         assert!(error(&[good.clone(), vec![f64::NAN, 1.0]], &[0, 1]).contains("NaN"));
         assert!(error(&[good.clone(), vec![1.0]], &[0, 0]).contains("one for each of 2 classes"));
-        assert!(error(&[good.clone()], &[2]).contains("a true class below 2"));
+        assert!(error(std::slice::from_ref(&good), &[2]).contains("a true class below 2"));
         assert!(error(&[vec![]], &[0]).contains("one for each of 1 classes"));
         assert!(error(&[], &[]).contains("no rows"));
         let other = calibration_metric(&[good], &[0], Metric::Mae).map(drop);

@@ -51,7 +51,7 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
         .collect();
     doc.paragraph(format!(
         "The selected weights answer the same test rows again with inputs taken away or spoiled, as part of the one opening of the test split. Rows: \
-         {}, at most 600 a corpus, drawn by seed. Without text the utterance is empty and stands alone; words, of the context too, and frames are left \
+         {}. Without text the utterance is empty and stands alone; words, of the context too, and frames are left \
          out one by one; features are exchanged between rows of one corpus; noise is Gaussian, in deviations of the training features.",
         rows.join(", ")
     ));

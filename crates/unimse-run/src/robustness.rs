@@ -14,7 +14,7 @@ pub type ConditionScores = BTreeMap<Metric, f64>;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Robustness {
-    /// Rows with gold that were answered under every condition: at most 600, drawn by the seed.
+    /// Rows with gold that were answered under every condition: at most 400, drawn by the seed.
     pub n: usize,
     /// Seed of what is drawn at random: rows, missing words and frames, noise, the order of features.
     pub seed: u64,

@@ -202,7 +202,7 @@ pub struct EvaluateConfig {
     /// `frozen` (default): baselines on frozen sentence embeddings. `finetuned`: beside them the run's own backbone fine-tuned on the text of
     /// each corpus alone, which takes about as long again as the training of the text part.
     pub baselines: BaselineChoice,
-    /// Whether the rows are answered again with inputs missing or spoiled; default true. About 17 passes over at most 600 rows of each corpus
+    /// Whether the rows are answered again with inputs missing or spoiled; default true. About 20 passes over at most 400 rows of each corpus
     /// and split: minutes on two cores.
     pub robustness: bool,
 }

@@ -54,6 +54,11 @@ fn with_nothing_taken_away_the_scores_are_the_plain_ones_to_the_byte() {
         }
         assert_eq!(of_corpus.test.robustness.as_ref().unwrap().n, rows);
     }
+    // what is drawn at random is drawn again
+    assert_eq!(
+        evaluate(&TRAINED.config, &paths, &GO).unwrap().corpora,
+        results.corpora
+    );
     // `chats` has text alone
     let robust = of(&results, "chats").test.robustness.as_ref().unwrap();
     assert!(
