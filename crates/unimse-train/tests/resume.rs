@@ -131,11 +131,7 @@ fn check(levers: &[&str]) {
         "train.batch=64".to_owned(),
         "train.precision=fp32".to_owned(),
         "evaluate.resamples=100".to_owned(),
-<<<<<<< HEAD
-=======
-        "evaluate.baselines=finetuned".to_owned(),
         "evaluate.robustness=false".to_owned(),
->>>>>>> meter
     ];
     overrides.extend(levers.iter().map(|&lever| lever.to_owned()));
     let config = RunConfig::merge(None, None, &overrides).unwrap();
