@@ -207,14 +207,25 @@ fn a_wrong_key_or_full_that_fails_ends_it_before_other_trainings() {
 }
 
 #[test]
-fn the_demo_is_short_unless_the_command_line_says_otherwise() {
+fn rows_are_lean_and_the_demo_is_short_unless_the_command_line_says_otherwise() {
     let values = |preset, given: &[&str]| {
         let given = given.iter().map(|&value| value.to_owned()).collect();
         with_short(preset, given).join(" ")
     };
-    assert_eq!(values("demo", &["a.b=1"]), "train.epochs=2 a.b=1");
-    assert_eq!(values("demo", &["train.epochs=8"]), "train.epochs=8");
-    assert_eq!(values("minilm", &["a.b=1"]), "a.b=1");
+    let lean = "evaluate.baselines=\"frozen\" evaluate.robustness=false";
+    assert_eq!(
+        values("demo", &["a.b=1"]),
+        format!("{lean} train.epochs=2 a.b=1")
+    );
+    assert_eq!(
+        values("demo", &["train.epochs=8"]),
+        format!("{lean} train.epochs=8")
+    );
+    assert_eq!(values("minilm", &["a.b=1"]), format!("{lean} a.b=1"));
+    assert_eq!(
+        values("minilm", &["evaluate.robustness=true"]),
+        "evaluate.baselines=\"frozen\" evaluate.robustness=true"
+    );
 }
 
 #[test]
