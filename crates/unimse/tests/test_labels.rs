@@ -169,12 +169,14 @@ impl Trained {
         std::fs::read(self.paths.run.join(name)).unwrap()
     }
 
-    /// Events without the time they took: losses, dev scores, which epoch was the best.
+    /// Events without what the machine decides: losses, dev scores, which epoch was the best.
     fn events(&self) -> Vec<Value> {
         let text = String::from_utf8(self.bytes("events.jsonl")).unwrap();
         let event = |line: &str| {
             let mut event: Value = serde_json::from_str(line).unwrap();
-            event["seconds"] = Value::Null;
+            for measured in ["seconds", "utterances_per_second", "memory"] {
+                event[measured] = Value::Null;
+            }
             event
         };
         text.lines().map(event).collect()
