@@ -48,7 +48,7 @@ const LEAN: [&str; 2] = ["evaluate.baselines=\"frozen\"", "evaluate.robustness=f
 
 /// Set-up, build, all rows, the table.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
-    reproduce::build(checkout)?;
+    reproduce::build(checkout, &options.run)?;
     ablate(checkout, &checkout.unimse(), options)
 }
 

@@ -35,12 +35,13 @@ pub(crate) use tables::{Keep, Shared, Tables};
 
 /// Set-up, build, and all stages.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
-    build(checkout)?;
+    build(checkout, options)?;
     reproduce(checkout, &checkout.unimse(), options)
 }
 
-/// Set-up, and the binary `unimse`.
-pub(crate) fn build(checkout: &Checkout) -> Result<()> {
+/// Set-up, and the binary `unimse`, unless `options` cannot be meant.
+pub(crate) fn build(checkout: &Checkout, options: &Options) -> Result<()> {
+    options.check_early(checkout)?;
     setup::ensure(checkout)?;
     child::run(
         "cargo build",

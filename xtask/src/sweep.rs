@@ -85,7 +85,7 @@ struct Trial {
 
 /// Set-up, build, the search.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
-    reproduce::build(checkout)?;
+    reproduce::build(checkout, &options.run)?;
     sweep(checkout, &checkout.unimse(), options)
 }
 

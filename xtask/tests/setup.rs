@@ -190,4 +190,9 @@ fn usage_errors_exit_2() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.starts_with("error: --preset none: expected one of demo, "),
+        "nothing was built before: {said}"
+    );
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use unimse_run::Plan;
 
 use super::Setting;
+use crate::checkout::Checkout;
 
 /// Which configuration, data and seeds, and how they are run.
 #[derive(Args, Debug)]
@@ -72,8 +73,25 @@ impl Options {
         }
     }
 
-    /// What clap cannot say, and what `plan` says of the preset.
-    pub(super) fn check(&self, plan: &Plan) -> Result<(), Usage> {
+    /// What can be said of the command line before anything is built: that takes minutes on a fresh machine.
+    pub(super) fn check_early(&self, checkout: &Checkout) -> Result<(), Usage> {
+        let presets = checkout.root.join("data/presets");
+        let file = format!("{}.toml", self.preset);
+        let mut known: Vec<String> = std::fs::read_dir(&presets)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
+        known.sort();
+        // Without that folder the binary, which has the presets in it, says so later.
+        if known.is_empty() || known.contains(&file) {
+            return self.check_seeds();
+        }
+        let names = known.iter().map(|name| name.trim_end_matches(".toml"));
+        Err(self.unknown_preset(names))
+    }
+
+    fn check_seeds(&self) -> Result<(), Usage> {
         let mut seeds = self.seeds.clone();
         seeds.sort_unstable();
         seeds.dedup();
@@ -83,13 +101,19 @@ impl Options {
                 self.seeds
             )));
         }
+        Ok(())
+    }
+
+    fn unknown_preset<'a>(&self, known: impl Iterator<Item = &'a str>) -> Usage {
+        let known = known.collect::<Vec<_>>().join(", ");
+        Usage(format!("--preset {}: expected one of {known}", self.preset))
+    }
+
+    /// What clap cannot say, and what `plan` says of the preset.
+    pub(super) fn check(&self, plan: &Plan) -> Result<(), Usage> {
+        self.check_seeds()?;
         let Some(preset) = plan.presets.get(&self.preset) else {
-            let known: Vec<&str> = plan.presets.iter().map(|(name, _)| name).collect();
-            return Err(Usage(format!(
-                "--preset {}: expected one of {}",
-                self.preset,
-                known.join(", ")
-            )));
+            return Err(self.unknown_preset(plan.presets.iter().map(|(name, _)| name)));
         };
         if self.data.is_none() && preset.needs_data {
             return Err(Usage(format!(
