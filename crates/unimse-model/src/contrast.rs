@@ -5,7 +5,8 @@ use tch::Tensor;
 use tch::nn::{Init, Path};
 use unimse_contrastive::{Negatives, Reduction, info_nce, masked_mean, symmetric_info_nce};
 
-use crate::config::{Modality, ModelConfig};
+use crate::batch::Batch;
+use crate::config::{Modality, ModelConfig, Scope, State};
 use crate::error::{ModelError, Result};
 use crate::lstm::ModalityStates;
 
@@ -58,6 +59,8 @@ pub(crate) struct Contrast {
     temperature: f64,
     symmetric: bool,
     min_rows: i64,
+    scope: Scope,
+    state: State,
 }
 
 impl Contrast {
@@ -94,6 +97,8 @@ impl Contrast {
             temperature: contrastive.temperature.get(),
             symmetric: contrastive.symmetric,
             min_rows: contrastive.min_rows.get() as i64,
+            scope: contrastive.scope,
+            state: contrastive.state,
         })
     }
 
@@ -133,8 +138,23 @@ impl Contrast {
             .collect()
     }
 
-    /// Text of the fused layer number `at`, counted from the first fused one: `hidden` `[batch, time, dim]`, `mask` `[batch, time]` bool.
-    pub(crate) fn anchor(&self, at: usize, hidden: &Tensor, mask: &Tensor) -> Result<Anchor> {
+    /// Text of the fused layer number `at`, counted from the first fused one, which makes `output` of `input`, both `[batch, time, dim]`;
+    /// `current` `[batch, time]` bool is where a token of the current utterance stands.
+    pub(crate) fn anchor(
+        &self,
+        at: usize,
+        [input, output]: [&Tensor; 2],
+        batch: &Batch,
+        current: &Tensor,
+    ) -> Result<Anchor> {
+        let hidden = match self.state {
+            State::Input => input,
+            State::Output => output,
+        };
+        let mask = match self.scope {
+            Scope::Window => &batch.mask,
+            Scope::Current => current,
+        };
         self.text
             .get(at)
             .ok_or_else(|| {

@@ -57,7 +57,7 @@ const CHANGED: [(&str, &str, &[&str]); 11] = [
     (
         "no-fusion",
         "audio and video do not enter the text encoder",
-        &["fusion.layers=0"],
+        &["fusion.layers=0", "fusion.decoder_layers=0"],
     ),
     (
         "no-text-audio",
