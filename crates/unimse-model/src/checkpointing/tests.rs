@@ -7,7 +7,7 @@ use super::*;
 use crate::encoder::TextEncoder;
 use crate::generator::seeded;
 use crate::precision::Precision;
-use crate::t5::{T5, T5Config};
+use crate::t5::{Memory, T5, T5Config};
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 

@@ -180,3 +180,6 @@ impl Decoding {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,7 @@ impl UniModel {
         let mut anchors = Vec::new();
         let encoded = self.encode(&*self.text, batch, teaching.train, &tape, &mut |states| {
             if let Some(between) = between {
-                anchors.push(between.anchor(anchors.len(), states, batch, &current));
+                anchors.push(between.anchor(anchors.len(), states, [&batch.mask, &current]));
             }
         })?;
         let anchors = anchors.into_iter().collect::<Result<Vec<_>>>()?;
