@@ -80,12 +80,7 @@ fn assert_finite(run: &Run) {
             assert!(layers.iter().all(Value::is_number), "{step}");
         }
     }
-    let names: Vec<&str> = run
-        .results
-        .corpora
-        .iter()
-        .map(|(name, _)| &**name)
-        .collect();
+    let names: Vec<&str> = run.results.corpora.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["mosi", "mosei", "meld", "iemocap"]);
     for (name, corpus) in run.results.corpora.iter() {
         let test = &corpus.test;
