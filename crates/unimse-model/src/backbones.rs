@@ -31,6 +31,7 @@ use unimse_labels::Grammar;
 
 use crate::encoder::{Shape, TextEncoder};
 use crate::error::{ModelError, Result};
+use crate::fusion::Fusion;
 use crate::head::Head;
 use crate::parameters;
 use crate::precision::Precision;
@@ -87,8 +88,11 @@ pub trait Backbone: fmt::Debug + Send {
 
 /// A backbone that has a decoder.
 pub trait OwnDecoder {
+    /// Number of its blocks.
+    fn layers(&self) -> usize;
+
     /// Encoder, and the head that writes the labels of `grammar` as text with the checkpoint's decoder; parameters as in
-    /// [`Backbone::encoder`].
+    /// [`Backbone::encoder`]. The last blocks of the decoder are fused, as many as there are `fusions`, at most [`OwnDecoder::layers`].
     ///
     /// # Errors
     /// The tokenizer cannot tell two labels apart.
@@ -97,6 +101,7 @@ pub trait OwnDecoder {
         root: &Path<'_>,
         grammar: &Grammar,
         tokenizer: Tokenizer,
+        fusions: Vec<Fusion>,
         precision: Precision,
     ) -> Result<(Box<dyn TextEncoder>, Box<dyn Head>)>;
 }

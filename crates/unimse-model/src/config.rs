@@ -151,6 +151,9 @@ pub struct TextConfig {
     pub context_after: Count<0, 1000>,
     /// Most tokens of an encoded input, context and special tokens included; default 128.
     pub max_tokens: Count<8, 16_384>,
+    /// Text in front of the whole input, context included, never cut; its tokens count in `max_tokens`. Default none (paper 3.3 names none); the
+    /// released code has one.
+    pub prefix: String,
     /// Whether the names of speakers stand in front of their texts, where a corpus has them; default false (the paper's).
     pub speakers: bool,
     /// Dropout inside the backbone while training; default 0.1.
@@ -174,6 +177,7 @@ impl Default for TextConfig {
             context_before: Count::literal::<2>(),
             context_after: Count::literal::<2>(),
             max_tokens: Count::literal::<128>(),
+            prefix: String::new(),
             speakers: false,
             dropout: const { Share::literal(0.1) },
             beam: Count::literal::<1>(),
@@ -188,6 +192,9 @@ impl Default for TextConfig {
 pub struct FusionConfig {
     /// Fused encoder layers, counted from the last; 0 turns fusion off. Default 3.
     pub layers: Count<0, 1000>,
+    /// Fused decoder blocks, counted from the last, with `model.decoder = "t5"`. Default 0 (paper 3.4 fuses the encoder alone); the released code
+    /// fuses as many as of the encoder.
+    pub decoder_layers: Count<0, 1000>,
     /// Width of the sigmoid bottleneck; default 64.
     pub bottleneck: Count<1, 65_536>,
     /// Add the hidden state to the fused one and start from zero weights, so that step 0 equals the pretrained encoder.
@@ -204,6 +211,7 @@ impl Default for FusionConfig {
     fn default() -> Self {
         Self {
             layers: Count::literal::<3>(),
+            decoder_layers: Count::literal::<0>(),
             bottleneck: Count::literal::<64>(),
             skip: true,
             dropout: const { Share::literal(0.0) },
@@ -234,6 +242,26 @@ impl Default for LstmConfig {
     }
 }
 
+/// Which tokens of text the contrast between modalities takes the mean over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// All: prefix, context and current utterance.
+    Window,
+    /// Those of the current utterance, the one that audio and video belong to.
+    Current,
+}
+
+/// Which states of a fused layer the contrast between modalities compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// What the layer reads: not fused yet, or fused by the layer below.
+    Input,
+    /// What fusion makes of what the layer gives.
+    Output,
+}
+
 /// Inter-modality contrastive learning (paper 3.5, equation 6).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -244,6 +272,10 @@ pub struct ContrastiveConfig {
     pub beta: NonNegative,
     /// InfoNCE temperature; default 0.1.
     pub temperature: Positive,
+    /// Tokens of text that are compared: `window` (default), or `current`.
+    pub scope: Scope,
+    /// States of a fused layer that are compared: `output` (default; paper 3.5 takes the fused ones), or `input`, as the released code does.
+    pub state: State,
     /// Common size of the projected modalities; default 64.
     pub dim: Count<1, 65_536>,
     /// Width of the 1-D convolution that projects them, an odd number of steps; default 1.
@@ -267,6 +299,8 @@ impl Default for ContrastiveConfig {
             alpha: const { NonNegative::literal(0.5) },
             beta: const { NonNegative::literal(0.5) },
             temperature: const { Positive::literal(0.1) },
+            scope: Scope::Window,
+            state: State::Output,
             dim: Count::literal::<64>(),
             kernel: Odd::ONE,
             symmetric: false,

@@ -5,7 +5,7 @@ use tch::Tensor;
 use tch::nn::{Init, Path};
 use unimse_contrastive::{Negatives, Reduction, info_nce, masked_mean, symmetric_info_nce};
 
-use crate::config::{Modality, ModelConfig};
+use crate::config::{Modality, ModelConfig, Scope, State};
 use crate::error::{ModelError, Result};
 use crate::lstm::ModalityStates;
 
@@ -58,6 +58,8 @@ pub(crate) struct Contrast {
     temperature: f64,
     symmetric: bool,
     min_rows: i64,
+    scope: Scope,
+    state: State,
 }
 
 impl Contrast {
@@ -94,6 +96,8 @@ impl Contrast {
             temperature: contrastive.temperature.get(),
             symmetric: contrastive.symmetric,
             min_rows: contrastive.min_rows.get() as i64,
+            scope: contrastive.scope,
+            state: contrastive.state,
         })
     }
 
@@ -133,8 +137,22 @@ impl Contrast {
             .collect()
     }
 
-    /// Text of the fused layer number `at`, counted from the first fused one: `hidden` `[batch, time, dim]`, `mask` `[batch, time]` bool.
-    pub(crate) fn anchor(&self, at: usize, hidden: &Tensor, mask: &Tensor) -> Result<Anchor> {
+    /// Text of the fused layer number `at`, counted from the first fused one, which makes `output` of `input`, both `[batch, time, dim]`;
+    /// `window` and `current`, `[batch, time]` bool, are where a token stands, and where one of the current utterance.
+    pub(crate) fn anchor(
+        &self,
+        at: usize,
+        [input, output]: [&Tensor; 2],
+        [window, current]: [&Tensor; 2],
+    ) -> Result<Anchor> {
+        let hidden = match self.state {
+            State::Input => input,
+            State::Output => output,
+        };
+        let mask = match self.scope {
+            Scope::Window => window,
+            Scope::Current => current,
+        };
         self.text
             .get(at)
             .ok_or_else(|| {
@@ -151,3 +169,43 @@ impl Contrast {
 /// Text of one fused layer, projected: `[batch, common]` fp32.
 #[derive(Debug)]
 pub(crate) struct Anchor(Tensor);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+    use tch::nn::VarStore;
+    use tch::{Device, Kind};
+
+    use super::*;
+    use crate::generator::seeded;
+
+    /// Two rows of four tokens, of which the second and the third are the current utterance.
+    #[test]
+    fn scope_and_state_choose_what_is_compared() {
+        let _generator = seeded(3);
+        let states = Tensor::randn([2, 2, 4, 8], (Kind::Float, Device::Cpu)).unbind(0);
+        let [input, output] = [&states[0], &states[1]];
+        let window = Tensor::ones([2, 4], (Kind::Bool, Device::Cpu));
+        let place = Tensor::arange(4, (Kind::Int64, Device::Cpu));
+        let current = window.logical_and(&place.ge(1).logical_and(&place.le(2)));
+        let inside = |x: &Tensor| x.narrow(1, 1, 2);
+        for (scope, state, expected) in [
+            (Scope::Window, State::Output, output.shallow_clone()),
+            (Scope::Window, State::Input, input.shallow_clone()),
+            (Scope::Current, State::Output, inside(output)),
+            (Scope::Current, State::Input, inside(input)),
+        ] {
+            let mut config = ModelConfig::default();
+            (config.contrastive.scope, config.contrastive.state) = (scope, state);
+            let store = VarStore::new(Device::Cpu);
+            let contrast = Contrast::new(&store.root(), 8, 3, &config).unwrap();
+            let found = contrast.anchor(1, [input, output], [&window, &current]);
+            let weights = store.variables();
+            let weight = weights["text.1.weight"].squeeze_dim(2);
+            let mean = expected.mean_dim(1, false, Kind::Float);
+            let expected = mean.linear(&weight, Some(&weights["text.1.bias"]));
+            let off = (found.unwrap().0 - expected).abs().max().double_value(&[]);
+            assert!(off < 1e-5, "{scope:?} {state:?}: {off}");
+        }
+    }
+}

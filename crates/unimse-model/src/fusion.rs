@@ -1,5 +1,5 @@
 //! Pre-trained modality fusion, PMF (paper, section 3.4, equations 3 to 5): an adapter after the feed-forward of an encoder
-//! layer that mixes the last audio and video state into every token.
+//! layer, and of a decoder block with `fusion.decoder_layers`, that mixes the last audio and video state into every token.
 //!
 //! Text states `[batch, time, dim]`, audio and video states `[batch, hidden]` each, `F` and `U` `[batch, time, dim + 2 hidden]`,
 //! `D` `[batch, time, bottleneck]`.
@@ -8,6 +8,36 @@ use tch::nn::{Init, Path};
 use tch::{Kind, Tensor};
 
 use crate::layers::{Linear, dropout};
+
+/// What fusion mixes into the states of tokens.
+#[derive(Debug, Default)]
+pub struct Others {
+    /// State of each modality in use beside text, `[batch, hidden]`, in the order audio, video.
+    pub states: Vec<Tensor>,
+    /// With `fusion.skip_absent`, `[batch]` bool: the rows that are fused. `None`: all are.
+    pub fused: Option<Tensor>,
+}
+
+impl Others {
+    /// Those of the rows `rows` `[n]` i64.
+    #[must_use]
+    pub fn select(&self, rows: &Tensor) -> Self {
+        let select = |x: &Tensor| x.index_select(0, rows);
+        Self {
+            states: self.states.iter().map(select).collect(),
+            fused: self.fused.as_ref().map(select),
+        }
+    }
+
+    /// The same tensors under another name.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        Self {
+            states: self.states.iter().map(Tensor::shallow_clone).collect(),
+            fused: self.fused.as_ref().map(Tensor::shallow_clone),
+        }
+    }
+}
 
 /// One fused layer: `F = [h ; a ; v]`, `D = sigmoid(W_d F + b_d)`, `U = W_u D + b_u`, `out = W (U + F) + b`, plus `h` with
 /// `skip`.
@@ -46,6 +76,16 @@ impl Fusion {
             },
             skip,
             dropout,
+        }
+    }
+
+    /// The same layer with weights cast once, for repeated use without gradients.
+    pub(crate) fn cast(&self, kind: Kind) -> Self {
+        Self {
+            down: self.down.cast(kind),
+            up: self.up.cast(kind),
+            project: self.project.cast(kind),
+            ..*self
         }
     }
 

@@ -8,6 +8,7 @@ use unimse_labels::PerField;
 use crate::batch::{Prediction, Target};
 use crate::checkpointing::Tape;
 use crate::error::Result;
+use crate::fusion::Others;
 
 /// What a head reads of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,8 @@ pub struct Source<'s> {
     pub mask: &'s Tensor,
     /// `[batch, time]` bool, true where one of the current utterance is.
     pub current: &'s Tensor,
+    /// What fused blocks of a decoder mix in; `None` where none is fused.
+    pub others: Option<&'s Others>,
 }
 
 /// How labels are taught; the default is the plain cross-entropy without dropout.

@@ -25,7 +25,7 @@ use crate::config::LabelDecoderConfig;
 use crate::error::{ModelError, Result};
 use crate::head::{Head, Source, Teaching, disagreement};
 use crate::layers::{Embedding, Linear};
-use crate::t5::{Branching, T5Config, T5Decoder};
+use crate::t5::{Branching, Memory, T5Config, T5Decoder};
 
 mod search;
 mod teacher;
@@ -107,9 +107,10 @@ impl Head for LabelDecoder {
         let (vocabulary, device) = (&self.vocabulary, states.device());
         let teacher = Teacher::new(vocabulary, targets, self.sigma, teaching.smoothing, device);
         let readout = self.readout.forward(&pool(states, source.current)?);
+        let memory = Memory::of_text(states, source.mask);
         let mut logits = self
             .decoder
-            .forward_on(tape, &teacher.inputs, states, source.mask, train)
+            .forward_on(tape, &teacher.inputs, &memory, train)
             .to_kind(Kind::Float)
             + readout.unsqueeze(1);
         if let Some(adjustment) = self.adjustment.as_ref().filter(|_| train) {

@@ -12,7 +12,7 @@ use crate::checkpointing::Tape;
 use crate::error::{ModelError, Result};
 use crate::generate::{Beam, search};
 use crate::head::{Head, Source, Teaching, disagreement};
-use crate::t5::{Decoding, IGNORED, T5Config, T5Decoder, shift_right};
+use crate::t5::{Decoding, IGNORED, Memory, T5Config, T5Decoder, shift_right};
 use crate::tokenizer::Tokenizer;
 
 /// Labels as text, for a checkpoint's own decoder.
@@ -148,7 +148,7 @@ impl TextDecoder {
         let weights = Tensor::from_slice(&weights).to_device(device);
         let inputs = shift_right(&labels, self.start, self.pad);
         let logits = decoder
-            .forward_on(tape, &inputs, source.states, source.mask, teaching.train)
+            .forward_on(tape, &inputs, &memory(source), teaching.train)
             .to_kind(Kind::Float);
         let losses = logits.flatten(0, 1).cross_entropy_loss(
             &labels.flatten(0, 1),
@@ -175,30 +175,26 @@ impl TextDecoder {
         beams: usize,
         length_penalty: f64,
     ) -> Vec<Prediction> {
-        self.search(
-            decoder,
-            source,
-            mask,
-            Beam::probabilities(beams, length_penalty),
-        )
+        let memory = Memory::of_text(source, mask);
+        self.search(decoder, &memory, Beam::probabilities(beams, length_penalty))
     }
 
     /// The greedy labels alone: one row of the decoder for each utterance, where [`TextDecoder::predict`] follows many for the
     /// probabilities. The labels are those of `predict` with one beam, up to rounding. Arguments as in [`TextDecoder::loss`].
     pub fn generate(&self, decoder: &T5Decoder, source: &Tensor, mask: &Tensor) -> Vec<PlainLabel> {
-        let found = self.search(decoder, source, mask, Beam::greedy());
+        let memory = Memory::of_text(source, mask);
+        let found = self.search(decoder, &memory, Beam::greedy());
         found.into_iter().map(|found| found.text_label).collect()
     }
 
-    fn search(
-        &self,
-        decoder: &T5Decoder,
-        source: &Tensor,
-        mask: &Tensor,
-        beam: Beam,
-    ) -> Vec<Prediction> {
+    fn search(&self, decoder: &T5Decoder, memory: &Memory<'_>, beam: Beam) -> Vec<Prediction> {
+        let (source, mask) = (memory.states, memory.mask);
         let pieces = Tensor::from_slice(self.automaton.vocabulary()).to_device(source.device());
         let decoding = Decoding::new(decoder, source, mask, 1, Some(&pieces));
+        let decoding = match memory.others {
+            Some(others) => decoding.with_others(others),
+            None => decoding,
+        };
         search(
             &self.automaton,
             &self.grammar,
@@ -212,6 +208,15 @@ impl TextDecoder {
     /// The tree of labels.
     pub fn automaton(&self) -> &Automaton {
         &self.automaton
+    }
+}
+
+/// What of `source` a decoder reads.
+fn memory<'s>(source: &Source<'s>) -> Memory<'s> {
+    Memory {
+        states: source.states,
+        mask: source.mask,
+        others: source.others,
     }
 }
 
@@ -250,11 +255,8 @@ impl Head for TextHead {
         beams: usize,
         length_penalty: f64,
     ) -> Result<Vec<Prediction>> {
-        let (states, mask) = (source.states, source.mask);
-        let found = self
-            .labels
-            .predict(&self.decoder, states, mask, beams, length_penalty);
-        Ok(found)
+        let beam = Beam::probabilities(beams, length_penalty);
+        Ok(self.labels.search(&self.decoder, &memory(source), beam))
     }
 
     fn adjust(&mut self, _: &PerField<Vec<f64>>, _: f64) -> Result<()> {

@@ -21,8 +21,10 @@ type Ids = Vec<Vec<u32>>;
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     path: PathBuf,
-    /// Ids in front of every input: `[CLS]` for BERT, `<s>` for RoBERTa, none for T5.
+    /// Ids in front of every input: `[CLS]` for BERT, `<s>` for RoBERTa, none for T5; and those of [`Tokenizer::with_prefix`].
     prefix: Vec<u32>,
+    /// Whether text is among `prefix`.
+    prefixed: bool,
     /// Id behind the last utterance: `[SEP]` or `</s>`.
     separator: u32,
     /// Ids between two utterances, what the file puts between the halves of a pair: the separator, twice for RoBERTa.
@@ -83,11 +85,24 @@ impl Tokenizer {
         Ok(Self {
             inner,
             prefix,
+            prefixed: false,
             separator,
             between,
             pad,
             path,
         })
+    }
+
+    /// The same tokenizer with `text` in front of every input that it encodes, in segment 0, behind the special token that begins one. It counts
+    /// in the tokens of an input and is never cut. Without words nothing changes.
+    ///
+    /// # Errors
+    /// Text that cannot be encoded.
+    pub fn with_prefix(mut self, text: &str) -> Result<Self> {
+        let ids = self.raw(text)?;
+        self.prefixed |= !ids.is_empty();
+        self.prefix.extend(ids);
+        Ok(self)
     }
 
     /// Ids of `text` without special tokens.
@@ -104,7 +119,7 @@ impl Tokenizer {
     /// of the dialogue.
     ///
     /// Beyond `max_tokens`, context goes first: whole or in part the utterance farthest from the current one, of two
-    /// equally far the later. The current utterance loses its end only when no context is left.
+    /// equally far the later. The current utterance loses its end only when no context is left; the prefix stays.
     pub fn encode(
         &self,
         before: &[&str],
@@ -115,7 +130,7 @@ impl Tokenizer {
         let special = self.prefix.len() + 1;
         let Some(room) = max_tokens.checked_sub(special) else {
             return Err(ModelError::Input(format!(
-                "max_tokens: expected at least {special}, found {max_tokens}"
+                "max_tokens: expected at least {special}, for the special tokens and model.prefix, found {max_tokens}"
             )));
         };
         let mut current = self.raw(current)?;
@@ -130,6 +145,9 @@ impl Tokenizer {
         let mut encoded = Encoded::default();
         let prefix = self.prefix.iter().map(|&id| i64::from(id));
         encoded.ids.extend(prefix);
+        if self.prefixed {
+            encoded.segments.resize(encoded.ids.len(), 0);
+        }
         for (at, (segment, ids)) in utterances.into_iter().enumerate() {
             let end: &[u32] = if at == last {
                 &[self.separator]
@@ -309,6 +327,30 @@ mod tests {
     }
 
     #[test]
+    fn the_prefix_stays_whatever_is_cut() {
+        let (_folder, t) = letters();
+        let with = t.clone().with_prefix("pq").unwrap();
+        let check = |max: usize, ids: &str, segments: &str| {
+            let encoded = with.encode(&["ab"], "xyz", &["fg"], max).unwrap();
+            let expected = (ids.to_owned(), segments.to_owned());
+            assert_eq!(spell(&with, &encoded), expected, "max_tokens {max}");
+        };
+        check(13, "[pqab]xyz]fg]", "0000001111222");
+        check(12, "[pqab]xyz]f]", "000000111122");
+        check(11, "[pqab]xyz]", "0000001111");
+        check(9, "[pqb]xyz]", "000001111");
+        check(7, "[pqxyz]", "0001111"); // two tokens fewer than without
+        check(5, "[pqx]", "00011");
+        check(4, "[pq]", "0001");
+        let error = with.encode(&[], "x", &[], 3).unwrap_err().to_string();
+        assert!(error.contains("expected at least 4"), "{error}");
+        assert_eq!(with.pieces("xy").unwrap(), t.pieces("xy").unwrap());
+        let none = t.clone().with_prefix("").unwrap();
+        let read = |t: &Tokenizer| t.encode(&["ab"], "xyz", &["fg"], 9).unwrap();
+        assert_eq!(read(&none), read(&t));
+    }
+
+    #[test]
     fn truncation_and_padding_of_the_file_are_off() {
         let (_folder, t) = letters();
         assert_eq!(t.encode_text("abcdefg", 100).unwrap().len(), 7 + 2);
@@ -340,6 +382,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_prefix_is_its_tokens_in_front_of_a_shorter_input(
+            before in proptest::collection::vec("[a-z]{0,6}", 0..4),
+            current in "[a-z]{0,8}",
+            after in proptest::collection::vec("[a-z]{0,6}", 0..4),
+            prefix in "[a-z]{1,5}",
+            max in 2usize..40,
+        ) {
+            let (_folder, t) = letters();
+            let b: Vec<_> = before.iter().map(String::as_str).collect();
+            let a: Vec<_> = after.iter().map(String::as_str).collect();
+            let plain = t.encode(&b, &current, &a, max).unwrap();
+            let with = t.clone().with_prefix(&prefix).unwrap();
+            let with = with.encode(&b, &current, &a, max + prefix.len()).unwrap();
+            let words = t.pieces(&prefix).unwrap();
+            let ids = [&plain.ids[..1], &words[..], &plain.ids[1..]].concat();
+            prop_assert_eq!(with.ids, ids);
+            let front = vec![0; 1 + prefix.len()];
+            prop_assert_eq!(with.segments, [&front[..], &plain.segments[1..]].concat());
+        }
+
         #[test]
         fn the_current_utterance_is_whole_while_context_remains(
             before in proptest::collection::vec("[a-z]{0,6}", 0..4),

@@ -21,7 +21,7 @@ use crate::contrast::Contrast;
 use crate::encoder::TextEncoder;
 use crate::error::Result;
 use crate::feature_batch::ModalityBatch;
-use crate::fusion::{Absent, Fusion, fusion_ratio};
+use crate::fusion::{Absent, Fusion, Others, fusion_ratio};
 use crate::head::Head;
 use crate::layers::Embedding;
 use crate::lstm::{ModalityEncoder, ModalityStates};
@@ -61,6 +61,8 @@ struct Encoded {
     states: Tensor,
     audio: Option<ModalityStates>,
     video: Option<ModalityStates>,
+    /// What the fused layers took.
+    others: Others,
 }
 
 /// States of the modality encoders: of audio, of video, and those that fusion takes.
@@ -154,14 +156,14 @@ impl UniModel {
     }
 
     /// Runs the modality encoders and `encoder`, each layer with its fusion as one block on `tape`; `observe` sees the
-    /// output of every fused layer.
+    /// input and the output of every fused layer.
     fn encode<'m>(
         &'m self,
         encoder: &'m dyn TextEncoder,
         batch: &Batch,
         train: bool,
         tape: &Tape<'m>,
-        observe: &mut dyn FnMut(&Tensor),
+        observe: &mut dyn FnMut([&Tensor; 2]),
     ) -> Result<Encoded> {
         let (mut audio, mut video, mut others) = self.encode_modalities(batch, train)?;
         let fused = self.fused_rows(batch.size, [&audio, &video]);
@@ -180,17 +182,18 @@ impl UniModel {
             let fusion = at.checked_sub(first).and_then(|at| self.fusions.get(at));
             let mut inputs = vec![&hidden, &bias];
             inputs.extend(others.iter().filter(|_| fusion.is_some()));
-            let fused = fused.as_ref().map(Tensor::shallow_clone);
-            hidden = tape.run(&inputs, move |x| {
+            let rows = fused.as_ref().map(Tensor::shallow_clone);
+            let output = tape.run(&inputs, move |x| {
                 let hidden = encoder.layer(at, &x[0], &x[1], train);
                 match fusion {
-                    Some(fusion) => fusion.forward(&hidden, &x[2..], fused.as_ref(), train),
+                    Some(fusion) => fusion.forward(&hidden, &x[2..], rows.as_ref(), train),
                     None => hidden,
                 }
             });
             if fusion.is_some() {
-                observe(&hidden);
+                observe([&hidden, &output]);
             }
+            hidden = output;
         }
         let mut states = encoder.finish(hidden, train);
         tape.cut([&mut states]);
@@ -198,6 +201,10 @@ impl UniModel {
             states,
             audio,
             video,
+            others: Others {
+                states: others,
+                fused,
+            },
         })
     }
 

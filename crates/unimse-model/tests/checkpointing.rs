@@ -46,7 +46,7 @@ fn assert_near(found: &Tensor, expected: &Tensor, what: &str) {
 fn without_dropout_losses_and_gradients_are_the_same() {
     for (backbone, decoder) in KINDS {
         for skip in [false, true] {
-            let mut config = tiny::config(backbone, decoder);
+            let mut config = tiny::fused(backbone, decoder);
             config = tiny::without_dropout(config);
             config.fusion.skip = skip;
             for frozen in [false, true] {
@@ -74,7 +74,7 @@ fn without_dropout_losses_and_gradients_are_the_same() {
 #[test]
 fn with_dropout_the_gradient_is_that_of_the_loss() {
     for (backbone, decoder) in KINDS {
-        let mut config = tiny::config(backbone, decoder);
+        let mut config = tiny::fused(backbone, decoder);
         config.checkpointing = true;
         (config.model.dropout, config.fusion.dropout) = (tiny::number(0.2), tiny::number(0.2));
         let model = tiny::model(&config, 4);

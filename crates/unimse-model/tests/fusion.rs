@@ -36,9 +36,10 @@ fn bits(t: &Tensor) -> Vec<u32> {
 #[test]
 fn fusion_with_skip_starts_as_the_model_without_fusion() {
     for (backbone, decoder) in KINDS {
-        let with = config(backbone, decoder);
+        let with = tiny::fused(backbone, decoder);
         let mut without = with.clone();
         without.fusion.layers = tiny::number(0);
+        without.fusion.decoder_layers = tiny::number(0);
         let (with, without) = (model(&with, 3), model(&without, 4));
         // The same weights wherever both have one.
         let shared: std::collections::HashMap<_, _> = with.parameters().into_iter().collect();
@@ -98,7 +99,7 @@ fn fusion_with_skip_returns_the_encoder_to_the_bit_at_step_0() {
 #[test]
 fn fusion_learns_w_and_b_first_and_everything_from_then_on() {
     for (backbone, decoder) in KINDS {
-        let mut config = config(backbone, decoder);
+        let mut config = tiny::fused(backbone, decoder);
         (config.contrastive.alpha, config.contrastive.beta) =
             (tiny::number(0.0), tiny::number(0.0));
         let fused = model(&config, 3);
@@ -129,8 +130,9 @@ fn fusion_learns_w_and_b_first_and_everything_from_then_on() {
                     assert!(gradient > 0.0, "{backbone:?} step 2: {name}");
                 }
             }
-            // 2 layers of 6, two LSTMs of 4 with an output of 2, inputs for 3, 5 and 4 features, two vectors for absence
-            assert_eq!(seen, 2 * 6 + 2 * (4 + 2) + 3 * 2 + 2);
+            // 2 layers of 6 in each fused stack, two LSTMs of 4 with an output of 2, inputs for 3, 5 and 4 features, two vectors for absence
+            let stacks = if decoder == Decoder::T5 { 2 } else { 1 };
+            assert_eq!(seen, stacks * 2 * 6 + 2 * (4 + 2) + 3 * 2 + 2);
             adam.step();
         }
     }
@@ -194,7 +196,7 @@ fn gaps(garbage: f64) -> Batch {
 #[test]
 fn what_is_not_valid_changes_no_bit_of_answer_loss_and_gradient() {
     for (backbone, decoder) in KINDS {
-        let config = tiny::without_dropout(config(backbone, decoder));
+        let config = tiny::without_dropout(tiny::fused(backbone, decoder));
         // one model for all passes: LibTorch's generator is shared by tests that run side by side
         let fused = tiny::shaken(&config, 5);
         let run = |garbage: f64| {

@@ -6,7 +6,8 @@ mod tiny;
 use tch::{Kind, Tensor};
 use tiny::{KINDS, batch, config, model, targets, without_dropout};
 use unimse_labels::{Field, PerField};
-use unimse_model::{Decoder, ModelConfig, UniModel};
+use unimse_model::config::{Scope, State};
+use unimse_model::{Batch, Decoder, ModelConfig, UniModel};
 
 fn names(model: &UniModel) -> Vec<String> {
     model.parameters().into_iter().map(|(n, _)| n).collect()
@@ -33,6 +34,53 @@ fn alike(config: &ModelConfig, plain: &UniModel) -> UniModel {
         }
     }
     model
+}
+
+fn text_audio(model: &UniModel, batch: &Batch) -> Vec<f64> {
+    let losses = model.loss(batch, &targets(5), true).unwrap();
+    losses.text_audio
+}
+
+#[test]
+fn the_scope_of_the_contrast_matters_where_there_is_context() {
+    for (backbone, decoder) in KINDS {
+        let mut config = without_dropout(config(backbone, decoder));
+        let window = tiny::shaken(&config, 1);
+        config.contrastive.scope = Scope::Current;
+        let current = tiny::shaken(&config, 1);
+        let mut batch = batch(5, 2, true);
+        assert_ne!(text_audio(&window, &batch), text_audio(&current, &batch));
+        batch.segments = batch.segments.ones_like(); // no context
+        assert_eq!(text_audio(&window, &batch), text_audio(&current, &batch));
+    }
+}
+
+#[test]
+fn the_input_of_a_fused_layer_is_the_output_of_the_one_below() {
+    for (backbone, decoder) in KINDS {
+        let mut config = without_dropout(config(backbone, decoder));
+        let of_output = tiny::shaken(&config, 1);
+        config.contrastive.state = State::Input;
+        let of_input = tiny::shaken(&config, 1);
+        // the same projection on both layers
+        for part in ["weight", "bias"] {
+            let of_text = |(name, _): &(String, Tensor)| {
+                name.starts_with("unimse.contrastive.text.") && name.ends_with(part)
+            };
+            let both: Vec<_> = of_input.parameters().into_iter().filter(of_text).collect();
+            let [(_, first), (_, second)] = &both[..] else {
+                panic!("two fused layers")
+            };
+            tch::no_grad(|| second.shallow_clone().copy_(first));
+        }
+        let batch = batch(5, 2, true);
+        let (input, output) = (
+            text_audio(&of_input, &batch),
+            text_audio(&of_output, &batch),
+        );
+        assert_eq!(input[1], output[0], "{backbone:?} {decoder:?}");
+        assert_ne!(input[0], output[0], "{backbone:?} {decoder:?}");
+    }
 }
 
 #[test]

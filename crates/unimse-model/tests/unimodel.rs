@@ -351,11 +351,33 @@ fn a_configuration_that_the_checkpoint_does_not_fit_is_named() {
         "fusion.layers: expected at most the backbone's 2, found 9"
     );
     config.fusion.layers = tiny::number(2);
+    config.fusion.decoder_layers = tiny::number(1);
+    assert_eq!(
+        build(&config),
+        "fusion.decoder_layers: expected 0 with model.decoder = \"label\", whose blocks are not pretrained, found 1"
+    );
+    config.fusion.decoder_layers = tiny::number(0);
     config.model.max_tokens = tiny::number(129);
     assert_eq!(
         build(&config),
         format!(
             "model.max_tokens: expected at most the 128 positions of {}, found 129",
+            place.path().display()
+        )
+    );
+}
+
+#[test]
+fn no_more_blocks_of_a_decoder_are_fused_than_there_are() {
+    let mut config = config(tiny::T5, Decoder::T5);
+    config.fusion.decoder_layers = tiny::number(4);
+    let place = folder(tiny::T5);
+    let (device, kind) = (Device::Cpu, Precision::Fp32);
+    let built = UniModel::new(&config, &GRAMMAR(), place.path(), &dims(), device, kind);
+    assert_eq!(
+        built.map(drop).unwrap_err().to_string(),
+        format!(
+            "fusion.decoder_layers: expected at most the 3 decoder blocks of {}, found 4",
             place.path().display()
         )
     );

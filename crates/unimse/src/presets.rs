@@ -1,11 +1,15 @@
 //! The shipped presets: `data/presets/*.toml`, embedded.
 
 /// Name and text of every preset.
-pub const PRESETS: [(&str, &str); 4] = [
+pub const PRESETS: [(&str, &str); 5] = [
     ("demo", include_str!("../../../data/presets/demo.toml")),
     ("minilm", include_str!("../../../data/presets/minilm.toml")),
     ("mpnet", include_str!("../../../data/presets/mpnet.toml")),
     ("paper", include_str!("../../../data/presets/paper.toml")),
+    (
+        "release",
+        include_str!("../../../data/presets/release.toml"),
+    ),
 ];
 
 /// The text of a preset, or `None` for a name that is not shipped.
@@ -17,6 +21,7 @@ pub fn find(name: &str) -> Option<(&'static str, &'static str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unimse_labels::{DonorProtocol, Form};
     use unimse_train::config::RunConfig;
 
     #[test]
@@ -30,14 +35,16 @@ mod tests {
         }
     }
 
+    fn preset(name: &str) -> RunConfig {
+        let Some(preset) = find(name) else {
+            panic!("no preset {name}")
+        };
+        RunConfig::merge(Some(preset), None, &[]).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
     #[test]
     fn the_paper_preset_carries_the_papers_numbers() {
-        let Some(preset) = find("paper") else {
-            panic!("no paper preset")
-        };
-        let Ok(c) = RunConfig::merge(Some(preset), None, &[]) else {
-            panic!("paper preset does not load")
-        };
+        let c = preset("paper");
         // UniMSE (Hu et al., EMNLP 2022), section 4.2 and appendix
         assert_eq!(
             [c.train.lr_backbone, c.train.lr_fusion, c.train.lr_rest],
@@ -52,5 +59,25 @@ mod tests {
             (96, 3, 64)
         );
         assert_eq!([c.contrastive.alpha, c.contrastive.beta], [0.5, 0.5]);
+        assert_eq!(
+            (c.labels.form, c.labels.donors),
+            (Form::Triple, DonorProtocol::Train)
+        );
+    }
+
+    #[test]
+    fn the_release_preset_reads_as_the_released_code() {
+        let c = preset("release");
+        assert_eq!(
+            (c.labels.form, c.labels.donors),
+            (Form::Fields, DonorProtocol::All)
+        );
+        // encoder and decoder are two stacks of one class there, fused alike
+        let fused = [c.fusion.layers.get(), c.fusion.decoder_layers.get()];
+        assert_eq!(fused, [3, 3]);
+        // half of a mean over the tokens of a label: polarity, score (3), two emotions, three commas, the end
+        let tokens = 1.0 + 3.0 + 2.0 + 3.0 + 1.0;
+        assert_eq!(c.contrastive.alpha, 0.5 * tokens);
+        assert_eq!((c.train.patience, c.train.plateau_patience), (10, 20));
     }
 }

@@ -239,7 +239,7 @@ fn usage_errors_exit_2_and_bad_keys_name_themselves() {
     assert_refused(&unimse(&["config", "fusion.layer=1"]), &["layer"]);
     assert_refused(
         &unimse(&["config", "--preset", "tiny"]),
-        &["demo, minilm, mpnet, paper", "tiny"],
+        &["demo, minilm, mpnet, paper, release", "tiny"],
     );
 }
 
@@ -259,7 +259,7 @@ fn version_says_what_a_number_depends_on() {
 
 #[test]
 fn the_printed_presets_are_whole_and_stable() {
-    for preset in ["demo", "minilm", "mpnet", "paper"] {
+    for preset in ["demo", "minilm", "mpnet", "paper", "release"] {
         let output = unimse(&["config", "--preset", preset]);
         assert!(output.status.success(), "{}", stderr(&output));
         insta::assert_snapshot!(format!("config_{preset}"), stdout(&output));

@@ -105,6 +105,11 @@ pub(super) fn rows(config: &toml::Table, corpora: &[String], models: &Path) -> R
             whole(name, (*shows).to_owned(), values.collect())
         })
         .collect();
+    let in_decoder = key(config, "fusion", "decoder_layers").and_then(toml::Value::as_integer);
+    if in_decoder.is_some_and(|blocks| blocks > 0) {
+        let fused = rows.iter_mut().filter(|row| row.name == "no-fusion");
+        fused.for_each(|row| row.values.push("fusion.decoder_layers=0".to_owned()));
+    }
     for (name, shows, values) in modalities(config) {
         rows.push(whole(name, shows.to_owned(), vec![values]));
     }

@@ -141,6 +141,16 @@ fn a_row_that_changes_nothing_is_named_and_not_trained() {
 }
 
 #[test]
+fn without_fusion_there_is_none_in_the_decoder_either() {
+    let world = two_corpora();
+    try_run(&world, "--only no-fusion fusion.decoder_layers=2").unwrap();
+    let table = world.read("ablation.md");
+    let row =
+        "audio and video do not enter the text encoder (`fusion.layers=0 fusion.decoder_layers=0`)";
+    assert!(table.contains(row), "{table}");
+}
+
+#[test]
 fn a_killed_training_goes_on_and_finished_rows_are_not_done_again() {
     let world = two_corpora();
     fs::write(world.path("kill"), "fusion.layers = 0").unwrap();

@@ -9,6 +9,7 @@ use unimse_labels::Grammar;
 use super::{Architecture, Backbone, OwnDecoder, Tensors};
 use crate::encoder::{Shape, TextEncoder};
 use crate::error::Result;
+use crate::fusion::Fusion;
 use crate::head::Head;
 use crate::layers::Embedding;
 use crate::precision::Precision;
@@ -78,16 +79,21 @@ impl Backbone for T5Config {
 }
 
 impl OwnDecoder for T5Config {
+    fn layers(&self) -> usize {
+        self.decoder_layers()
+    }
+
     fn build(
         &self,
         root: &Path<'_>,
         grammar: &Grammar,
         tokenizer: Tokenizer,
+        fusions: Vec<Fusion>,
         precision: Precision,
     ) -> Result<(Box<dyn TextEncoder>, Box<dyn Head>)> {
         let labels = TextDecoder::new(grammar, tokenizer, self)?;
         let t5 = T5::new(root, self, precision);
-        let head = TextHead::new(labels, t5.decoder);
+        let head = TextHead::new(labels, t5.decoder.with_fusions(fusions));
         Ok((Box::new(t5.encoder), Box::new(head)))
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 use crate::encoder::TextEncoder;
 use crate::generator::seeded;
 use crate::precision::Precision;
-use crate::t5::{T5, T5Config};
+use crate::t5::{Memory, T5, T5Config};
 
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 
@@ -74,7 +74,9 @@ fn gradients(mode: Mode, gated: bool, precision: Precision, frozen: bool) -> Vec
     }
     let mut source = encoder.finish(hidden, true);
     tape.cut([&mut source]);
-    let logits = t5.decoder.forward_on(&tape, &inputs, &source, &mask, true);
+    let logits = t5
+        .decoder
+        .forward_on(&tape, &inputs, &Memory::of_text(&source, &mask), true);
     // The loss also reads the encoder directly, as the contrastive one does.
     let loss = logits.to_kind(Kind::Float).square().mean(Kind::Float)
         + source.to_kind(Kind::Float).sin().mean(Kind::Float);

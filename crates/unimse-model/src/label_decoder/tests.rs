@@ -33,6 +33,7 @@ fn read<'s>(states: &'s Tensor, mask: &'s Tensor) -> Source<'s> {
         states,
         mask,
         current: mask,
+        others: None,
     }
 }
 

@@ -7,6 +7,7 @@ use tch::{Kind, Tensor};
 use super::config::T5Config;
 use super::layers::{AttentionLayer, FeedForward, positions, relative_bias};
 use crate::checkpointing::Tape;
+use crate::fusion::{Fusion, Others};
 use crate::layers::{Embedding, Linear, RmsNorm, dropout, key_mask};
 use crate::relative_bias::RelativeBias;
 
@@ -39,6 +40,19 @@ pub struct T5Decoder {
     pub(super) scale: f64,
     dropout: f64,
     blind: Option<Blind>,
+    /// Those of the last blocks, the last one last.
+    fusions: Vec<Fusion>,
+}
+
+/// What a decoder attends to, and what it mixes in.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory<'s> {
+    /// What the encoder gave, `[batch, time, dim]`.
+    pub states: &'s Tensor,
+    /// `[batch, time]` bool, true where a token is.
+    pub mask: &'s Tensor,
+    /// What fused blocks take; `None` where none is fused.
+    pub others: Option<&'s Others>,
 }
 
 /// One place of the labels that does not attend to one before it. Both count from 0, the start token.
@@ -75,7 +89,20 @@ impl T5Decoder {
             scale: config.output_scale(),
             dropout: config.dropout_rate,
             blind: None,
+            fusions: Vec::new(),
         }
+    }
+
+    /// The same decoder with a fusion after the feed-forward of each of its last blocks, of which there are at least as many.
+    pub(crate) fn with_fusions(mut self, fusions: Vec<Fusion>) -> Self {
+        self.fusions = fusions;
+        self
+    }
+
+    /// The fusion of the block number `at`, if it is fused.
+    pub(super) fn fusion(&self, at: usize) -> Option<&Fusion> {
+        let first = self.blocks.len() - self.fusions.len();
+        at.checked_sub(first).and_then(|at| self.fusions.get(at))
     }
 
     /// The same decoder with a blind place.
@@ -100,19 +127,19 @@ impl T5Decoder {
         source_mask: &Tensor,
         train: bool,
     ) -> Tensor {
-        self.forward_on(&Tape::plain(), inputs, source, source_mask, train)
+        let memory = Memory::of_text(source, source_mask);
+        self.forward_on(&Tape::plain(), inputs, &memory, train)
     }
 
-    /// As [`T5Decoder::forward`], with every block on `tape`. There `source` must be a leaf.
+    /// As [`T5Decoder::forward`], with every block on `tape`. There the states of `memory` and of its others must be leaves.
     pub fn forward_on<'a>(
         &'a self,
         tape: &Tape<'a>,
         inputs: &Tensor,
-        source: &Tensor,
-        source_mask: &Tensor,
+        memory: &Memory<'_>,
         train: bool,
     ) -> Tensor {
-        self.logits(&self.hidden_on(tape, inputs, source, source_mask, train, &mut |_, _| {}))
+        self.logits(&self.hidden_on(tape, inputs, memory, train, &mut |_, _| {}))
     }
 
     /// Hidden states `[batch, labels, dim]` after the final norm; `observe` sees the embeddings as 0 and then the
@@ -125,19 +152,19 @@ impl T5Decoder {
         train: bool,
         observe: &mut dyn FnMut(usize, &Tensor),
     ) -> Tensor {
-        self.hidden_on(&Tape::plain(), inputs, source, source_mask, train, observe)
+        let memory = Memory::of_text(source, source_mask);
+        self.hidden_on(&Tape::plain(), inputs, &memory, train, observe)
     }
 
     fn hidden_on<'a>(
         &'a self,
         tape: &Tape<'a>,
         inputs: &Tensor,
-        source: &Tensor,
-        source_mask: &Tensor,
+        memory: &Memory<'_>,
         train: bool,
         observe: &mut dyn FnMut(usize, &Tensor),
     ) -> Tensor {
-        let (kind, length) = (source.kind(), inputs.size()[1]);
+        let (kind, length) = (memory.states.kind(), inputs.size()[1]);
         let places = positions(0, length, inputs.device());
         let (keys, queries) = (places.unsqueeze(1), places.unsqueeze(2));
         let mut ahead = keys.gt_tensor(&queries);
@@ -148,7 +175,7 @@ impl T5Decoder {
         let ahead = ahead.unsqueeze(1); // [1, 1, labels, labels]
         let mut bias =
             self.bias.forward(&places, &places).to_kind(kind) + ahead.to_kind(kind) * -1e30;
-        let source_bias = key_mask(source_mask, kind);
+        let source_bias = key_mask(memory.mask, kind);
 
         let mut hidden = dropout(
             self.embedding.forward(inputs).to_kind(kind),
@@ -158,11 +185,20 @@ impl T5Decoder {
         observe(0, &hidden);
         tape.cut([&mut hidden, &mut bias]);
         for (i, block) in self.blocks.iter().enumerate() {
-            hidden = tape.run(&[&hidden, &bias, source, &source_bias], move |x| {
+            let fusion = self.fusion(i);
+            let others = memory.others.filter(|_| fusion.is_some());
+            let rows = others.and_then(|o| o.fused.as_ref().map(Tensor::shallow_clone));
+            let mut read = vec![&hidden, &bias, memory.states, &source_bias];
+            read.extend(others.into_iter().flat_map(|others| &others.states));
+            hidden = tape.run(&read, move |x| {
                 let hidden = block.own.to_self(x[0].shallow_clone(), &x[1], train);
                 let source = block.cross.key_values(&x[2]);
                 let hidden = block.cross.to_source(hidden, &source, Some(&x[3]), train);
-                block.feed_forward.forward(hidden, train)
+                let hidden = block.feed_forward.forward(hidden, train);
+                match fusion {
+                    Some(fusion) => fusion.forward(&hidden, &x[4..], rows.as_ref(), train),
+                    None => hidden,
+                }
             });
             observe(i + 1, &hidden);
         }
@@ -200,7 +236,20 @@ impl T5Decoder {
             blocks: self.blocks.iter().map(block).collect(),
             norm: self.norm.share(),
             head,
+            fusions: self.fusions.iter().map(|f| f.cast(kind)).collect(),
             ..*self
+        }
+    }
+}
+
+impl<'s> Memory<'s> {
+    /// Of a decoder without fused blocks.
+    #[must_use]
+    pub fn of_text(states: &'s Tensor, mask: &'s Tensor) -> Self {
+        Self {
+            states,
+            mask,
+            others: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use tch::{Kind, Tensor};
 
 use super::decoder::T5Decoder;
 use super::layers::{KeyValues, positions};
+use crate::fusion::Others;
 use crate::layers::key_mask;
 use crate::precision::wide;
 
@@ -17,6 +18,8 @@ pub struct Decoding {
     cross: Vec<KeyValues>,
     /// `[items, 1, 1, time]`.
     cross_bias: Tensor,
+    /// What fused blocks take, of each item.
+    others: Others,
     own: Vec<Option<KeyValues>>,
     /// Position of every kept key, `[rows, keys]`, -1 for none; one row while all rows agree.
     places: Option<Tensor>,
@@ -45,12 +48,20 @@ impl Decoding {
                 cross_bias: key_mask(source_mask, source.kind()),
                 own: decoder.blocks.iter().map(|_| None).collect(),
                 kind: source.kind(),
+                others: Others::default(),
                 places: None,
                 read: Tensor::zeros([1, 1], (Kind::Int64, source.device())),
                 beams,
                 decoder,
             }
         })
+    }
+
+    /// The same with what fused blocks mix in, of each of the inputs.
+    #[must_use]
+    pub fn with_others(mut self, others: &Others) -> Self {
+        self.others = others.share();
+        self
     }
 
     /// Reads `tokens` `[rows, n]` i64 and gives the logits `[rows, n, vocabulary]` after each, fp32 (f64 of an f64 model).
@@ -95,13 +106,8 @@ impl Decoding {
         self.places = Some(places);
 
         let mut hidden = self.decoder.embedding.forward(tokens).to_kind(self.kind);
-        for ((block, own), cross) in self
-            .decoder
-            .blocks
-            .iter()
-            .zip(&mut self.own)
-            .zip(&self.cross)
-        {
+        let blocks = self.decoder.blocks.iter().enumerate();
+        for (((at, block), own), cross) in blocks.zip(&mut self.own).zip(&self.cross) {
             hidden = block.own.go_on(hidden, &bias, |new| {
                 let all = new.after(own.take());
                 *own = Some(all.share());
@@ -116,6 +122,13 @@ impl Decoding {
             hidden = block
                 .feed_forward
                 .forward(hidden.reshape([rows, length, dim]), false);
+            if let Some(fusion) = self.decoder.fusion(at) {
+                // All tokens of an item take the same states.
+                let of_items = hidden.reshape([-1, self.beams * length, dim]);
+                let (states, fused) = (&self.others.states, self.others.fused.as_ref());
+                let mixed = fusion.forward(&of_items, states, fused, false);
+                hidden = mixed.reshape([rows, length, dim]);
+            }
         }
         self.decoder
             .logits(&self.decoder.norm.forward(&hidden))
@@ -163,6 +176,10 @@ impl Decoding {
                 cross.values = cross.values.index_select(0, items);
             }
             self.cross_bias = self.cross_bias.index_select(0, items);
+            self.others = self.others.select(items);
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

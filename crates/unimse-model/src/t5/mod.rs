@@ -14,7 +14,7 @@ pub(crate) use decoder::Blind;
 
 pub use beam::{BeamSearch, Hypothesis, padded, score};
 pub use config::{FeedForwardKind, T5Config};
-pub use decoder::T5Decoder;
+pub use decoder::{Memory, T5Decoder};
 pub use decoding::Decoding;
 pub use encoder::T5Encoder;
 

@@ -40,29 +40,21 @@ impl UniModel {
         let store = VarStore::new(device);
         let root = store.root();
         let backbone = backbone(config, folder)?;
-        let (text, own) = pretrained(&*backbone, config, grammar, folder, &root, precision)?;
-        check_fit(config, &*text, folder)?;
-        let (dim, layers) = (text.dim(), text.layers());
         let ours = &root / "unimse";
         let fusion = &ours / "fusion";
+        let in_decoder = &fusion / "decoder";
+        let dim = backbone.shape().dim;
+        let of_decoder = |block: usize| new_fusion(&(&in_decoder / block), dim, config);
+        let place = (&root, &of_decoder as &dyn Fn(usize) -> Fusion);
+        let (text, own) = pretrained(&*backbone, config, grammar, folder, place, precision)?;
+        check_fit(config, &*text, folder)?;
+        let layers = text.layers();
         let branch = |modality, dims| Branch::new(&ours, &fusion, modality, dims, config);
         let audio = branch(Modality::Audio, &feature_dims.audio);
         let video = branch(Modality::Video, &feature_dims.video);
-        let modalities = usize::from(audio.is_some()) + usize::from(video.is_some());
-        let others = (modalities * config.lstm.hidden.get()) as i64;
-        let f = &config.fusion;
-        let fused = |layer| {
-            let bottleneck = f.bottleneck.get() as i64;
-            Fusion::new(
-                &(&fusion / layer),
-                dim,
-                others,
-                bottleneck,
-                f.skip,
-                f.dropout.get(),
-            )
-        };
-        let fusions = (layers - f.layers.get()..layers).map(fused).collect();
+        let fused = |layer| new_fusion(&(&fusion / layer), dim, config);
+        let fusions = (layers - config.fusion.layers.get()..layers).map(fused);
+        let fusions = fusions.collect();
         let mut model = Self {
             segments: Embedding::new(&(&ours / "segments"), 3, dim, 0.0),
             fusions,
@@ -113,6 +105,15 @@ impl Branch {
             absent: Absent::new(fusion, &format!("absent_{name}"), hidden),
         })
     }
+}
+
+/// One fused layer under `p`, in a stack of width `dim`.
+fn new_fusion(p: &nn::Path<'_>, dim: i64, config: &ModelConfig) -> Fusion {
+    let beside = config.model.modalities.len() - 1; // text is always among them
+    let others = (beside * config.lstm.hidden.get()) as i64;
+    let f = &config.fusion;
+    let bottleneck = f.bottleneck.get() as i64;
+    Fusion::new(p, dim, others, bottleneck, f.skip, f.dropout.get())
 }
 
 /// Refuses a `config` that asks for more positions or fused layers than the encoder, from `folder`, has.

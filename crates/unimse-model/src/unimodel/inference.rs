@@ -49,6 +49,7 @@ impl Inference<'_> {
                 states: &encoded.states,
                 mask: &batch.mask,
                 current: &current(batch),
+                others: Some(&encoded.others),
             };
             let text = &model.config.model;
             let head = self.head.as_ref().unwrap_or(&model.head);

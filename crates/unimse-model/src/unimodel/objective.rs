@@ -69,18 +69,19 @@ impl UniModel {
             Tape::plain()
         };
         let between = self.contrast.as_ref().filter(|_| teaching.train);
+        let current = current(batch);
         let mut anchors = Vec::new();
-        let encoded = self.encode(&*self.text, batch, teaching.train, &tape, &mut |fused| {
+        let encoded = self.encode(&*self.text, batch, teaching.train, &tape, &mut |states| {
             if let Some(between) = between {
-                anchors.push(between.anchor(anchors.len(), fused, &batch.mask));
+                anchors.push(between.anchor(anchors.len(), states, [&batch.mask, &current]));
             }
         })?;
         let anchors = anchors.into_iter().collect::<Result<Vec<_>>>()?;
-        let current = current(batch);
         let source = Source {
             states: &encoded.states,
             mask: &batch.mask,
             current: &current,
+            others: Some(&encoded.others),
         };
         let task = self.head.loss(&tape, &source, targets, teaching)?;
         let mut losses = Losses::of_task(task);

@@ -95,8 +95,9 @@ fn own_numbers(config: &ModelConfig, dims: &FeatureDims, dim: f64) -> f64 {
         config.contrastive.dim.get() as f64,
         config.contrastive.kernel.get() as f64,
     );
-    let (layers, bottleneck) = (
+    let (layers, blocks, bottleneck) = (
         config.fusion.layers.get() as f64,
+        config.fusion.decoder_layers.get() as f64,
         config.fusion.bottleneck.get() as f64,
     );
     let (mut total, mut others, mut contrast) = (3.0 * dim, 0.0, false);
@@ -116,7 +117,8 @@ fn own_numbers(config: &ModelConfig, dims: &FeatureDims, dim: f64) -> f64 {
         }
     }
     let wide = dim + others;
-    total += layers * (2.0 * wide * bottleneck + bottleneck + wide + (wide + 1.0) * dim);
+    let fusion = 2.0 * wide * bottleneck + bottleneck + wide + (wide + 1.0) * dim;
+    total += (layers + blocks) * fusion;
     if contrast {
         total += layers * common * (dim * kernel + 1.0);
     }

@@ -66,6 +66,15 @@ pub(crate) fn config(backbone: BackboneChoice, decoder: Decoder) -> ModelConfig 
     config
 }
 
+/// [`config`] with two fused blocks of the decoder where it is a pretrained one.
+pub(crate) fn fused(backbone: BackboneChoice, decoder: Decoder) -> ModelConfig {
+    let mut config = config(backbone, decoder);
+    if decoder == Decoder::T5 {
+        config.fusion.decoder_layers = number(2);
+    }
+    config
+}
+
 /// `x` as a number of a configuration.
 #[track_caller]
 pub(crate) fn number<X, N: TryFrom<X, Error: std::fmt::Debug>>(x: X) -> N {

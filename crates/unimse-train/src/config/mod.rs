@@ -155,6 +155,7 @@ mod tests {
             ("model.max_tokens", 8, 16_384),
             ("model.beam", 1, 1000),
             ("fusion.layers", 0, 1000),
+            ("fusion.decoder_layers", 0, 1000),
             ("fusion.bottleneck", 1, 65_536),
             ("lstm.hidden", 1, 16_384),
             ("lstm.input", 1, 16_384),

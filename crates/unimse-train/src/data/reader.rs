@@ -66,7 +66,7 @@ impl Speakers {
 /// What turns utterances into tokens.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'m> {
-    /// The backbone's tokenizer.
+    /// The backbone's tokenizer, with `model.prefix`.
     pub tokenizer: &'m Tokenizer,
     /// Where names stand in the text, those that training knows.
     pub speakers: Option<&'m Speakers>,

@@ -112,6 +112,7 @@ fn derived(config: &RunConfig) -> Result<RunConfig, TrainError> {
     (own.model.context_before, own.model.context_after) =
         (Count::literal::<0>(), Count::literal::<0>());
     own.fusion.layers = Count::literal::<0>();
+    own.fusion.decoder_layers = Count::literal::<0>();
     own.contrastive.samples = const { NonNegative::literal(0.0) };
     own.loss.auxiliary = const { NonNegative::literal(0.0) };
     own.train.quotas.clear();
@@ -260,7 +261,12 @@ mod tests {
 
     #[test]
     fn the_configuration_keeps_optimiser_and_schedule() {
-        let overrides = ["train.epochs=7", "train.batch=9", "evaluate.resamples=200"];
+        let overrides = [
+            "train.epochs=7",
+            "train.batch=9",
+            "evaluate.resamples=200",
+            "fusion.decoder_layers=2",
+        ];
         let config = RunConfig::merge(None, None, &overrides.map(str::to_owned)).unwrap();
         let own = derived(&config).unwrap();
         assert_eq!(
@@ -272,5 +278,6 @@ mod tests {
             (own.fusion.layers.get(), own.model.context_before.get()),
             (0, 0)
         );
+        assert_eq!(own.fusion.decoder_layers, 0);
     }
 }

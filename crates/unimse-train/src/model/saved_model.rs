@@ -53,7 +53,8 @@ impl SavedModel {
         Ok(Self {
             session: Session {
                 model,
-                tokenizer: Tokenizer::from_folder(&folder)?,
+                tokenizer: Tokenizer::from_folder(&folder)?
+                    .with_prefix(&card.config.model.prefix)?,
                 speakers: card.speakers.clone(),
                 folder,
             },

@@ -79,7 +79,7 @@ impl Session {
         seed: u64,
     ) -> Result<Self, TrainError> {
         let folder = checkpoint_folder(&config.model.checkpoint)?;
-        let tokenizer = Tokenizer::from_folder(&folder)?;
+        let tokenizer = Tokenizer::from_folder(&folder)?.with_prefix(&config.model.prefix)?;
         let device = device();
         tch::manual_seed(seed as i64);
         let grammar = dataset::grammar(config, fields);

@@ -87,6 +87,7 @@ fn weights(
         }
     }
     let fused = (c.fusion.layers.get() as f64).min(shape.layers);
+    let fusions = fused + c.fusion.decoder_layers.get() as f64;
     let wide = shape.dim + modalities * hidden;
     let contrast = c.contrastive.dim.get() as f64 * c.contrastive.kernel.get() as f64;
     let mut parts = vec![
@@ -103,12 +104,12 @@ fn weights(
         (
             "fusion.bottleneck",
             c.fusion.bottleneck.get(),
-            fused * 2.0 * wide * c.fusion.bottleneck.get() as f64,
+            fusions * 2.0 * wide * c.fusion.bottleneck.get() as f64,
         ),
         (
             "fusion.layers",
             c.fusion.layers.get(),
-            fused * wide * shape.dim,
+            fusions * wide * shape.dim,
         ),
     ];
     if modalities > 0.0

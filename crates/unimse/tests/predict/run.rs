@@ -106,6 +106,7 @@ impl World {
             format!("model.checkpoint={encoder}"),
             "model.max_tokens=96".to_owned(),
             "model.speakers=true".to_owned(),
+            "model.prefix=how does it sound".to_owned(),
             "label_decoder.heads=2".to_owned(),
             "fusion.layers=2".to_owned(),
             "lstm.hidden=8".to_owned(),
