@@ -147,7 +147,9 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> R
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".tmp");
     let temporary = path.with_file_name(name);
-    write(&temporary)?;
+    write(&temporary).inspect_err(|_| {
+        let _ = std::fs::remove_file(&temporary); // on a full disk, half a file is in the way of the next
+    })?;
     std::fs::File::open(&temporary)
         .and_then(|f| f.sync_all())
         .map_err(ModelError::io(&temporary))?;

@@ -32,6 +32,32 @@ impl FileError {
     }
 }
 
+/// What the name of every temporary file begins with.
+const PREFIX: &str = ".unimse-writing-";
+
+/// Removes the temporary files in `folder` that killed processes left. For whoever alone writes there: the holder of a run's lock.
+///
+/// # Errors
+/// The folder cannot be listed, or a file not removed; an absent folder holds none.
+pub fn sweep(folder: &Path) -> Result<(), FileError> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(FileError::at(folder, "listing"))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(FileError::at(folder, "listing"))?;
+        let ours = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(PREFIX.as_bytes());
+        if ours && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            let path = entry.path();
+            std::fs::remove_file(&path).map_err(FileError::at(&path, "removing"))?;
+        }
+    }
+    Ok(())
+}
+
 /// A temporary file in `folder` with the permissions of a plain new file, to be given its name by [`persist`]. The folder is made where
 /// it is absent.
 ///
@@ -45,6 +71,7 @@ pub fn temporary(folder: &Path) -> Result<NamedTempFile, FileError> {
     };
     std::fs::create_dir_all(folder).map_err(FileError::at(folder, "creating the folder"))?;
     let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -135,6 +162,18 @@ mod tests {
                 .count(),
             1
         );
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept() {
+        let folder = tempfile::tempdir().unwrap();
+        let left = temporary(folder.path()).unwrap();
+        let (_, left) = left.keep().unwrap(); // as if the process had died here
+        let kept = folder.path().join("results.json");
+        write(&kept, b"{}").unwrap();
+        sweep(folder.path()).unwrap();
+        assert!(!left.exists() && kept.exists());
+        sweep(&folder.path().join("absent")).unwrap();
     }
 
     #[cfg(unix)]

@@ -1,14 +1,13 @@
 //! `events.jsonl`: what a training tells, one JSON object a line, appended; resuming cuts off what a saved state does not know.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unimse_eval::Metric;
 
+use crate::log::Log;
 use crate::{ByName, FileError};
 
 /// One line. A number that is not finite is null.
@@ -134,11 +133,7 @@ pub struct End {
 
 /// The open log.
 #[derive(Debug)]
-pub struct EventLog {
-    path: PathBuf,
-    file: File,
-    length: u64,
-}
+pub struct EventLog(Log);
 
 impl EventLog {
     /// Opens the log and keeps its first `length` bytes.
@@ -146,27 +141,7 @@ impl EventLog {
     /// # Errors
     /// [`FileError`] with the path.
     pub fn open(path: &Path, length: u64) -> Result<Self, FileError> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .map_err(FileError::at(folder, "creating the folder"))?;
-        }
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(false)
-            .open(path)
-            .map_err(FileError::at(path, "opening"))?;
-        let present = file.metadata().map_err(FileError::at(path, "reading"))?;
-        let length = length.min(present.len());
-        file.set_len(length)
-            .map_err(FileError::at(path, "cutting"))?;
-        file.seek(SeekFrom::End(0))
-            .map_err(FileError::at(path, "seeking"))?;
-        Ok(Self {
-            path: path.into(),
-            file,
-            length,
-        })
+        Log::open(path, length).map(Self)
     }
 
     /// Appends one event.
@@ -174,18 +149,16 @@ impl EventLog {
     /// # Errors
     /// [`FileError`] with the path.
     pub fn write(&mut self, event: &Event) -> Result<(), FileError> {
-        let failed = || FileError::at(&self.path, "writing");
-        let mut line = serde_json::to_vec(event).map_err(|error| failed()(error.into()))?;
+        let mut line = serde_json::to_vec(event)
+            .map_err(|error| FileError::at(self.0.path(), "writing")(error.into()))?;
         line.push(b'\n');
-        self.file.write_all(&line).map_err(failed())?;
-        self.length += line.len() as u64;
-        Ok(())
+        self.0.append(&line)
     }
 
     /// Bytes written so far.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.length
+        self.0.length()
     }
 }
 

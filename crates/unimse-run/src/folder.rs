@@ -16,10 +16,11 @@ pub struct RunFolder {
 }
 
 /// What a run writes into its folder downstream of the tables.
-pub const DOWNSTREAM: [&str; 8] = [
+pub const DOWNSTREAM: [&str; 9] = [
     "checkpoints",
     "baselines",
     "events.jsonl",
+    "tensorboard",
     "predictions.parquet",
     "results.json",
     "report.md",
@@ -117,6 +118,12 @@ impl RunFolder {
     #[must_use]
     pub fn events(&self) -> PathBuf {
         self.run.join("events.jsonl")
+    }
+
+    /// The numbers of the event log for TensorBoard; see [`crate::ScalarLog`]. One training has one file, so its name holds no time.
+    #[must_use]
+    pub fn scalars(&self) -> PathBuf {
+        self.run.join("tensorboard/events.out.tfevents.0.unimse")
     }
 
     /// What the model said of every dev and test utterance.

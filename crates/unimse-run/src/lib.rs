@@ -4,7 +4,7 @@
 //! `results.json`, `events.jsonl`, `receipts.jsonl` or the names in a run folder; `docs/schema` has their JSON Schemas, made from these types.
 //!
 //! One module, one idea: `folder` (what lies where), `artefact` (files that appear whole or not at all), `lock` (one process at a time),
-//! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells),
+//! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells), `tensorboard` (the same for TensorBoard), `log` (the files of both),
 //! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several), `baseline`, `view` and `robustness` (what else results say), `comparison` (runs beside a reference),
 //! `predicted` (a row of `predictions.parquet`), `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
 //!
@@ -37,6 +37,7 @@ mod event;
 mod folder;
 mod labels;
 mod lock;
+mod log;
 mod plan;
 mod predicted;
 mod provenance;
@@ -44,6 +45,7 @@ mod readout;
 mod receipt;
 mod results;
 mod robustness;
+mod tensorboard;
 mod view;
 
 pub use aggregate::AggregateError;
@@ -70,4 +72,5 @@ pub use results::{
 pub use robustness::{
     ConditionScores, MissingScores, NoiseScores, Robustness, ShuffledScores, SubsetScores,
 };
+pub use tensorboard::ScalarLog;
 pub use view::View;

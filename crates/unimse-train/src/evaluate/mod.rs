@@ -13,7 +13,7 @@ use unimse_labels::Split;
 use unimse_model::batch::Prediction;
 use unimse_run::{
     ByName, Confusion, CorpusResults, Event, FusedLayer, Fusion, Readout, Results, Robustness,
-    RunFolder, RunLock, SplitScores, Timing,
+    RunFolder, RunLock, SplitScores, Timing, artefact,
 };
 
 use crate::TrainError;
@@ -81,6 +81,7 @@ pub fn evaluate(
 ) -> Result<Results, TrainError> {
     let started = Instant::now();
     let _lock = RunLock::take(&folder.run)?;
+    artefact::sweep(&folder.run)?;
     let saved = SavedModel::open(folder)?;
     saved.must_match(config, &folder.config())?;
     let mut corpora = dataset::read_corpora::<Whole>(&folder.corpus)?;

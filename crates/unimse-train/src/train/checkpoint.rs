@@ -40,6 +40,9 @@ pub struct LoopState {
     pub progress: Progress,
     /// Bytes of `events.jsonl` that belong to this state; what lies beyond is cut off on resume.
     pub events: u64,
+    /// The same of the file that TensorBoard reads; 0 where an earlier version wrote the state: it then begins here.
+    #[serde(default)]
+    pub scalars: u64,
     /// True once training ended.
     pub finished: bool,
     /// What the training is made of; the checkpoint of another is refused.

@@ -1,7 +1,7 @@
-//! What moves in a training: optimiser, average, place in the data, event log; saved and restored as one.
+//! What moves in a training: optimiser, average, place in the data, logs; saved and restored as one.
 
 use unimse_model::unimodel::UniModel;
-use unimse_run::{EventLog, RunFolder};
+use unimse_run::{Event, EventLog, RunFolder, ScalarLog};
 
 use crate::TrainError;
 use crate::config::TrainConfig;
@@ -17,7 +17,8 @@ pub(super) struct Course {
     /// With `train.average`.
     pub(super) average: Option<Average>,
     pub(super) state: LoopState,
-    pub(super) events: EventLog,
+    events: EventLog,
+    scalars: ScalarLog,
 }
 
 impl Course {
@@ -45,6 +46,7 @@ impl Course {
             optimizer,
             average,
             events: EventLog::open(&paths.events(), state.events)?,
+            scalars: ScalarLog::open(&paths.scalars(), state.scalars)?,
             state,
         };
         if resumed {
@@ -60,9 +62,21 @@ impl Course {
         }
     }
 
+    /// Appends an event to both logs.
+    pub(super) fn tell(&mut self, event: &Event) -> Result<(), TrainError> {
+        self.events.write(event)?;
+        Ok(self.scalars.write(event)?)
+    }
+
+    /// Makes what the logs hold part of the state.
+    pub(super) fn keep_logs(&mut self) {
+        self.state.events = self.events.length();
+        self.state.scalars = self.scalars.length();
+    }
+
     /// Writes the checkpoint that a training goes on from; the one before it stays beside it.
     pub(super) fn save(&mut self, model: &UniModel, paths: &RunFolder) -> Result<(), TrainError> {
-        self.state.events = self.events.length();
+        self.keep_logs();
         let mut tensors = self.optimizer.state();
         tensors.extend(self.average.iter().flat_map(Average::state));
         tensors.extend(model.memory());

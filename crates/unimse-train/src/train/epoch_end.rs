@@ -26,13 +26,13 @@ impl Trainer<'_> {
     ) -> Result<(), TrainError> {
         let trained = started.elapsed().as_secs_f64();
         let selection = self.select(course)?;
-        let state = &mut course.state;
+        let state = &course.state;
         let (loss, seconds) = (
             state.loss_sum / batches as f64,
             started.elapsed().as_secs_f64(),
         );
         self.show(state, &selection, loss, seconds);
-        course.events.write(&Event::Epoch(Epoch {
+        let told = Event::Epoch(Epoch {
             epoch: state.epoch as u64,
             step: state.step.unsigned_abs(),
             train_loss: Some(loss),
@@ -41,7 +41,9 @@ impl Trainer<'_> {
             seconds: Some(seconds),
             utterances_per_second: Some(drawn as f64 / trained),
             memory: Some(peak_memory()),
-        }))?;
+        });
+        course.tell(&told)?;
+        let state = &mut course.state;
         state.epoch += 1;
         (state.batch, state.loss_sum) = (0, 0.0);
         self.save(course)

@@ -142,8 +142,9 @@ impl<'a> Trainer<'a> {
 
     /// The first files of a training that nothing speaks against: one that is refused leaves the folder as it was.
     fn accept(&self, config: &RunConfig) -> Result<(), TrainError> {
-        self.normaliser.save(&self.paths.normaliser())?;
         let checkpoints = self.paths.checkpoints();
+        artefact::sweep(&checkpoints)?;
+        self.normaliser.save(&self.paths.normaliser())?;
         unimse_model::hub::copy_description(&self.session.folder, &checkpoints)?;
         Ok(artefact::write(
             &self.paths.config(),
@@ -162,7 +163,7 @@ impl<'a> Trainer<'a> {
         let (all, trained) = self.session.model.parameter_count();
         let state = &course.state;
         if state.step == 0 && state.epoch == 0 && state.batch == 0 {
-            course.events.write(&Event::Start(Start {
+            course.tell(&Event::Start(Start {
                 seed: self.seed,
                 examples: self.train.examples.len(),
                 dev: self.dev.examples.len(),
@@ -200,13 +201,13 @@ impl<'a> Trainer<'a> {
                 self.paths.events().display()
             )));
         }
-        course.events.write(&Event::End(End {
+        course.tell(&Event::End(End {
             step: state.step,
             best_epoch: state.best_epoch,
             score: state.best,
         }))?;
         course.state.finished = true;
-        course.state.events = course.events.length();
+        course.keep_logs();
         checkpoint::save(&self.paths.last(), &Default::default(), &course.state)?;
         checkpoint::forget(&self.paths.previous())
     }
@@ -273,7 +274,7 @@ impl<'a> Trainer<'a> {
             average.update(course.state.step);
         }
         if told {
-            course.events.write(&Event::Step(Step {
+            course.tell(&Event::Step(Step {
                 step: course.state.step.unsigned_abs(),
                 lr: Some(scale),
                 norm: Some(norm),
