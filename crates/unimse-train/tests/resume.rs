@@ -114,14 +114,8 @@ fn an_interrupted_training_with_every_lever_ends_as_the_uninterrupted_one() {
     ]);
 }
 
-fn check(levers: &[&str]) {
-    // LibTorch has one generator for all threads, and tests run side by side.
-    static GENERATOR: Mutex<()> = Mutex::new(());
-    let _generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    let (checkpoint, work) = (tiny::folder(tiny::BERT), tempfile::tempdir().unwrap());
-    let at = |name: &str| work.path().join(name);
-    let encoder = checkpoint.path().to_str().unwrap();
-    unimse_corpus::demo::write(&at("data")).unwrap();
+/// Two epochs around the checkpoint `encoder`, with `levers`.
+fn configuration(encoder: &str, levers: &[&str]) -> RunConfig {
     let mut overrides = vec![
         format!("model.checkpoint={encoder}"),
         "model.max_tokens=24".to_owned(),
@@ -134,7 +128,18 @@ fn check(levers: &[&str]) {
         "evaluate.robustness=false".to_owned(),
     ];
     overrides.extend(levers.iter().map(|&lever| lever.to_owned()));
-    let config = RunConfig::merge(None, None, &overrides).unwrap();
+    RunConfig::merge(None, None, &overrides).unwrap()
+}
+
+fn check(levers: &[&str]) {
+    // LibTorch has one generator for all threads, and tests run side by side.
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    let _generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    let (checkpoint, work) = (tiny::folder(tiny::BERT), tempfile::tempdir().unwrap());
+    let at = |name: &str| work.path().join(name);
+    let encoder = checkpoint.path().to_str().unwrap();
+    unimse_corpus::demo::write(&at("data")).unwrap();
+    let config = configuration(encoder, levers);
     let (corpus, labels) = (at("corpus"), at("labels"));
     unimse_corpus::ingest(&at("data"), &corpus, &[], &mut |_| {}).unwrap();
     unify::run(

@@ -259,7 +259,11 @@ impl<'a> Trainer<'a> {
         let scale = self.rates.factor(done, &course.state.progress);
         let held = self.rates.holds_backbone(done);
         let told = done == 0 || (done + 1) % 10 == 0;
-        let norms = told.then(|| course.optimizer.norms()).unwrap_or_default();
+        let norms = if told {
+            course.optimizer.norms()
+        } else {
+            Vec::new()
+        };
         let rate = |group| {
             if held && of_backbone(group) {
                 0.0
