@@ -114,14 +114,8 @@ fn an_interrupted_training_with_every_lever_ends_as_the_uninterrupted_one() {
     ]);
 }
 
-fn check(levers: &[&str]) {
-    // LibTorch has one generator for all threads, and tests run side by side.
-    static GENERATOR: Mutex<()> = Mutex::new(());
-    let _generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-    let (checkpoint, work) = (tiny::folder(tiny::BERT), tempfile::tempdir().unwrap());
-    let at = |name: &str| work.path().join(name);
-    let encoder = checkpoint.path().to_str().unwrap();
-    unimse_corpus::demo::write(&at("data")).unwrap();
+/// Two epochs around the checkpoint `encoder`, with `levers`.
+fn configuration(encoder: &str, levers: &[&str]) -> RunConfig {
     let mut overrides = vec![
         format!("model.checkpoint={encoder}"),
         "model.max_tokens=24".to_owned(),
@@ -134,7 +128,18 @@ fn check(levers: &[&str]) {
         "evaluate.robustness=false".to_owned(),
     ];
     overrides.extend(levers.iter().map(|&lever| lever.to_owned()));
-    let config = RunConfig::merge(None, None, &overrides).unwrap();
+    RunConfig::merge(None, None, &overrides).unwrap()
+}
+
+fn check(levers: &[&str]) {
+    // LibTorch has one generator for all threads, and tests run side by side.
+    static GENERATOR: Mutex<()> = Mutex::new(());
+    let _generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    let (checkpoint, work) = (tiny::folder(tiny::BERT), tempfile::tempdir().unwrap());
+    let at = |name: &str| work.path().join(name);
+    let encoder = checkpoint.path().to_str().unwrap();
+    unimse_corpus::demo::write(&at("data")).unwrap();
+    let config = configuration(encoder, levers);
     let (corpus, labels) = (at("corpus"), at("labels"));
     unimse_corpus::ingest(&at("data"), &corpus, &[], &mut |_| {}).unwrap();
     unify::run(
@@ -158,13 +163,20 @@ fn check(levers: &[&str]) {
 
     let parts = paths("parts");
     train_in_parts(&config, &parts, &whole);
-    match config.evaluate.baselines {
-        BaselineChoice::Finetuned => evaluate_in_parts(&config, &parts),
-        BaselineChoice::Frozen => drop(evaluate::evaluate(&config, &parts, &GO).unwrap()),
+    if config.evaluate.baselines == BaselineChoice::Finetuned {
+        evaluate_in_parts(&config, &parts);
+        let of_mosi = |run: &RunFolder| std::fs::read(run.finetuned("mosi").best()).unwrap();
+        assert!(of_mosi(&whole) == of_mosi(&parts), "the baseline differs");
+    } else {
+        evaluate::evaluate(&config, &parts, &GO).unwrap();
     }
-    let of_mosi = |run: &RunFolder| std::fs::read(run.finetuned("mosi").best()).unwrap();
-    assert!(of_mosi(&whole) == of_mosi(&parts), "the baseline differs");
+    same_bytes(&whole, &parts);
 
+    let again = evaluate::evaluate(&config, &parts, &GO).unwrap();
+    assert_eq!(again.protocol.test_openings, Some(2));
+}
+
+fn same_bytes(whole: &RunFolder, parts: &RunFolder) {
     let bytes = |p: &RunFolder, name: &str| std::fs::read(p.run.join(name)).unwrap();
     for name in [
         "checkpoints/model.safetensors",
@@ -172,7 +184,7 @@ fn check(levers: &[&str]) {
         "checkpoints/features.json",
         "predictions.parquet",
     ] {
-        assert!(bytes(&whole, name) == bytes(&parts, name), "{name} differs");
+        assert!(bytes(whole, name) == bytes(parts, name), "{name} differs");
     }
     for name in ["config.json", "tokenizer.json"] {
         let copy = whole.checkpoints().join(name);
@@ -181,7 +193,4 @@ fn check(levers: &[&str]) {
     let (a, b) = (traces(&whole.run), traces(&parts.run));
     assert!(a.0 == b.0, "results differ");
     assert_eq!(a.1, b.1);
-
-    let again = evaluate::evaluate(&config, &parts, &GO).unwrap();
-    assert_eq!(again.protocol.test_openings, Some(2));
 }
