@@ -30,7 +30,7 @@ pub struct Teaching {
     pub train: bool,
     /// Share of a class's target that all classes of its field get alike (Szegedy et al., 2016, section 7).
     pub smoothing: f64,
-    /// Weight of [`disagreement`]; not 0 only where the second half of the rows repeats the first.
+    /// Weight of R-Drop; not 0 only where the second half of the rows repeats the first.
     pub r_drop: f64,
 }
 

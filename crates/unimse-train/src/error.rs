@@ -54,6 +54,9 @@ pub enum TrainError {
     /// Another process works in the run folder.
     #[error(transparent)]
     Locked(#[from] unimse_run::LockError),
+    /// The results of a run could not be read.
+    #[error(transparent)]
+    Results(#[from] unimse_run::ResultsError),
     /// The tables could not be read.
     #[error(transparent)]
     Corpus(#[from] unimse_corpus::CorpusError),

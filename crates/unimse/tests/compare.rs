@@ -99,5 +99,11 @@ fn what_cannot_be_compared_is_one_line_of_error() {
         compare(place.path(), &["full", "nowhere"]).status.code(),
         Some(1)
     );
+    std::fs::create_dir(place.path().join("empty")).unwrap();
+    let said = stderr(&compare(place.path(), &["empty"]));
+    assert_eq!(
+        said,
+        "error: empty/results.json: reading: No such file or directory (os error 2)\n"
+    );
     assert_eq!(compare(place.path(), &[]).status.code(), Some(2));
 }

@@ -38,7 +38,7 @@ impl Run {
         let read = |folder: RunFolder| {
             let results = folder.results();
             Ok(Seed {
-                results: Results::read(&results).map_err(|e| TrainError::Data(e.to_string()))?,
+                results: Results::read(&results)?,
                 rows: table::test_rows(&folder.predictions())?,
                 folder,
             })
