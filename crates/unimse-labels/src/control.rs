@@ -8,8 +8,7 @@ use std::collections::HashMap;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use crate::search::Candidate;
-use crate::unify::Best;
+use crate::search::{Best, Candidate};
 use crate::{Field, PerField, Polarity, Sample, Split, UnifyOptions};
 
 /// Samples with their embeddings.

@@ -40,6 +40,7 @@ mod field;
 mod grammar;
 mod label;
 mod names;
+mod options;
 mod parse;
 mod product;
 mod sample;
@@ -55,7 +56,8 @@ pub use label::{Donor, Labelled, PlainLabel, UniversalLabel};
 pub use names::{
     Field, IemocapEmotion, MeldEmotion, Polarity, Source, Split, Taxonomy, UnknownName,
 };
+pub use options::{DonorProtocol, QueryProtocol, UnifyOptions};
 pub use parse::{ParseError, Parsed, Repair};
 pub use sample::{Sample, fields_present};
 pub use search::{Block, Candidate, Key, Matches, SearchError, search};
-pub use unify::{DonorProtocol, QueryProtocol, UnifyError, UnifyOptions, unify};
+pub use unify::{UnifyError, unify};

@@ -42,6 +42,9 @@ pub struct Candidate {
     pub similarity: f32,
 }
 
+/// A donor and its runner-up.
+pub(crate) type Best = [Candidate; 2];
+
 impl Candidate {
     pub(crate) const NONE: Self = Self {
         rank: u32::MAX,

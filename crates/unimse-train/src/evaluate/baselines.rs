@@ -10,7 +10,10 @@ use tch::{Kind, Tensor};
 use unimse_eval::{Convention, Metric, emotion, sentiment};
 use unimse_run::Chosen;
 
+use crate::evaluate::fitting::{Fitted, NOT_FINITE, check};
 use crate::evaluate::knn;
+
+pub use crate::evaluate::fitting::{Asked, Part};
 
 /// A fitted baseline's predictions.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,33 +35,10 @@ pub struct Baselines<T> {
     pub not_fitted: Vec<(&'static str, String)>,
 }
 
-/// Inputs and gold of one split.
-#[derive(Debug, Clone)]
-pub struct Part<'a, T> {
-    /// Row-major `[rows, dim]` embeddings.
-    pub inputs: Vec<f32>,
-    /// Gold, one a row.
-    pub truth: &'a [T],
-}
-
-/// Rows without gold that are to be predicted.
-#[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// Row-major `[rows, dim]` embeddings.
-    pub inputs: &'a [f32],
-    /// Number of rows.
-    pub rows: usize,
-    /// Width of every embedding, of those in [`Part`] too.
-    pub dim: usize,
-}
-
 /// Ridge penalties tried, relative to the mean squared norm of a row.
 const RIDGE: [f64; 7] = [1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0];
 /// Logistic penalties tried (sum of squared weights, against the summed log loss).
 const LOGISTIC: [f64; 7] = [1e-4, 1e-3, 0.01, 0.1, 1.0, 10.0, 100.0];
-/// Why a regression over embeddings has nothing to go by.
-pub(super) const NOT_FINITE: &str = "an embedding or a gold value is not finite";
-
 /// The mean training score, ridge regression and the mean of the nearest train rows, both chosen by dev MAE.
 #[must_use]
 pub fn sentiment_baselines(
@@ -87,9 +67,6 @@ pub fn emotion_baselines(
         ("knn", knn::class(train, dev, asked, labels)),
     ])
 }
-
-/// Predictions and what dev chose, or why there are none.
-pub(super) type Fitted<T> = Result<(Vec<T>, Option<Chosen>), String>;
 
 /// The choice of a penalty.
 fn penalty(lambda: f64) -> Option<Chosen> {
@@ -127,32 +104,6 @@ fn mean_score(train: &Part<'_, f32>) -> Result<f32, String> {
 
 fn mean(train: &Part<'_, f32>, asked: Asked<'_>) -> Fitted<f32> {
     Ok((vec![mean_score(train)?; asked.rows], None))
-}
-
-/// What whoever learns from embeddings needs.
-pub(super) fn check<T>(
-    train: &Part<'_, T>,
-    dev: &Part<'_, T>,
-    asked: Asked<'_>,
-    least: usize,
-) -> Result<(), String> {
-    let n = train.truth.len();
-    if n < least {
-        return Err(format!(
-            "expected at least {least} train rows with gold, found {n}"
-        ));
-    }
-    if dev.truth.is_empty() {
-        return Err("expected dev rows with gold to choose by, found none".to_owned());
-    }
-    if asked.dim == 0 {
-        return Err("the embeddings have no width".to_owned());
-    }
-    let all = [&train.inputs[..], &dev.inputs, asked.inputs];
-    match all.into_iter().flatten().all(|x| x.is_finite()) {
-        true => Ok(()),
-        false => Err(NOT_FINITE.to_owned()),
-    }
 }
 
 fn ridge(train: &Part<'_, f32>, dev: &Part<'_, f32>, asked: Asked<'_>) -> Fitted<f32> {

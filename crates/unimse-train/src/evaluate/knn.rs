@@ -5,7 +5,7 @@ use tch::Tensor;
 use unimse_eval::{Convention, Metric, emotion, sentiment};
 use unimse_run::Chosen;
 
-use crate::evaluate::baselines::{Asked, Fitted, NOT_FINITE, Part, check};
+use crate::evaluate::fitting::{Asked, Fitted, NOT_FINITE, Part, check};
 
 /// Numbers of neighbours tried.
 const NEIGHBOURS: [usize; 6] = [1, 3, 5, 10, 20, 50];

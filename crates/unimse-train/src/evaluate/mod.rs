@@ -35,6 +35,7 @@ pub mod baselines;
 mod comparison;
 mod description;
 mod finetuned;
+mod fitting;
 mod knn;
 pub mod predictions;
 pub mod readout;
