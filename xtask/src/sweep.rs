@@ -51,8 +51,8 @@ struct Search {
     #[arg(long)]
     grid: bool,
     /// N configurations drawn at random; values of a list and numbers of a range are equally likely, with :log their logarithms.
-    #[arg(long, value_name = "N")]
-    random: Option<std::num::NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    random: Option<u32>,
 }
 
 /// Version of `sweep.json`.
@@ -85,14 +85,17 @@ struct Trial {
 
 /// Set-up, build, the search.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
+    let proposals = options.proposals()?; // before anything is built
     reproduce::build(checkout, &options.run)?;
-    sweep(checkout, &checkout.unimse(), options)
+    sweep(checkout, &checkout.unimse(), options, proposals)
 }
 
-fn sweep(checkout: &Checkout, unimse: &Path, options: &Options) -> Result<()> {
-    let axes = options.run.values.iter().map(|text| Axis::parse(text));
-    let axes: Vec<Axis> = axes.collect::<Result<_, _>>().map_err(Usage)?;
-    let proposals = options.proposals(&axes)?;
+fn sweep(
+    checkout: &Checkout,
+    unimse: &Path,
+    options: &Options,
+    proposals: Vec<Proposal>,
+) -> Result<()> {
     let site = Site::open(checkout, unimse, &options.run, "-sweep")?;
     let mut setting = options.run.setting();
     setting.values.clear();
@@ -140,7 +143,9 @@ fn sweep(checkout: &Checkout, unimse: &Path, options: &Options) -> Result<()> {
 }
 
 impl Options {
-    fn proposals(&self, axes: &[Axis]) -> Result<Vec<Proposal>, Usage> {
+    fn proposals(&self) -> Result<Vec<Proposal>, Usage> {
+        let axes = self.run.values.iter().map(|text| Axis::parse(text));
+        let axes: Vec<Axis> = axes.collect::<Result<_, _>>().map_err(Usage)?;
         let varied = |axis: &&Axis| !matches!(&axis.values, Values::List(list) if list.len() == 1);
         let mut keys: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
         keys.sort_unstable();
@@ -158,8 +163,8 @@ impl Options {
             ));
         }
         match self.search.random {
-            Some(count) => Ok(random(axes, count.get(), self.proposal_seed)),
-            None => grid(axes).map_err(Usage),
+            Some(count) => Ok(random(&axes, count as usize, self.proposal_seed)),
+            None => grid(&axes).map_err(Usage),
         }
     }
 }

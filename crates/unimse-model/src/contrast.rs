@@ -77,6 +77,8 @@ impl Contrast {
             contrastive.dim.get() as i64,
             contrastive.kernel.get() as i64,
         );
+        // R-Drop puts every utterance into a batch twice.
+        let copies = if config.loss.r_drop.get() > 0.0 { 2 } else { 1 };
         let other = |wanted: bool, modality: Modality| {
             wanted.then(|| {
                 Projection::new(
@@ -95,7 +97,7 @@ impl Contrast {
             video: other(video, Modality::Video),
             temperature: contrastive.temperature.get(),
             symmetric: contrastive.symmetric,
-            min_rows: contrastive.min_rows.get() as i64,
+            min_rows: contrastive.min_rows.get() as i64 * copies,
             scope: contrastive.scope,
             state: contrastive.state,
         })

@@ -11,7 +11,7 @@ pub struct Losses<'m> {
     /// Scalar f32: `task + alpha * sum text_audio + beta * sum text_video` (paper, equation 7), and what the sections `loss` and `contrastive` add. Differentiable, except under
     /// gradient checkpointing, where it has no graph and only [`Losses::backward`] knows the way.
     pub total: Tensor,
-    /// Task loss, the mean over utterances of the weighted sum over fields.
+    /// Task loss, the mean over utterances of the weighted sum over fields; with `loss.r_drop` its disagreement too.
     pub task: f64,
     /// Contrastive loss text-audio of each fused layer, first to last; empty where it was not computed.
     pub text_audio: Vec<f64>,

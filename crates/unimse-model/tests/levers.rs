@@ -188,10 +188,17 @@ fn r_drop_counts_the_disagreement_of_dropout() {
         let mut noisy = config(backbone, decoder);
         noisy.model.dropout = tiny::number(0.4);
         noisy.loss.r_drop = tiny::number(1.0);
-        let losses = alike(&noisy, &plain);
-        let losses = losses.loss(&batch(4, 2, true), &targets(4), true).unwrap();
-        assert!(losses.total.double_value(&[]).is_finite());
-        losses.backward(1.0);
+        let one = alike(&noisy, &plain);
+        noisy.loss.r_drop = tiny::number(2.0);
+        let two = alike(&noisy, &plain);
+        let task = |model: &UniModel| {
+            let _generator = tiny::seeded(9); // the same dropout for both
+            let losses = model.loss(&batch(4, 2, true), &targets(4), true).unwrap();
+            let task = losses.task;
+            losses.backward(1.0);
+            task
+        };
+        assert!(task(&two) > task(&one) + 1e-4, "{backbone:?} {decoder:?}");
     }
 }
 
@@ -214,12 +221,15 @@ fn warming_up_scales_the_contrast_and_nothing_else() {
 fn a_batch_with_too_few_rows_has_no_contrast() {
     let mut config = without_dropout(config(tiny::BERT, Decoder::Label));
     // of 5 rows 4 have audio and 3 video
-    for (least, audio, video) in [(3, 2, 2), (4, 2, 0), (5, 0, 0)] {
-        config.contrastive.min_rows = tiny::number(least);
-        let losses = model(&config, 1);
-        let losses = losses.loss(&batch(5, 2, true), &targets(5), true).unwrap();
-        let found = (losses.text_audio.len(), losses.text_video.len());
-        assert_eq!(found, (audio, video), "at least {least}");
+    for r_drop in [0.0, 1.0] {
+        config.loss.r_drop = tiny::number(r_drop); // whose copies do not count
+        for (least, audio, video) in [(3, 2, 2), (4, 2, 0), (5, 0, 0)] {
+            config.contrastive.min_rows = tiny::number(least);
+            let losses = model(&config, 1);
+            let losses = losses.loss(&batch(5, 2, true), &targets(5), true).unwrap();
+            let found = (losses.text_audio.len(), losses.text_video.len());
+            assert_eq!(found, (audio, video), "at least {least}");
+        }
     }
 }
 

@@ -16,11 +16,12 @@ pub struct RunFolder {
 }
 
 /// What a run writes into its folder downstream of the tables.
-pub const DOWNSTREAM: [&str; 9] = [
+pub const DOWNSTREAM: [&str; 10] = [
     "checkpoints",
     "baselines",
     "events.jsonl",
     "tensorboard",
+    "non_finite.json",
     "predictions.parquet",
     "results.json",
     "report.md",

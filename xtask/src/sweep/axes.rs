@@ -138,7 +138,14 @@ pub(super) fn grid(axes: &[Axis]) -> Result<Vec<Proposal>, String> {
                 axis.key
             ));
         };
-        let mut longer = Vec::with_capacity(proposals.len() * list.len());
+        let count = proposals.len() * list.len();
+        if count > MOST {
+            return Err(format!(
+                "{}: expected at most {MOST} combinations with --grid, found {count} or more",
+                axis.key
+            ));
+        }
+        let mut longer = Vec::with_capacity(count);
         for proposal in &proposals {
             for value in list {
                 let mut next = proposal.clone();
@@ -151,6 +158,8 @@ pub(super) fn grid(axes: &[Axis]) -> Result<Vec<Proposal>, String> {
     Ok(proposals)
 }
 
+/// Combinations of a grid, at most.
+const MOST: usize = 10_000;
 /// How often a configuration is drawn for each that is wanted, before no other is believed to exist.
 const TRIES: usize = 100;
 
@@ -255,5 +264,15 @@ mod tests {
         assert!(small.abs_diff(200) < 50, "{small}");
         let few = self::axes(&["a=1,2", "b=x"]);
         assert_eq!(random(&few, 10, 1).len(), 2, "there are two");
+    }
+
+    #[test]
+    fn a_grid_that_nobody_can_wait_for_is_refused() {
+        let hundred: Vec<String> = (0..100).map(|n| n.to_string()).collect();
+        let axis = |key: &str| format!("{key}={}", hundred.join(","));
+        let (a, b) = (axis("a"), axis("b"));
+        assert_eq!(grid(&axes(&[&a, &b])).unwrap().len(), 100 * 100);
+        let error = grid(&axes(&[&a, &b, "c=1,2"])).unwrap_err();
+        assert!(error.contains("c: expected at most 10000"), "{error}");
     }
 }

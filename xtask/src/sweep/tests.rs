@@ -8,7 +8,8 @@ use std::fs;
 fn try_run(world: &World, arguments: &str) -> Result<()> {
     let mut options: Options = world.parse(&format!("--data DATA {arguments}"));
     options.run.out = Some(world.path("runs/out"));
-    super::sweep(&world.checkout, &world.path("unimse"), &options)
+    let proposals = options.proposals()?;
+    super::sweep(&world.checkout, &world.path("unimse"), &options, proposals)
 }
 
 fn found(world: &World) -> Sweep {

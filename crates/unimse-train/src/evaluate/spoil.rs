@@ -3,8 +3,8 @@
 //! What is drawn at random depends on the seed, the utterance and the modality alone. A word or frame that is missing at one rate is missing at
 //! every higher one, and a line loses the same words wherever it stands.
 
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use unimse_corpus::{Context, Sequence, Utterance, context};
 use unimse_model::{Modality, SequenceRef};
 
@@ -200,7 +200,7 @@ impl<'a> Spoiler<'a> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed);
         random.set_stream(modality as u64);
         for last in (1..with.len()).rev() {
-            with.swap(last, below(&mut random, last));
+            with.swap(last, random.random_range(..last));
         }
         let Some(&first) = with.first() else { return };
         let mut held = rows[first].sequence(modality).take();
@@ -240,7 +240,7 @@ impl<'a> Spoiler<'a> {
 fn without_some(text: &str, rate: f64, mut random: ChaCha8Rng) -> String {
     let words = text.split_whitespace();
     let all = words.clone().count();
-    let kept: Vec<&str> = words.filter(|_| uniform(&mut random) >= rate).collect();
+    let kept: Vec<&str> = words.filter(|_| random.random::<f64>() >= rate).collect();
     if kept.len() == all {
         text.to_owned()
     } else {
@@ -251,24 +251,14 @@ fn without_some(text: &str, rate: f64, mut random: ChaCha8Rng) -> String {
 /// Takes out the steps that `random` leaves out.
 fn drop_frames(s: &mut Sequence, rate: f64, mut random: ChaCha8Rng) {
     let steps = s.values.chunks_exact(s.dim.max(1));
-    let kept = steps.filter(|_| uniform(&mut random) >= rate);
+    let kept = steps.filter(|_| random.random::<f64>() >= rate);
     s.values = kept.flatten().copied().collect();
-}
-
-/// In [0, 1), of 53 random bits.
-fn uniform(random: &mut ChaCha8Rng) -> f64 {
-    (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
-}
-
-/// A whole number below `n`, which is at least 1; the bias is under n / 2^32.
-fn below(random: &mut ChaCha8Rng, n: usize) -> usize {
-    ((u64::from(random.next_u32()) * n as u64) >> 32) as usize
 }
 
 /// Standard normal, after Box and Muller (1958).
 fn gaussian(random: &mut ChaCha8Rng) -> f64 {
-    let radius = (-2.0 * (1.0 - uniform(random)).ln()).sqrt();
-    radius * (std::f64::consts::TAU * uniform(random)).cos()
+    let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * random.random::<f64>()).cos()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use tch::Tensor;
 
 use crate::TrainError;
+use crate::train::checkpoint;
 
 /// Names of the average's tensors in a checkpoint begin with this.
 const PREFIX: &str = "average.";
@@ -76,17 +77,7 @@ impl Average {
     pub fn restore(&mut self, saved: &BTreeMap<String, Tensor>) -> Result<(), TrainError> {
         for member in &mut self.members {
             let name = format!("{PREFIX}{}", member.name);
-            let mean = saved
-                .get(&name)
-                .ok_or_else(|| TrainError::Checkpoint(format!("tensor {name} is missing")))?;
-            if mean.size() != member.mean.size() {
-                return Err(TrainError::Checkpoint(format!(
-                    "tensor {name}: expected shape {:?}, found {:?}",
-                    member.mean.size(),
-                    mean.size()
-                )));
-            }
-            tch::no_grad(|| member.mean.copy_(mean));
+            checkpoint::copy_tensor(saved, &name, &mut member.mean)?;
         }
         Ok(())
     }

@@ -136,6 +136,29 @@ pub fn load(
     Ok((tensors, state))
 }
 
+/// Copies the tensor `name` of a checkpoint over `target`.
+///
+/// # Errors
+/// [`TrainError::Checkpoint`] where it is missing or has another shape.
+pub(crate) fn copy_tensor(
+    saved: &BTreeMap<String, Tensor>,
+    name: &str,
+    target: &mut Tensor,
+) -> Result<(), TrainError> {
+    let found = saved
+        .get(name)
+        .ok_or_else(|| TrainError::Checkpoint(format!("tensor {name} is missing")))?;
+    if found.size() != target.size() {
+        return Err(TrainError::Checkpoint(format!(
+            "tensor {name}: expected shape {:?}, found {:?}",
+            target.size(),
+            found.size()
+        )));
+    }
+    tch::no_grad(|| target.copy_(found));
+    Ok(())
+}
+
 /// Gives the checkpoint at `last`, if there is one, the name `previous` too.
 ///
 /// # Errors

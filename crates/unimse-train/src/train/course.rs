@@ -93,20 +93,9 @@ impl Course {
     fn restore(&mut self, model: &UniModel, paths: &RunFolder) -> Result<(), TrainError> {
         let (tensors, _) = checkpoint::load_latest(paths, false)?;
         for (name, mut tensor) in model.parameters() {
-            if !tensor.requires_grad() {
-                continue;
+            if tensor.requires_grad() {
+                checkpoint::copy_tensor(&tensors, &format!("model.{name}"), &mut tensor)?;
             }
-            let saved = tensors
-                .get(&format!("model.{name}"))
-                .ok_or_else(|| TrainError::Checkpoint(format!("tensor model.{name} is missing")))?;
-            if saved.size() != tensor.size() {
-                return Err(TrainError::Checkpoint(format!(
-                    "tensor model.{name}: expected shape {:?}, found {:?}",
-                    tensor.size(),
-                    saved.size()
-                )));
-            }
-            tch::no_grad(|| tensor.copy_(saved));
         }
         if let Some(average) = &mut self.average {
             average.restore(&tensors)?;

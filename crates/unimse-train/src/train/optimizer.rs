@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
 use crate::TrainError;
+use crate::train::checkpoint;
 use flat::Flat;
 
 /// The update rule.
@@ -280,18 +281,7 @@ impl Optimizer {
     ) -> Result<(), TrainError> {
         for s in &mut self.slots {
             for (prefix, target) in [("exp_avg", &mut s.first), ("exp_avg_sq", &mut s.second)] {
-                let key = format!("{prefix}.{}", s.name);
-                let saved = state
-                    .get(&key)
-                    .ok_or_else(|| TrainError::Checkpoint(format!("tensor {key} is missing")))?;
-                if saved.size() != target.size() {
-                    return Err(TrainError::Checkpoint(format!(
-                        "tensor {key}: expected shape {:?}, found {:?}",
-                        target.size(),
-                        saved.size()
-                    )));
-                }
-                tch::no_grad(|| target.copy_(saved));
+                checkpoint::copy_tensor(state, &format!("{prefix}.{}", s.name), target)?;
             }
         }
         self.steps = steps;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use unimse_model::unimodel::UniModel;
 
 use crate::TrainError;
+use crate::config::TrainConfig;
 use crate::data::dataset::Dataset;
 
 /// What a training will take, measured on a few batches.
@@ -14,7 +15,7 @@ pub struct Estimate {
     pub seconds: f64,
     /// Bytes of memory at the peak.
     pub memory: u64,
-    /// Bytes of both checkpoints, one being replaced.
+    /// Bytes of the selected weights and of three states: the last, the one before it, and one being written.
     pub disk: u64,
 }
 
@@ -39,7 +40,7 @@ pub fn estimate(
     model: &UniModel,
     dataset: &Dataset,
     epoch: &[Vec<usize>],
-    epochs: usize,
+    train: &TrainConfig,
 ) -> Result<Estimate, TrainError> {
     let tokens = |b: &Vec<usize>| {
         b.iter()
@@ -72,12 +73,14 @@ pub fn estimate(
     }
     let all: f64 = epoch.iter().map(|b| tokens(b) as f64).sum();
     let (count, trained) = model.parameter_count();
-    let (count, trained) = (count as u64 * 4, trained as u64 * 4);
+    // weight, two moments, and the average where there is one
+    let kept = if train.average == 0.0 { 3 } else { 4 };
+    let (count, state) = (count as u64 * 4, trained as u64 * 4 * kept);
     Ok(Estimate {
-        seconds: work.0 / work.1.max(1.0) * all * epochs as f64,
-        // moments are allocated already; a checkpoint being written holds the state once more
-        memory: peak_memory() + 3 * trained,
-        disk: 2 * 3 * trained + count,
+        seconds: work.0 / work.1.max(1.0) * all * train.epochs.get() as f64,
+        // the state is allocated already; a checkpoint being written holds it once more
+        memory: peak_memory() + state,
+        disk: 3 * state + count,
     })
 }
 

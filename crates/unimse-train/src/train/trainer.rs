@@ -61,7 +61,8 @@ pub fn train(
     let saved = resume_state(paths, resume, &identity)?;
     if saved.as_ref().is_some_and(|s| s.finished) {
         eprintln!("train: already finished");
-        return Ok(());
+        // a kill right behind the last save leaves it
+        return checkpoint::forget(&paths.previous());
     }
     let trainer = Trainer::new(config, paths, &folder, seed, interrupt)?;
     trainer.accept(config)?;
@@ -177,7 +178,7 @@ impl<'a> Trainer<'a> {
             &self.session.model,
             &self.train,
             &self.plan.epoch(&self.entries, self.seed, 0),
-            self.config.epochs.get(),
+            self.config,
         )?;
         eprintln!(
             "train: {} utterances, {} dev, {all} parameters ({trained} trained); {estimate}",
