@@ -28,7 +28,7 @@ pub(super) struct Part {
 pub(super) const FULL: &str = "full";
 
 /// Rows that are the preset with a few values changed: name, what it shows, values.
-const CHANGED: [(&str, &str, &[&str]); 11] = [
+const CHANGED: [(&str, &str, &[&str]); 10] = [
     (
         FULL,
         "the configuration itself, the reference of all differences",
@@ -79,11 +79,6 @@ const CHANGED: [(&str, &str, &[&str]); 11] = [
         "fusion replaces the hidden state, as in the paper's formula",
         &["fusion.skip=false"],
     ),
-    (
-        "context-0",
-        "utterances without their neighbours",
-        &["model.context_before=0", "model.context_after=0"],
-    ),
 ];
 
 /// All rows, `full` first. `config` is the merged configuration of `full`, `corpora` are those with train rows, `models` the folder of
@@ -113,6 +108,15 @@ pub(super) fn rows(config: &toml::Table, corpora: &[String], models: &Path) -> R
     for (name, shows, values) in modalities(config) {
         rows.push(whole(name, shows.to_owned(), vec![values]));
     }
+    let read = |name| key(config, "model", name).and_then(toml::Value::as_integer);
+    let alone = read("context_before") == Some(0) && read("context_after") == Some(0);
+    let (name, shows, utterances) = if alone {
+        ("context-2", "with two utterances before and two after", 2)
+    } else {
+        ("context-0", "utterances without their neighbours", 0)
+    };
+    let context = ["before", "after"].map(|side| format!("model.context_{side}={utterances}"));
+    rows.push(whole(name, shows.to_owned(), context.to_vec()));
     let speakers = key(config, "model", "speakers").and_then(toml::Value::as_bool) == Some(true);
     let (name, shows) = if speakers {
         ("no-speakers", "without names of speakers in the text")
@@ -270,7 +274,7 @@ mod tests {
         assert_eq!(
             names.join(" "),
             "full separate own-fields donors-random donors-shuffled donors-all no-fusion no-text-audio no-text-video no-contrast no-skip \
-             context-0 no-audio no-video text-only no-speakers backbone-base without-meld without-mosi"
+             no-audio no-video text-only context-0 no-speakers backbone-base without-meld without-mosi"
         );
         let row = |name: &str| found.iter().find(|row| row.name == name).unwrap();
         let values = |name: &str| row(name).values.join(" ");
@@ -299,9 +303,17 @@ mod tests {
         let found = rows(&text, &["mosi".to_owned()], Path::new("/nonexistent")).unwrap();
         let names: Vec<&str> = found.iter().map(|row| row.name.as_str()).collect();
         assert!(
-            names.ends_with(&["context-0", "text-only", "speakers"]),
+            names.ends_with(&["text-only", "context-0", "speakers"]),
             "{names:?}"
         );
         assert!(!names.contains(&"separate"));
+        let alone = config("[model]\ncontext_before = 0\ncontext_after = 0");
+        let found = rows(&alone, &[], Path::new("/nonexistent")).unwrap();
+        let row = found.iter().find(|row| row.name == "context-2").unwrap();
+        assert_eq!(
+            row.values,
+            ["model.context_before=2", "model.context_after=2"]
+        );
+        assert!(!found.iter().any(|row| row.name == "context-0"));
     }
 }
