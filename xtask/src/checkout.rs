@@ -10,7 +10,8 @@ use std::process::Command;
 pub(crate) struct Checkout {
     /// The workspace root.
     pub(crate) root: PathBuf,
-    target: PathBuf,
+    /// Where cargo builds.
+    pub(crate) target: PathBuf,
 }
 
 impl Checkout {

@@ -1,8 +1,8 @@
-//! `cargo xtask ci` and `bench`: the checks, cheapest first, each timed.
+//! `cargo xtask ci`: the checks, cheapest first, each timed.
 
 use crate::checkout::Checkout;
 use crate::stage::in_words;
-use crate::{child, licences, reproduce, setup, tests_run};
+use crate::{bench, child, licences, reproduce, setup, tests_run};
 use anyhow::{Context, Result};
 use std::time::Instant;
 
@@ -68,21 +68,13 @@ pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
         )
     })?;
     step("test", &|| tests_run::run(checkout, complete))?;
+    step("benchmarks", &|| {
+        bench::run(checkout, &bench::Options::check())
+    })?;
     step("demo", &|| {
         let dir = tempfile::tempdir().context("cannot make a temporary folder")?;
         reproduce::run(checkout, &reproduce::Options::demo(dir.path().join("demo")))
     })?;
     eprintln!("ci: all passed: {}", times.join(", "));
     Ok(())
-}
-
-/// `cargo bench` of the bench crate; `check` runs each bench once.
-pub(crate) fn bench(checkout: &Checkout, check: bool) -> Result<()> {
-    setup::ensure(checkout)?;
-    let mut cargo = checkout.cargo();
-    cargo.args(["bench", "--package", "unimse-benches"]);
-    if check {
-        cargo.args(["--", "--test"]);
-    }
-    child::run("cargo bench", &mut cargo)
 }

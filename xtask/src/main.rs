@@ -10,6 +10,7 @@
 //! ```
 
 mod ablate;
+mod bench;
 mod checkout;
 mod child;
 mod ci;
@@ -56,12 +57,8 @@ enum Command {
     Sweep(sweep::Options),
     /// All tests of the workspace, with a count of those skipped for want of real data.
     Test,
-    /// The benches.
-    Bench {
-        /// Run every bench once, without measuring.
-        #[arg(long)]
-        check: bool,
-    },
+    /// The benches, or whether a part has become slower than the committed baseline.
+    Bench(bench::Options),
     /// Everything the continuous integration checks, cheapest first.
     Ci {
         /// Fail where a test was skipped for want of data, models or a Python.
@@ -100,7 +97,45 @@ fn run(cli: Cli) -> Result<()> {
         Command::Ablate(options) => ablate::run(&checkout, &options),
         Command::Sweep(options) => sweep::run(&checkout, &options),
         Command::Test => tests_run::run(&checkout, false),
-        Command::Bench { check } => ci::bench(&checkout, check),
+        Command::Bench(options) => bench::run(&checkout, &options),
         Command::Ci { complete } => ci::run(&checkout, complete),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+    use std::path::Path;
+
+    /// What the workflow and `.ci/run` call is there: subcommands with their flags, and files of the repository.
+    #[test]
+    fn the_workflow_calls_what_exists() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let workflow = std::fs::read_to_string(root.join(".github/workflows/ci.yml")).unwrap();
+        let commands = workflow
+            .lines()
+            .filter_map(|l| l.trim().strip_prefix("run: "));
+        let mut called = 0;
+        for command in commands {
+            let words: Vec<&str> = command.split(' ').collect();
+            match words[..] {
+                ["cargo", ..] => {
+                    let line = words[1..].iter().copied();
+                    assert!(Cli::try_parse_from(line).is_ok(), "{command}");
+                }
+                ["cat", "target/bench/check.md", ..] => {}
+                ["cat", file, ..] | [file] => assert!(root.join(file).is_file(), "{command}"),
+                _ => panic!("{command}: not known to this test"),
+            }
+            called += 1;
+        }
+        assert_eq!(called, 4);
+        let hashed = workflow
+            .lines()
+            .flat_map(|line| line.split('\'').skip(1).step_by(2));
+        for file in hashed.filter(|text| text.contains(['/', '.'])) {
+            assert!(root.join(file).is_file(), "{file}");
+        }
     }
 }

@@ -52,8 +52,18 @@ enum Command {
     Plan(commands::plan::Args),
 }
 
+impl Command {
+    /// Whether LibTorch computes for minutes.
+    fn lasts(&self) -> bool {
+        matches!(self, Self::Unify(_) | Self::Train(_) | Self::Evaluate(_))
+    }
+}
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.command.lasts() {
+        commands::threads::wait_briefly();
+    }
     interrupt::install();
     match run(cli) {
         Ok(code) => code,

@@ -1,0 +1,96 @@
+//! A training of MiniLM on the demo data of MOSI, step by step: shared by benches that measure it.
+
+use std::path::{Path, PathBuf};
+
+use unimse_corpus::splits::{Learning, Train};
+use unimse_model::batch::{Batch, Target};
+use unimse_run::RunFolder;
+use unimse_train::config::RunConfig;
+use unimse_train::data::dataset::{self, Dataset};
+use unimse_train::data::normaliser::Normaliser;
+use unimse_train::data::sampler::{Mixture, Plan};
+use unimse_train::model::session::Session;
+use unimse_train::train::optimizer::Optimizer;
+use unimse_train::train::parameter_groups::parameter_groups;
+use unimse_train::unify;
+
+use crate::Failure;
+
+/// Seed of every training.
+pub(crate) const SEED: u64 = 1;
+
+/// The folder of the backbone, if it is at hand.
+pub(crate) fn backbone() -> Option<PathBuf> {
+    let checkout = concat!(env!("CARGO_MANIFEST_DIR"), "/../.models");
+    let named = std::env::var_os("UNIMSE_MODELS").map(PathBuf::from);
+    let folders = named.into_iter().chain([PathBuf::from(checkout)]);
+    let mut models = folders.map(|folder| folder.join("all-MiniLM-L6-v2"));
+    models.find(|model| model.join("config.json").is_file())
+}
+
+/// Demo tables below `place`, as the commands make them.
+pub(crate) fn tables(place: &Path, config: &RunConfig, encoder: &str) -> Result<(), Failure> {
+    let data = place.join("data");
+    unimse_corpus::demo::write(&data)?;
+    for other in ["mosei", "meld", "iemocap"] {
+        std::fs::remove_dir_all(data.join(other))?;
+    }
+    let (corpus, labels) = (place.join("corpus"), place.join("labels"));
+    unimse_corpus::ingest(&data, &corpus, &[], &mut |_| {})?;
+    unify::run(
+        &corpus,
+        &labels,
+        encoder,
+        None,
+        None,
+        &config.labels.options(),
+    )?;
+    Ok(())
+}
+
+/// What the bare step works on: the model as a training begins it, and the batches of its first epoch.
+pub(crate) struct Bare {
+    pub(crate) session: Session,
+    pub(crate) optimizer: Optimizer,
+    pub(crate) batches: Vec<(Batch, Vec<Target>)>,
+    pub(crate) clip: f64,
+}
+
+impl Bare {
+    pub(crate) fn new(config: &RunConfig, run: &RunFolder) -> Result<Self, Failure> {
+        let mut corpora = dataset::read_corpora::<Learning>(&run.corpus)?;
+        let normaliser = Normaliser::fit(corpora.list().iter().map(AsRef::as_ref));
+        corpora.edit(|corpus| normaliser.apply(corpus));
+        let tables = dataset::read_labels(&run.labels, corpora.list())?;
+        let dims = dataset::feature_dims(corpora.list(), &config.model());
+        let session = Session::new(config, &dataset::fields(&tables), &dims, SEED)?;
+        let train = Dataset::new(&corpora, Train, Some(&tables), session.reader(), config)?;
+        let plan = Plan {
+            batch: config.train.batch.get(),
+            token_budget: config.train.token_budget.get(),
+            mixture: Mixture::Temperature(config.train.temperature.get()),
+        };
+        let indices = plan.epoch(&train.entries(), SEED, 0);
+        let device = session.model.device();
+        let load = |batch: &Vec<usize>| Ok((train.batch(batch, device)?, train.targets(batch)?));
+        let batches = indices.iter().map(load).collect::<Result<_, Failure>>()?;
+        let model = &session.model;
+        let (groups, members) =
+            parameter_groups(&config.train, model.parameters(), &model.blocks_above());
+        Ok(Self {
+            optimizer: Optimizer::new(config.train.optimizer, groups, members)?,
+            batches,
+            clip: config.train.clip.get(),
+            session,
+        })
+    }
+
+    /// One step of the model on batch `at`: forward, backward, update.
+    pub(crate) fn step(&mut self, at: usize) -> Result<(), Failure> {
+        let (batch, targets) = &self.batches[at];
+        let losses = self.session.model.training_loss(batch, targets, 1.0)?;
+        losses.backward(1.0);
+        self.optimizer.step_groups(|_| 1.0, Some(self.clip))?;
+        Ok(())
+    }
+}
