@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tch::Device;
 use unimse_corpus::mel::{MelSettings, mel_power};
 use unimse_eval::{Convention, Metric, bootstrap, emotion, sentiment, sentiment_metric};
-use unimse_formats::Pickle;
+use unimse_formats::{Csd, Pickle};
 use unimse_labels::{
     Field, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity, Sample, Split, UnifyOptions,
     unify,
@@ -26,6 +26,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part::new("metrics/emotion", 20000, metrics_emotion), // rows
     Part::new("metrics/bootstrap", 50, metrics_bootstrap), // resamples
     Part::new("formats/pickle", 1, pickle),         // files
+    Part::new("formats/csd", 1, csd),               // files
     Part::new("features/mel", 8000, mel),           // samples
     Part::new("corpus/ingest", 1, ingest),          // corpora
     Part::new("corpus/read", 1, read),              // corpora
@@ -146,6 +147,20 @@ fn pickle(place: &Path) -> Result<Work, Failure> {
             read += array.to_f32()?.len();
         }
         black_box(read);
+        Ok(())
+    }))
+}
+
+/// All features of every video of a computational sequence.
+fn csd(_: &Path) -> Result<Work, Failure> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../crates/unimse-formats/tests/fixtures/many_earliest.csd");
+    Ok(Box::new(move || {
+        let file = Csd::open(&path)?;
+        let videos: Vec<String> = file.video_ids().map(str::to_owned).collect();
+        for video in &videos {
+            black_box(file.video(video)?);
+        }
         Ok(())
     }))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
+use unimse_contrastive::{Negatives, Reduction, info_nce};
 use unimse_corpus::mel::{MelSettings, mel_power};
 use unimse_labels::{Block, Field, Grammar, Key, SearchError, search};
 use unimse_model::t5::{T5, T5Config};
@@ -23,6 +24,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part::new("donors", 2 * 1024 * 1024, donors), // pairs
     Part::new("mel", 32000, mel),                 // samples
     Part::new("optimizer", 64 * 512 * 512, optimizer), // parameters
+    Part::new("infonce", 256, infonce),           // anchors
     Part::new("sentences", 32, sentences),        // texts
     Part::new("minilm/step", 8, minilm_step),     // utterances
     Part::new("minilm/predict", 8, minilm_predict), // utterances
@@ -89,6 +91,21 @@ fn optimizer(_: &Path) -> Result<Work, Failure> {
     let mut optimizer = Optimizer::new(Rule::AdamW, vec![group], parameters)?;
     Ok(Box::new(move || {
         optimizer.step(1.0, Some(1.0))?;
+        Ok(())
+    }))
+}
+
+/// Loss and gradient of 256 anchors of 64 values against each other.
+fn infonce(_: &Path) -> Result<Work, Failure> {
+    let rows = |seed| Tensor::from_slice(&values(256 * 64, seed)).view([256, 64]);
+    let (query, positive) = (rows(4).set_requires_grad(true), rows(5));
+    Ok(Box::new(move || {
+        let batch = Negatives::InBatch;
+        let mut gradient = query.grad();
+        if gradient.defined() {
+            let _ = gradient.zero_();
+        }
+        info_nce(&query, &positive, batch, None, 0.1, Reduction::Mean)?.backward();
         Ok(())
     }))
 }
