@@ -15,6 +15,9 @@ use crate::normal::{phi, phi_inverse};
 /// Rows that a jackknife may look at in all: some seconds of a core.
 const MOST: usize = 1 << 30;
 
+/// What rounding alone sets apart counts as equal, relative to the value: a draw of every cluster once sums the same rows in another order.
+const SLACK: f64 = 1e-12;
+
 /// The values of a metric without each cluster in turn, clusters in the order of their first row: what [`Interval::bca`] takes.
 ///
 /// # Errors
@@ -43,9 +46,10 @@ impl Interval {
     pub fn bca(estimate: f64, resampled: &[f64], jackknife: &[f64]) -> Self {
         Self::new(estimate, resampled, |values| {
             let a = acceleration(jackknife)?;
-            let at_most = |bound: f64| values.partition_point(|value| *value <= bound);
-            let below = values.partition_point(|value| *value < estimate);
-            let share = (below + at_most(estimate)) as f64 / (2 * values.len()) as f64;
+            let slack = SLACK * estimate.abs();
+            let below = values.partition_point(|value| *value < estimate - slack);
+            let at_most = values.partition_point(|value| *value <= estimate + slack);
+            let share = (below + at_most) as f64 / (2 * values.len()) as f64;
             if share == 0.0 || share == 1.0 {
                 return Err("all resamples lie on one side of the value".to_owned());
             }

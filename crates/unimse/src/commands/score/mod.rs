@@ -7,6 +7,8 @@ mod print;
 mod rows;
 mod spec;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::process::ExitCode;
 

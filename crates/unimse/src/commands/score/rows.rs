@@ -22,48 +22,42 @@ pub(super) type Groups = Vec<(String, Vec<usize>)>;
 impl Rows {
     /// The rows of a table, and of the system compared with, sorted.
     pub(super) fn new(table: Table, other: Option<System>) -> (Self, Groups) {
-        let n = table.len();
-        let ranks = |names: &Names| {
-            if names.len() == 0 {
-                (vec![0; n], Vec::new())
-            } else {
-                names.ranks()
-            }
-        };
-        let (clusters, _) = ranks(&table.clusters);
-        let (group_of, named) = ranks(&table.groups);
+        let clusters = (table.clusters.len() > 0).then(|| table.clusters.ranks().0);
+        let groups = (table.groups.len() > 0).then(|| table.groups.ranks());
         let mut systems = vec![table.system];
         systems.extend(other);
-        let columns = systems.iter().flat_map(System::columns);
-        let columns: Vec<&Matrix> = (columns.filter(|column| !column.values.is_empty())).collect();
-        let compare = |&a: &usize, &b: &usize| {
-            let ranks = [&clusters, &group_of].into_iter();
-            let ranks = ranks.map(|ranks| ranks[a].cmp(&ranks[b]));
-            let numbers = std::iter::once(&table.truth).chain(columns.iter().copied());
-            let numbers = numbers.map(|column| column.compare(a, b));
-            let unequal = ranks.chain(numbers).find(|order| order.is_ne());
-            unequal.unwrap_or(Ordering::Equal)
+        let order = {
+            let columns = systems.iter().flat_map(System::columns);
+            let columns = columns.filter(|column| !column.values.is_empty());
+            let numbers: Vec<&Matrix> = std::iter::once(&table.truth).chain(columns).collect();
+            let ranks = [clusters.as_ref(), groups.as_ref().map(|(ranks, _)| ranks)];
+            let mut order: Vec<usize> = (0..table.truth.rows().len()).collect();
+            order.par_sort_unstable_by(|&a, &b| {
+                let ranks = ranks.into_iter().flatten();
+                let ranks = ranks.map(|ranks| ranks[a].cmp(&ranks[b]));
+                let numbers = numbers.iter().map(|column| column.compare(a, b));
+                let unequal = ranks.chain(numbers).find(|order| order.is_ne());
+                unequal.unwrap_or(Ordering::Equal)
+            });
+            order
         };
-        let mut order: Vec<usize> = (0..n).collect();
-        order.par_sort_unstable_by(compare);
-        let mut groups: Groups = (named.iter())
-            .map(|&row| (table.groups.get(row).to_owned(), Vec::new()))
-            .collect();
-        if !groups.is_empty() {
+        let sorted = Self {
+            clusters: match clusters {
+                Some(clusters) => order.iter().map(|&row| clusters[row]).collect(),
+                None => (0..order.len()).collect(),
+            },
+            truth: table.truth.at(&order),
+            systems: systems.iter().map(|system| system.at(&order)).collect(),
+        };
+        let mut by_group = Groups::new();
+        if let Some((of_row, firsts)) = groups {
+            let name = |&row: &usize| (table.groups.get(row).to_owned(), Vec::new());
+            by_group = firsts.iter().map(name).collect();
             for (at, &row) in order.iter().enumerate() {
-                groups[group_of[row]].1.push(at);
+                by_group[of_row[row]].1.push(at);
             }
         }
-        let all = Self {
-            clusters,
-            truth: table.truth,
-            systems,
-        };
-        let mut sorted = all.at(&order);
-        if table.clusters.len() == 0 {
-            sorted.clusters = (0..n).collect();
-        }
-        (sorted, groups)
+        (sorted, by_group)
     }
 
     pub(super) fn len(&self) -> usize {
