@@ -1,10 +1,12 @@
 //! What `unimse score --json` says: the metrics of a file of truths and predictions, of any system.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unimse_eval::{ClassScores, Convention, Difference, Interval, Metric};
+use unimse_labels::UnknownName;
 
 use crate::ByName;
 
@@ -58,6 +60,9 @@ pub enum ScoredTask {
 }
 
 impl ScoredTask {
+    /// Every task.
+    pub const ALL: [Self; 3] = [Self::Sentiment, Self::Emotion, Self::Presence];
+
     /// `sentiment`, `emotion` or `presence`.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -66,6 +71,15 @@ impl ScoredTask {
             Self::Emotion => "emotion",
             Self::Presence => "presence",
         }
+    }
+}
+
+impl FromStr for ScoredTask {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let known = Self::ALL.into_iter().find(|task| task.name() == text);
+        known.ok_or_else(|| UnknownName::new("task", text, &Self::ALL.map(Self::name)))
     }
 }
 

@@ -16,8 +16,8 @@ use crate::commands::columns::extension;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// What is compared: scores, one class a row, or several emotions a row that are each there or not.
-    #[arg(long)]
-    task: Task,
+    #[arg(long, value_name = "sentiment|emotion|presence")]
+    task: ScoredTask,
     /// Convention of the metrics of scores: mmsa, mult or mag.
     #[arg(long, default_value = "mmsa", value_name = "mmsa|mult|mag")]
     pub(super) convention: Convention,
@@ -86,25 +86,10 @@ pub(crate) struct Args {
     pub(super) file: PathBuf,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Task {
-    Sentiment,
-    Emotion,
-    Presence,
-}
-
 impl Args {
-    fn task(&self) -> ScoredTask {
-        match self.task {
-            Task::Sentiment => ScoredTask::Sentiment,
-            Task::Emotion => ScoredTask::Emotion,
-            Task::Presence => ScoredTask::Presence,
-        }
-    }
-
     /// What is asked of truths and predictions.
     pub(super) fn spec(&self) -> Result<Spec> {
-        let task = self.task();
+        let task = self.task;
         let labels = self.class_list(task)?;
         if !self.threshold.is_finite() {
             bail!(

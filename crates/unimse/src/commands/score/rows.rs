@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use rayon::prelude::*;
 
-use super::matrix::{Matrix, Names};
+use super::matrix::Matrix;
 use super::table::{System, Table};
 
 /// The truths and what one or two systems say.
