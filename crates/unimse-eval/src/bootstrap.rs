@@ -42,6 +42,59 @@ impl Interval {
     }
 }
 
+impl Interval {
+    /// From the value on the rows as they are and the values over the resamples, as [`resample`] gives them; `bounds` takes its two ends from
+    /// those that are finite, ascending and some.
+    pub(crate) fn new(
+        estimate: f64,
+        resampled: &[f64],
+        bounds: impl FnOnce(&[f64]) -> Result<(f64, f64), String>,
+    ) -> Self {
+        let estimate = Some(estimate).filter(|value| value.is_finite());
+        let found = match estimate {
+            Some(_) => ascending(resampled).and_then(|values| bounds(&values)),
+            None => Err("the metric has no value on these rows".to_owned()),
+        };
+        let (low, high, undefined) = match found {
+            Ok((low, high)) => (Some(low), Some(high), None),
+            Err(reason) => (None, None, Some(reason)),
+        };
+        Self {
+            estimate,
+            low,
+            high,
+            undefined,
+        }
+    }
+
+    /// The percentile interval: the 2.5 % and the 97.5 % quantile of the values that [`resample`] gives. `estimate` is the value on the rows as
+    /// they are, NaN where there is none.
+    pub fn percentile(estimate: f64, resampled: &[f64]) -> Self {
+        Self::new(estimate, resampled, |values| {
+            Ok((quantile(values, LOW), quantile(values, HIGH)))
+        })
+    }
+}
+
+/// Ends of a 95 % interval.
+pub(crate) const LOW: f64 = 0.025;
+pub(crate) const HIGH: f64 = 0.975;
+
+/// The finite ones of resampled values, ascending, or why there are none.
+fn ascending(resampled: &[f64]) -> Result<Vec<f64>, String> {
+    if resampled.is_empty() {
+        return Err("all rows are of one cluster, at least 2 are needed to resample".to_owned());
+    }
+    let finite = resampled.iter().copied().filter(|value| value.is_finite());
+    let mut values: Vec<f64> = finite.collect();
+    values.sort_unstable_by(f64::total_cmp);
+    if values.is_empty() {
+        Err(format!("none of {} resamples has a value", resampled.len()))
+    } else {
+        Ok(values)
+    }
+}
+
 /// The interval of a metric from `resamples` draws of as many clusters as there are, with replacement.
 ///
 /// `clusters` holds the cluster of each row, any numbers. `metric` maps row numbers below `clusters.len()` to a value, NaN where
@@ -55,27 +108,20 @@ pub fn bootstrap(
     metric: impl Fn(&[usize]) -> f64 + Sync,
 ) -> Interval {
     let rows: Vec<usize> = (0..clusters.len()).collect();
-    let estimate = Some(metric(&rows)).filter(|value| value.is_finite());
-    let without = |reason: String| Interval {
-        estimate,
-        undefined: Some(reason),
-        ..Interval::default()
+    let estimate = metric(&rows);
+    if estimate.is_finite() && resamples == 0 {
+        return Interval {
+            estimate: Some(estimate),
+            undefined: Some("none of 0 resamples has a value".to_owned()),
+            ..Interval::default()
+        };
+    }
+    let resampled = if estimate.is_finite() {
+        resample(clusters, resamples, seed, metric)
+    } else {
+        Vec::new()
     };
-    if estimate.is_none() {
-        return without("the metric has no value on these rows".to_owned());
-    }
-    if resamples == 0 {
-        return without("none of 0 resamples has a value".to_owned());
-    }
-    match bounds(resample(clusters, resamples, seed, metric)) {
-        Ok((low, high)) => Interval {
-            estimate,
-            low: Some(low),
-            high: Some(high),
-            undefined: None,
-        },
-        Err(reason) => without(reason),
-    }
+    Interval::percentile(estimate, &resampled)
 }
 
 /// The values of a metric over `resamples` draws, in the order of the draws, NaN where it has none; nothing where all rows are of one
@@ -86,8 +132,8 @@ pub fn resample(
     seed: u64,
     metric: impl Fn(&[usize]) -> f64 + Sync,
 ) -> Vec<f64> {
-    let members = members(clusters);
-    let n = members.len();
+    let members = Members::new(clusters);
+    let n = members.count();
     if n < 2 {
         return Vec::new();
     }
@@ -96,7 +142,7 @@ pub fn resample(
         random.set_stream(resample as u64);
         drawn.clear();
         for _ in 0..n {
-            drawn.extend_from_slice(&members[below(n, random.next_u32())]);
+            drawn.extend_from_slice(members.of(below(n, random.next_u32())));
         }
         metric(drawn)
     };
@@ -104,20 +150,6 @@ pub fn resample(
         .into_par_iter()
         .map_init(|| Vec::with_capacity(clusters.len()), draw)
         .collect()
-}
-
-/// The 2.5 % and the 97.5 % quantile of the values that [`resample`] gives, or why there are none.
-pub(crate) fn bounds(mut values: Vec<f64>) -> Result<(f64, f64), String> {
-    let resamples = values.len();
-    if resamples == 0 {
-        return Err("all rows are of one cluster, at least 2 are needed to resample".to_owned());
-    }
-    values.retain(|value| value.is_finite());
-    values.sort_unstable_by(f64::total_cmp);
-    if values.is_empty() {
-        return Err(format!("none of {resamples} resamples has a value"));
-    }
-    Ok((quantile(&values, 0.025), quantile(&values, 0.975)))
 }
 
 /// The interval of the difference `a - b` of two metrics on the same rows, every resample drawn for both at once.
@@ -132,17 +164,49 @@ pub fn paired_bootstrap(
 }
 
 /// The rows of every cluster, clusters in the order of their first row.
-fn members(clusters: &[usize]) -> Vec<Vec<usize>> {
-    let mut places = HashMap::new();
-    let mut members: Vec<Vec<usize>> = Vec::new();
-    for (row, &cluster) in clusters.iter().enumerate() {
-        let place = *places.entry(cluster).or_insert(members.len());
-        if place == members.len() {
-            members.push(Vec::new());
+pub(crate) struct Members {
+    /// The rows, cluster by cluster, ascending in each.
+    rows: Vec<usize>,
+    /// Where each cluster begins in them, and the end of the last.
+    starts: Vec<usize>,
+}
+
+impl Members {
+    pub(crate) fn new(clusters: &[usize]) -> Self {
+        let mut places = HashMap::new();
+        let mut of_row = Vec::with_capacity(clusters.len());
+        for &cluster in clusters {
+            let next = places.len();
+            of_row.push(*places.entry(cluster).or_insert(next));
         }
-        members[place].push(row);
+        let mut starts = vec![0; places.len() + 1];
+        of_row.iter().for_each(|&place| starts[place + 1] += 1);
+        for place in 0..places.len() {
+            starts[place + 1] += starts[place];
+        }
+        let mut next = starts.clone();
+        let mut rows = vec![0; clusters.len()];
+        for (row, &place) in of_row.iter().enumerate() {
+            rows[next[place]] = row;
+            next[place] += 1;
+        }
+        Self { rows, starts }
     }
-    members
+
+    pub(crate) fn count(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    pub(crate) fn of(&self, place: usize) -> &[usize] {
+        &self.rows[self.starts[place]..self.starts[place + 1]]
+    }
+
+    /// All rows but those of one cluster, cluster by cluster.
+    pub(crate) fn without(&self, place: usize) -> Vec<usize> {
+        let (before, from) = self.rows.split_at(self.starts[place]);
+        let after = &from[self.of(place).len()..];
+        [before, after].concat()
+    }
 }
 
 /// Maps 32 random bits to a number below `n` by a multiplication: the bias is under n / 2^32.
@@ -151,7 +215,7 @@ fn below(n: usize, random: u32) -> usize {
 }
 
 /// The quantile of ascending values, linear between them; `values` is not empty.
-fn quantile(values: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     let position = share * (values.len() - 1) as f64;
     let (low, high) = (
         values[position.floor() as usize],

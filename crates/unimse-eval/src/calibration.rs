@@ -71,11 +71,11 @@ impl Row {
 ///
 /// # Errors
 /// No rows, unequal lengths, a row that is no distribution, a class that it does not have, a metric of another kind.
-pub fn calibration_metric(
-    probabilities: &[Vec<f64>],
+pub fn calibration_metric<P: AsRef<[f64]>>(
+    probabilities: &[P],
     truth: &[usize],
     metric: Metric,
-) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<>, EvalError> {
+) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<P>, EvalError> {
     check(probabilities, truth)?;
     if !METRICS.contains(&metric) {
         return Err(EvalError::UnknownMetric {
@@ -84,7 +84,9 @@ pub fn calibration_metric(
         });
     }
     let pairs = probabilities.iter().zip(truth);
-    let all: Vec<Row> = pairs.map(|(p, &class)| Row::new(p, class)).collect();
+    let all: Vec<Row> = pairs
+        .map(|(p, &class)| Row::new(p.as_ref(), class))
+        .collect();
     Ok(move |rows: &[usize]| {
         let rows = rows.iter().map(|&row| all[row]);
         let n = rows.len() as f64;
@@ -106,10 +108,11 @@ fn calibration_error(rows: impl Iterator<Item = Row>, n: f64) -> f64 {
     bins.iter().map(|off| off.abs()).sum::<f64>() / n
 }
 
-fn check(probabilities: &[Vec<f64>], truth: &[usize]) -> Result<(), EvalError> {
+fn check<P: AsRef<[f64]>>(probabilities: &[P], truth: &[usize]) -> Result<(), EvalError> {
     check_lengths(probabilities, truth)?;
-    let classes = probabilities[0].len();
+    let classes = probabilities[0].as_ref().len();
     for (row, (p, &class)) in probabilities.iter().zip(truth).enumerate() {
+        let p = p.as_ref();
         let wrong = |expected: String, found: String| {
             Err(EvalError::Probabilities {
                 row,

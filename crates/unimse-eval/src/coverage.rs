@@ -5,7 +5,7 @@
 //! (Gneiting, Balabdaoui and Raftery, "Probabilistic forecasts, calibration and sharpness", JRSS B 2007).
 
 use crate::Metric;
-use crate::scores::{EvalError, check_lengths};
+use crate::scores::{EvalError, check_finite, check_lengths};
 
 /// The central parts of the distribution of one score, each from its lower to its upper end, which belong to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,11 +37,11 @@ const METRICS: [Metric; 4] = [
 ///
 /// # Errors
 /// No rows, unequal lengths, a truth or an end that is no finite number, ends out of order, a metric of another kind.
-pub fn coverage_metric(
+pub fn coverage_metric<T: Copy + Into<f64>>(
     central: &[Central],
-    truth: &[f32],
+    truth: &[T],
     metric: Metric,
-) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<>, EvalError> {
+) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<T>, EvalError> {
     check(central, truth)?;
     if !METRICS.contains(&metric) {
         return Err(EvalError::UnknownMetric {
@@ -49,14 +49,14 @@ pub fn coverage_metric(
             expected: METRICS.map(Metric::key).join(", "),
         });
     }
-    let value = |(c, &y): (&Central, &f32)| {
+    let value = |(c, &y): (&Central, &T)| {
         let (low, high) = match metric {
             Metric::Coverage50 | Metric::Width50 => c.half,
             _ => c.most,
         };
         match metric {
             Metric::Width50 | Metric::Width90 => high - low,
-            _ => f64::from(u8::from((low..=high).contains(&f64::from(y)))),
+            _ => f64::from(u8::from((low..=high).contains(&y.into()))),
         }
     };
     let values: Vec<f64> = central.iter().zip(truth).map(value).collect();
@@ -66,21 +66,17 @@ pub fn coverage_metric(
     })
 }
 
-fn check(central: &[Central], truth: &[f32]) -> Result<(), EvalError> {
+fn check<T: Copy + Into<f64>>(central: &[Central], truth: &[T]) -> Result<(), EvalError> {
     check_lengths(central, truth)?;
-    for (row, (c, &found)) in central.iter().zip(truth).enumerate() {
+    for (row, c) in central.iter().enumerate() {
         for (low, high) in [c.half, c.most] {
             let ordered = low <= high && low.is_finite() && high.is_finite();
             if !ordered {
                 return Err(EvalError::Interval { row, low, high });
             }
         }
-        if !found.is_finite() {
-            let column = "truth";
-            return Err(EvalError::NotFinite { column, row, found });
-        }
     }
-    Ok(())
+    check_finite("truth", truth)
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Interval;
-use crate::bootstrap::bounds;
 
 /// The mean of a metric over the seeds of a model, on the rows as they are and on every resample.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,33 +47,11 @@ impl Difference {
     /// `ours - theirs`, resample by resample: both over the same rows, clusters, resamples and seed. Resamples on which either has no value
     /// are left out.
     pub fn between(ours: &OverSeeds, theirs: &OverSeeds) -> Self {
-        let estimate = Some(ours.value - theirs.value).filter(|value| value.is_finite());
-        let without = |reason: String| Self {
-            interval: Interval {
-                estimate,
-                undefined: Some(reason),
-                ..Interval::default()
-            },
-            p: None,
-        };
-        if estimate.is_none() {
-            return without("the metric has no value on these rows".to_owned());
-        }
         let pairs = ours.resampled.iter().zip(&theirs.resampled);
         let differences: Vec<f64> = pairs.map(|(ours, theirs)| ours - theirs).collect();
-        let p = p_value(&differences);
-        match bounds(differences) {
-            Ok((low, high)) => Self {
-                interval: Interval {
-                    estimate,
-                    low: Some(low),
-                    high: Some(high),
-                    undefined: None,
-                },
-                p,
-            },
-            Err(reason) => without(reason),
-        }
+        let interval = Interval::percentile(ours.value - theirs.value, &differences);
+        let p = interval.low.and_then(|_| p_value(&differences));
+        Self { interval, p }
     }
 }
 

@@ -45,6 +45,10 @@ pub enum Metric {
     MacroF1,
     /// Mean recall over the emotions that occur in the truth.
     UnweightedAverageRecall,
+    /// Mean recall of present and absent, of one emotion that is there or not: see [`presence_metric`](crate::presence_metric).
+    WeightedAccuracy,
+    /// F1 of present.
+    F1Present,
     /// Expected calibration error of class probabilities: see [`calibration_metric`](crate::calibration_metric).
     Ece,
     /// Brier score of class probabilities, from 0 to 2.
@@ -67,7 +71,7 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in order.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Mae,
         Self::Corr,
         Self::Acc7,
@@ -83,6 +87,8 @@ impl Metric {
         Self::WeightedF1,
         Self::MacroF1,
         Self::UnweightedAverageRecall,
+        Self::WeightedAccuracy,
+        Self::F1Present,
         Self::Ece,
         Self::Brier,
         Self::Nll,
@@ -110,6 +116,8 @@ impl Metric {
             Self::WeightedF1 => ("weighted_f1", "WF1"),
             Self::MacroF1 => ("macro_f1", "Macro F1"),
             Self::UnweightedAverageRecall => ("unweighted_average_recall", "UAR"),
+            Self::WeightedAccuracy => ("weighted_accuracy", "WA"),
+            Self::F1Present => ("f1_present", "F1 present"),
             Self::Ece => ("ece", "ECE"),
             Self::Brier => ("brier", "Brier score"),
             Self::Nll => ("nll", "NLL"),

@@ -66,7 +66,7 @@ pub enum EvalError {
         /// Its row.
         row: usize,
         /// The number.
-        found: f32,
+        found: f64,
     },
     /// A class is not in the list.
     #[error("{column} in row {}: class `{found}`, expected one of: {expected}", row + 1)]
@@ -128,5 +128,17 @@ pub(crate) fn check_lengths<P, T>(prediction: &[P], truth: &[T]) -> Result<(), E
         Err(EvalError::Empty)
     } else {
         Ok(())
+    }
+}
+
+/// Fails on the first value that is NaN or infinite; `column` names them.
+pub(crate) fn check_finite<T: Copy + Into<f64>>(
+    column: &'static str,
+    values: &[T],
+) -> Result<(), EvalError> {
+    let mut values = values.iter().map(|&value| value.into()).enumerate();
+    match values.find(|(_, value): &(usize, f64)| !value.is_finite()) {
+        Some((row, found)) => Err(EvalError::NotFinite { column, row, found }),
+        None => Ok(()),
     }
 }

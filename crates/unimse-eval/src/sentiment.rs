@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use unimse_labels::UnknownName;
 
 use crate::Metric;
-use crate::scores::{EvalError, Scores, check_lengths};
+use crate::scores::{EvalError, Scores, check_finite, check_lengths};
 
 /// Which metrics there are and how they count.
 #[derive(
@@ -49,7 +49,7 @@ enum Measure {
     Mae,
     Corr,
     /// Equality after clipping to +-limit and rounding half to even.
-    Classes(f32),
+    Classes(f64),
     Binary(Positive),
     /// F1 of both classes, weighted by their share in the truth.
     WeightedF1(Positive),
@@ -159,18 +159,19 @@ impl FromStr for Convention {
 
 /// Every metric of a convention, in its fixed order; n counts all rows.
 ///
-/// Values are read as f32, as the reference implementations do, and summed in f64.
+/// Values are taken as they are, f32 or f64, and compared and summed in f64, in the order of the rows.
 ///
 /// # Errors
 /// No rows, unequal lengths, NaN or an infinity. What a metric alone cannot do (the correlation of a constant) is
 /// not an error but stands in [`Scores::undefined`].
-pub fn sentiment(
-    prediction: &[f32],
-    truth: &[f32],
+pub fn sentiment<T: Copy + Into<f64>>(
+    prediction: &[T],
+    truth: &[T],
     convention: Convention,
 ) -> Result<Scores, EvalError> {
     check(prediction, truth)?;
-    let rows = prediction.iter().copied().zip(truth.iter().copied());
+    let rows = prediction.iter().zip(truth);
+    let rows = rows.map(|(&p, &t)| (p.into(), t.into()));
     let values = convention
         .rules()
         .iter()
@@ -183,9 +184,9 @@ pub fn sentiment(
 ///
 /// # Errors
 /// As [`sentiment`], or a metric that the convention does not have.
-pub fn sentiment_metric<'a>(
-    prediction: &'a [f32],
-    truth: &'a [f32],
+pub fn sentiment_metric<'a, T: Copy + Into<f64> + Sync>(
+    prediction: &'a [T],
+    truth: &'a [T],
     convention: Convention,
     metric: Metric,
 ) -> Result<impl Fn(&[usize]) -> f64 + Sync + 'a, EvalError> {
@@ -202,38 +203,31 @@ pub fn sentiment_metric<'a>(
         compute(
             kept,
             measure,
-            rows.iter().map(|&row| (prediction[row], truth[row])),
+            rows.iter()
+                .map(|&row| (prediction[row].into(), truth[row].into())),
         )
         .unwrap_or(f64::NAN)
     })
 }
 
-fn check(prediction: &[f32], truth: &[f32]) -> Result<(), EvalError> {
+fn check<T: Copy + Into<f64>>(prediction: &[T], truth: &[T]) -> Result<(), EvalError> {
     check_lengths(prediction, truth)?;
-    for (column, values) in [("prediction", prediction), ("truth", truth)] {
-        if let Some((row, &found)) = values
-            .iter()
-            .enumerate()
-            .find(|(_, value)| !value.is_finite())
-        {
-            return Err(EvalError::NotFinite { column, row, found });
-        }
-    }
-    Ok(())
+    check_finite("prediction", prediction)?;
+    check_finite("truth", truth)
 }
 
 /// One metric over (prediction, truth), or why it is undefined.
 fn compute(
     kept: Rows,
     measure: Measure,
-    rows: impl Iterator<Item = (f32, f32)> + Clone,
+    rows: impl Iterator<Item = (f64, f64)> + Clone,
 ) -> Result<f64, &'static str> {
     let rows = rows.filter(|&(_, truth)| matches!(kept, Rows::All) || truth != 0.0);
     match measure {
-        Measure::Mae => mean(rows.map(|(p, t)| (f64::from(p) - f64::from(t)).abs())),
+        Measure::Mae => mean(rows.map(|(p, t)| (p - t).abs())),
         Measure::Corr => correlation(rows),
         Measure::Classes(limit) => {
-            let class = move |score: f32| score.clamp(-limit, limit).round_ties_even();
+            let class = move |score: f64| score.clamp(-limit, limit).round_ties_even();
             mean(rows.map(|(p, t)| f64::from(u8::from(class(p) == class(t)))))
         }
         Measure::Binary(positive) => {
@@ -249,7 +243,7 @@ fn compute(
 }
 
 impl Positive {
-    fn is(self, score: f32) -> bool {
+    fn is(self, score: f64) -> bool {
         match self {
             Self::Above0 => score > 0.0,
             Self::From0 => score >= 0.0,
@@ -259,39 +253,50 @@ impl Positive {
 
 /// The only rows that can run out are those with a non-zero truth: [`check`] refuses empty input.
 const NO_ROWS: &str = "no row has a non-zero truth";
+const BEYOND: &str = "sums of the values are beyond 64-bit floats";
 
 fn mean(values: impl Iterator<Item = f64>) -> Result<f64, &'static str> {
     let (n, sum) = values.fold((0_usize, 0.0), |(n, sum), value| (n + 1, sum + value));
-    if n == 0 {
-        Err(NO_ROWS)
-    } else {
-        Ok(sum / n as f64)
+    match sum / n as f64 {
+        _ if n == 0 => Err(NO_ROWS),
+        mean if mean.is_finite() => Ok(mean),
+        _ => Err(BEYOND),
     }
 }
 
-/// Pearson's correlation, in two passes. The sum of equal f32 values is exact in f64, so a constant has a variance
-/// of exactly zero.
-fn correlation(rows: impl Iterator<Item = (f32, f32)> + Clone) -> Result<f64, &'static str> {
-    let mean_p = mean(rows.clone().map(|(p, _)| f64::from(p)))?;
-    let mean_t = mean(rows.clone().map(|(_, t)| f64::from(t)))?;
+/// Pearson's correlation, in two passes.
+fn correlation(rows: impl Iterator<Item = (f64, f64)> + Clone) -> Result<f64, &'static str> {
+    let mean_p = mean(rows.clone().map(|(p, _)| p))?;
+    let mean_t = mean(rows.clone().map(|(_, t)| t))?;
+    // asked of the values: the mean of equal ones may be off by a rounding, and their variance then is not 0
+    if constant(rows.clone().map(|(p, _)| p)) {
+        return Err("the predictions are constant");
+    }
+    if constant(rows.clone().map(|(_, t)| t)) {
+        return Err("the truths are constant");
+    }
     let (mut pp, mut tt, mut pt) = (0.0, 0.0, 0.0);
     for (p, t) in rows {
-        let (p, t) = (f64::from(p) - mean_p, f64::from(t) - mean_t);
+        let (p, t) = (p - mean_p, t - mean_t);
         pp += p * p;
         tt += t * t;
         pt += p * t;
     }
-    if pp == 0.0 {
-        Err("the predictions are constant")
-    } else if tt == 0.0 {
-        Err("the truths are constant")
+    let whole = pp.sqrt() * tt.sqrt();
+    if whole > 0.0 && whole.is_finite() {
+        Ok((pt / whole).clamp(-1.0, 1.0))
     } else {
-        Ok((pt / (pp.sqrt() * tt.sqrt())).clamp(-1.0, 1.0))
+        Err(BEYOND)
     }
 }
 
+fn constant(mut values: impl Iterator<Item = f64>) -> bool {
+    let first = values.next();
+    values.all(|value| Some(value) == first)
+}
+
 /// The F1 of both classes, weighted by the number of rows of the class in the second column.
-fn weighted_f1(rows: impl Iterator<Item = (bool, bool)>) -> Result<f64, &'static str> {
+pub(crate) fn weighted_f1(rows: impl Iterator<Item = (bool, bool)>) -> Result<f64, &'static str> {
     let mut count = [[0_u64; 2]; 2]; // [second][first]
     rows.for_each(|(first, second)| count[usize::from(second)][usize::from(first)] += 1);
     let n: u64 = count.iter().flatten().sum();

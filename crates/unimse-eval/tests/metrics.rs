@@ -27,7 +27,7 @@ fn sentiment_refuses_what_it_cannot_compare() {
     let infinite = EvalError::NotFinite {
         column: "truth",
         row: 1,
-        found: f32::INFINITY,
+        found: f64::INFINITY,
     };
     assert_eq!(error(&[0.0, 0.0], &[0.0, f32::INFINITY]), infinite);
     let text = error(&[0.0, f32::NAN], &[0.0, 1.0]).to_string();

@@ -30,7 +30,7 @@ pub use csd::{Csd, CsdFeatures, CsdVideo};
 pub use dtype::{DType, Kind};
 pub use error::{FormatError, PickleErrorKind};
 pub use file::{kind_of_file, open_file};
-pub use npy::{Tensor, npy_shape, read_npy};
+pub use npy::{Tensor, npy_shape, read_npy, read_npy_f64};
 pub use npz::Npz;
 pub use pickle::{Array, ArrayId, Item, Limits, Pickle};
 pub use wav::{Wave, read_wav, wav_header};

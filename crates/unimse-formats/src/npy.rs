@@ -12,13 +12,13 @@ use std::path::Path;
 /// numpy's own bound on a header (`max_header_size` of `numpy.load`).
 const MAX_HEADER: usize = 10_000;
 
-/// A dense array of 32-bit floats.
+/// A dense array of floats, 32-bit unless said otherwise.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tensor {
+pub struct Tensor<T = f32> {
     /// Sizes of the axes; empty for a scalar.
     pub shape: Vec<usize>,
     /// Product-of-`shape` values, row-major.
-    pub values: Vec<f32>,
+    pub values: Vec<T>,
 }
 
 /// Reads a numeric `.npy` file (float, integer or bool, either byte order, C or Fortran order) as 32-bit floats.
@@ -26,10 +26,25 @@ pub struct Tensor {
 /// # Errors
 /// When the file is missing, truncated, or holds another type. Memory is bounded by the file's size.
 pub fn read_npy(path: &Path) -> Result<Tensor, FormatError> {
+    read(path, f32s)
+}
+
+/// The same as 64-bit floats: no digit of a double is lost.
+///
+/// # Errors
+/// Those of [`read_npy`].
+pub fn read_npy_f64(path: &Path) -> Result<Tensor<f64>, FormatError> {
+    read(path, dtype::to_f64s)
+}
+
+fn read<T: Copy>(
+    path: &Path,
+    numbers: impl Fn(DType, &[u8]) -> Option<Vec<T>>,
+) -> Result<Tensor<T>, FormatError> {
     let bytes = Bytes::open(path)?;
     let wrong = |message| FormatError::npy(path, message);
     let header = Header::read(bytes.as_slice()).map_err(wrong)?;
-    header.tensor(bytes.as_slice()).map_err(wrong)
+    (header.tensor_of(bytes.as_slice(), numbers)).map_err(wrong)
 }
 
 /// Shape of a numeric `.npy` file, by its header alone.
@@ -41,6 +56,11 @@ pub fn npy_shape(path: &Path) -> Result<Vec<usize>, FormatError> {
     Header::read(bytes.as_slice())
         .and_then(|header| header.check(bytes.as_slice().len()).map(|()| header.shape))
         .map_err(|message| FormatError::npy(path, message))
+}
+
+fn f32s(dtype: DType, raw: &[u8]) -> Option<Vec<f32>> {
+    let mut values = Vec::new();
+    dtype::to_f32(dtype, raw, &mut values).map(|()| values)
 }
 
 /// What an `.npy` header says.
@@ -106,10 +126,17 @@ impl Header {
 
     /// The numbers of a file that begins with this header.
     pub(crate) fn tensor(self, file: &[u8]) -> Result<Tensor, String> {
+        self.tensor_of(file, f32s)
+    }
+
+    fn tensor_of<T: Copy>(
+        self,
+        file: &[u8],
+        numbers: impl Fn(DType, &[u8]) -> Option<Vec<T>>,
+    ) -> Result<Tensor<T>, String> {
         self.check(file.len())?;
         let raw = file.get(self.start..self.end().unwrap_or(self.start));
-        let mut values = Vec::new();
-        dtype::to_f32(self.dtype, raw.unwrap_or_default(), &mut values)
+        let mut values = numbers(self.dtype, raw.unwrap_or_default())
             .ok_or_else(|| format!("expected numbers, found {}", self.dtype))?;
         if self.fortran && self.shape.len() > 1 {
             let positions = order::positions(&self.shape, 0).take(values.len());

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
-use unimse_formats::{FormatError, Npz, Tensor, npy_shape, read_npy};
+use unimse_formats::{FormatError, Npz, Tensor, npy_shape, read_npy, read_npy_f64};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -51,6 +51,25 @@ fn npy_files() {
         "{message}"
     );
     assert!(npy_shape(&fixture("text.npy")).is_err());
+}
+
+/// 0.1 as a double is not 0.1 as a float, and 2^53 - 1 is no float at all.
+#[test]
+fn doubles_lose_no_digit() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let most = 9_007_199_254_740_991.0_f64;
+    let data: Vec<u8> = [0.1, most]
+        .iter()
+        .flat_map(|x: &f64| x.to_le_bytes())
+        .collect();
+    let header = "{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }\n";
+    std::fs::write(file.path(), npy(header, &data)).unwrap();
+    let read = read_npy_f64(file.path()).unwrap();
+    assert_eq!((read.shape, read.values), (vec![2], vec![0.1, most]));
+    let halves = read_npy_f64(&fixture("fortran_f8.npy")).unwrap();
+    let expected: Vec<f64> = grid().values.iter().map(|&x| f64::from(x)).collect();
+    assert_eq!((halves.shape, halves.values), (grid().shape, expected));
+    assert!(read_npy_f64(&fixture("text.npy")).is_err());
 }
 
 #[test]

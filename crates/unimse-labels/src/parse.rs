@@ -67,6 +67,20 @@ pub enum Repair {
     },
 }
 
+impl Repair {
+    /// Its kind in one word, for counts: `separator`, `rewritten`, `reordered`, `ignored`, `missing` or `polarity`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Separator => "separator",
+            Self::Rewritten { .. } => "rewritten",
+            Self::Reordered { .. } => "reordered",
+            Self::Ignored { .. } => "ignored",
+            Self::Missing { .. } => "missing",
+            Self::Polarity { .. } => "polarity",
+        }
+    }
+}
+
 impl fmt::Display for Repair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

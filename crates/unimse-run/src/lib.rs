@@ -5,7 +5,7 @@
 //!
 //! One module, one idea: `folder` (what lies where), `artefact` (files that appear whole or not at all), `lock` (one process at a time),
 //! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells), `tensorboard` (the same for TensorBoard), `log` (the files of both),
-//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several), `baseline`, `view` and `robustness` (what else results say), `comparison` (runs beside a reference),
+//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several), `baseline`, `view` and `robustness` (what else results say), `comparison` (runs beside a reference), `scored` (a file of any system),
 //! `predicted` (a row of `predictions.parquet`), `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
 //!
 //! # Example
@@ -45,6 +45,7 @@ mod readout;
 mod receipt;
 mod results;
 mod robustness;
+mod scored;
 mod tensorboard;
 mod view;
 
@@ -72,5 +73,6 @@ pub use results::{
 pub use robustness::{
     ConditionScores, MissingScores, NoiseScores, Robustness, ShuffledScores, SubsetScores,
 };
+pub use scored::{Against, Generated, Intervals, SCORED_SCHEMA, Scored, ScoredRows, ScoredTask};
 pub use tensorboard::ScalarLog;
 pub use view::View;

@@ -4,12 +4,12 @@
 use std::path::Path;
 
 use schemars::Schema;
-use unimse_run::{Answer, Comparison, Event, PredictedRow, Provenance, Results};
+use unimse_run::{Answer, Comparison, Event, PredictedRow, Provenance, Results, Scored};
 
 #[test]
 fn the_schemas_are_those_of_the_types() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema"));
-    let files: [(&str, Schema); 6] = [
+    let files: [(&str, Schema); 7] = [
         ("results.schema.json", schemars::schema_for!(Results)),
         ("answer.schema.json", schemars::schema_for!(Answer)),
         (
@@ -19,6 +19,7 @@ fn the_schemas_are_those_of_the_types() {
         ("event.schema.json", schemars::schema_for!(Event)),
         ("provenance.schema.json", schemars::schema_for!(Provenance)),
         ("comparison.schema.json", schemars::schema_for!(Comparison)),
+        ("scored.schema.json", schemars::schema_for!(Scored)),
     ];
     for (name, schema) in files {
         let path = folder.join(name);

@@ -41,7 +41,7 @@ enum Command {
     /// Write report.md and report.html of a run, or of the seeds below it.
     Report(commands::report::Args),
     /// Compute the metrics of a file of truths and predictions.
-    Score(commands::score::Args),
+    Score(Box<commands::score::Args>),
     /// Label text, or rows of a JSONL or CSV file, with a trained run.
     Predict(commands::predict::Args),
     /// Merge and check a configuration.

@@ -1,4 +1,4 @@
-//! `unimse ingest` and `unimse score` as a shell sees them: signals, permissions, and where an error stands in a file.
+//! `unimse ingest` as a shell sees it: signals, permissions, and where an error stands in a file.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![cfg(unix)]
 
@@ -6,13 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, GzipLevel};
-use parquet::file::properties::WriterProperties;
 
 const UNIMSE: &str = env!("CARGO_BIN_EXE_unimse");
 
@@ -145,86 +139,5 @@ fn the_doctor_goes_on_behind_a_file_that_cannot_be_read() {
     assert!(
         has("UNREADABLE", "broken") && has("FOUND", "calls"),
         "{findings:?}"
-    );
-}
-
-/// The one line of error that `unimse score` answers with.
-fn refused(file: &Path, task: &str) -> String {
-    let output = Command::new(UNIMSE)
-        .args(["score", "--task", task, file.to_str().unwrap()])
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(
-        (output.status.code(), text.lines().count()),
-        (Some(1), 1),
-        "{text}"
-    );
-    text
-}
-
-#[test]
-fn score_names_file_and_line() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("pairs.csv");
-    for (content, words) in [
-        (
-            "truth,prediction\n1,1\n1\n",
-            "pairs.csv: line 3: expected 2 fields as in the header, found 1",
-        ),
-        (
-            "truth,prediction\n1,1\n\n\n1,x\n",
-            "pairs.csv: line 5, column prediction: expected a finite number",
-        ),
-        (
-            "truth,prediction,truth\n1,1,2\n",
-            "pairs.csv: expected one column truth, found more (found: truth, prediction, truth)",
-        ),
-    ] {
-        fs::write(&file, content).unwrap();
-        let error = refused(&file, "sentiment");
-        assert!(error.contains(words), "{error}");
-    }
-    fs::write(&file, b"truth,prediction\njoy,joy\njoy,\xff\n").unwrap();
-    let error = refused(&file, "emotion");
-    assert!(
-        error.contains("pairs.csv: line 3: expected UTF-8"),
-        "{error}"
-    );
-    let fifo = folder.path().join("fifo.csv");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&fifo)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let error = refused(&fifo, "emotion");
-    assert!(
-        error.contains("fifo.csv: expected a regular file, found a FIFO"),
-        "{error}"
-    );
-}
-
-#[test]
-fn score_reads_compressed_parquet_and_counts_its_rows_from_1() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("pairs.parquet");
-    let column = |words: [&str; 2]| Arc::new(StringArray::from(words.to_vec())) as ArrayRef;
-    let batch = RecordBatch::try_from_iter([
-        ("truth", column(["joy", "joy"])),
-        ("prediction", column(["joy", "glee"])),
-    ])
-    .unwrap();
-    let codec = Compression::GZIP(GzipLevel::default());
-    let codec = WriterProperties::builder().set_compression(codec).build();
-    let target = fs::File::create(&file).unwrap();
-    let mut writer = ArrowWriter::try_new(target, batch.schema(), Some(codec)).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
-    let error = refused(&file, "emotion");
-    assert!(
-        error.contains("pairs.parquet: row 2, column prediction: expected one of"),
-        "{error}"
     );
 }

@@ -1,5 +1,6 @@
 //! One module a subcommand: arguments in, library call, exit code out.
 
+pub(crate) mod columns;
 pub(crate) mod compare;
 pub(crate) mod config;
 pub(crate) mod demo;
