@@ -94,7 +94,7 @@ impl Tokenizer {
     }
 
     /// The same tokenizer with `text` in front of every input that it encodes, in segment 0, behind the special token that begins one. It counts
-    /// in the tokens of an input and is never cut. Without words nothing changes.
+    /// in the tokens of an input, is never cut and must leave one for the utterance. Without words nothing changes.
     ///
     /// # Errors
     /// Text that cannot be encoded.
@@ -128,11 +128,14 @@ impl Tokenizer {
         max_tokens: usize,
     ) -> Result<Encoded> {
         let special = self.prefix.len() + 1;
-        let Some(room) = max_tokens.checked_sub(special) else {
+        // a prefix must leave a token for the utterance; without one, special tokens alone are an input too
+        let least = special + usize::from(self.prefixed);
+        if max_tokens < least {
             return Err(ModelError::Input(format!(
-                "max_tokens: expected at least {special}, for the special tokens and model.prefix, found {max_tokens}"
+                "model.max_tokens: expected at least {least}, for the special tokens, model.prefix and the utterance, found {max_tokens}"
             )));
-        };
+        }
+        let room = max_tokens - special;
         let mut current = self.raw(current)?;
         current.truncate(room);
         let (before, after) = self.context(before, after, room - current.len())?;
@@ -341,9 +344,8 @@ mod tests {
         check(9, "[pqb]xyz]", "000001111");
         check(7, "[pqxyz]", "0001111"); // two tokens fewer than without
         check(5, "[pqx]", "00011");
-        check(4, "[pq]", "0001");
-        let error = with.encode(&[], "x", &[], 3).unwrap_err().to_string();
-        assert!(error.contains("expected at least 4"), "{error}");
+        let error = with.encode(&[], "x", &[], 4).unwrap_err().to_string();
+        assert!(error.contains("expected at least 5"), "{error}");
         assert_eq!(with.pieces("xy").unwrap(), t.pieces("xy").unwrap());
         let none = t.clone().with_prefix("").unwrap();
         let read = |t: &Tokenizer| t.encode(&["ab"], "xyz", &["fg"], 9).unwrap();
@@ -388,7 +390,7 @@ mod tests {
             current in "[a-z]{0,8}",
             after in proptest::collection::vec("[a-z]{0,6}", 0..4),
             prefix in "[a-z]{1,5}",
-            max in 2usize..40,
+            max in 3usize..40,
         ) {
             let (_folder, t) = letters();
             let b: Vec<_> = before.iter().map(String::as_str).collect();

@@ -125,6 +125,13 @@ fn weights(
         let numbers = contrast * (fused * shape.dim + modalities * hidden);
         parts.push((key.0, key.1, numbers));
     }
+    if c.contrastive.samples.get() > 0.0 {
+        let (common, queue) = (c.contrastive.dim.get(), c.contrastive.queue.get());
+        parts.push(("contrastive.dim", common, common as f64 * shape.dim));
+        // rows of the queue have neither gradient nor moments: a quarter of what a weight takes
+        let rows = queue as f64 * common as f64 / 4.0;
+        parts.push(("contrastive.queue", queue, rows));
+    }
     if c.model.decoder == Decoder::Label {
         let attention = 8.0 * shape.dim * shape.dim;
         let layers = c.label_decoder.layers.get();
@@ -230,6 +237,16 @@ mod tests {
             &["contrastive.dim=65536", "contrastive.kernel=999"],
             64,
             Some("contrastive.dim = 65536"),
+        );
+        // 65536 rows of 65536 f32 are 16 GiB
+        check(
+            &[
+                "contrastive.samples=1",
+                "contrastive.dim=65536",
+                "contrastive.queue=65536",
+            ],
+            16,
+            Some("contrastive.queue = 65536"),
         );
         check(
             &["fusion.bottleneck=65536", "model.modalities=[\"text\"]"],
