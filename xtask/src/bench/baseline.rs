@@ -36,7 +36,7 @@ pub(crate) struct Ratio {
 const PORTABLE: [&str; 2] = ["donors", "sentences"];
 
 /// The least and the most that a ratio may grow: below, noise between processes would be called a change; above, 25 % would not.
-const TOLERANCE: (f64, f64) = (0.10, 0.20);
+const TOLERANCE: (f64, f64) = (0.15, 0.20);
 
 /// What made the numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
