@@ -17,6 +17,7 @@ mod ci;
 mod fake;
 mod licences;
 mod lock;
+mod peers;
 mod provenance;
 mod reproduce;
 mod setup;
@@ -61,6 +62,8 @@ enum Command {
         /// Run every bench once, without measuring.
         #[arg(long)]
         check: bool,
+        #[command(flatten)]
+        options: peers::Options,
     },
     /// Everything the continuous integration checks, cheapest first.
     Ci {
@@ -100,7 +103,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Ablate(options) => ablate::run(&checkout, &options),
         Command::Sweep(options) => sweep::run(&checkout, &options),
         Command::Test => tests_run::run(&checkout, false),
-        Command::Bench { check } => ci::bench(&checkout, check),
+        Command::Bench { options, .. } if options.peers => peers::run(&checkout, &options),
+        Command::Bench { check, .. } => ci::bench(&checkout, check),
         Command::Ci { complete } => ci::run(&checkout, complete),
     }
 }
