@@ -9,10 +9,9 @@ use unimse_model::weights::load_backbone;
 use unimse_model::{BackboneChoice, Precision, TextEncoder, Tokenizer, backbones, no_hook};
 
 use crate::protocol::{Failure, Job, Side};
-use crate::t5::{optimizer, padded};
+use crate::t5::{BATCH, optimizer, padded};
 use crate::texts;
 
-const BATCH: usize = 32;
 const CLASSES: usize = 7;
 /// Word pieces of a text, at most.
 const MAX_TOKENS: usize = 256;
@@ -34,7 +33,11 @@ struct Rows {
 pub(crate) fn side(name: &str, job: &Job) -> Result<Side, Failure> {
     let file = job.folder.join("work.json");
     if job.side == "prepare" {
-        let task = task(job.model(name)?, job.size(12, 2))?;
+        let task = task(
+            job.model(name)?,
+            job.size(12, 2),
+            job.size(BATCH.0, BATCH.1),
+        )?;
         std::fs::write(&file, serde_json::to_vec(&task)?)?;
         return Ok(Side::prepared());
     }
@@ -56,11 +59,12 @@ pub(crate) fn side(name: &str, job: &Job) -> Result<Side, Failure> {
     }))
 }
 
-fn task(model: &Path, batches: usize) -> Result<Task, Failure> {
+/// So many batches of so many texts.
+fn task(model: &Path, batches: usize, batch: usize) -> Result<Task, Failure> {
     let tokenizer = Tokenizer::from_folder(model)?;
-    let texts = texts::at_least(batches * BATCH)?;
+    let texts = texts::at_least(batches * batch)?;
     let mut rows = Vec::new();
-    for texts in texts.chunks(BATCH).take(batches) {
+    for texts in texts.chunks(batch).take(batches) {
         let ids = texts
             .iter()
             .map(|text| tokenizer.encode_text(text, MAX_TOKENS));

@@ -17,19 +17,14 @@ use unimse_train::train::optimizer::{Group, Optimizer, Rule};
 use crate::protocol::{Failure, Job, Side};
 use crate::texts;
 
-const BATCH: usize = 32;
+/// Texts of a batch, and those of a quick run.
+pub(crate) const BATCH: (usize, usize) = (32, 4);
 /// Tokens of a text, at most.
 const MAX_TOKENS: usize = 512;
 const RATE: f64 = 1e-4;
 const SHAPE: &str = r#"{"architectures": ["T5ForConditionalGeneration"], "model_type": "t5", "vocab_size": 32128, "d_model": 512,
     "d_kv": 64, "d_ff": 2048, "num_layers": 6, "num_heads": 8, "dropout_rate": 0.1, "decoder_start_token_id": 0,
     "eos_token_id": 1, "pad_token_id": 0, "is_encoder_decoder": true}"#;
-const PLAN: Plan = Plan {
-    batch: BATCH,
-    token_budget: usize::MAX,
-    mixture: Mixture::Temperature(1.0),
-};
-
 /// What the sides share: the same texts, each side's in its own batches.
 #[derive(Serialize, Deserialize)]
 struct Task {
@@ -135,27 +130,32 @@ fn task(contest: &str, job: &Job, checkpoint: &Path) -> Result<Task, Failure> {
         "t5_step" => job.size(12, 2),
         _ => job.size(10, 2),
     };
-    let rows = rows(checkpoint, batches * BATCH)?;
+    let plan = Plan {
+        batch: job.size(BATCH.0, BATCH.1),
+        token_budget: usize::MAX,
+        mixture: Mixture::Temperature(1.0),
+    };
+    let rows = rows(checkpoint, batches * plan.batch)?;
     let all = rows.ids.len();
     // the first texts, or those of the first batches of a shuffled epoch
     let of = |i: usize| match contest {
         "t5_epoch" => i * 7919 % all,
         _ => i,
     };
-    let chosen: Vec<usize> = (0..batches * BATCH).map(of).collect();
+    let chosen: Vec<usize> = (0..batches * plan.batch).map(of).collect();
     let entry = |&i: &usize| Entry {
         corpus: 0,
         tokens: rows.ids[i].len(),
     };
     let entries: Vec<Entry> = chosen.iter().map(entry).collect();
-    let in_order: Vec<Vec<usize>> = chosen.chunks(BATCH).map(<[usize]>::to_vec).collect();
-    let places = |plan: Vec<Vec<usize>>| -> Vec<Vec<usize>> {
+    let in_order: Vec<Vec<usize>> = chosen.chunks(plan.batch).map(<[usize]>::to_vec).collect();
+    let places = |order: Vec<Vec<usize>>| -> Vec<Vec<usize>> {
         let batch = |batch: &Vec<usize>| batch.iter().map(|&at| chosen[at]).collect();
-        plan.iter().map(batch).collect()
+        order.iter().map(batch).collect()
     };
     let ours = match contest {
-        "t5_epoch" => places(PLAN.epoch(&entries, 1, 0)),
-        "t5_generate_by_length" => places(PLAN.by_length(&entries)),
+        "t5_epoch" => places(plan.epoch(&entries, 1, 0)),
+        "t5_generate_by_length" => places(plan.by_length(&entries)),
         _ => in_order.clone(),
     };
     let gather = |batches: &[Vec<usize>]| -> Vec<Rows> {

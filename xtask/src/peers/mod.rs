@@ -2,7 +2,7 @@
 //!
 //! A contest has sides, each a process of its own. One after the other they get ready and do a round that does not count; then they take turns, so
 //! that all of them see the same machine, and only one works at any time. `benches/RESULTS.json` and `.md` are written by a whole run; a part of it, or one of
-//! quick sizes, writes to `target/peers`.
+//! quick sizes, writes to `target/peers`, and a whole one too until it is done.
 
 mod contest;
 mod contests;
@@ -100,10 +100,13 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
             let outcome = bench.outcome(contest, &mut results.versions);
             child::check_interrupted("the bench")?;
             results.contests.push(outcome);
+            write(&results, &folder(checkout, false))?;
         }
     }
     let whole = options.only.is_empty() && !options.quick;
-    write(&results, &folder(checkout, whole))?;
+    let folder = folder(checkout, whole);
+    write(&results, &folder)?;
+    eprintln!("bench: {}", folder.join("RESULTS.md").display());
     let failed: Vec<&str> = results
         .contests
         .iter()
@@ -132,7 +135,6 @@ fn write(results: &Results, folder: &Path) -> Result<()> {
         &folder.join("RESULTS.md"),
         render::markdown(results).as_bytes(),
     )?;
-    eprintln!("bench: {} and RESULTS.md", path.display());
     Ok(())
 }
 
@@ -316,8 +318,8 @@ fn compare(ours: &[f64], theirs: &[f64], tolerance: f64) -> Result<()> {
     }
     let largest = ours.iter().fold(0.0_f64, |most, x| most.max(x.abs()));
     for (at, (a, b)) in ours.iter().zip(theirs).enumerate() {
-        // a number that is none is no equal one
-        if !((a - b).abs() <= tolerance * largest) {
+        let difference = (a - b).abs();
+        if difference.is_nan() || difference > tolerance * largest {
             bail!(
                 "other numbers: at place {at} expected {a}, found {b}; {tolerance} of the largest, {largest}, is allowed"
             );
