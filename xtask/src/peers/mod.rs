@@ -24,7 +24,7 @@ use clap::builder::PossibleValuesParser;
 use unimse_run::artefact;
 
 use crate::checkout::Checkout;
-use crate::{child, provenance, setup};
+use crate::{child, provenance, setup, tree};
 use contest::{Contest, Program};
 use contests::CONTESTS;
 use results::{NotMeasured, Outcome, Results, SCHEMA, SideOutcome};
@@ -57,6 +57,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// What all contests share.
 struct Bench<'a> {
     root: &'a Path,
+    /// Where the contests keep what their sides share.
+    scratch: PathBuf,
     python: PathBuf,
     ours: PathBuf,
     unimse: PathBuf,
@@ -73,6 +75,7 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bench = Bench {
         root: &checkout.root,
+        scratch: folder(checkout, false).join("scratch"),
         python,
         ours,
         unimse: checkout.unimse(),
@@ -241,12 +244,16 @@ impl Bench<'_> {
         models: BTreeMap<String, PathBuf>,
         versions: &mut BTreeMap<String, String>,
     ) -> Result<Vec<SideOutcome>> {
-        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        // Not below the system's temporary folder: what an interrupted run leaves, the next one removes. After a failure it holds what sides said.
+        let folder = self.scratch.join(contest.name);
+        tree::remove(&folder)?;
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))?;
         let job = |side: &str| Job {
             side: side.to_owned(),
             threads: self.threads,
             quick: self.quick,
-            folder: folder.path().to_owned(),
+            folder: folder.clone(),
             models: models.clone(),
             unimse: self.unimse.clone(),
         };
@@ -273,7 +280,10 @@ impl Bench<'_> {
                 ..SideOutcome::new(side, at == 0, seconds[at].clone(), &seconds[0])
             }
         });
-        Ok(outcomes.collect())
+        let outcomes = outcomes.collect();
+        drop(running);
+        tree::remove(&folder)?;
+        Ok(outcomes)
     }
 
     fn command(&self, contest: &Contest, program: Program) -> Command {
