@@ -68,6 +68,8 @@ pub(crate) struct Side {
     pub(crate) target: Option<Target>,
     /// How far its numbers may be from ours, relative to the largest of ours; none where it has none to compare.
     pub(crate) tolerance: Option<f64>,
+    /// Why the target is missed, where that is known; told only where it is missed.
+    pub(crate) why_below: Option<&'static str>,
 }
 
 /// Sides that do the same work.

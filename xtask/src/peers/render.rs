@@ -22,6 +22,7 @@ pub(crate) fn markdown(results: &Results) -> String {
     for outcome in &results.contests {
         rows(&mut out, outcome);
     }
+    out.push_str(&below(results));
     out.push_str("\n## What the contests are\n\n");
     for outcome in &results.contests {
         let _ = writeln!(out, "- **{}**: {}.", outcome.name, outcome.work);
@@ -37,6 +38,22 @@ pub(crate) fn markdown(results: &Results) -> String {
     let versions: Vec<String> = results.versions.iter().map(version).collect();
     let _ = writeln!(out, "{}.", versions.join(", "));
     out
+}
+
+/// A line for each missed target whose cause is known.
+fn below(results: &Results) -> String {
+    let mut out = String::new();
+    for outcome in &results.contests {
+        for side in &outcome.sides {
+            if let Some(why) = &side.why_below {
+                let _ = writeln!(out, "- {}, {}: {why}.", outcome.name, side.name);
+            }
+        }
+    }
+    if out.is_empty() {
+        return out;
+    }
+    format!("\nWhy targets are missed, where it is known:\n\n{out}")
 }
 
 /// Where and how it was measured.

@@ -65,6 +65,8 @@ pub(crate) struct SideOutcome {
     pub(crate) target: Option<Target>,
     /// Whether the figure reaches the target.
     pub(crate) verdict: Option<Verdict>,
+    /// Why it does not, where that is known.
+    pub(crate) why_below: Option<String>,
 }
 
 /// The median against the target.
@@ -106,6 +108,10 @@ impl SideOutcome {
             figure,
             target: side.target,
             verdict,
+            why_below: side
+                .why_below
+                .filter(|_| verdict == Some(Verdict::Below))
+                .map(str::to_owned),
         }
     }
 }

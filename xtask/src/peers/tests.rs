@@ -48,6 +48,7 @@ const fn side(name: &'static str, target: Option<Target>) -> Side {
         does: "what it does",
         target,
         tolerance: None,
+        why_below: Some("it does too much"),
     }
 }
 
@@ -61,7 +62,7 @@ fn a_figure_is_the_median_of_pairs_not_the_ratio_of_medians() {
         (figure.median, figure.low, figure.high),
         (4.0 / 2.0, 5.0 / 10.0, 4.0 / 1.0)
     );
-    assert_eq!(speed.verdict, Some(Verdict::Met));
+    assert_eq!((speed.verdict, speed.why_below), (Some(Verdict::Met), None));
     let share = SideOutcome::new(
         &side("x", Target::share(0.45)),
         false,
@@ -70,6 +71,7 @@ fn a_figure_is_the_median_of_pairs_not_the_ratio_of_medians() {
     );
     assert_eq!(share.figure.unwrap().median, 2.0 / 4.0);
     assert_eq!(share.verdict, Some(Verdict::Below));
+    assert_eq!(share.why_below.as_deref(), Some("it does too much"));
     let own = SideOutcome::new(
         &side("ours", Target::seconds(2.0)),
         true,
