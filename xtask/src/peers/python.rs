@@ -14,7 +14,7 @@ use unimse_run::artefact;
 /// The list, and the one that it includes.
 const LISTS: [&str; 2] = ["benches/peers/requirements.txt", ".ci/requirements.txt"];
 
-/// The interpreter, with every package of the list; fetches them (about 2.3 GB, 4.3 GB on disk) where they are not there.
+/// The interpreter, with every package of the list; fetches them (more than 2 GB, 4.5 GB on disk) where they are not there.
 pub(crate) fn ensure(checkout: &Checkout) -> Result<PathBuf> {
     let cache = cache_dir()?;
     let place = cache.join(format!("peers-{}", key(checkout)?));
@@ -24,7 +24,7 @@ pub(crate) fn ensure(checkout: &Checkout) -> Result<PathBuf> {
     if complete.is_file() {
         return Ok(python);
     }
-    eprintln!("bench: Python packages of the peers (about 2.3 GB, once)");
+    eprintln!("bench: Python packages of the peers (more than 2 GB, 4.5 GB on disk, once)");
     tree::remove(&place)?;
     child::run(
         "python3 -m venv",
