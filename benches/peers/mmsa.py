@@ -1,21 +1,17 @@
-"""What people run today on an MMSA pickle: the peer of our reading and ingesting, on a file that it generates.
+"""What people run today on an MMSA pickle: the peer of our reading and ingesting, on a file that it generates (`prepare`).
 
-    python mmsa.py generate FOLDER [--bytes 1e9]   # FOLDER/mosei_unaligned.pkl and FOLDER/label.csv
-    python mmsa.py load FOLDER/mosei_unaligned.pkl           # pickle.load, every array summed
-    python mmsa.py convert FOLDER/mosei_unaligned.pkl OUT    # pickle.load, one Parquet file a split
-
-`load` and `convert` print `seconds sum`: wall time without the imports, and the sum of all numbers touched. Needs numpy;
-`convert` needs pyarrow.
+`load`: pickle.load, every array summed. `convert`: pickle.load, one Parquet file a split. Both check the sum of all numbers touched.
 """
 
-import argparse
 import csv
 import os
 import pickle
-import time
 
 import numpy as np
 
+from protocol import serve
+
+PICKLE = "mosei_unaligned.pkl"
 TEXT, AUDIO, VISION = (50, 768), (500, 74), (500, 35)
 SHARES = {"train": 0.7, "valid": 0.1, "test": 0.2}
 
@@ -46,7 +42,7 @@ def generate(folder, size):
             video, clip = name.split("$_$")
             labels.append([video, clip, text, f"{score:.6f}", split])
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "mosei_unaligned.pkl"), "wb") as file:
+    with open(os.path.join(folder, PICKLE), "wb") as file:
         pickle.dump(data, file, protocol=4)
     with open(os.path.join(folder, "label.csv"), "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -101,21 +97,23 @@ def convert(path, out):
     return total
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["generate", "load", "convert"])
-    parser.add_argument("path")
-    parser.add_argument("out", nargs="?")
-    parser.add_argument("--bytes", type=float, default=1e9)
-    args = parser.parse_args()
-    if args.what == "generate":
-        return generate(args.path, args.bytes)
-    if args.what == "convert":
-        import pyarrow.parquet  # noqa: F401 - its import is not what is measured
-    start = time.perf_counter()
-    total = load(args.path) if args.what == "load" else convert(args.path, args.out)
-    print(f"{time.perf_counter() - start:.4f} {total:.6e}")
+def corpus(job):
+    return os.path.join(job["folder"], "data", "mosei")
 
 
-if __name__ == "__main__":
-    main()
+def prepare(job):
+    generate(corpus(job), 1e7 if job["quick"] else 1e9)
+    return [], lambda: None
+
+
+def loading(job):
+    path = os.path.join(corpus(job), PICKLE)
+    return [load(path)], lambda: load(path)
+
+
+def converting(job):
+    path, out = os.path.join(corpus(job), PICKLE), os.path.join(job["folder"], "theirs")
+    return [convert(path, out)], lambda: convert(path, out)
+
+
+serve({"prepare": prepare, "load": loading, "convert": converting}, ["numpy", "pyarrow"])

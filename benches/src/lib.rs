@@ -1,2 +1,2 @@
-//! Holds no code: the benchmarks are in `benches/`, run by `cargo xtask bench`. Each prints its peer's time in the same run; quote the
-//! ratio.
+//! Holds no code: the benchmarks are in `benches/`. Those with a peer are sides of `cargo xtask bench --peers`; the others print what they are bound by in
+//! the same run: quote the ratio.

@@ -5,7 +5,7 @@
 
 use crate::checkout::Checkout;
 use crate::reproduce::Usage;
-use crate::{child, setup};
+use crate::{child, peers, setup};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,21 +32,11 @@ pub(crate) struct Options {
     /// Where the baseline lies, instead of `benches/baseline`: one of your own, made on the same machine.
     #[arg(long, value_name = "DIR")]
     baseline: Option<PathBuf>,
-    /// These parts alone, or these benches.
+    /// These parts alone, or these benches or contests.
     #[arg(long, value_delimiter = ',', value_name = "NAME,...")]
     only: Vec<String>,
-}
-
-impl Options {
-    /// The check of all parts.
-    pub(crate) fn check() -> Self {
-        Self {
-            check: true,
-            bless: false,
-            baseline: None,
-            only: Vec::new(),
-        }
-    }
+    #[command(flatten)]
+    peers: peers::Options,
 }
 
 /// Parts by name, each with what was measured.
@@ -58,19 +48,38 @@ const AGAIN: usize = 2;
 /// Processes that a new baseline of a ratio is made from.
 const BLESSINGS: usize = 5;
 
-/// Runs the benches, the check, or makes a baseline.
+/// Runs the benches, the contests, the check, or makes a baseline.
 pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
+    if options.peers.peers {
+        return peers::run(checkout, &options.peers, &options.only);
+    }
     setup::ensure(checkout)?;
     if !options.check && !options.bless {
         return benches(checkout, &options.only);
     }
+    let baseline = options.baseline.as_deref();
+    measure(checkout, options.bless, baseline, &options.only)
+}
+
+/// The whole check, as the continuous integration runs it.
+pub(crate) fn check_all(checkout: &Checkout) -> Result<()> {
+    measure(checkout, false, None, &[])
+}
+
+/// Measures parts and compares them, or makes a baseline of them.
+fn measure(
+    checkout: &Checkout,
+    bless: bool,
+    baseline: Option<&Path>,
+    only: &[String],
+) -> Result<()> {
     let guard = Guard::build(checkout)?;
-    let parts = guard.parts()?.only(&options.only).map_err(Usage)?;
+    let parts = guard.parts()?.only(only).map_err(Usage)?;
     let machine = Machine::here()?;
     let own = || checkout.root.join("benches/baseline");
-    let folder = options.baseline.clone().unwrap_or_else(own);
+    let folder = baseline.map_or_else(own, Path::to_path_buf);
     let counts = guard.count(&parts.counts, None)?;
-    if options.bless {
+    if bless {
         if !counts.is_empty() {
             baseline::bless_counts(&folder, &machine, counts)?;
         }
@@ -79,7 +88,7 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
     let known = Baseline::read(&folder, &machine)?;
     let mut lines = verdict::of_counts(&known, &counts);
     lines.extend(ratios(&guard, &parts.ratios, &known)?);
-    let proof = options.only.is_empty().then(|| prove(&guard, &counts));
+    let proof = only.is_empty().then(|| prove(&guard, &counts));
     let text = table::markdown(&machine, &known, &lines);
     let out = checkout.target.join("bench");
     std::fs::create_dir_all(&out).with_context(|| out.display().to_string())?;
@@ -126,6 +135,8 @@ fn benches(checkout: &Checkout, only: &[String]) -> Result<()> {
         let known = all.join(", ");
         return Err(Usage(format!("--only {other}: expected a bench of {known}")).into());
     }
+    // `peers` has work only for `--peers`
+    let all: Vec<String> = all.into_iter().filter(|name| name != "peers").collect();
     for name in if only.is_empty() { &all } else { only } {
         cargo.args(["--bench", name]);
     }

@@ -55,6 +55,11 @@ impl Checkout {
         cargo
     }
 
+    /// Where cargo builds.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// The built binary `unimse`.
     pub(crate) fn unimse(&self) -> PathBuf {
         self.target

@@ -219,7 +219,7 @@ fn lock() -> std::sync::MutexGuard<'static, Option<Pid>> {
     unsafe_code,
     reason = "pre_exec has no safe form; the closure makes one system call and allocates nothing"
 )]
-fn die_with_parent(command: &mut Command) {
+pub(crate) fn die_with_parent(command: &mut Command) {
     // SAFETY: prctl is async-signal-safe and the closure touches no memory shared with the parent.
     unsafe {
         command.pre_exec(|| {
@@ -231,7 +231,7 @@ fn die_with_parent(command: &mut Command) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn die_with_parent(_: &mut Command) {}
+pub(crate) fn die_with_parent(_: &mut Command) {}
 
 #[cfg(test)]
 mod tests {

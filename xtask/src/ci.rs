@@ -68,9 +68,7 @@ pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
         )
     })?;
     step("test", &|| tests_run::run(checkout, complete))?;
-    step("benchmarks", &|| {
-        bench::run(checkout, &bench::Options::check())
-    })?;
+    step("benchmarks", &|| bench::check_all(checkout))?;
     step("demo", &|| {
         let dir = tempfile::tempdir().context("cannot make a temporary folder")?;
         reproduce::run(checkout, &reproduce::Options::demo(dir.path().join("demo")))

@@ -51,7 +51,8 @@ pub(crate) fn gather(
     }
 }
 
-fn git(root: &Path) -> Git {
+/// The state of the checkout.
+pub(crate) fn git(root: &Path) -> Git {
     let git = |arguments: &[&str]| said(Command::new("git").arg("-C").arg(root).args(arguments));
     Git {
         hash: git(&["rev-parse", "HEAD"]),
@@ -59,7 +60,8 @@ fn git(root: &Path) -> Git {
     }
 }
 
-fn host() -> Host {
+/// The class of machine.
+pub(crate) fn host() -> Host {
     let field = |file: &str, name: &str| {
         let text = fs::read_to_string(file).ok()?;
         let line = text.lines().find(|line| line.starts_with(name))?;
@@ -98,7 +100,7 @@ pub(crate) fn sources(data: &Path, entries: &[String]) -> Result<BTreeMap<String
 }
 
 /// Standard output of a command that succeeds.
-fn said(command: &mut Command) -> Option<String> {
+pub(crate) fn said(command: &mut Command) -> Option<String> {
     let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::null())

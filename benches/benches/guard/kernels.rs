@@ -24,7 +24,7 @@ pub(crate) const PARTS: &[Part] = &[
     Part::new("donors", 2 * 1024 * 1024, donors), // pairs
     Part::new("mel", 32000, mel),                 // samples
     Part::new("optimizer", 64 * 512 * 512, optimizer), // parameters
-    Part::new("infonce", 50 * 256, infonce),           // anchors
+    Part::new("infonce", 50 * 256, infonce),      // anchors
     Part::new("sentences", 32, sentences),        // texts
     Part::new("minilm/step", 8, minilm_step),     // utterances
     Part::new("minilm/predict", 8, minilm_predict), // utterances

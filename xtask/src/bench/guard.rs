@@ -3,7 +3,7 @@
 use super::Measured;
 use super::baseline::Count;
 use crate::checkout::Checkout;
-use crate::child;
+use crate::{built, child};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -66,13 +66,8 @@ struct Timed {
 impl Guard {
     /// Builds it with the features that every other build of the workspace has.
     pub(crate) fn build(checkout: &Checkout) -> Result<Self> {
-        let mut cargo = checkout.cargo();
-        cargo.args(["build", "--release", "--workspace", "--bench", "guard"]);
-        cargo.args(["--locked", "--message-format=json-render-diagnostics"]);
-        let said = child::output("cargo build", &mut cargo)?;
-        let executable = String::from_utf8_lossy(&said).lines().find_map(executable);
         Ok(Self {
-            program: executable.context("cargo build: expected the bench guard, found none")?,
+            program: built::bench(checkout, "guard", &[])?,
             libraries: checkout.root.join(".libtorch/lib"),
         })
     }
@@ -175,14 +170,6 @@ impl Guard {
     }
 }
 
-/// The executable of the bench, in a line that cargo says.
-fn executable(line: &str) -> Option<PathBuf> {
-    let message: serde_json::Value = serde_json::from_str(line).ok()?;
-    let guard = message.get("target")?.get("name")?.as_str()? == "guard";
-    let program = message.get("executable")?.as_str()?;
-    guard.then(|| PathBuf::from(program))
-}
-
 /// The sum in a profile of callgrind.
 fn instructions(profile: &str) -> Option<u64> {
     let line = profile.lines().find_map(|l| l.strip_prefix("summary:"))?;
@@ -201,15 +188,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_profile_and_cargo_are_read() {
+    fn the_profile_is_read() {
         let profile = "version: 1\nevents: Ir\nsummary: 1234\n\nfn=(1) main\n1 2\n";
         assert_eq!(instructions(profile), Some(1234));
         assert_eq!(instructions("events: Ir\n"), None);
-        let line = r#"{"reason": "compiler-artifact", "target": {"name": "guard"}, "executable": "/t/guard-1"}"#;
-        assert_eq!(executable(line), Some(PathBuf::from("/t/guard-1")));
-        let other = line.replace("\"guard\"", "\"donors\"");
-        assert_eq!(executable(&other), None);
-        assert_eq!(executable("warning: unused"), None);
     }
 
     #[test]
