@@ -75,7 +75,7 @@ fn label_unify(_: &Path) -> Result<Work, Failure> {
     const DIM: usize = 96;
     let sample = |i: u16| {
         let (id, group) = (i.to_string(), (i / 10).to_string());
-        if i % 2 == 0 {
+        if i.is_multiple_of(2) {
             let score = f32::from(i % 61) / 10.0 - 3.0;
             Sample::sentiment("mosi", &id, &group, Split::Train, score)
         } else {

@@ -125,19 +125,25 @@ fn weights(
         let numbers = contrast * (fused * shape.dim + modalities * hidden);
         parts.push((key.0, key.1, numbers));
     }
-    if c.contrastive.samples.get() > 0.0 {
-        let (common, queue) = (c.contrastive.dim.get(), c.contrastive.queue.get());
-        parts.push(("contrastive.dim", common, common as f64 * shape.dim));
-        // rows of the queue have neither gradient nor moments: a quarter of what a weight takes
-        let rows = queue as f64 * common as f64 / 4.0;
-        parts.push(("contrastive.queue", queue, rows));
-    }
+    parts.extend(between_samples(config, shape).into_iter().flatten());
     if c.model.decoder == Decoder::Label {
         let attention = 8.0 * shape.dim * shape.dim;
         let layers = c.label_decoder.layers.get();
         parts.push(("label_decoder.layers", layers, layers as f64 * attention));
     }
     parts
+}
+
+/// The same of the contrast between samples, where there is one.
+fn between_samples(config: &RunConfig, shape: Shape) -> Option<[(&'static str, usize, f64); 2]> {
+    let c = config.model().contrastive;
+    let (common, queue) = (c.dim.get(), c.queue.get());
+    // rows of the queue have neither gradient nor moments: a quarter of what a weight takes
+    let rows = queue as f64 * common as f64 / 4.0;
+    (c.samples.get() > 0.0).then_some([
+        ("contrastive.dim", common, common as f64 * shape.dim),
+        ("contrastive.queue", queue, rows),
+    ])
 }
 
 /// Refuses batches whose states for the backward pass cannot be kept in `available` bytes.
