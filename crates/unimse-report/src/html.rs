@@ -150,3 +150,6 @@ fn inline(line: &Line) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,7 +110,7 @@ fn document(run: &load::Run, paper_tables: &[PaperTable], utterances: &[BrowsedR
         many => format!("{} seeds", many.len()),
     });
     let mut doc = Document::new("UniMSE: report of a run", about.join(" · "));
-    headline::section(&mut doc, run, paper::summary(run, paper_tables));
+    headline::section(&mut doc, run, paper_tables);
     corpora::section(&mut doc, run);
     browse::section(&mut doc, run, utterances);
     robustness::section(&mut doc, run);

@@ -112,7 +112,7 @@ fn one_seed() {
             "compares with the paper"
         );
     }
-    assert_eq!(html.matches("<svg").count(), 6); // confusion, missing inputs, modalities, losses, contrastive, dev
+    assert_eq!(html.matches("<svg").count(), 8); // a corpus each, confusion, missing inputs, modalities, losses, contrastive, dev
 }
 
 #[test]

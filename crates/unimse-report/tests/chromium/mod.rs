@@ -25,7 +25,7 @@ pub(crate) struct Chromium {
     _profile: tempfile::TempDir,
 }
 
-/// Chromium, or a line on standard output that says that `test` was skipped and how to get it.
+/// Chromium, or a line on standard error that says that `test` was skipped and how to get it.
 pub(crate) fn chromium(test: &str) -> Option<Chromium> {
     let named = std::env::var_os("UNIMSE_CHROMIUM").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -33,7 +33,7 @@ pub(crate) fn chromium(test: &str) -> Option<Chromium> {
     let mut installed =
         std::env::split_paths(&path).flat_map(|folder| known.map(|name| folder.join(name)));
     let Some(program) = named.or_else(|| installed.find(|path| path.exists())) else {
-        println!(
+        eprintln!(
             "skipped: {test} needs Chromium (apt-get install chromium, or its path in UNIMSE_CHROMIUM)"
         );
         return None;

@@ -47,30 +47,6 @@ fn row(packed: &Packed, ids: &[String], donors: &[String], at: usize) -> Browsed
         .map(|name| name.parse().unwrap());
     let emotions =
         |of: Taxonomy| list("emotion", of.labels().len()).filter(|_| taxonomy == Some(of));
-    let label = word("label.meld.source").is_some().then(|| UniversalLabel {
-        polarity: Polarity::Neutral,
-        intensity: labelled(
-            &number,
-            &word,
-            donors,
-            "intensity",
-            share("label.intensity"),
-        ),
-        meld: labelled(
-            &number,
-            &word,
-            donors,
-            "meld",
-            word("label.meld").map(|w| w.parse().unwrap()),
-        ),
-        iemocap: labelled(
-            &number,
-            &word,
-            donors,
-            "iemocap",
-            word("label.iemocap").map(|w| w.parse().unwrap()),
-        ),
-    });
     BrowsedRow {
         predicted: PredictedRow {
             corpus,
@@ -93,14 +69,30 @@ fn row(packed: &Packed, ids: &[String], donors: &[String], at: usize) -> Browsed
         words: number("words").unwrap() as usize,
         audio: number("audio") == Some(1),
         video: number("video") == Some(1),
-        label,
+        label: label(&number, &word, donors),
         text: packed.texts.as_ref().and_then(|texts| texts[at].clone()),
     }
 }
 
+type Number<'a> = &'a dyn Fn(&str) -> Option<i64>;
+type Word<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+fn label(number: Number<'_>, word: Word<'_>, donors: &[String]) -> Option<UniversalLabel> {
+    word("label.meld.source")?;
+    let intensity = number("label.intensity").map(|value| value as f32 / 1000.0);
+    let meld = word("label.meld").map(|name| name.parse().unwrap());
+    let iemocap = word("label.iemocap").map(|name| name.parse().unwrap());
+    Some(UniversalLabel {
+        polarity: Polarity::Neutral,
+        intensity: labelled(number, word, donors, "intensity", intensity),
+        meld: labelled(number, word, donors, "meld", meld),
+        iemocap: labelled(number, word, donors, "iemocap", iemocap),
+    })
+}
+
 fn labelled<T>(
-    number: &dyn Fn(&str) -> Option<i64>,
-    word: &dyn Fn(&str) -> Option<String>,
+    number: Number<'_>,
+    word: Word<'_>,
     donors: &[String],
     field: &str,
     value: Option<T>,
