@@ -146,9 +146,6 @@ mod tests {
             filter.summary(|_| true)[1],
             "2 tests skipped: they need UNIMSE_DATA"
         );
-        assert_eq!(
-            Filter::default().summary(|_| false),
-            ["0 tests skipped"]
-        );
+        assert_eq!(Filter::default().summary(|_| false), ["0 tests skipped"]);
     }
 }

@@ -98,7 +98,6 @@ fn slug(title: &str) -> String {
 
 fn block(block: &Block) -> Markup {
     match block {
-        Block::Heading(2, text) => html! { h2 { (text) } },
         Block::Heading(_, text) => html! { h3 { (text) } },
         Block::Paragraph(line) => html! { p { (inline(line)) } },
         Block::Notice(line) => html! { p class="notice" { (inline(line)) } },

@@ -58,7 +58,7 @@ fn filters() -> Markup {
             (choice("Inputs", "inputs", &["text", "audio", "no-audio", "video", "no-video"]))
             (range("P answer, %", ["low", "high"], Some("100")))
             (range("Words", ["few", "many"], None))
-            button type="reset" { "All" }
+            button type="reset" { "No filters" }
         }
     }
 }
