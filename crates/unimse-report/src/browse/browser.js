@@ -146,7 +146,7 @@
     const same = other => other && other.corpus === row.corpus && columns.dialogue[other.at] === columns.dialogue[row.at];
     const near = [];
     for (let at = row.at - AROUND; at <= row.at + AROUND; at++) if (same(rows[at])) near.push(rows[at]);
-    return titled("In its dialogue", element("ol", {}, ...near.map(other => element("li", { "aria-current": other === row ? "true" : null },
+    return titled("In its dialogue or video", element("ol", {}, ...near.map(other => element("li", { "aria-current": other === row ? "true" : null },
       link(other), ` ${scored(other.truth, other.gold, other)} → ${scored(other.answer, other.score, other)} (${outcome(other)})`,
       other.text === null ? null : element("q", {}, other.text)))));
   };
