@@ -378,6 +378,21 @@ fn without_javascript_the_page_says_what_is_missing() {
 }
 
 #[test]
+fn paper_shows_nothing_to_click() {
+    let Some(mut chromium) = chromium("paper_shows_nothing_to_click") else {
+        return;
+    };
+    let (_folder, page) = report(&rows(false));
+    chromium.open(&page, "");
+    let count = "[...document.querySelectorAll('a, button, input, select')].filter(e => e.checkVisibility()).length";
+    assert!(chromium.value(count).as_u64().unwrap() > 100);
+    chromium.call("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    assert_eq!(chromium.value(count), json!(0));
+    let page_is_white = "getComputedStyle(document.body).backgroundColor";
+    assert_eq!(chromium.value(page_is_white), json!("rgb(255, 255, 255)"));
+}
+
+#[test]
 fn sixty_thousand_rows_are_shown_a_hundred_at_a_time() {
     let Some(mut chromium) = chromium("sixty_thousand_rows_are_shown_a_hundred_at_a_time") else {
         return;
