@@ -65,16 +65,15 @@
     confidence: row => row.confidence, given: row => row.given, off: row => row.off, words: row => row.words,
   };
 
-  const bound = (field, none) => { const value = parseFloat(filters.elements[field].value); return Number.isNaN(value) ? none : value; };
+  const INPUTS = { audio: r => r.audio, "no-audio": r => !r.audio, video: r => r.video, "no-video": r => !r.video, text: r => !r.audio && !r.video };
   const wanted = () => {
-    const chosen = field => filters.elements[field].value;
-    const equal = (field, value) => chosen(field) === "" || chosen(field) === value;
-    const inputs = { audio: r => r.audio, "no-audio": r => !r.audio, video: r => r.video, "no-video": r => !r.video, text: r => !r.audio && !r.video };
-    const [low, high] = [bound("low", -1), bound("high", 101)], [few, many] = [bound("few", 0), bound("many", Infinity)];
-    const words = chosen("search").toLowerCase();
+    const chosen = Object.fromEntries(new FormData(filters));
+    const equal = (field, value) => chosen[field] === "" || chosen[field] === value;
+    const bound = (field, none) => (chosen[field] === "" ? none : Number(chosen[field]));
+    const [low, high] = [bound("low", -Infinity), bound("high", Infinity)], [few, many] = [bound("few", 0), bound("many", Infinity)];
+    const words = chosen.search.toLowerCase(), inputs = INPUTS[chosen.inputs] ?? (() => true);
     return row => equal("corpus", row.corpus) && equal("split", row.split) && equal("outcome", outcome(row))
-      && equal("truth", row.truth) && equal("answer", row.answer)
-      && (chosen("inputs") === "" || inputs[chosen("inputs")](row))
+      && equal("truth", row.truth) && equal("answer", row.answer) && inputs(row)
       && (row.confidence === null ? low <= 0 && high >= 100 : 100 * row.confidence >= low && 100 * row.confidence <= high)
       && row.words >= few && row.words <= many && row.sought.includes(words);
   };
