@@ -75,11 +75,11 @@ pub fn write(run: &Path, paper_tables: &[PaperTable]) -> Result<Written, ReportE
     write_browsable(run, paper_tables, &[])
 }
 
-/// The same as [`write`] with an error browser of `utterances` in `report.html`: the rows of dev and test in the order of the run's
+/// The same as [`write()`] with an error browser of `utterances` in `report.html`: the rows of dev and test in the order of the run's
 /// utterance tables. The page holds whatever they hold: leave out the transcripts of a report that is to be published.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_browsable(
     run: &Path,
     paper_tables: &[PaperTable],
