@@ -1,4 +1,4 @@
-//! `cargo xtask test`: all tests of the workspace, and how many had no real data to run on.
+//! `cargo xtask test`: all tests of the workspace, and how many lacked what they run on: real data, a Python, Chromium.
 //!
 //! A test without its data prints `skipped: <test> needs UNIMSE_DATA` and passes; the test harness hides what passing tests print. So it is
 //! asked to show that output, and the lines are counted here instead of shown. A test of data that nobody must have prints
@@ -78,7 +78,7 @@ impl Filter {
 
     fn summary(&self, is_set: impl Fn(&str) -> bool) -> Vec<String> {
         if self.skipped.is_empty() {
-            return vec!["0 real-data tests skipped".to_owned()];
+            return vec!["0 tests skipped".to_owned()];
         }
         let reason = |(told, needs): &(bool, String)| {
             if !told {
@@ -93,7 +93,7 @@ impl Filter {
             .iter()
             .map(|(needs, count)| {
                 format!(
-                    "{count} real-data test{} skipped: {}",
+                    "{count} test{} skipped: {}",
                     if *count == 1 { "" } else { "s" },
                     reason(needs)
                 )
@@ -137,18 +137,15 @@ mod tests {
         assert_eq!(
             filter.summary(|_| false),
             [
-                "1 real-data test skipped: golden is absent",
-                "2 real-data tests skipped: UNIMSE_DATA is unset",
-                "1 real-data test skipped: they need a server"
+                "1 test skipped: golden is absent",
+                "2 tests skipped: UNIMSE_DATA is unset",
+                "1 test skipped: they need a server"
             ]
         );
         assert_eq!(
             filter.summary(|_| true)[1],
-            "2 real-data tests skipped: they need UNIMSE_DATA"
+            "2 tests skipped: they need UNIMSE_DATA"
         );
-        assert_eq!(
-            Filter::default().summary(|_| false),
-            ["0 real-data tests skipped"]
-        );
+        assert_eq!(Filter::default().summary(|_| false), ["0 tests skipped"]);
     }
 }

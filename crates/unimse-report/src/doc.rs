@@ -2,6 +2,8 @@
 
 use maud::Markup;
 
+use crate::browse::Browser;
+
 /// A report: what it is called and its blocks from top to bottom.
 pub(crate) struct Document {
     pub(crate) title: String,
@@ -21,6 +23,8 @@ pub(crate) enum Block {
     Figure(Figure),
     /// Verbatim text, as of a file.
     Verbatim(String),
+    /// A table to work with; formats without scripts leave it out.
+    Browser(Browser),
 }
 
 pub(crate) struct Table {
@@ -157,6 +161,10 @@ impl Document {
             svg,
             table,
         }));
+    }
+
+    pub(crate) fn browser(&mut self, browser: Browser) {
+        self.blocks.push(Block::Browser(browser));
     }
 
     pub(crate) fn verbatim(&mut self, text: impl Into<String>) {

@@ -1,6 +1,6 @@
-//! The first page: what must not be overlooked, and the verdict.
+//! The first screen: what must not be overlooked, what ran, and the verdict on every corpus.
 
-use unimse_eval::Metric;
+use unimse_eval::{Metric, PaperTable};
 use unimse_run::{CorpusResults, Results};
 
 use crate::agreement::leak_sentence;
@@ -8,15 +8,26 @@ use crate::compare::{self, Comparison, Outcome};
 use crate::doc::{Document, Line, numbers, words};
 use crate::load::Run;
 use crate::metric;
+use crate::paper;
+use crate::svg::{Bar, Kind, interval_bars};
 
-/// Notices, the verdict in one sentence, and one row a corpus.
-pub(crate) fn section(doc: &mut Document, run: &Run, against_paper: Option<Line>) {
+/// Notices, what ran, the verdict in one sentence, and a picture and a row a corpus.
+pub(crate) fn section(doc: &mut Document, run: &Run, published: &[PaperTable]) {
     notices(doc, run);
+    doc.pairs(ran(run));
     doc.heading(2, "Verdict");
     doc.paragraph(verdict(run));
-    if let Some(line) = against_paper {
+    if let Some(line) = paper::summary(run, published) {
         doc.paragraph(line);
     }
+    for (name, corpus) in run.results.corpora.iter() {
+        picture(doc, run, published, name, corpus);
+    }
+    table(doc, run);
+}
+
+/// One row a corpus.
+fn table(doc: &mut Document, run: &Run) {
     let rows = run
         .results
         .corpora
@@ -48,6 +59,109 @@ pub(crate) fn section(doc: &mut Document, run: &Run, against_paper: Option<Line>
         words("Verdict"),
     ];
     doc.table(caption, head, rows);
+}
+
+/// What ran: corpora with their sizes, seeds, model, and how often the test splits were opened.
+fn ran(run: &Run) -> Vec<(String, Line)> {
+    let results = &run.results;
+    let count = |n: Option<usize>| n.map_or_else(|| "?".to_owned(), |n| n.to_string());
+    let corpora = results.corpora.iter().map(|(name, corpus)| {
+        let dev = corpus.dev.as_ref().and_then(|dev| dev.n);
+        let (test, dev) = (count(corpus.test.n), count(dev));
+        format!("{name} (test n = {test}, dev n = {dev})")
+    });
+    let openings = results.protocol.test_openings.map(|n| {
+        let times = match n {
+            1 => "once".to_owned(),
+            n => format!("{n} times"),
+        };
+        let by = match run.aggregate {
+            true => " by each seed's model, at most",
+            false => "",
+        };
+        format!("{times}{by}")
+    });
+    let seeds: Vec<_> = results.seeds.iter().map(u64::to_string).collect();
+    let data = if run.synthetic() { "synthetic" } else { "real" };
+    let rows = [
+        ("Corpora", Some(corpora.collect::<Vec<_>>().join("; "))),
+        ("Data", Some(data.to_owned())),
+        ("Seeds", Some(seeds.join(", "))),
+        ("Backbone", results.backbone.clone()),
+        ("Preset", results.preset.clone()),
+        ("Test splits opened", openings),
+    ];
+    let said = |value: Option<String>| value.filter(|value| !value.is_empty());
+    rows.map(|(name, value)| {
+        let value = said(value).unwrap_or_else(|| "not recorded".to_owned());
+        (name.to_owned(), value.into())
+    })
+    .into()
+}
+
+/// The main metric of a corpus as bars: this run with its interval, the baselines, and the published number where there may be one.
+fn picture(
+    doc: &mut Document,
+    run: &Run,
+    published: &[PaperTable],
+    name: &str,
+    corpus: &CorpusResults,
+) {
+    let main = corpus.task.main_metric();
+    let Some(&ours) = corpus.test.metrics.get(&main) else {
+        return;
+    };
+    let bar = |name: String, kind, value| Bar {
+        name,
+        kind,
+        value,
+        shown: metric::show(main, value),
+        interval: None,
+    };
+    let interval = corpus.test.intervals.get(&main);
+    let bounds = interval.and_then(|i| i.low.zip(i.high));
+    let mut bars = vec![Bar {
+        interval: bounds,
+        ..bar("UniMSE".to_owned(), Kind::Ours, ours)
+    }];
+    let others = baselines(run, name, main).into_iter();
+    bars.extend(others.map(|(name, value)| bar(name, Kind::Baseline, value)));
+    let mut caption = Line::default()
+        .strong(format!("{name}: {}.", outcome(run, name, corpus)))
+        .text(format!(" {} on the test split", metric::with_arrow(main)));
+    if let Some((low, high)) = bounds {
+        let (low, high) = (metric::show(main, low), metric::show(main, high));
+        caption = caption.text(format!(", with its 95 % interval [{low}, {high}]"));
+    }
+    if let Some((value, same)) = paper::published(run, published, name, main) {
+        let whose = if same {
+            "paper"
+        } else {
+            "paper, other setting"
+        };
+        bars.push(bar(whose.to_owned(), Kind::Published, value));
+        if !same {
+            caption = caption.text("; the paper's setting is another, so nothing is concluded");
+        }
+    }
+    let title = format!("{name}, {}", metric::with_arrow(main));
+    if let Some(svg) = interval_bars(&title, &bars) {
+        doc.figure(caption.text("."), svg, None);
+    }
+}
+
+/// The outcome against the strongest baseline, in words.
+fn outcome(run: &Run, name: &str, corpus: &CorpusResults) -> String {
+    let strongest = strongest_baseline(run, name, corpus.task.main_metric());
+    let Some((baseline, _)) = strongest else {
+        return "no baseline".to_owned();
+    };
+    let all = main_comparisons(run, name, corpus);
+    let against: Vec<_> = all.iter().filter(|c| c.baseline == baseline).collect();
+    match compare::summary(&against) {
+        Some(outcome) => format!("{outcome} (strongest baseline: {baseline})"),
+        None => format!("not compared (strongest baseline: {baseline})"),
+    }
 }
 
 fn notices(doc: &mut Document, run: &Run) {
@@ -197,12 +311,21 @@ fn interval(main: Metric, comparison: &Comparison<'_>) -> String {
     }
 }
 
-/// The baseline with the best value of a metric; in an aggregate without baselines, by the mean over its seeds.
+/// The baseline with the best value of a metric.
 fn strongest_baseline(run: &Run, corpus: &str, main: Metric) -> Option<(String, f64)> {
+    let sign = if main.higher_is_better() { 1.0 } else { -1.0 };
+    let all = baselines(run, corpus, main).into_iter();
+    all.max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)))
+}
+
+/// Every baseline with its value of a metric; in an aggregate without baselines, by the mean over its seeds.
+fn baselines(run: &Run, corpus: &str, main: Metric) -> Vec<(String, f64)> {
     let parts = std::iter::once(&run.results)
         .chain(run.seeds.iter().map(|s| &s.results))
         .filter_map(|r| r.corpora.get(corpus));
-    let with = parts.map(|c| &c.test.baselines).find(|b| !b.is_empty())?;
+    let Some(with) = parts.map(|c| &c.test.baselines).find(|b| !b.is_empty()) else {
+        return Vec::new();
+    };
     let mean_of = |name: &str| {
         let value = |r: &Results| {
             r.corpora
@@ -219,8 +342,7 @@ fn strongest_baseline(run: &Run, corpus: &str, main: Metric) -> Option<(String, 
             (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
         })
     };
-    let sign = if main.higher_is_better() { 1.0 } else { -1.0 };
     with.iter()
         .filter_map(|(name, _)| Some((name.to_owned(), mean_of(name)?)))
-        .max_by(|a, b| (sign * a.1).total_cmp(&(sign * b.1)))
+        .collect()
 }

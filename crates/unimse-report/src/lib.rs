@@ -3,10 +3,10 @@
 //! Reads what the other stages left in a run folder (`results.json`, `events.jsonl`, `config.toml` and, where present,
 //! `provenance.json`; or the aggregate of several seeds above its `seed-<n>` children) and computes nothing but sums, means and verdicts
 //! of what it reads. Whatever a file says is treated as text: names and values are escaped, control characters are replaced.
-//! The crate must not open predictions, labels or checkpoints, and never prints a published number beside a synthetic run.
+//! The crate must not open predictions, labels or checkpoints: who calls it hands over the [`BrowsedRow`]s of the error browser. It never prints a published number beside a synthetic run.
 //!
-//! The way of the data: `load` and `events` read ([`ReportError`] names file and field), `headline`, `corpora`, `views`, `robustness`, `paper`, `training` and
-//! `record` each write their sections into a document of plain blocks (`doc`), `markdown` and `html` render it, `svg` draws.
+//! The way of the data: `load` and `events` read ([`ReportError`] names file and field), `headline`, `corpora`, `views`, `robustness`, `paper`, `training`,
+//! `record` and `browse` each write their sections into a document of plain blocks (`doc`), `markdown` and `html` render it, `svg` draws.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,6 +26,7 @@
 //! ```
 
 mod agreement;
+mod browse;
 mod compare;
 mod corpora;
 mod doc;
@@ -48,6 +49,7 @@ use std::path::{Path, PathBuf};
 use unimse_eval::PaperTable;
 use unimse_run::artefact;
 
+pub use crate::browse::BrowsedRow;
 use crate::doc::Document;
 pub use crate::error::ReportError;
 pub use crate::paper::paper_tables;
@@ -70,7 +72,20 @@ pub struct Written {
 /// A file that is absent or unreadable (only `provenance.json` may be absent; lines of `events.jsonl` that do not parse are counted and
 /// skipped), a field of `results.json` of another shape, a folder that cannot be written to. A report that stood there before then stays.
 pub fn write(run: &Path, paper_tables: &[PaperTable]) -> Result<Written, ReportError> {
-    let document = document(&load::run(run)?, paper_tables);
+    write_browsable(run, paper_tables, &[])
+}
+
+/// The same as [`write()`] with an error browser of `utterances` in `report.html`: the rows of dev and test in the order of the run's
+/// utterance tables. The page holds whatever they hold: leave out the transcripts of a report that is to be published.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_browsable(
+    run: &Path,
+    paper_tables: &[PaperTable],
+    utterances: &[BrowsedRow],
+) -> Result<Written, ReportError> {
+    let document = document(&load::run(run)?, paper_tables, utterances);
     let written = Written {
         markdown: run.join("report.md"),
         html: run.join("report.html"),
@@ -81,7 +96,7 @@ pub fn write(run: &Path, paper_tables: &[PaperTable]) -> Result<Written, ReportE
 }
 
 /// The report in reading order.
-fn document(run: &load::Run, paper_tables: &[PaperTable]) -> Document {
+fn document(run: &load::Run, paper_tables: &[PaperTable], utterances: &[BrowsedRow]) -> Document {
     let mut about = Vec::new();
     if !run.name.is_empty() {
         about.push(format!("Run “{}”", run.name));
@@ -95,8 +110,9 @@ fn document(run: &load::Run, paper_tables: &[PaperTable]) -> Document {
         many => format!("{} seeds", many.len()),
     });
     let mut doc = Document::new("UniMSE: report of a run", about.join(" · "));
-    headline::section(&mut doc, run, paper::summary(run, paper_tables));
+    headline::section(&mut doc, run, paper_tables);
     corpora::section(&mut doc, run);
+    browse::section(&mut doc, run, utterances);
     robustness::section(&mut doc, run);
     paper::section(&mut doc, run, paper_tables);
     training::section(&mut doc, run);

@@ -36,6 +36,7 @@ pub(crate) fn render(document: &Document) -> String {
                 let fence = "`".repeat(3.max(longest_run_of_backticks(text) + 1));
                 out.push_str(&format!("{fence}\n{}\n{fence}\n\n", text.trim_end()));
             }
+            Block::Browser(_) => {}
         }
     }
     out.truncate(out.trim_end().len());

@@ -120,6 +120,22 @@ pub(crate) fn summary(run: &Run, tables: &[PaperTable]) -> Option<Line> {
     Some(line.text(format!(", {rest} not comparable.")))
 }
 
+/// The published value of a metric on a corpus, and whether it was obtained in the setting of this run; never beside a synthetic run.
+pub(crate) fn published(
+    run: &Run,
+    tables: &[PaperTable],
+    corpus: &str,
+    metric: Metric,
+) -> Option<(f64, bool)> {
+    if run.synthetic() {
+        return None;
+    }
+    let mut all = tables.iter().flat_map(|table| rows(run, table));
+    let row = all.find(|row| row.corpus == corpus && row.metric == metric)?;
+    let other = matches!(row.verdict, Verdict::NotComparable { .. });
+    Some((row.published, !other))
+}
+
 fn rows<'a>(run: &'a Run, table: &'a PaperTable) -> Vec<Row<'a>> {
     let results = &run.results;
     let cells = table

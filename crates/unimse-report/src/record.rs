@@ -39,10 +39,12 @@ fn cut(mut value: String) -> String {
     value
 }
 
-/// Splits, selection, how often the test splits were opened, receipts, seeds, donors, model.
+/// Selection, receipts, donors, model. Corpora, seeds and openings stand on the first screen.
 pub(crate) fn protocol(doc: &mut Document, run: &Run) {
     let mut rows = Rows(Vec::new());
-    opening(&mut rows, run);
+    let protocol = &run.results.protocol;
+    rows.add("Protocol", protocol.name.clone());
+    rows.add("Checkpoint selected on", protocol.selection.clone());
     settings(&mut rows, run);
     if let Some(Timing {
         train_s,
@@ -55,28 +57,6 @@ pub(crate) fn protocol(doc: &mut Document, run: &Run) {
     receipts(&mut rows, run);
     doc.heading(2, "Protocol");
     doc.pairs(rows.0);
-}
-
-/// How the checkpoint was selected and the test splits opened.
-fn opening(rows: &mut Rows, run: &Run) {
-    let (r, p) = (&run.results, &run.results.protocol);
-    rows.add("Protocol", p.name.clone());
-    rows.add("Checkpoint selected on", p.selection.clone());
-    let openings = p.test_openings.map(|n| {
-        let times = match n {
-            1 => "once".to_owned(),
-            n => format!("{n} times"),
-        };
-        let by = match run.aggregate {
-            true => " by each seed's model, at most",
-            false => "",
-        };
-        format!("{times}{by}")
-    });
-    rows.add("Test splits opened", openings);
-    rows.add("Splits", Some(splits(run)));
-    let seeds: Vec<_> = r.seeds.iter().map(u64::to_string).collect();
-    rows.add("Seeds", Some(seeds.join(", ")));
 }
 
 /// What model of what data it was.
@@ -93,12 +73,8 @@ fn settings(rows: &mut Rows, run: &Run) {
     });
     let donors = donors.map(str::to_owned);
     rows.add("Donors of labels", donors);
-    let data = if run.synthetic() { "synthetic" } else { "real" };
-    rows.add("Data", Some(data.to_owned()));
     rows.add("Label fields", Some(r.fields.join(", ")));
     for (name, value) in [
-        ("Preset", &r.preset),
-        ("Backbone", &r.backbone),
         ("Architecture", &r.model_type),
         ("Decoder", &r.decoder),
         ("Label form", &r.label_form),
@@ -139,18 +115,6 @@ fn receipts(rows: &mut Rows, run: &Run) {
     if !found {
         rows.add("Receipt", None);
     }
-}
-
-fn splits(run: &Run) -> String {
-    let count = |n: Option<usize>| n.map_or_else(|| "?".to_owned(), |n| n.to_string());
-    let corpora = run.results.corpora.iter();
-    let sizes: Vec<_> = corpora
-        .map(|(name, c)| {
-            let dev = c.dev.as_ref().and_then(|dev| dev.n);
-            format!("{name} dev {} / test {}", count(dev), count(c.test.n))
-        })
-        .collect();
-    sizes.join("; ")
 }
 
 /// Where the values of each label field came from, when recorded.

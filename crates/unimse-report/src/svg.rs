@@ -1,4 +1,4 @@
-//! The kinds of pictures: line charts and confusion matrices; bars are in a file of their own. Colours come from the page's style sheet, so that one picture
+//! The kinds of pictures: line charts and confusion matrices; bars are in files of their own. Colours come from the page's style sheet, so that one picture
 //! serves light, dark and paper.
 
 use maud::{Markup, html};
@@ -7,8 +7,10 @@ use crate::metric;
 use unimse_run::Confusion;
 
 mod bars;
+mod intervals;
 
 pub(crate) use self::bars::{Bars, bar_chart};
+pub(crate) use self::intervals::{Bar, Kind, interval_bars};
 
 /// One line of a chart.
 pub(crate) struct Series {

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use unimse_corpus::Split;
+
 use runs::{Run, WORLD, assert_done, below, command, files, refused, stderr, unimse};
 
 /// A training that would run for long; killed with this value.
@@ -206,6 +208,57 @@ fn one_process_at_a_time_works_in_a_run() {
     drop(first);
     // The kernel released the lock of the killed process: what is refused now is the unfinished training.
     refused(&run.train(&[]).output().unwrap(), &["unfinished training"]);
+}
+
+#[test]
+fn the_report_browses_every_answer_and_holds_transcripts_on_request_alone() {
+    let run = Run::new(WORLD.checkpoint.path());
+    assert_done(&run.train(&[]).output().unwrap());
+    assert_done(&run.evaluate());
+    let folder = run.path("run");
+    let report = |more: &[&str]| {
+        let mut arguments = vec!["report", "--run", folder.to_str().unwrap()];
+        arguments.extend(more);
+        assert_done(&unimse(&arguments));
+        let page = std::fs::read_to_string(folder.join("report.html")).unwrap();
+        let (_, rows) = page.split_once("id=\"utterance-data\">").unwrap();
+        let (rows, _) = rows.split_once("</script>").unwrap();
+        serde_json::from_str::<serde_json::Value>(rows).unwrap()
+    };
+    let splits = [Split::Dev, Split::Test];
+    let corpora = unimse_corpus::read(&folder.join("corpus"), &splits).unwrap();
+    let texts: Vec<&str> = (corpora.iter())
+        .flat_map(|corpus| corpus.utterances.iter().map(|u| u.text.as_str()))
+        .collect();
+
+    let published = report(&[]);
+    assert_eq!(published["rows"], texts.len());
+    assert_eq!(published["taxonomies"], serde_json::json!({"meld": "meld"}));
+    assert!(published.get("texts").is_none());
+    let lent = published["columns"]["label.meld.donor"]["digits"]
+        .as_str()
+        .unwrap();
+    assert!(
+        lent.chars().any(|digit| digit != '0'),
+        "rows of MOSI have donors"
+    );
+    let all = published.to_string();
+    let long = |text: &&&str| text.split_whitespace().count() > 3;
+    assert!(!texts.iter().filter(long).any(|text| all.contains(text)));
+
+    let private = report(&["--with-text"]);
+    assert_eq!(private["texts"], serde_json::json!(texts));
+    assert_eq!(private["columns"], published["columns"]);
+
+    std::fs::rename(folder.join("corpus/mosi-dev.parquet"), run.path("away")).unwrap();
+    let refusal = unimse(&["report", "--run", folder.to_str().unwrap()]);
+    refused(
+        &refusal,
+        &[
+            "predictions.parquet: expected an utterance of the tables in",
+            "found mosi/",
+        ],
+    );
 }
 
 #[test]

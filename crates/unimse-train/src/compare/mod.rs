@@ -17,6 +17,7 @@ mod table;
 
 use reference::Reference;
 use run::Run;
+pub use table::predicted_rows;
 
 /// Compares runs, the first of which is the reference; with `readouts` also the reference with itself, its answers read in every way.
 ///

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use unimse_labels::{Field, Grammar};
+use unimse_labels::{Field, Grammar, Split};
 use unimse_run::{ComparedRun, PredictedRow, Results, RunFolder};
 
 use super::answers::{Answers, Missing, Reading};
@@ -39,7 +39,7 @@ impl Run {
             let results = folder.results();
             Ok(Seed {
                 results: Results::read(&results)?,
-                rows: table::test_rows(&folder.predictions())?,
+                rows: table::predicted_rows(&folder.predictions(), &[Split::Test])?,
                 folder,
             })
         };

@@ -1,4 +1,4 @@
-//! What a comparison reads of a run: the test rows of `predictions.parquet`, and the video or dialogue of each from its utterance tables.
+//! What an evaluation left, read again: rows of `predictions.parquet`, and the video or dialogue of test rows from the utterance tables.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,11 +11,11 @@ use unimse_run::PredictedRow;
 use crate::TrainError;
 use crate::data::labels_table::{column, number, read_batches, text};
 
-/// The test rows of `predictions.parquet`, in their order.
+/// The rows of these splits in a `predictions.parquet`, in their order.
 ///
 /// # Errors
 /// [`TrainError`] with the path and, for a cell, its row and column; a file of another version.
-pub(crate) fn test_rows(path: &Path) -> Result<Vec<PredictedRow>, TrainError> {
+pub fn predicted_rows(path: &Path, splits: &[Split]) -> Result<Vec<PredictedRow>, TrainError> {
     let (batches, metadata) = read_batches(path)?;
     let version = metadata.get("schema_version").map_or("none", |v| v);
     if version != PredictedRow::SCHEMA.to_string() {
@@ -32,7 +32,8 @@ pub(crate) fn test_rows(path: &Path) -> Result<Vec<PredictedRow>, TrainError> {
         for i in 0..batch.num_rows() {
             let failed =
                 |m: String| TrainError::artefact(path, format!("row {}: {m}", before + i + 1));
-            if text(batch, "split", i).map_err(failed)? == Some(Split::Test.name()) {
+            let split = text(batch, "split", i).map_err(failed)?;
+            if splits.iter().any(|wanted| split == Some(wanted.name())) {
                 rows.push(row(batch, i).map_err(failed)?);
             }
         }

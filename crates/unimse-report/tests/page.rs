@@ -1,0 +1,445 @@
+//! report.html in a headless Chromium: nothing leaves the page, it fits every screen, and its error browser filters, sorts, opens and links.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
+
+mod chromium;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use chromium::{Chromium, chromium};
+use serde_json::json;
+use unimse_labels::{Donor, Labelled, MeldEmotion, Polarity, Taxonomy, UniversalLabel};
+use unimse_report::{BrowsedRow, paper_tables, write_browsable};
+use unimse_run::PredictedRow;
+
+/// An id that a page would trip over if it took it for markup or for a piece of an address.
+const HOSTILE: &str = "a/b#c?%41 </script><img src=x onerror=alert(1)>&amp;\"'é";
+
+/// 250 utterances of MOSI, of which every fifth is answered wrong, and 51 of MELD, the last with the hostile id; transcripts on request.
+fn rows(with_text: bool) -> Vec<BrowsedRow> {
+    let mosi = (0..250).map(|at| row("mosi", None, &format!("video{}_{}", at / 10, at % 10), at));
+    let meld = (0..50).map(|at| {
+        row(
+            "meld",
+            Some(Taxonomy::Meld),
+            &format!("test_dia{}_utt{}", at / 10, at % 10),
+            at,
+        )
+    });
+    let hostile = row("meld", Some(Taxonomy::Meld), HOSTILE, 49);
+    let mut rows: Vec<BrowsedRow> = mosi.chain(meld).chain([hostile]).collect();
+    if with_text {
+        for row in &mut rows {
+            row.text = Some(format!("<b>{}</b> & \"more\"", row.predicted.utterance_id));
+        }
+    }
+    rows
+}
+
+fn row(corpus: &str, taxonomy: Option<Taxonomy>, id: &str, at: usize) -> BrowsedRow {
+    let wrong = at.is_multiple_of(5);
+    let confidence = 0.5 + 0.001 * (at % 500) as f32;
+    let rest = 1.0 - confidence;
+    let donor = Donor {
+        corpus: "meld".to_owned(),
+        utterance_id: format!("train_dia{at}_utt1"),
+        similarity: 0.75,
+        margin: None,
+    };
+    BrowsedRow {
+        predicted: PredictedRow {
+            corpus: corpus.to_owned(),
+            split: if at < 100 { "dev" } else { "test" }.to_owned(),
+            utterance_id: id.to_owned(),
+            polarity: "positive".to_owned(),
+            intensity: Some(1.0),
+            meld: Some("joy".to_owned()),
+            truth_score: taxonomy
+                .is_none()
+                .then_some(if wrong { -1.5 } else { 1.25 }),
+            truth_polarity: Some(if wrong { "negative" } else { "positive" }.to_owned()),
+            truth_emotion: taxonomy.map(|_| if wrong { "anger" } else { "joy" }.to_owned()),
+            polarity_probabilities: Some(vec![rest, 0.0, confidence]),
+            meld_probabilities: Some(vec![0.0, 0.0, 0.0, 0.0, confidence, 0.0, rest]),
+            ..PredictedRow::default()
+        },
+        taxonomy,
+        dialogue_id: format!("dialogue {}", at / 10),
+        words: at % 30,
+        audio: at.is_multiple_of(3),
+        video: false,
+        label: Some(UniversalLabel {
+            polarity: Polarity::Positive,
+            intensity: Labelled::gold(1.0),
+            meld: Labelled::lent(MeldEmotion::Joy, donor),
+            iemocap: Labelled::MISSING,
+        }),
+        text: None,
+    }
+}
+
+/// The report of the fixture `single` with these rows.
+fn report(rows: &[BrowsedRow]) -> (tempfile::TempDir, PathBuf) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/single");
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(fixture).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let written = write_browsable(folder.path(), &paper_tables().unwrap(), rows).unwrap();
+    (folder, written.html)
+}
+
+/// Fails where the page complained or asked for anything but itself.
+fn assert_quiet(chromium: &Chromium, url: &str) {
+    assert_eq!(chromium.complaints, [""; 0]);
+    let url = url.split('#').next().unwrap();
+    let beyond: Vec<&String> = (chromium.requests.iter())
+        .filter(|asked| asked.split('#').next() != Some(url) && *asked != "about:blank")
+        .collect();
+    assert!(beyond.is_empty(), "{beyond:?}");
+}
+
+const SHOWN: &str = "document.querySelectorAll('#utterance-rows tr[data-at]').length";
+const COUNT: &str = "document.getElementById('utterance-count').textContent";
+const DETAILS: &str = "document.querySelector('.details')?.textContent ?? ''";
+const FOCUSED: &str = "document.activeElement.textContent";
+
+#[test]
+fn the_page_fits_every_screen_and_asks_for_nothing() {
+    let Some(mut chromium) = chromium("the_page_fits_every_screen_and_asks_for_nothing") else {
+        return;
+    };
+    for with_rows in [true, false] {
+        let all = if with_rows { rows(true) } else { Vec::new() };
+        let (_folder, page) = report(&all);
+        for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+            chromium.show(width, dark);
+            let url = chromium.open(
+                &page,
+                if with_rows {
+                    "#utterance=mosi/video3_4"
+                } else {
+                    ""
+                },
+            );
+            let beyond =
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+            assert_eq!(chromium.value(beyond), json!(0), "at {width} pixels");
+            assert_eq!(
+                chromium.value("innerWidth"),
+                json!(width),
+                "nothing makes the screen wider"
+            );
+            let light = chromium.value("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(c => c > 127)");
+            assert_eq!(light, json!(!dark));
+            let landmarks = "['header', 'nav', 'main', 'footer'].map(tag => document.querySelectorAll('body > ' + tag).length)";
+            assert_eq!(chromium.value(landmarks), json!([1, 1, 1, 1]));
+            let dead = "[...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.getAttribute('href'))).length";
+            assert_eq!(chromium.value(dead), json!(0));
+            assert_quiet(&chromium, &url);
+        }
+    }
+}
+
+#[test]
+fn rows_are_filtered_sorted_and_paged() {
+    let Some(mut chromium) = chromium("rows_are_filtered_sorted_and_paged") else {
+        return;
+    };
+    let rows = rows(false);
+    let (_folder, page) = report(&rows);
+    let url = chromium.open(&page, "");
+    assert_eq!(chromium.value(SHOWN), json!(100));
+    assert_eq!(
+        chromium.value(COUNT),
+        json!("301 of 301 utterances, page 1 of 4")
+    );
+    chromium.value("document.getElementById('utterance-next').click()");
+    assert_eq!(
+        chromium.value(COUNT),
+        json!("301 of 301 utterances, page 2 of 4")
+    );
+
+    filtered(&mut chromium, &rows);
+    sorted(&mut chromium);
+    assert_quiet(&chromium, &url);
+}
+
+/// Every filter counts what the rows hold.
+fn filtered(chromium: &mut Chromium, rows: &[BrowsedRow]) {
+    let mut filter = |fields: &[(&str, &str)], expected: &dyn Fn(&BrowsedRow) -> bool| {
+        let fields: Vec<String> = (fields.iter())
+            .map(|(name, value)| format!("form.elements[{name:?}].value = {value:?};"))
+            .collect();
+        let count = rows.iter().filter(|row| expected(row)).count();
+        assert!(count > 0 && count < rows.len(), "{fields:?} tests nothing");
+        let set = "const form = document.getElementById('utterance-filters'); form.reset();";
+        let input = "form.dispatchEvent(new Event('input'))";
+        chromium.value(&format!("{{ {set} {} {input} }}", fields.concat()));
+        let pages = count.div_ceil(100);
+        let text = format!("{count} of 301 utterances, page 1 of {pages}");
+        assert_eq!(chromium.value(COUNT), json!(text), "{fields:?}");
+        assert_eq!(chromium.value(SHOWN), json!(count.min(100)));
+    };
+    let emotion = |row: &BrowsedRow| row.taxonomy.is_some();
+    let confidence = |row: &BrowsedRow| row.predicted.polarity_probabilities.as_ref().unwrap()[2];
+    let gold = |row: &BrowsedRow| row.predicted.truth_polarity.clone().unwrap();
+    filter(&[("corpus", "meld")], &emotion);
+    filter(&[("split", "dev")], &|row| row.predicted.split == "dev");
+    filter(&[("outcome", "wrong")], &|row| gold(row) == "negative");
+    filter(&[("truth", "anger")], &|row| {
+        emotion(row) && gold(row) == "negative"
+    });
+    filter(&[("answer", "joy"), ("outcome", "right")], &|row| {
+        emotion(row) && gold(row) == "positive"
+    });
+    filter(&[("inputs", "audio")], &|row| row.audio);
+    filter(&[("inputs", "text")], &|row| !row.audio);
+    filter(&[("few", "5"), ("many", "9")], &|row| {
+        (5..=9).contains(&row.words)
+    });
+    filter(&[("low", "54.95"), ("high", "59.95")], &|row| {
+        (0.5495..0.5995).contains(&confidence(row))
+    });
+    filter(&[("search", "DIA3_utt")], &|row| {
+        row.predicted.utterance_id.contains("dia3_utt")
+    });
+}
+
+/// A click on a heading sorts by it, a second one the other way.
+fn sorted(chromium: &mut Chromium) {
+    let form = "document.getElementById('utterance-filters')";
+    chromium.value(&format!(
+        "{form}.reset(); {form}.dispatchEvent(new Event('input'))"
+    ));
+    let click = "document.querySelector('th[data-key=confidence] button').click()";
+    let first = "document.querySelector('#utterance-rows a').textContent";
+    let order = "document.querySelector('th[data-key=confidence]').getAttribute('aria-sort')";
+    chromium.value(click);
+    assert_eq!(chromium.value(first), json!("mosi/video0_0"));
+    assert_eq!(chromium.value(order), json!("ascending"));
+    chromium.value(click);
+    assert_eq!(chromium.value(first), json!("mosi/video24_9"));
+    assert_eq!(chromium.value(order), json!("descending"));
+}
+
+#[test]
+fn an_address_opens_its_utterance_and_the_keyboard_goes_on_from_there() {
+    let Some(mut chromium) =
+        chromium("an_address_opens_its_utterance_and_the_keyboard_goes_on_from_there")
+    else {
+        return;
+    };
+    let (_folder, page) = report(&rows(false));
+    let url = chromium.open(&page, "#utterance=mosi/video14_9");
+    let seen = "(box => box.top >= 0 && box.bottom <= innerHeight)(document.activeElement.getBoundingClientRect())";
+    assert_eq!(
+        chromium.value(COUNT),
+        json!("301 of 301 utterances, page 2 of 4")
+    );
+    assert_eq!(chromium.value(FOCUSED), json!("mosi/video14_9"));
+    assert_eq!(chromium.value(seen), json!(true));
+    let text = chromium.value(DETAILS).as_str().unwrap().to_owned();
+    // at 149: P(positive) = 0.5 + 0.149, the neighbours before it in its video, its donor
+    for part in [
+        "64.9",
+        "mosi/video14_8",
+        "mosi/video14_6",
+        "meld/train_dia149_utt1",
+        "similarity 0.750",
+        "--with-text",
+    ] {
+        assert!(text.contains(part), "{part} not in {text}");
+    }
+    assert!(!text.contains("mosi/video15_0"), "another video: {text}");
+
+    keyboard(&mut chromium);
+    assert_quiet(&chromium, &url);
+}
+
+/// Moves, opens, closes and searches by keys, from the open `mosi/video14_9`.
+fn keyboard(chromium: &mut Chromium) {
+    let hash = "location.hash";
+    chromium.press("j");
+    assert_eq!(chromium.value(FOCUSED), json!("mosi/video15_0"));
+    chromium.press("Enter");
+    assert_eq!(chromium.value(hash), json!("#utterance=mosi/video15_0"));
+    assert!(
+        chromium
+            .value(DETAILS)
+            .as_str()
+            .unwrap()
+            .contains("mosi/video15_3")
+    );
+    chromium.press("ArrowUp");
+    assert_eq!(chromium.value(FOCUSED), json!("mosi/video14_9"));
+    chromium.press("Escape");
+    assert_eq!(chromium.value(DETAILS), json!(""));
+    assert_eq!(chromium.value(hash), json!("#utterances"));
+    chromium.press("/");
+    assert_eq!(
+        chromium.value("document.activeElement.name"),
+        json!("search")
+    );
+    chromium.press("j");
+    assert_eq!(
+        chromium.value("document.activeElement.value"),
+        json!("j"),
+        "a letter, not a move"
+    );
+}
+
+#[test]
+fn an_address_of_nothing_says_so() {
+    let Some(mut chromium) = chromium("an_address_of_nothing_says_so") else {
+        return;
+    };
+    let (_folder, page) = report(&rows(false));
+    let unknown = "document.getElementById('utterance-unknown').hidden";
+    for fragment in [
+        "#utterance=mosi/nobody",
+        "#utterance=%E0%A4%A/x",
+        "#utterance=mosi",
+    ] {
+        let url = chromium.open(&page, fragment);
+        assert_eq!(chromium.value(DETAILS), json!(""), "{fragment}");
+        assert_eq!(
+            chromium.value(unknown),
+            json!(fragment == "#utterance=mosi"),
+            "{fragment}"
+        );
+        assert_quiet(&chromium, &url);
+    }
+}
+
+#[test]
+fn ids_and_transcripts_are_text_and_transcripts_only_come_on_request() {
+    let Some(mut chromium) =
+        chromium("ids_and_transcripts_are_text_and_transcripts_only_come_on_request")
+    else {
+        return;
+    };
+    let (_folder, page) = report(&rows(true));
+    let url = chromium.open(&page, "");
+    chromium.value(&format!(
+        "location.hash = '#utterance=meld/' + encodeURIComponent({})",
+        json!(HOSTILE)
+    ));
+    let open = "new Promise(done => setTimeout(() => done(document.querySelector('.details blockquote').textContent), 100))";
+    assert_eq!(
+        chromium.value(open),
+        json!(format!("<b>{HOSTILE}</b> & \"more\""))
+    );
+    assert_eq!(chromium.value(FOCUSED), json!(format!("meld/{HOSTILE}")));
+    assert_eq!(
+        chromium.value("document.querySelectorAll('img, #utterances b').length"),
+        json!(0)
+    );
+    let kept = chromium.value("location.href").as_str().unwrap().to_owned();
+    let (_, fragment) = kept.split_once('#').unwrap();
+    assert_quiet(&chromium, &url);
+    chromium.open(&page, &format!("#{fragment}"));
+    assert_eq!(
+        chromium.value(FOCUSED),
+        json!(format!("meld/{HOSTILE}")),
+        "the address can be sent"
+    );
+
+    let (_folder, page) = report(&rows(false));
+    assert!(!fs::read_to_string(page).unwrap().contains("more"));
+}
+
+#[test]
+fn without_javascript_the_page_says_what_is_missing() {
+    let Some(mut chromium) = chromium("without_javascript_the_page_says_what_is_missing") else {
+        return;
+    };
+    let (_folder, page) = report(&rows(false));
+    chromium.call(
+        "Emulation.setScriptExecutionDisabled",
+        json!({"value": true}),
+    );
+    chromium.open(&page, "");
+    let shown = "document.getElementById('utterance-needs-script').checkVisibility()";
+    assert_eq!(chromium.value(shown), json!(true));
+    assert_eq!(
+        chromium.value("document.getElementById('utterance-browser').checkVisibility()"),
+        json!(false)
+    );
+    assert_eq!(
+        chromium.value("document.querySelectorAll('main table').length > 10"),
+        json!(true)
+    );
+}
+
+#[test]
+fn paper_shows_nothing_to_click() {
+    let Some(mut chromium) = chromium("paper_shows_nothing_to_click") else {
+        return;
+    };
+    let (_folder, page) = report(&rows(false));
+    chromium.open(&page, "");
+    let count = "[...document.querySelectorAll('a, button, input, select')].filter(e => e.checkVisibility()).length";
+    assert!(chromium.value(count).as_u64().unwrap() > 100);
+    chromium.call("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    assert_eq!(chromium.value(count), json!(0));
+    let page_is_white = "getComputedStyle(document.body).backgroundColor";
+    assert_eq!(chromium.value(page_is_white), json!("rgb(255, 255, 255)"));
+}
+
+#[test]
+fn sixty_thousand_rows_are_shown_a_hundred_at_a_time() {
+    let Some(mut chromium) = chromium("sixty_thousand_rows_are_shown_a_hundred_at_a_time") else {
+        return;
+    };
+    let all: Vec<BrowsedRow> = (0..60_000)
+        .map(|at| row("mosi", None, &format!("video{}_{}", at / 10, at % 10), at))
+        .collect();
+    let (_folder, page) = report(&all);
+    let url = chromium.open(&page, "#utterance=mosi/video5999_9");
+    assert_eq!(
+        chromium.value(COUNT),
+        json!("60,000 of 60,000 utterances, page 600 of 600")
+    );
+    assert_eq!(chromium.value(FOCUSED), json!("mosi/video5999_9"));
+    assert_eq!(chromium.value(SHOWN), json!(100));
+    let form = "document.getElementById('utterance-filters')";
+    let filter =
+        format!("{form}.elements.search.value = '_7'; {form}.dispatchEvent(new Event('input'))");
+    chromium.value(&filter);
+    assert_eq!(
+        chromium.value(COUNT),
+        json!("6,000 of 60,000 utterances, page 1 of 60")
+    );
+    assert_quiet(&chromium, &url);
+}
+
+#[test]
+fn axe_finds_nothing() {
+    let test = "axe_finds_nothing";
+    let Some(mut chromium) = chromium(test) else {
+        return;
+    };
+    let Some(axe) = std::env::var_os("UNIMSE_AXE") else {
+        eprintln!("left out: {test} needs the path of axe-core's axe.min.js in UNIMSE_AXE");
+        return;
+    };
+    let axe = fs::read_to_string(axe).unwrap();
+    let (_folder, page) = report(&rows(true));
+    for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+        chromium.show(width, dark);
+        chromium.open(&page, "#utterance=mosi/video3_4");
+        chromium.value(&format!("{axe}; 0"));
+        let run = "axe.run().then(found => found.violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 160)} ${n.failureSummary}`)))";
+        assert_eq!(
+            chromium.value(run),
+            json!([]),
+            "{width} pixels, dark: {dark}"
+        );
+    }
+}
