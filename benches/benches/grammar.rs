@@ -1,26 +1,16 @@
 //! Text form of 4,000 labels: formatting against copying the finished strings, parsing against splitting them at commas. The second of
 //! each pair is the bound: read the ratio.
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use std::hint::black_box;
-use unimse_labels::{Field, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity};
+#[path = "shared/labels.rs"]
+mod labels;
 
-fn labels() -> Vec<PlainLabel> {
-    (0..4_000_u16)
-        .map(|i| {
-            let intensity = f32::from(i % 61) / 10.0 - 3.0;
-            PlainLabel {
-                polarity: Polarity::from_score(intensity),
-                intensity: Some(intensity),
-                meld: MeldEmotion::ALL.get(usize::from(i) % 7).copied(),
-                iemocap: IemocapEmotion::ALL.get(usize::from(i) % 6).copied(),
-            }
-        })
-        .collect()
-}
+use criterion::{Criterion, criterion_group, criterion_main};
+use labels::labels;
+use std::hint::black_box;
+use unimse_labels::{Field, Grammar};
 
 fn text_form(criterion: &mut Criterion) {
-    let (grammar, labels) = (Grammar::new(&Field::ALL), labels());
+    let (grammar, labels) = (Grammar::new(&Field::ALL), labels(4_000));
     let texts: Vec<String> = labels.iter().map(|label| grammar.format(label)).collect();
     let mut group = criterion.benchmark_group("4000 labels");
     group.bench_function("format", |b| {

@@ -78,6 +78,16 @@ pub(crate) fn host() -> Host {
     }
 }
 
+/// Those of the processor's instruction sets that decide which kernels of LibTorch, GEMM and faiss run, the narrowest first.
+pub(crate) fn cpu_features() -> Vec<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = text.lines().find(|line| line.starts_with("flags"));
+    let has = |name: &&str| flags.is_some_and(|flags| flags.split_whitespace().any(|f| f == *name));
+    let known = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"];
+    let own = known.iter().filter(|name| has(name));
+    own.map(|name| (*name).to_owned()).collect()
+}
+
 /// Every regular file of these entries of the data folder, with its digest.
 pub(crate) fn sources(data: &Path, entries: &[String]) -> Result<BTreeMap<String, Source>> {
     let mut sources = BTreeMap::new();

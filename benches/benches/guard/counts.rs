@@ -8,12 +8,13 @@ use unimse_corpus::mel::{MelSettings, mel_power};
 use unimse_eval::{Convention, Metric, bootstrap, emotion, sentiment, sentiment_metric};
 use unimse_formats::{Csd, Pickle};
 use unimse_labels::{
-    Field, Grammar, IemocapEmotion, MeldEmotion, PlainLabel, Polarity, Sample, Split, UnifyOptions,
-    unify,
+    Field, Grammar, IemocapEmotion, MeldEmotion, Sample, Split, UnifyOptions, unify,
 };
 use unimse_model::{Batch, FeatureGroup, ModalityBatch, Tokenizer};
 
+use crate::donor_rows::normalise;
 use crate::kernels::encoder;
+use crate::labels::labels;
 use crate::reference::values;
 use crate::{Failure, Part, Work};
 
@@ -34,19 +35,6 @@ pub(crate) const PARTS: &[Part] = &[
     Part::new("text/collate", 32, collate),         // rows
     Part::new("report/render", 1, report),          // reports
 ];
-
-fn labels(n: u16) -> Vec<PlainLabel> {
-    let label = |i: u16| {
-        let intensity = f32::from(i % 61) / 10.0 - 3.0;
-        PlainLabel {
-            polarity: Polarity::from_score(intensity),
-            intensity: Some(intensity),
-            meld: MeldEmotion::ALL.get(usize::from(i) % 7).copied(),
-            iemocap: IemocapEmotion::ALL.get(usize::from(i) % 6).copied(),
-        }
-    };
-    (0..n).map(label).collect()
-}
 
 fn label_format(_: &Path) -> Result<Work, Failure> {
     let (grammar, labels) = (Grammar::new(&Field::ALL), labels(1000));
@@ -85,10 +73,7 @@ fn label_unify(_: &Path) -> Result<Work, Failure> {
     };
     let samples: Vec<Sample> = (0..300).map(sample).collect();
     let mut embeddings = values(samples.len() * DIM, 3);
-    for row in embeddings.chunks_exact_mut(DIM) {
-        let norm = row.iter().map(|x| x * x).sum::<f32>().sqrt();
-        row.iter_mut().for_each(|x| *x /= norm);
-    }
+    normalise(&mut embeddings, DIM);
     let options = UnifyOptions::default();
     Ok(Box::new(move || {
         black_box(unify(&samples, &embeddings, DIM, &options)?);

@@ -7,7 +7,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use unimse_contrastive::{Negatives, Reduction, info_nce};
 use unimse_corpus::mel::{MelSettings, mel_power};
-use unimse_labels::{Block, Field, Grammar, Key, SearchError, search};
+use unimse_labels::{Field, Grammar};
 use unimse_model::t5::{T5, T5Config};
 use unimse_model::text_decoder::TextDecoder;
 use unimse_model::{Precision, SentenceEncoder, Tokenizer};
@@ -15,6 +15,7 @@ use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
 use unimse_train::train::optimizer::{Group, Optimizer, Rule};
 
+use crate::donor_rows::{DIM, best_two, normalise};
 use crate::reference::values;
 use crate::training::{Bare, backbone, tables};
 use crate::{Failure, Part, Work};
@@ -34,29 +35,13 @@ pub(crate) const PARTS: &[Part] = &[
 
 /// Best two of 1024 x 1024 rows of 384 values, both ways.
 fn donors(_: &Path) -> Result<Work, Failure> {
-    const DIM: usize = 384;
-    const N: u32 = 1024;
-    let block = |seed, base| {
-        let key = |row| Key {
-            rank: base + row,
-            group: base + row,
-            asks: true,
-            gives: true,
-        };
-        let mut values = values(N as usize * DIM, seed);
-        for row in values.chunks_exact_mut(DIM) {
-            let norm = row.iter().map(|x| x * x).sum::<f32>().sqrt();
-            row.iter_mut().for_each(|x| *x /= norm);
-        }
-        (values, (0..N).map(key).collect::<Vec<_>>())
-    };
-    let (left, right) = (block(1, 0), block(2, N));
+    let [left, right] = [1, 2].map(|seed| {
+        let mut rows = values(1024 * DIM, seed);
+        normalise(&mut rows, DIM);
+        rows
+    });
     Ok(Box::new(move || {
-        let share = |(values, keys): &(Vec<f32>, Vec<Key>)| {
-            let (values, keys) = (values.clone(), keys.clone());
-            Ok::<_, SearchError>(Block { values, keys })
-        };
-        black_box(search(DIM, 2, [share(&left)], || [share(&right)])?);
+        black_box(best_two(&left, &right)?);
         Ok(())
     }))
 }

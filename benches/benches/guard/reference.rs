@@ -5,12 +5,13 @@ use std::hint::black_box;
 
 use tch::Tensor;
 
+use crate::donor_rows::{DIM, product};
 use crate::{Failure, Work};
 
 /// The reference of a kernel.
 pub(crate) fn of(kernel: &str) -> Result<Work, Failure> {
     Ok(match kernel {
-        "donors" => product(),
+        "donors" => products(),
         "mel" => waves(),
         "optimizer" => stream(),
         _ => matrices(),
@@ -29,40 +30,13 @@ pub(crate) fn values(n: usize, mut state: u64) -> Vec<f32> {
 }
 
 /// Eight products of 512 x 512 x 384 in f32 by faer's kernel: what the donor search is built on.
-#[expect(unsafe_code, reason = "the kernel takes raw pointers")]
-fn product() -> Work {
+fn products() -> Work {
     const N: usize = 512;
-    const DIM: usize = 384;
     let (a, b) = (values(N * DIM, 1), values(N * DIM, 2));
     let mut out = vec![0.0f32; N * N];
     Box::new(move || {
-        let (n, dim) = (N as isize, DIM as isize);
-        let none = gemm_common::Parallelism::None;
         for _ in 0..8 {
-            // SAFETY: `a` and `b` hold N rows of DIM, `out` N x N; the strides stay inside.
-            unsafe {
-                gemm_f32::gemm::f32::get_gemm_fn()(
-                    N,
-                    N,
-                    DIM,
-                    out.as_mut_ptr(),
-                    n,
-                    1,
-                    false,
-                    a.as_ptr(),
-                    1,
-                    dim,
-                    b.as_ptr(),
-                    dim,
-                    1,
-                    0.0,
-                    1.0,
-                    false,
-                    false,
-                    false,
-                    none,
-                );
-            }
+            product(N, N, &a, &b, &mut out);
             black_box(&mut out);
         }
         Ok(())

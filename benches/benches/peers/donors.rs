@@ -6,12 +6,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use unimse_labels::{Block, Key, Matches, SearchError, search};
+use unimse_labels::Matches;
 
+use crate::donor_rows::{DIM, best_two, normalise, product as faer};
 use crate::protocol::{Failure, Job, Side};
 use crate::random::{Random, read, write};
 
-const DIM: usize = 384;
 /// Rows of either set whose best two are compared with the peer's.
 const CHECKED: usize = 32;
 /// Rows that the pairwise loop is timed on.
@@ -28,7 +28,7 @@ pub(crate) fn side(job: &Job) -> Result<Side, Failure> {
     let right = read(&right, f32::from_le_bytes)?;
     match job.side.as_str() {
         "ours" => {
-            let (of_left, of_right) = fused(&left, &right)?;
+            let (of_left, of_right) = best_two(&left, &right)?;
             let best = |found: &Matches, row| -> Vec<f64> {
                 let found = found.of(row).iter();
                 found
@@ -40,7 +40,7 @@ pub(crate) fn side(job: &Job) -> Result<Side, Failure> {
                 .flat_map(|found| (0..CHECKED).flat_map(|row| best(found, row)))
                 .collect();
             Ok(Side::new(check, move || {
-                black_box(fused(&left, &right)?);
+                black_box(best_two(&left, &right)?);
                 Ok(())
             }))
         }
@@ -72,64 +72,12 @@ pub(crate) fn side(job: &Job) -> Result<Side, Failure> {
 fn rows(path: &Path, n: usize, seed: u64) -> Result<(), Failure> {
     let mut random = Random(seed);
     let mut values: Vec<f32> = (0..n * DIM).map(|_| random.float()).collect();
-    for row in values.chunks_exact_mut(DIM) {
-        let norm = row.iter().map(|x| x * x).sum::<f32>().sqrt();
-        row.iter_mut().for_each(|x| *x /= norm);
-    }
+    normalise(&mut values, DIM);
     write(path, &values, f32::to_le_bytes)
-}
-
-fn block(values: &[f32], base: u32) -> Block<&[f32]> {
-    let key = |row| Key {
-        rank: base + row,
-        group: base + row,
-        asks: true,
-        gives: true,
-    };
-    let keys = (0..(values.len() / DIM) as u32).map(key).collect();
-    Block { values, keys }
-}
-
-/// Ours: the best two in both directions.
-fn fused(left: &[f32], right: &[f32]) -> Result<(Matches, Matches), SearchError> {
-    let base = (left.len() / DIM) as u32;
-    search(DIM, 2, [Ok::<_, SearchError>(block(left, 0))], || {
-        [Ok(block(right, base))]
-    })
 }
 
 /// `out = a b^T` for row-major `a` [m, DIM] and `b` [n, DIM].
 type Product = fn(m: usize, n: usize, a: &[f32], b: &[f32], out: &mut [f32]);
-
-#[expect(unsafe_code, reason = "the kernel takes raw pointers")]
-fn faer(m: usize, n: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
-    assert!(a.len() == m * DIM && b.len() == n * DIM && out.len() >= m * n);
-    let none = gemm_common::Parallelism::None;
-    // SAFETY: rows, steps and strides stay inside the slices by the assertion.
-    unsafe {
-        gemm_f32::gemm::f32::get_gemm_fn()(
-            m,
-            n,
-            DIM,
-            out.as_mut_ptr(),
-            m as isize,
-            1,
-            false,
-            a.as_ptr(),
-            1,
-            DIM as isize,
-            b.as_ptr(),
-            DIM as isize,
-            1,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            none,
-        );
-    }
-}
 
 #[expect(unsafe_code, reason = "the kernel takes raw pointers")]
 fn matrixmultiply(m: usize, n: usize, a: &[f32], b: &[f32], out: &mut [f32]) {

@@ -3,6 +3,9 @@
 //! `peers CONTEST` reads the job from standard input and serves one side ([`protocol`]); what the other sides do is in `benches/peers/*.py`,
 //! what they are measured for in `xtask/src/peers/contests.rs`. Run by hand or by `cargo bench` it does nothing.
 
+#[path = "../shared/donor_rows.rs"]
+mod donor_rows;
+
 mod bootstrap;
 mod donors;
 mod encoder;

@@ -19,12 +19,6 @@ pub(crate) const SCORES: [Metric; 9] = [
     Metric::Acc2Has0,
     Metric::F1Has0,
 ];
-const EMOTIONS: [Metric; 4] = [
-    Metric::Accuracy,
-    Metric::WeightedF1,
-    Metric::MacroF1,
-    Metric::UnweightedAverageRecall,
-];
 const CLASSES: usize = 7;
 
 /// Writes predicted and true scores: thirds from -3 to 3, and predictions up to 1 beside them.
@@ -83,7 +77,7 @@ pub(crate) fn emotions(job: &Job) -> Result<Side, Failure> {
         .map(|class| format!("emotion {class}"))
         .collect();
     let found = emotion(&prediction, &truth, &labels)?.scores;
-    let check = EMOTIONS.map(|metric| found.get(metric).unwrap_or(f64::NAN));
+    let check = Metric::EMOTION.map(|metric| found.get(metric).unwrap_or(f64::NAN));
     Ok(Side::new(check.to_vec(), move || {
         black_box(emotion(&prediction, &truth, &labels)?);
         Ok(())

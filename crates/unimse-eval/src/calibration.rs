@@ -17,9 +17,6 @@ const LEAST: f64 = 1e-12;
 /// How far from 1 the sum of a distribution may be.
 const SLACK: f64 = 1e-3;
 
-/// The metrics of this file.
-const METRICS: [Metric; 3] = [Metric::Ece, Metric::Brier, Metric::Nll];
-
 /// What one row adds to a metric.
 #[derive(Clone, Copy)]
 struct Row {
@@ -77,10 +74,10 @@ pub fn calibration_metric<P: AsRef<[f64]>>(
     metric: Metric,
 ) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<P>, EvalError> {
     check(probabilities, truth)?;
-    if !METRICS.contains(&metric) {
+    if !Metric::CALIBRATION.contains(&metric) {
         return Err(EvalError::UnknownMetric {
             found: metric,
-            expected: METRICS.map(Metric::key).join(", "),
+            expected: Metric::CALIBRATION.map(Metric::key).join(", "),
         });
     }
     let pairs = probabilities.iter().zip(truth);

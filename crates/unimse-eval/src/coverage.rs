@@ -16,13 +16,6 @@ pub struct Central {
     pub most: (f64, f64),
 }
 
-const METRICS: [Metric; 4] = [
-    Metric::Coverage50,
-    Metric::Coverage90,
-    Metric::Width50,
-    Metric::Width90,
-];
-
 /// `coverage50`, `coverage90`, `width50` or `width90` as a function of row numbers, for [`bootstrap`](crate::bootstrap); one central part and
 /// one truth a row. The function gives NaN for no rows and panics on a row number out of range.
 ///
@@ -43,10 +36,10 @@ pub fn coverage_metric<T: Copy + Into<f64>>(
     metric: Metric,
 ) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<T>, EvalError> {
     check(central, truth)?;
-    if !METRICS.contains(&metric) {
+    if !Metric::COVERAGE.contains(&metric) {
         return Err(EvalError::UnknownMetric {
             found: metric,
-            expected: METRICS.map(Metric::key).join(", "),
+            expected: Metric::COVERAGE.map(Metric::key).join(", "),
         });
     }
     let value = |(c, &y): (&Central, &T)| {

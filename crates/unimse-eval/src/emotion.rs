@@ -35,13 +35,6 @@ pub struct ClassScores {
     pub support: u64,
 }
 
-const METRICS: [Metric; 4] = [
-    Metric::Accuracy,
-    Metric::WeightedF1,
-    Metric::MacroF1,
-    Metric::UnweightedAverageRecall,
-];
-
 /// Counts [truth, prediction], row-major.
 struct Confusion {
     classes: usize,
@@ -142,7 +135,7 @@ pub fn emotion(
     Ok(EmotionScores {
         scores: Scores::collect(
             truth.len(),
-            METRICS.map(|metric| (metric, Ok(confusion.metric(metric)))),
+            Metric::EMOTION.map(|metric| (metric, Ok(confusion.metric(metric)))),
         ),
         per_class: labels.iter().enumerate().map(class).collect(),
         confusion: confusion
@@ -167,10 +160,10 @@ pub fn emotion_metric<'a>(
 ) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<'a>, EvalError> {
     check(prediction, truth, labels)?;
     let classes = labels.len();
-    if !METRICS.contains(&metric) {
+    if !Metric::EMOTION.contains(&metric) {
         return Err(EvalError::UnknownMetric {
             found: metric,
-            expected: METRICS.map(Metric::key).join(", "),
+            expected: Metric::EMOTION.map(Metric::key).join(", "),
         });
     }
     Ok(move |rows: &[usize]| {

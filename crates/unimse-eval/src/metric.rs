@@ -98,6 +98,28 @@ impl Metric {
         Self::Width90,
     ];
 
+    /// Those of [`emotion`](crate::emotion()).
+    pub const EMOTION: [Self; 4] = [
+        Self::Accuracy,
+        Self::WeightedF1,
+        Self::MacroF1,
+        Self::UnweightedAverageRecall,
+    ];
+
+    /// Those of [`presence_metric`](crate::presence_metric).
+    pub const PRESENCE: [Self; 3] = [Self::WeightedAccuracy, Self::F1Present, Self::WeightedF1];
+
+    /// Those of [`calibration_metric`](crate::calibration_metric).
+    pub const CALIBRATION: [Self; 3] = [Self::Ece, Self::Brier, Self::Nll];
+
+    /// Those of [`coverage_metric`](crate::coverage_metric).
+    pub const COVERAGE: [Self; 4] = [
+        Self::Coverage50,
+        Self::Coverage90,
+        Self::Width50,
+        Self::Width90,
+    ];
+
     /// Its key in results, and its name in the literature.
     const fn names(self) -> (&'static str, &'static str) {
         match self {

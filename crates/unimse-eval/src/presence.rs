@@ -11,12 +11,6 @@ use crate::Metric;
 use crate::scores::{EvalError, Scores, check_lengths};
 use crate::sentiment::weighted_f1;
 
-const METRICS: [Metric; 3] = [
-    Metric::WeightedAccuracy,
-    Metric::F1Present,
-    Metric::WeightedF1,
-];
-
 /// Every metric of one emotion; for every row whether it was told, and whether it is there.
 ///
 /// # Errors
@@ -24,7 +18,7 @@ const METRICS: [Metric; 3] = [
 pub fn presence(prediction: &[bool], truth: &[bool]) -> Result<Scores, EvalError> {
     check_lengths(prediction, truth)?;
     let rows = || prediction.iter().copied().zip(truth.iter().copied());
-    let values = METRICS.map(|metric| (metric, compute(metric, rows())));
+    let values = Metric::PRESENCE.map(|metric| (metric, compute(metric, rows())));
     Ok(Scores::collect(truth.len(), values))
 }
 
@@ -48,10 +42,10 @@ pub fn presence_metric<'a>(
     metric: Metric,
 ) -> Result<impl Fn(&[usize]) -> f64 + Sync + 'a, EvalError> {
     check_lengths(prediction, truth)?;
-    if !METRICS.contains(&metric) {
+    if !Metric::PRESENCE.contains(&metric) {
         return Err(EvalError::UnknownMetric {
             found: metric,
-            expected: METRICS.map(Metric::key).join(", "),
+            expected: Metric::PRESENCE.map(Metric::key).join(", "),
         });
     }
     Ok(move |rows: &[usize]| {

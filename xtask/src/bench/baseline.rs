@@ -3,7 +3,7 @@
 
 use super::Measured;
 use super::guard::median;
-use crate::child;
+use crate::provenance;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -76,16 +76,12 @@ pub(crate) struct Baseline {
 impl Machine {
     /// This one.
     pub(crate) fn here() -> Result<Self> {
-        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let version = |program: &str| -> Result<String> {
-            let said = child::output(program, Command::new(program).arg("--version"))?;
-            Ok(String::from_utf8_lossy(&said).trim().to_owned())
-        };
         let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+        let version = |program: &str| provenance::said(Command::new(program).arg("--version"));
         Ok(Self {
-            class: class(&cpuinfo),
-            cpu: field(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
-            rustc: version(&rustc)?,
+            class: class(&provenance::cpu_features()),
+            cpu: provenance::host().cpu.unwrap_or_else(|| "unknown".to_owned()),
+            rustc: version(&rustc).with_context(|| format!("{rustc} --version failed"))?,
             valgrind: version("valgrind").context(
                 "valgrind counts the instructions: install it (Debian and Ubuntu: apt install valgrind)",
             )?,
@@ -93,25 +89,15 @@ impl Machine {
     }
 }
 
-fn field<'t>(cpuinfo: &'t str, name: &str) -> Option<&'t str> {
-    let line = cpuinfo.lines().find(|line| line.starts_with(name))?;
-    Some(line.split_once(':')?.1.trim())
-}
-
-/// Architecture and the widest unit that this processor has.
-fn class(cpuinfo: &str) -> String {
-    let flags: Vec<&str> = field(cpuinfo, "flags")
-        .unwrap_or_default()
-        .split(' ')
-        .collect();
-    let units = [
-        ("amx_bf16", "amx"),
-        ("avx512_bf16", "avx512-bf16"),
-        ("avx512f", "avx512"),
-        ("avx2", "avx2"),
-    ];
-    let widest = units.iter().find(|(flag, _)| flags.contains(flag));
-    let widest = widest.map_or("plain", |(_, name)| name);
+/// Architecture and the widest unit that a processor with these features, the narrowest first, has for matrix products.
+fn class(features: &[String]) -> String {
+    let widest = match features.last().map(String::as_str) {
+        Some("amx_bf16") => "amx",
+        Some("avx512_bf16") => "avx512-bf16",
+        Some("avx512f") => "avx512",
+        Some(other) => other,
+        None => "plain",
+    };
     format!("{}-{widest}", std::env::consts::ARCH)
 }
 
@@ -192,14 +178,14 @@ impl Baseline {
         }
     }
 
-    /// A baseline of what was just timed, with the most that a ratio may grow.
+    /// A baseline of what was just timed, with the least tolerance that a baseline has.
     pub(crate) fn of_ratios(ratios: &Measured<f64>) -> Self {
-        let most = |(name, ratio): (&String, &f64)| {
-            let (ratio, tolerance) = (*ratio, TOLERANCE.1);
+        let line = |(name, ratio): (&String, &f64)| {
+            let (ratio, tolerance) = (*ratio, TOLERANCE.0);
             (name.clone(), Ratio { ratio, tolerance })
         };
         Self {
-            ratios: ratios.iter().map(most).collect(),
+            ratios: ratios.iter().map(line).collect(),
             ..Self::default()
         }
     }
@@ -290,13 +276,15 @@ mod tests {
 
     #[test]
     fn the_class_is_the_widest_unit() {
-        let info = |flags: &str| format!("processor\t: 0\nmodel name\t: X 1\nflags\t\t: {flags}\n");
-        let class = |flags: &str| super::class(&info(flags));
-        assert!(class("sse2 avx2 avx512f avx512_bf16 amx_bf16").ends_with("-amx"));
+        let class = |features: &str| {
+            let features: Vec<String> = features.split_whitespace().map(str::to_owned).collect();
+            super::class(&features)
+        };
+        assert!(class("avx2 avx512f avx512_bf16 amx_bf16").ends_with("-amx"));
         assert!(class("avx2 avx512f avx512_bf16").ends_with("-avx512-bf16"));
         assert!(class("avx2 avx512f").ends_with("-avx512"));
-        assert!(class("sse2").ends_with("-plain"));
-        assert_eq!(field(&info("a"), "model name"), Some("X 1"));
+        assert!(class("avx2").ends_with("-avx2"));
+        assert!(class("").ends_with("-plain"));
     }
 
     #[test]

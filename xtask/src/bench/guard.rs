@@ -15,7 +15,6 @@ const ROUNDS: &str = "7";
 /// The built bench.
 pub(crate) struct Guard {
     program: PathBuf,
-    libraries: PathBuf,
 }
 
 /// A part that is to do this many percent more work than it says.
@@ -68,7 +67,6 @@ impl Guard {
     pub(crate) fn build(checkout: &Checkout) -> Result<Self> {
         Ok(Self {
             program: built::bench(checkout, "guard", &[])?,
-            libraries: checkout.root.join(".libtorch/lib"),
         })
     }
 
@@ -156,7 +154,6 @@ impl Guard {
             }
             None => Command::new(&self.program),
         };
-        command.env("LD_LIBRARY_PATH", &self.libraries);
         for pool in ["OMP_NUM_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS"] {
             command.env(pool, "1");
         }

@@ -35,7 +35,7 @@ use side::{Job, Running};
 #[group(id = "contests")]
 pub(crate) struct Options {
     /// Measure against the peers: transformers, sentence-transformers, faiss, scikit-learn and others, in a Python of their own.
-    #[arg(long, conflicts_with_all = ["check", "bless"])]
+    #[arg(long, conflicts_with = "measuring")]
     pub(crate) peers: bool,
     /// Rounds of every side that count. Six are the fewest whose least and largest are a 95 % interval of the median.
     #[arg(long, value_name = "N", default_value = "6", requires = "peers")]
@@ -88,7 +88,7 @@ pub(crate) fn run(checkout: &Checkout, options: &Options, only: &[String]) -> Re
     let mut results = Results {
         schema: SCHEMA,
         host: provenance::host(),
-        cpu_features: cpu_features(),
+        cpu_features: provenance::cpu_features(),
         threads: bench.threads,
         quick: bench.quick,
         git: provenance::git(&checkout.root),
@@ -141,19 +141,6 @@ fn write(results: &Results, folder: &Path) -> Result<()> {
         render::markdown(results).as_bytes(),
     )?;
     Ok(())
-}
-
-/// Those of the CPU's instruction sets that decide which kernels of LibTorch, GEMM and faiss run.
-fn cpu_features() -> Vec<String> {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let flags = text.lines().find(|line| line.starts_with("flags"));
-    let has = |name: &&str| flags.is_some_and(|flags| flags.split_whitespace().any(|f| f == *name));
-    let known = ["avx2", "avx512f", "avx512_bf16", "amx_bf16"];
-    known
-        .iter()
-        .filter(|name| has(name))
-        .map(|name| (*name).to_owned())
-        .collect()
 }
 
 /// Processes at work on the machine, over the last minute.

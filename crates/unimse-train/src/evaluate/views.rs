@@ -19,15 +19,6 @@ use crate::evaluate::readout::half_step;
 
 /// Metrics of the most probable class.
 const CLASSES: [Metric; 3] = [Metric::Accuracy, Metric::WeightedF1, Metric::MacroF1];
-/// Metrics of class probabilities.
-const CALIBRATION: [Metric; 3] = [Metric::Ece, Metric::Brier, Metric::Nll];
-/// Metrics of the distribution of a score.
-const COVERAGE: [Metric; 4] = [
-    Metric::Coverage50,
-    Metric::Coverage90,
-    Metric::Width50,
-    Metric::Width90,
-];
 /// Metrics of the presence of an emotion: the mean of the recalls of present and absent, which MOSEI's authors call weighted accuracy (Zadeh
 /// et al., ACL 2018), and the F1 of both weighted by their rows.
 const PRESENCE: [Metric; 2] = [Metric::UnweightedAverageRecall, Metric::WeightedF1];
@@ -133,7 +124,7 @@ impl<'a> Classified<'a> {
                 metrics.insert(metric, draws.interval(measure));
             }
         }
-        for metric in CALIBRATION {
+        for metric in Metric::CALIBRATION {
             let measure = calibration_metric(&self.probabilities, &self.truth, metric)?;
             metrics.insert(metric, draws.interval(measure));
         }
@@ -211,7 +202,7 @@ fn intensity(rows: &Rows<'_>, c: &EvaluateConfig) -> Result<Option<View>, TrainE
         return Ok(None);
     }
     let mut metrics = BTreeMap::new();
-    for metric in COVERAGE {
+    for metric in Metric::COVERAGE {
         let measure = coverage_metric(&central, &truth, metric)?;
         metrics.insert(metric, draws.interval(measure));
     }

@@ -13,19 +13,20 @@ const SPIN: &str = "1000";
 /// Starts this program anew with [`SPIN`], for work that lasts: the library reads the variable when it is loaded, before `main`. A value that
 /// the user set stays; where the program cannot be started anew, it goes on as it is.
 pub(crate) fn wait_briefly() {
-    if WAITING.iter().any(|name| std::env::var_os(name).is_some()) {
-        return;
+    if let Some(mut anew) = anew(|name| std::env::var_os(name).is_some()) {
+        let error = anew.exec();
+        eprintln!("warning: cannot start anew with GOMP_SPINCOUNT={SPIN}: {error}");
     }
-    let Ok(program) = std::env::current_exe() else {
-        return;
-    };
-    let mut anew = Command::new(program);
+}
+
+/// This program with its arguments and [`SPIN`]; none where one of the variables is set, as it is once it was started anew.
+fn anew(is_set: impl Fn(&str) -> bool) -> Option<Command> {
+    if WAITING.into_iter().any(is_set) {
+        return None;
+    }
+    let mut anew = Command::new(std::env::current_exe().ok()?);
     anew.args(std::env::args_os().skip(1)).env(WAITING[0], SPIN);
-    let error = anew.exec();
-    eprintln!(
-        "warning: cannot start anew with {}={SPIN}: {error}",
-        WAITING[0]
-    );
+    Some(anew)
 }
 
 /// Applies `--threads`; default all cores of this process.
@@ -44,5 +45,22 @@ pub(crate) fn set(threads: Option<u16>) {
         eprintln!(
             "warning: rayon's threads were already started; --threads holds for LibTorch only"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+
+    #[test]
+    fn started_anew_once_and_never_against_the_user() {
+        let first = anew(|_| false).unwrap();
+        let given: Vec<_> = first.get_envs().collect();
+        assert_eq!(given, [("GOMP_SPINCOUNT".as_ref(), Some(SPIN.as_ref()))]);
+        // with what it was given, or what the user gave, it is not started again
+        for name in WAITING {
+            assert!(anew(|other| other == name).is_none(), "{name}");
+        }
     }
 }

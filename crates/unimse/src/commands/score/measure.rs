@@ -13,26 +13,6 @@ use unimse_run::{Against, Intervals, ScoredRows, ScoredTask};
 use super::matrix::Matrix;
 use super::rows::Rows;
 
-/// Metrics of each task, before those of probabilities.
-const EMOTION: [Metric; 4] = [
-    Metric::Accuracy,
-    Metric::WeightedF1,
-    Metric::MacroF1,
-    Metric::UnweightedAverageRecall,
-];
-const PRESENCE: [Metric; 3] = [
-    Metric::WeightedAccuracy,
-    Metric::F1Present,
-    Metric::WeightedF1,
-];
-const CALIBRATION: [Metric; 3] = [Metric::Ece, Metric::Brier, Metric::Nll];
-const COVERAGE: [Metric; 4] = [
-    Metric::Coverage50,
-    Metric::Coverage90,
-    Metric::Width50,
-    Metric::Width90,
-];
-
 /// How rows are scored.
 pub(super) struct Scoring {
     pub(super) task: ScoredTask,
@@ -50,10 +30,10 @@ pub(super) fn available(task: ScoredTask, convention: Convention, further: bool)
             let known = Metric::ALL
                 .into_iter()
                 .filter(|&metric| convention.has(metric));
-            (known.collect(), &COVERAGE[..])
+            (known.collect(), &Metric::COVERAGE[..])
         }
-        ScoredTask::Emotion => (EMOTION.to_vec(), &CALIBRATION[..]),
-        ScoredTask::Presence => (PRESENCE.to_vec(), &[][..]),
+        ScoredTask::Emotion => (Metric::EMOTION.to_vec(), &Metric::CALIBRATION[..]),
+        ScoredTask::Presence => (Metric::PRESENCE.to_vec(), &[][..]),
     };
     metrics.extend(more.iter().filter(|_| further));
     metrics
@@ -293,14 +273,14 @@ impl Values {
 
     fn measure(&self, scoring: &Scoring, metric: Metric) -> Result<Measure<'_>> {
         Ok(match &self.kind {
-            Kind::Scores { truth, .. } if COVERAGE.contains(&metric) => {
+            Kind::Scores { truth, .. } if Metric::COVERAGE.contains(&metric) => {
                 Box::new(coverage_metric(&self.central, truth, metric)?)
             }
             Kind::Scores { prediction, truth } => {
                 let convention = scoring.convention;
                 Box::new(sentiment_metric(prediction, truth, convention, metric)?)
             }
-            Kind::Classes { truth, .. } if CALIBRATION.contains(&metric) => {
+            Kind::Classes { truth, .. } if Metric::CALIBRATION.contains(&metric) => {
                 let rows: Vec<&[f64]> = self.probabilities.rows().collect();
                 Box::new(calibration_metric(&rows, truth, metric)?)
             }
