@@ -16,7 +16,7 @@ use crate::normal::{phi, phi_inverse};
 const MOST: usize = 1 << 30;
 
 /// What rounding alone sets apart counts as equal, relative to the value: a draw of every cluster once sums the same rows in another order.
-const SLACK: f64 = 1e-12;
+pub(crate) const SLACK: f64 = 1e-12;
 
 /// The values of a metric without each cluster in turn, clusters in the order of their first row: what [`Interval::bca`] takes.
 ///
@@ -43,10 +43,13 @@ impl Interval {
     /// The BCa interval of the value on the rows as they are, from its values over resamples ([`resample`](crate::resample)) and without each
     /// cluster ([`jackknife`]). There are no bounds where there is no percentile interval, where no cluster changes the value or one leaves
     /// none, and where all resamples lie on one side of it.
-    pub fn bca(estimate: f64, resampled: &[f64], jackknife: &[f64]) -> Self {
+    ///
+    /// Values that rounding may have set apart, by 1e-12 of `scale`, count as equal: `scale` is the size of what the value was computed from, for
+    /// a metric its own, for a difference the sum of both.
+    pub fn bca(estimate: f64, scale: f64, resampled: &[f64], jackknife: &[f64]) -> Self {
         Self::new(estimate, resampled, |values| {
             let a = acceleration(jackknife)?;
-            let slack = SLACK * estimate.abs();
+            let slack = SLACK * scale.abs();
             let below = values.partition_point(|value| *value < estimate - slack);
             let at_most = values.partition_point(|value| *value <= estimate + slack);
             let share = (below + at_most) as f64 / (2 * values.len()) as f64;
@@ -56,9 +59,14 @@ impl Interval {
             let z0 = phi_inverse(share);
             let end = |level: f64| {
                 let z = z0 + phi_inverse(level);
-                quantile(values, phi(z0 + z / (1.0 - a * z)))
+                let stretch = 1.0 - a * z;
+                if stretch > 0.0 {
+                    Ok(quantile(values, phi(z0 + z / stretch)))
+                } else {
+                    Err("bias and acceleration are too large for an interval".to_owned())
+                }
             };
-            Ok((end(LOW), end(HIGH)))
+            Ok((end(LOW)?, end(HIGH)?))
         })
     }
 }
@@ -68,17 +76,17 @@ fn acceleration(jackknife: &[f64]) -> Result<f64, String> {
     if !mean.is_finite() {
         return Err("without one of the clusters the metric has no value".to_owned());
     }
-    let power = |n| {
-        jackknife
-            .iter()
-            .map(|value| (mean - value).powi(n))
-            .sum::<f64>()
-    };
-    let squares = power(2);
-    if jackknife.iter().all(|value| *value == jackknife[0]) || squares == 0.0 {
+    // it does not depend on the scale, so the largest is made 1: cubes of any sizes then neither vanish nor overflow
+    let largest = jackknife.iter().map(|value| (mean - value).abs());
+    let largest = largest.fold(0.0, f64::max);
+    if jackknife.iter().all(|value| *value == jackknife[0]) || largest == 0.0 {
         return Err("no cluster changes the value when it is left out".to_owned());
     }
-    Ok(power(3) / (6.0 * squares.powf(1.5)))
+    let power = |n| {
+        let shares = jackknife.iter().map(|value| (mean - value) / largest);
+        shares.map(|share| share.powi(n)).sum::<f64>()
+    };
+    Ok(power(3) / (6.0 * power(2).powf(1.5)))
 }
 
 #[cfg(test)]
@@ -91,7 +99,7 @@ mod tests {
     #[test]
     fn without_bias_and_acceleration_it_is_the_percentile_interval() {
         let resampled: Vec<f64> = (-500..=500).map(f64::from).collect();
-        let bca = Interval::bca(0.0, &resampled, &[-1.0, 0.0, 1.0]);
+        let bca = Interval::bca(0.0, 0.0, &resampled, &[-1.0, 0.0, 1.0]);
         let plain = Interval::percentile(0.0, &resampled);
         assert!((bca.low.unwrap() - plain.low.unwrap()).abs() < 1e-9);
         assert!((bca.high.unwrap() - plain.high.unwrap()).abs() < 1e-9);
@@ -101,7 +109,7 @@ mod tests {
     #[test]
     fn the_ends_are_the_formula() {
         let resampled: Vec<f64> = (0..=1000).map(f64::from).collect();
-        let bca = Interval::bca(500.0, &resampled, &[1.0, 1.0, -2.0]);
+        let bca = Interval::bca(500.0, 500.0, &resampled, &[1.0, 1.0, -2.0]);
         let a = (8.0 - 1.0 - 1.0) / (6.0 * 6.0_f64.powf(1.5));
         let end = |z: f64| 1000.0 * phi(z / (1.0 - a * z));
         assert!((bca.low.unwrap() - end(-1.959_963_984_540_054)).abs() < 1e-6);
@@ -125,7 +133,7 @@ mod tests {
     #[test]
     fn what_has_no_interval_says_why() {
         let why = |estimate: f64, resampled: &[f64], jackknife: &[f64]| {
-            let interval = Interval::bca(estimate, resampled, jackknife);
+            let interval = Interval::bca(estimate, estimate, resampled, jackknife);
             assert_eq!((interval.low, interval.high), (None, None));
             interval.undefined.unwrap()
         };
@@ -134,6 +142,28 @@ mod tests {
         assert!(why(1.0, &[2.0, 3.0], &[1.0, 2.0]).contains("one side"));
         assert!(why(1.0, &[0.5, 2.0], &[0.1, 0.1]).contains("no cluster changes"));
         assert!(why(1.0, &[0.5, 2.0], &[0.1, f64::NAN]).contains("no value"));
+    }
+
+    /// The interval grows with its values, whatever their size, and rounding of what a difference was computed from breaks no tie.
+    #[test]
+    fn neither_size_nor_rounding_changes_it() {
+        let (resampled, jackknife) = ([-1.0, -0.5, 0.0, 0.0, 0.5, 2.0], [0.1, -0.2, 0.4]);
+        let of = |by: f64| {
+            let times = |values: &[f64]| values.iter().map(|v| v * by).collect::<Vec<_>>();
+            Interval::bca(0.0, by, &times(&resampled), &times(&jackknife))
+        };
+        let plain = of(1.0);
+        for power in [400, -400] {
+            // a power of two rounds nothing
+            let by = 2.0_f64.powi(power);
+            let large = of(by);
+            assert_eq!(large.low, plain.low.map(|low| low * by));
+            assert_eq!(large.high, plain.high.map(|high| high * by));
+        }
+        let nearly = resampled.map(|value| if value == 0.0 { 1e-16 } else { value });
+        let nearly = Interval::bca(0.0, 1.0, &nearly, &jackknife);
+        assert!((nearly.low.unwrap() - plain.low.unwrap()).abs() < 1e-12);
+        assert!((nearly.high.unwrap() - plain.high.unwrap()).abs() < 1e-12);
     }
 
     /// The mean of a skewed sample: BCa lies to the right of the percentile interval, as the error grows with the value.
@@ -146,7 +176,12 @@ mod tests {
         let resampled = resample(&clusters, 2000, 1, mean);
         let estimate = mean(&clusters);
         let plain = Interval::percentile(estimate, &resampled);
-        let bca = Interval::bca(estimate, &resampled, &jackknife(&clusters, mean).unwrap());
+        let bca = Interval::bca(
+            estimate,
+            estimate,
+            &resampled,
+            &jackknife(&clusters, mean).unwrap(),
+        );
         assert!(
             bca.low > plain.low && bca.high > plain.high,
             "{bca:?} {plain:?}"

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Interval;
+use crate::bca::SLACK;
 
 /// The mean of a metric over the seeds of a model, on the rows as they are and on every resample.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,10 +49,20 @@ impl Difference {
     /// are left out.
     pub fn between(ours: &OverSeeds, theirs: &OverSeeds) -> Self {
         let pairs = ours.resampled.iter().zip(&theirs.resampled);
-        let differences: Vec<f64> = pairs.map(|(ours, theirs)| ours - theirs).collect();
+        let differences: Vec<f64> = pairs.map(|(ours, theirs)| less(*ours, *theirs)).collect();
         let interval = Interval::percentile(ours.value - theirs.value, &differences);
         let p = interval.low.and_then(|_| p_value(&differences));
         Self { interval, p }
+    }
+}
+
+/// `ours - theirs`; 0 where rounding alone may set them apart, so that a tie counts as one.
+fn less(ours: f64, theirs: f64) -> f64 {
+    let difference = ours - theirs;
+    if difference.abs() <= SLACK * (ours.abs() + theirs.abs()) {
+        0.0
+    } else {
+        difference
     }
 }
 
@@ -89,6 +100,17 @@ mod tests {
         let mut two_lost = above;
         two_lost[..2].fill(f64::NAN);
         assert_eq!(p(&two_lost), 2.0 / (1.0 + 7.0));
+    }
+
+    /// 0.1 + 0.2 and 0.3 are one value, and its resample lies on neither side.
+    #[test]
+    fn rounding_breaks_no_tie() {
+        let p = |ours: f64| {
+            let (ours, theirs) = (over(1.0, &[ours, 1.0, 1.0]), over(0.0, &[0.3, 0.0, 0.0]));
+            Difference::between(&ours, &theirs).p
+        };
+        assert_eq!(p(0.1 + 0.2), Some(2.0 * (1.0 + 1.0) / (1.0 + 3.0)));
+        assert_eq!(p(0.1 + 0.2), p(0.3));
     }
 
     #[test]

@@ -8,10 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 
+use crate::bca::SLACK;
 use crate::bootstrap::Members;
-
-/// Differences that rounding alone sets apart count as equal: relative to the two values.
-const SLACK: f64 = 1e-12;
 
 /// Two-sided p-value of no difference between two systems, `(1 + count) / (1 + draws)`, never 0.
 ///

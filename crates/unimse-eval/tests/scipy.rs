@@ -78,7 +78,7 @@ fn bca_is_that_of_scipy() {
         return;
     };
     let jackknife = jackknife(&clusters, &metric).unwrap();
-    let ours = Interval::bca(metric(&every), &resampled, &jackknife);
+    let ours = Interval::bca(metric(&every), metric(&every), &resampled, &jackknife);
     let ours = [ours.low.unwrap(), ours.high.unwrap()];
     let width = ours[1] - ours[0];
     for (end, ours) in ours.into_iter().enumerate() {

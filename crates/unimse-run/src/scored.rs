@@ -118,6 +118,13 @@ pub struct Intervals {
     pub percentile: Interval,
     /// The bias-corrected and accelerated interval.
     pub bca: Interval,
+    /// Resamples on which the metric has no value: they are left out, and the interval holds for the others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A metric of another system on the same rows.

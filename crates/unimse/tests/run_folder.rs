@@ -250,6 +250,17 @@ fn the_report_browses_every_answer_and_holds_transcripts_on_request_alone() {
     assert_eq!(private["texts"], serde_json::json!(texts));
     assert_eq!(private["columns"], published["columns"]);
 
+    // label tables that were not kept cost the donors alone
+    std::fs::rename(folder.join("labels"), run.path("labels-away")).unwrap();
+    let bare = report(&[]);
+    assert_eq!(bare["rows"], published["rows"]);
+    assert_eq!(bare["columns"]["words"], published["columns"]["words"]);
+    assert_ne!(
+        bare["columns"]["label.meld.donor"],
+        published["columns"]["label.meld.donor"]
+    );
+    std::fs::rename(run.path("labels-away"), folder.join("labels")).unwrap();
+
     std::fs::rename(folder.join("corpus/mosi-dev.parquet"), run.path("away")).unwrap();
     let refusal = unimse(&["report", "--run", folder.to_str().unwrap()]);
     refused(

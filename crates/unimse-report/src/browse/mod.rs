@@ -59,7 +59,7 @@ pub(crate) fn section(doc: &mut Document, run: &Run, rows: &[BrowsedRow]) {
         return;
     }
     doc.paragraph(format!(
-        "report.html holds the answers to all {} utterances of dev and test, to be filtered, sorted and linked to. An answer is right where its \
+        "report.html holds the answers to {} utterances of dev and test, to be filtered, sorted and linked to. An answer is right where its \
          emotion, or for sentiment its polarity, is gold; P is the probability of the answer, or of gold, in percent.",
         rows.len()
     ));

@@ -159,9 +159,12 @@ fn two_systems_are_paired_by_id() {
     assert_eq!(mae["difference"]["estimate"].as_f64(), Some(ours - theirs));
     assert_eq!(mae["p_randomisation"], json!(1.0), "there is no difference");
     let refusals = [
-        ("z,-1,-1\nx,1,1\n", "no row has the id y of the file"),
-        ("z,-1,-1\nx,1,1\ny,2,4\nw,0,0\n", "the id w has no row"),
-        ("z,-1,-1\nx,1,1\nx,1,1\ny,2,4\n", "the id x is there twice"),
+        ("z,-1,-1\nx,1,1\n", "no row has the id \"y\" of the file"),
+        ("z,-1,-1\nx,1,1\ny,2,4\nw,0,0\n", "the id \"w\" has no row"),
+        (
+            "z,-1,-1\nx,1,1\nx,1,1\ny,2,4\n",
+            "the id \"x\" is there twice",
+        ),
         (
             "z,-1,-1\nx,1.25,1\ny,2,4\n",
             "row of id x: expected the truth [1.0] as in the file compared with it, found [1.25]",

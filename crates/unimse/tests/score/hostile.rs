@@ -136,7 +136,7 @@ const HOSTILE: [Hostile; 22] = [
         "x.csv",
         b"truth,prediction,v\n1,1,\n",
         &["--task", "sentiment", "--cluster", "v"],
-        "line 2, column v: expected a name, found \"\"",
+        "line 2, column v: expected a name: text, or a number below 2^53 (a larger one has lost digits: write it as text), found \"\"",
     ),
 ];
 
@@ -244,6 +244,39 @@ fn options_that_do_not_fit_are_refused() {
         error.contains("--labels: expected different names, found \"a\" twice"),
         "{error}"
     );
+}
+
+/// Ids of 64 bits as numbers would become one another; a count of resamples that no memory holds is a matter of usage.
+#[test]
+fn ids_that_lose_digits_and_endless_resamples_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.jsonl");
+    let row = |id: u64| format!("{{\"truth\": 1, \"prediction\": 0.5, \"d\": {id}}}\n");
+    fs::write(&file, row(7) + &row((1 << 53) - 1)).unwrap();
+    let kept = score(&file, &[&SENTIMENT[..], &["--cluster", "d"]].concat());
+    assert_eq!(kept["clusters"], json!(2));
+    fs::write(&file, row(7) + &row(1 << 53)).unwrap();
+    let error = refused(&file, &[&SENTIMENT[..], &["--cluster", "d"]].concat());
+    assert!(
+        error.contains("x.jsonl: line 2, column d: expected a name: text, or a number below 2^53"),
+        "{error}"
+    );
+    let many = u64::MAX.to_string();
+    let output = unimse(&file, &["--task", "sentiment", "--resamples", &many]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// A number is what it is worth, however it is written.
+#[test]
+fn where_compares_numbers_as_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.jsonl");
+    let text = "{\"truth\": 1, \"prediction\": 1, \"f\": 1.0}\n{\"truth\": 2, \"prediction\": 1, \"f\": 1e-7}\n";
+    fs::write(&file, text).unwrap();
+    for (only, mae) in [("f=1", 0.0), ("f=1.0", 0.0), ("f=1e-7", 2.0 - 1.0)] {
+        let found = score(&file, &[&SENTIMENT[..], &["--where", only]].concat());
+        assert_eq!(found["metrics"]["mae"], json!(mae), "{only}");
+    }
 }
 
 /// One row and constants: what has no value says why, and nothing is NaN.

@@ -74,7 +74,7 @@ pub(crate) fn extension(path: &Path) -> String {
 /// The one column of this name.
 fn position(path: &Path, names: &[&str], wanted: &str) -> Result<usize> {
     let mut found = (names.iter().enumerate()).filter(|(_, name)| **name == wanted);
-    let (path, names) = (path.display(), names.join(", "));
+    let (path, names) = (path.display(), quoted(names));
     match (found.next(), found.next()) {
         (Some((at, _)), None) => Ok(at),
         (None, _) => bail!("{path}: column {wanted} is missing (found: {names})"),
@@ -82,6 +82,20 @@ fn position(path: &Path, names: &[&str], wanted: &str) -> Result<usize> {
             bail!("{path}: expected one column {wanted}, found more (found: {names})")
         }
     }
+}
+
+/// The first of the names of a header, without what a terminal would obey.
+fn quoted(names: &[&str]) -> String {
+    const MOST: usize = 30;
+    let shown = names.iter().take(MOST);
+    let shown: Vec<String> = shown.map(|name| name.escape_debug().to_string()).collect();
+    let more = names.len().saturating_sub(MOST);
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    shown.join(", ") + &rest
 }
 
 /// `place` as in `line 3`.

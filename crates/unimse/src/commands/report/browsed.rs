@@ -60,8 +60,14 @@ fn add(
         Task::Sentiment => None,
         Task::Emotion(taxonomy) => Some(taxonomy),
     };
-    let labels = LabelTable::read(&run.labels, &corpus.name).context("donors of the labels")?;
-    let labels = labels.by_id();
+    // a run whose label tables were not kept has answers all the same
+    let labels = if run.labels.exists() {
+        let table = LabelTable::read(&run.labels, &corpus.name).context("donors of the labels")?;
+        Some(table)
+    } else {
+        None
+    };
+    let labels = labels.as_ref().map(LabelTable::by_id).unwrap_or_default();
     for u in &corpus.utterances {
         let key = (corpus.name.clone(), u.utterance_id.clone());
         let Some(predicted) = answers.remove(&key) else {

@@ -54,6 +54,9 @@ impl Matrix {
     }
 }
 
+/// Whole numbers from here on are not all told apart: different ids would become one name.
+const LARGEST: f64 = 9_007_199_254_740_992.0; // 2^53
+
 /// A name a row, in one text.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
@@ -62,14 +65,14 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Adds the name in a cell; false, and nothing added, where there is none.
+    /// Adds the name in a cell; false, and nothing added, where there is none, or a number of which digits may have been lost.
     pub(super) fn push(&mut self, cell: &Cell<'_>) -> bool {
         let before = self.text.len();
         match cell {
             Cell::Text(text) => self.text.push_str(text.trim()),
             // a String takes whatever is written to it
-            Cell::Number(number) => drop(write!(self.text, "{number}")),
-            Cell::Missing | Cell::Numbers(_) => {}
+            Cell::Number(number) if number.abs() < LARGEST => drop(write!(self.text, "{number}")),
+            Cell::Missing | Cell::Number(_) | Cell::Numbers(_) => {}
         }
         let known = self.text.len() > before;
         if known {

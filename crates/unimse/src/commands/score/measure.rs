@@ -108,7 +108,7 @@ impl Scoring {
                     .insert(metric, draws.against(&first, &measure));
             }
             if self.resamples > 0 && value.is_finite() {
-                scored.intervals.insert(metric, first.intervals());
+                scored.intervals.insert(metric, first.intervals(value));
             }
         }
         Ok(scored)
@@ -174,7 +174,8 @@ impl Draws<'_> {
                 (Err(why), _) | (_, Err(why)) => Err(why.clone()),
             },
         };
-        against.bca = both.intervals().bca;
+        let scale = first.over.value.abs() + value.abs();
+        against.bca = both.intervals(scale).bca;
         against.p_randomisation = randomisation(self.clusters, self.resamples, self.seed, measure);
         against
     }
@@ -186,18 +187,24 @@ fn less(first: &[f64], second: &[f64]) -> Vec<f64> {
 }
 
 impl Drawn {
-    fn intervals(&self) -> Intervals {
+    /// `scale`: the size of what the value was computed from.
+    fn intervals(&self, scale: f64) -> Intervals {
         let OverSeeds { value, resampled } = &self.over;
+        let lost = resampled.iter().filter(|value| !value.is_finite()).count();
         let percentile = Interval::percentile(*value, resampled);
         let bca = match &self.jackknife {
-            Ok(jackknife) => Interval::bca(*value, resampled, jackknife),
+            Ok(jackknife) => Interval::bca(*value, scale, resampled, jackknife),
             Err(why) => Interval {
                 estimate: percentile.estimate,
                 undefined: Some(why.clone()),
                 ..Interval::default()
             },
         };
-        Intervals { percentile, bca }
+        Intervals {
+            percentile,
+            bca,
+            lost,
+        }
     }
 }
 

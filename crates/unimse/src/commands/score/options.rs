@@ -74,7 +74,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "KEY,...", value_delimiter = ',')]
     metrics: Vec<Metric>,
     /// Resamples behind intervals and draws behind p-values; 0 for none, which is much faster on millions of rows.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=10_000_000))]
     pub(super) resamples: usize,
     /// Seed of resamples and draws.
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -25,7 +25,7 @@ pub(super) fn tables(scored: &Scored, file: &Path, against: Option<&Path>) -> St
     ));
     out.push_str(&rows("", scored, &scored.all));
     for (name, group) in scored.groups.iter() {
-        out.push_str(&rows(&format!("{name}: "), scored, group));
+        out.push_str(&rows(&format!("{}: ", name.escape_debug()), scored, group));
     }
     if scored.resamples > 0 {
         let what = scored.cluster.as_deref();
@@ -115,8 +115,14 @@ fn line(metric: Metric, value: &str, rows: &ScoredRows) -> String {
 
 /// `[0.7012, 0.8120] BCa [0.7033, 0.8141]`.
 fn intervals(intervals: &Intervals) -> String {
-    let Intervals { percentile, bca } = intervals;
-    format!("{} BCa {}", bounds(percentile), bounds(bca))
+    let lost = match intervals.lost {
+        0 => String::new(),
+        lost => format!(" ({lost} resamples without a value left out)"),
+    };
+    let Intervals {
+        percentile, bca, ..
+    } = intervals;
+    format!("{} BCa {}{lost}", bounds(percentile), bounds(bca))
 }
 
 fn bounds(interval: &Interval) -> String {

@@ -117,7 +117,7 @@ impl Table {
     fn take(&mut self, cells: &[Cell<'_>], places: &Places, spec: &Spec) -> Result<(), Wrong> {
         let wanted = |(at, value): &(usize, String)| match &cells[*at] {
             Cell::Text(text) => text.trim() == value,
-            Cell::Number(number) => number.to_string() == *value,
+            Cell::Number(number) => value.parse() == Ok(*number),
             Cell::Missing | Cell::Numbers(_) => value.is_empty(),
         };
         if !places.only.iter().all(wanted) {
@@ -160,7 +160,7 @@ impl Table {
         ];
         for (at, names) in names {
             if let Some(at) = at.filter(|&at| !names.push(&cells[at])) {
-                return Err(in_column(at)(("a name".to_owned(), cells[at].found())));
+                return Err(in_column(at)((A_NAME.to_owned(), cells[at].found())));
             }
         }
         Ok(())
@@ -203,7 +203,7 @@ impl Table {
             let id = self.ids.get(row);
             if at > 0 && self.ids.get(ours[at - 1]) == id {
                 return Err(format!(
-                    "the id {id} is there twice in the file compared with it"
+                    "the id {id:?} is there twice in the file compared with it"
                 ));
             }
             match theirs.get(at) {
@@ -216,24 +216,28 @@ impl Table {
                     } else {
                         "has no row in the file compared with it"
                     };
-                    return Err(format!("the id {id} {why}"));
+                    return Err(format!("the id {id:?} {why}"));
                 }
                 _ => {
                     return Err(format!(
-                        "no row has the id {id} of the file compared with it"
+                        "no row has the id {id:?} of the file compared with it"
                     ));
                 }
             }
         }
         match theirs.get(ours.len()) {
             Some(&more) => Err(format!(
-                "the id {} has no row in the file compared with it, or is there twice",
+                "the id {:?} has no row in the file compared with it, or is there twice",
                 other.ids.get(more)
             )),
             None => Ok(places),
         }
     }
 }
+
+/// What a column of ids, clusters or groups holds.
+const A_NAME: &str =
+    "a name: text, or a number below 2^53 (a larger one has lost digits: write it as text)";
 
 const TRUTH: usize = 0;
 const PREDICTION: usize = 1;
