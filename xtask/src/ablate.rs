@@ -25,7 +25,7 @@ mod table;
 mod tests;
 
 use rows::{FULL, Part, Row};
-use table::{Ablation, Absent, Asked};
+use table::{Absent, Asked};
 
 /// Which rows, of which run.
 #[derive(clap::Args, Debug)]
@@ -218,10 +218,10 @@ impl Work<'_> {
             seeds: &self.setting.seeds,
             values: &self.setting.values,
         };
-        let ablation = Ablation::new(&asked, &self.rows, comparison, absent)?;
+        let ablation = table::ablation(&asked, &self.rows, comparison, absent)?;
         let (json, table) = ("ablation.json", self.site.out.join("ablation.md"));
         artefact::write_json(&self.site.out.join(json), &ablation)?;
-        artefact::write(&table, ablation.markdown()?.as_bytes())?;
+        artefact::write(&table, table::markdown(&ablation)?.as_bytes())?;
         eprintln!("ablate: test was opened {} times", ablation.test_openings);
         eprintln!("ablation: {}", table.display());
         Ok(())

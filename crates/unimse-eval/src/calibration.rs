@@ -95,6 +95,42 @@ pub fn calibration_metric<P: AsRef<[f64]>>(
     })
 }
 
+/// The rows of one bin of a reliability diagram (DeGroot and Fienberg, The Statistician 1983).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReliabilityBin {
+    /// Rows whose largest probability lies in the bin.
+    pub n: usize,
+    /// Mean of their largest probabilities, 0 for no rows.
+    pub confidence: f64,
+    /// Share of them whose most probable class is the true one, 0 for no rows.
+    pub accuracy: f64,
+}
+
+/// The 15 bins of `ece` with what lies in them, by ascending confidence: the sum of `n / rows * |accuracy - confidence|` is the `ece` of
+/// [`calibration_metric`].
+///
+/// # Errors
+/// As [`calibration_metric`].
+pub fn reliability<P: AsRef<[f64]>>(
+    probabilities: &[P],
+    truth: &[usize],
+) -> Result<Vec<ReliabilityBin>, EvalError> {
+    check(probabilities, truth)?;
+    let mut bins = vec![ReliabilityBin::default(); BINS];
+    for (p, &class) in probabilities.iter().zip(truth) {
+        let row = Row::new(p.as_ref(), class);
+        let bin = &mut bins[row.bin()];
+        bin.n += 1;
+        bin.confidence += row.confidence;
+        bin.accuracy += f64::from(u8::from(row.right));
+    }
+    for bin in bins.iter_mut().filter(|bin| bin.n > 0) {
+        bin.confidence /= bin.n as f64;
+        bin.accuracy /= bin.n as f64;
+    }
+    Ok(bins)
+}
+
 fn calibration_error(rows: impl Iterator<Item = Row>, n: f64) -> f64 {
     if n == 0.0 {
         return f64::NAN;
@@ -193,6 +229,26 @@ mod tests {
         assert!(error(&[], &[]).contains("no rows"));
         let other = calibration_metric(&[good], &[0], Metric::Mae).map(drop);
         assert!(other.unwrap_err().to_string().contains("ece, brier, nll"));
+    }
+
+    #[test]
+    fn the_bins_hold_every_row_and_add_up_to_the_error() {
+        let said = [
+            vec![0.75, 0.25, 0.0],
+            vec![0.05, 0.77, 0.18],
+            vec![0.2, 0.24, 0.56],
+        ];
+        let truth = [0, 0, 2];
+        let bins = reliability(&said, &truth).unwrap();
+        assert_eq!(bins.len(), BINS);
+        // (11/15, 12/15] holds two rows, one of them right
+        assert_eq!((bins[11].n, bins[11].accuracy), (2, 1.0 / 2.0));
+        assert!((bins[11].confidence - (0.75 + 0.77) / 2.0).abs() < 1e-12);
+        assert_eq!((bins[8].n, bins[8].accuracy), (1, 1.0));
+        let off = |bin: &ReliabilityBin| bin.n as f64 / 3.0 * (bin.accuracy - bin.confidence).abs();
+        let ece = bins.iter().map(off).sum::<f64>();
+        assert!((value(Metric::Ece, &said, &truth) - ece).abs() < 1e-12);
+        assert!(reliability(&said, &[3, 0, 0]).is_err());
     }
 
     proptest! {

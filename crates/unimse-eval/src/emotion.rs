@@ -175,6 +175,28 @@ pub fn emotion_metric<'a>(
     })
 }
 
+/// The F1 of one class as a function of row numbers, for [`bootstrap`](crate::bootstrap): 0 where the class is neither true nor predicted in
+/// these rows, NaN for a class beyond the list. The function panics on a row number out of range.
+///
+/// # Errors
+/// As [`emotion`].
+pub fn class_f1<'a>(
+    prediction: &'a [usize],
+    truth: &'a [usize],
+    labels: &[String],
+    class: usize,
+) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<'a>, EvalError> {
+    check(prediction, truth, labels)?;
+    let classes = labels.len();
+    Ok(move |rows: &[usize]| {
+        if class >= classes {
+            return f64::NAN;
+        }
+        let rows = rows.iter().map(|&row| (prediction[row], truth[row]));
+        Confusion::new(classes, rows).f1(class)
+    })
+}
+
 /// Class names as indices into `labels`; `column` (`prediction` or `truth`) names them in the error.
 ///
 /// # Errors
@@ -221,5 +243,25 @@ fn unknown_class(column: &'static str, row: usize, found: String, labels: &[Stri
         row,
         found,
         expected: labels.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn the_f1_of_one_class_is_that_of_all_classes_for_the_same_rows() {
+        let (prediction, truth) = ([0, 0, 1, 1, 2], [0, 1, 1, 1, 0]);
+        let labels = ["a", "b", "c"].map(str::to_owned);
+        let all = emotion(&prediction, &truth, &labels).unwrap();
+        for (class, scores) in all.per_class.iter().enumerate() {
+            let f1 = class_f1(&prediction, &truth, &labels, class).unwrap();
+            assert_eq!(f1(&[0, 1, 2, 3, 4]), scores.f1);
+        }
+        let b = class_f1(&prediction, &truth, &labels, 1).unwrap();
+        assert_eq!(b(&[1, 2]), 2.0 / 3.0); // one hit, one predicted, two true
+        assert!(class_f1(&prediction, &truth, &labels, 3).unwrap()(&[0]).is_nan());
     }
 }

@@ -39,10 +39,10 @@ mod sentiment;
 
 pub use bca::jackknife;
 pub use bootstrap::{Interval, bootstrap, paired_bootstrap, resample};
-pub use calibration::calibration_metric;
+pub use calibration::{ReliabilityBin, calibration_metric, reliability};
 pub use coverage::{Central, coverage_metric};
 pub use difference::{Difference, OverSeeds};
-pub use emotion::{ClassScores, EmotionScores, class_indices, emotion, emotion_metric};
+pub use emotion::{ClassScores, EmotionScores, class_f1, class_indices, emotion, emotion_metric};
 pub use metric::Metric;
 pub use paper::{Cell, Context, Extraction, Features, PaperError, PaperTable, Verdict};
 pub use presence::{presence, presence_metric};

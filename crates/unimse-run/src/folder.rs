@@ -109,6 +109,12 @@ impl RunFolder {
         self.checkpoints().join("features.json")
     }
 
+    /// The ablation that the run is a row of: beside it, where there is one; see [`crate::Ablation`].
+    #[must_use]
+    pub fn ablation(&self) -> PathBuf {
+        self.run.join("../ablation.json")
+    }
+
     /// The whole configuration, as merged.
     #[must_use]
     pub fn config(&self) -> PathBuf {
@@ -125,6 +131,12 @@ impl RunFolder {
     #[must_use]
     pub fn scalars(&self) -> PathBuf {
         self.run.join("tensorboard/events.out.tfevents.0.unimse")
+    }
+
+    /// What is known of the labels; see [`crate::LabelSummary`].
+    #[must_use]
+    pub fn label_summary(&self) -> PathBuf {
+        self.labels.join("summary.json")
     }
 
     /// What the model said of every dev and test utterance.

@@ -1,9 +1,11 @@
 //! What the unifier did, as numbers that results repeat and reports show.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unimse_eval::Interval;
-use unimse_labels::Question;
+use unimse_labels::{DonorProtocol, Field, QueryProtocol, Question};
 
 /// Where the values of a field came from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -73,4 +75,70 @@ pub struct Leak {
     pub similarity: f64,
     /// Mean similarity of train donors.
     pub similarity_train: f64,
+}
+
+/// `labels/summary.json`. All numbers are over the rows that take labels: under the clean protocol no test row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LabelSummary {
+    /// Who lent labels.
+    pub donors: DonorProtocol,
+    /// Who took labels.
+    pub queries: QueryProtocol,
+    /// The least similarity asked for.
+    pub min_similarity: Option<f32>,
+    /// One a corpus, in the order of the run.
+    pub corpora: Vec<CorpusLabels>,
+    /// How well donors predict known labels.
+    pub agreement: Vec<Agreed>,
+    /// What test rows gave away; present where they donated.
+    pub leak: Option<Leak>,
+}
+
+/// The labels of one corpus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CorpusLabels {
+    /// Its name.
+    pub corpus: String,
+    /// Rows with a label.
+    pub labelled: usize,
+    /// Rows outside the label space.
+    pub unlabelled: usize,
+    /// The three fields.
+    pub fields: Vec<FieldLabels>,
+}
+
+/// One field of the labels of a corpus.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FieldLabels {
+    /// Which.
+    pub field: Field,
+    /// Values of the corpus itself.
+    pub gold: usize,
+    /// Borrowed values.
+    pub donor: usize,
+    /// Values by the rule for neutral utterances.
+    pub rule: usize,
+    /// Rows without a value.
+    pub missing: usize,
+    /// Borrowed values by the similarity of their donor: equal bins from -1 to 1.
+    pub similarities: Vec<usize>,
+    /// Borrowed values whose donor won by less than 1e-5, that is by rounding.
+    pub close: usize,
+    /// The donors that lent most, with the number of values they lent; equals by name.
+    pub most_used: Vec<UsedDonor>,
+    /// Gold values by class; intensities by the nearest whole number.
+    pub before: BTreeMap<String, usize>,
+    /// All values by class.
+    pub after: BTreeMap<String, usize>,
+}
+
+/// A donor and how often it lent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UsedDonor {
+    /// Corpus of the donor.
+    pub corpus: String,
+    /// Its utterance.
+    pub utterance_id: String,
+    /// Values lent.
+    pub times: usize,
 }

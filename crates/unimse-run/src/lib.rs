@@ -25,6 +25,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod ablation;
 mod aggregate;
 mod answer;
 pub mod artefact;
@@ -49,6 +50,7 @@ mod scored;
 mod tensorboard;
 mod view;
 
+pub use ablation::{ABLATION_SCHEMA, Ablation, AblationRow};
 pub use aggregate::AggregateError;
 pub use answer::{Answer, Classes, Intensity, NonFinite};
 pub use artefact::FileError;
@@ -59,7 +61,7 @@ pub use card::{FeatureCard, FeatureCards};
 pub use comparison::{COMPARISON_SCHEMA, ComparedCorpus, ComparedMetric, ComparedRun, Comparison};
 pub use event::{DevScores, End, Epoch, Event, EventLog, Start, Step};
 pub use folder::{DOWNSTREAM, RunFolder};
-pub use labels::{Agreed, Leak, SourceCounts};
+pub use labels::{Agreed, CorpusLabels, FieldLabels, LabelSummary, Leak, SourceCounts, UsedDonor};
 pub use lock::{LockError, RunLock};
 pub use plan::{Plan, PresetFacts};
 pub use predicted::PredictedRow;

@@ -15,12 +15,13 @@ use unimse_labels::{
     UniversalLabel, unify,
 };
 use unimse_model::Tokenizer;
+use unimse_run::LabelSummary;
 use unimse_train::config::RunConfig;
 use unimse_train::data::dataset::{self, Dataset};
 use unimse_train::data::labels_table::LabelTable;
 use unimse_train::data::reader::Reader;
 use unimse_train::unify::embeddings::embed;
-use unimse_train::unify::summary::{Summary, read_summary, summary_path};
+use unimse_train::unify::summary::{read_summary, summary_path};
 
 /// The folder that a variable names, else `default` below the repository, if it is there.
 fn folder(test: &str, variable: &str, default: &str) -> Option<PathBuf> {
@@ -423,7 +424,7 @@ fn the_stage_writes_tables_and_a_summary_and_remembers_embeddings() {
 }
 
 /// Every utterance of train and dev is counted once.
-fn assert_counts(clean: &Summary, corpus: &Path) {
+fn assert_counts(clean: &LabelSummary, corpus: &Path) {
     let asked = |kind: &str| {
         let corpora = read(corpus, &Split::ALL).unwrap();
         let corpus = corpora.into_iter().find(|c| c.name == kind).unwrap();
@@ -451,7 +452,7 @@ fn assert_counts(clean: &Summary, corpus: &Path) {
 }
 
 /// Every question that these corpora can answer is asked, and its intervals hold the estimates.
-fn assert_agreement(clean: &Summary) {
+fn assert_agreement(clean: &LabelSummary) {
     let questions: Vec<_> = clean
         .agreement
         .iter()

@@ -8,14 +8,14 @@ use unimse_labels::{DonorProtocol, Sample, Split, UnifyOptions, UniversalLabel, 
 use unimse_model::Pooling;
 use unimse_model::hub::{default_cache, resolve_encoder};
 
-use unimse_run::artefact;
+use unimse_run::{LabelSummary, artefact};
 
 use crate::TrainError;
 use crate::data::labels_table::{LabelTable, Row};
 use crate::model::session::checkpoint_folder;
 use crate::unify::embeddings::write_embeddings;
 pub use crate::unify::embeddings::{Embeddings, embed, embeddings_path, read_embeddings};
-use crate::unify::summary::{Summary, summary_path};
+use crate::unify::summary::{summarise, summary_path};
 
 mod agreement;
 pub mod embeddings;
@@ -35,7 +35,7 @@ pub fn run(
     pooling: Option<Pooling>,
     cache: Option<&Path>,
     options: &UnifyOptions,
-) -> Result<Summary, TrainError> {
+) -> Result<LabelSummary, TrainError> {
     let corpora: Vec<Corpus> = (unimse_corpus::read(corpus, &Split::ALL)?.into_iter())
         .map(Arc::unwrap_or_clone)
         .collect();
@@ -49,7 +49,7 @@ pub fn run(
     let embeddings = embed(&texts, &folder, pooling, cache)?;
     let samples: Vec<Sample> = corpora.iter().flat_map(Corpus::samples).collect();
     let labels = unify(&samples, &embeddings.rows, embeddings.dim, options)?;
-    let summary = Summary::new(&corpora, &samples, &labels, &embeddings, options)?;
+    let summary = summarise(&corpora, &samples, &labels, &embeddings, options)?;
     write(
         &corpora,
         labels,

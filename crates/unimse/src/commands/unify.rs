@@ -67,7 +67,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         cache.as_deref(),
         &options,
     )?;
-    for line in summary.lines() {
+    for line in unify::summary::lines(&summary) {
         super::print(&format!("{line}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
