@@ -1,19 +1,18 @@
-//! The results of each corpus: metrics, baselines and differences, conventions, classes, confusion matrix.
+//! The results of each corpus: metrics beside those of the baselines, then its figures.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use unimse_eval::{Interval, Metric};
-use unimse_run::{Chosen, Confusion, CorpusResults, SplitScores, Task};
+use unimse_run::{Chosen, CorpusResults, SplitScores};
 
-use crate::compare;
-use crate::doc::{Column, Document, Line, Table, numbers, words};
+use crate::browse::BrowsedRow;
+use crate::doc::{Column, Document, Line, numbers, words};
 use crate::load::Run;
 use crate::metric;
-use crate::svg;
-use crate::views;
+use crate::{answers, classes, differences, tested, views};
 
 /// One subsection a corpus.
-pub(crate) fn section(doc: &mut Document, run: &Run) {
+pub(crate) fn section(doc: &mut Document, run: &Run, utterances: &[BrowsedRow]) {
     doc.heading(2, "Results");
     doc.paragraph(
         "MAE and Corr are in the unit of the score; accuracies, F1 and recall are percentages. ↓ marks metrics where lower is better, ↑ \
@@ -24,15 +23,17 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
     );
     for (name, corpus) in run.results.corpora.iter() {
         doc.heading(3, format!("{name} ({})", corpus.task.name()));
+        let rows = tested::rows(utterances, name);
         doc.paragraph(outline(run, corpus));
         metrics(doc, run, name, corpus);
         undefined(doc, &corpus.test);
         not_fitted(doc, &corpus.test);
-        differences(doc, run, name);
+        differences::figure(doc, run, name, corpus);
         conventions(doc, name, corpus);
         views::section(doc, name, &corpus.test);
-        classes(doc, name, corpus);
-        confusion(doc, run, name, corpus);
+        classes::f1(doc, run, name, corpus, &rows);
+        classes::confusion(doc, run, name, corpus, &rows);
+        answers::section(doc, name, corpus, &rows);
     }
 }
 
@@ -179,54 +180,6 @@ fn not_fitted(doc: &mut Document, test: &SplitScores) {
     }
 }
 
-fn differences(doc: &mut Document, run: &Run, name: &str) {
-    let comparisons = compare::comparisons(run, name);
-    let by_seed = comparisons.iter().any(|c| !c.seed.is_empty());
-    let mut head = vec![words("Baseline"), words("Metric")];
-    if by_seed {
-        head.insert(0, words("Seed"));
-    }
-    head.extend([
-        numbers("Difference"),
-        numbers("95 % interval"),
-        words("UniMSE"),
-    ]);
-    let rows = comparisons.iter().map(|c| {
-        let mut row: Vec<Line> = Vec::new();
-        if by_seed {
-            row.push(c.seed.into());
-        }
-        let signed = |v: Option<f64>| {
-            v.map_or_else(
-                || "undefined".to_owned(),
-                |v| metric::show_difference(c.metric, v),
-            )
-        };
-        let (low, high) = (signed(c.interval.low), signed(c.interval.high));
-        row.extend([
-            c.baseline.into(),
-            metric::with_arrow(c.metric).into(),
-            signed(c.interval.estimate).into(),
-            match c.interval.low {
-                Some(_) => format!("[{low}, {high}]").into(),
-                None => "—".into(),
-            },
-            match (c.outcome, &c.interval.undefined) {
-                (Some(outcome), _) => Line::default().strong(outcome.name()),
-                (None, Some(reason)) => format!("undefined: {reason}").into(),
-                (None, None) => "undefined".into(),
-            },
-        ]);
-        row
-    });
-    let rows = rows.collect();
-    doc.table(
-        format!("UniMSE minus each baseline on {name}, test split."),
-        head,
-        rows,
-    );
-}
-
 fn conventions(doc: &mut Document, name: &str, corpus: &CorpusResults) {
     let all = &corpus.test.conventions;
     let names: BTreeSet<Metric> = all.values().flat_map(|s| s.keys().copied()).collect();
@@ -242,85 +195,9 @@ fn conventions(doc: &mut Document, name: &str, corpus: &CorpusResults) {
         row
     });
     let rows = rows.collect();
-    doc.table(
+    doc.folded(
         format!("The same test predictions on {name} by other conventions in use."),
         head,
         rows,
     );
-}
-
-fn classes(doc: &mut Document, name: &str, corpus: &CorpusResults) {
-    let rows = corpus.test.per_class.iter().map(|c| {
-        vec![
-            c.label.as_str().into(),
-            metric::percent(c.precision).into(),
-            metric::percent(c.recall).into(),
-            metric::percent(c.f1).into(),
-            c.support.to_string().into(),
-        ]
-    });
-    let head = vec![
-        words("Class"),
-        numbers("Precision ↑"),
-        numbers("Recall ↑"),
-        numbers("F1 ↑"),
-        numbers("Support"),
-    ];
-    doc.table(
-        format!("Classes of {name}, test split."),
-        head,
-        rows.collect(),
-    );
-}
-
-fn confusion(doc: &mut Document, run: &Run, name: &str, corpus: &CorpusResults) {
-    if corpus.task != Task::Emotion {
-        return;
-    }
-    let own = corpus.test.confusion.clone();
-    let summed = own.is_none() && run.seeds.len() > 1;
-    let Some(confusion) = own.or_else(|| sum_over_seeds(run, name)) else {
-        return;
-    };
-    let mut caption = format!(
-        "Confusion matrix of {name}, test split: true classes in rows, predicted in columns; the shade is the share of the row."
-    );
-    if summed {
-        caption.push_str(&format!(
-            " Counts are summed over {} seeds.",
-            run.seeds.len()
-        ));
-    }
-    let mut head = vec![words("true \\ predicted")];
-    head.extend(confusion.labels.iter().map(numbers));
-    let rows = confusion.labels.iter().zip(&confusion.rows_truth);
-    let table = Table {
-        number: String::new(),
-        caption: Line::default(),
-        head,
-        rows: rows
-            .map(|(label, row)| {
-                let counts = row.iter().map(|count| count.to_string().into());
-                std::iter::once(label.as_str().into())
-                    .chain(counts)
-                    .collect()
-            })
-            .collect(),
-    };
-    doc.figure(caption, svg::heat_map(&confusion), Some(table));
-}
-
-fn sum_over_seeds(run: &Run, name: &str) -> Option<Confusion> {
-    let mut seeds = run
-        .seeds
-        .iter()
-        .map(|s| s.results.corpora.get(name)?.test.confusion.clone());
-    let first = seeds.next()??;
-    seeds.try_fold(first, |mut sum, next| {
-        let next = next.filter(|n| n.labels == sum.labels)?;
-        for (into, from) in sum.rows_truth.iter_mut().zip(&next.rows_truth) {
-            into.iter_mut().zip(from).for_each(|(a, b)| *a += b);
-        }
-        Some(sum)
-    })
 }

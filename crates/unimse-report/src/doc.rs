@@ -20,9 +20,11 @@ pub(crate) enum Block {
     /// Something that must not be overlooked.
     Notice(Line),
     Table(Table),
+    /// A table of details, which readers open.
+    Folded(Table),
     Figure(Figure),
-    /// Verbatim text, as of a file.
-    Verbatim(String),
+    /// A file as it is: its name and its text.
+    Verbatim(String, String),
     /// A table to work with; formats without scripts leave it out.
     Browser(Browser),
 }
@@ -35,6 +37,7 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Vec<Line>>,
 }
 
+#[derive(Debug, Clone)]
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) numeric: bool,
@@ -43,9 +46,9 @@ pub(crate) struct Column {
 pub(crate) struct Figure {
     pub(crate) number: String,
     pub(crate) caption: Line,
-    /// One `<svg>` element.
-    pub(crate) svg: Markup,
-    /// The same in words or numbers, for formats without pictures.
+    /// One picture, or several beside each other with the key of their colours.
+    pub(crate) pictures: Markup,
+    /// The same in words or numbers: readers open it, and formats without pictures show it instead.
     pub(crate) table: Option<Table>,
 }
 
@@ -97,6 +100,18 @@ pub(crate) fn numbers(name: impl Into<String>) -> Column {
     }
 }
 
+impl Table {
+    /// The numbers behind a figure; the figure has the caption.
+    pub(crate) fn of_figure(head: Vec<Column>, rows: Vec<Vec<Line>>) -> Self {
+        Self {
+            number: String::new(),
+            caption: Line::default(),
+            head,
+            rows,
+        }
+    }
+}
+
 impl Document {
     pub(crate) fn new(title: impl Into<String>, subtitle: impl Into<String>) -> Self {
         Self {
@@ -127,16 +142,37 @@ impl Document {
         head: Vec<Column>,
         rows: Vec<Vec<Line>>,
     ) {
+        let table = self.numbered(caption.into(), head, rows);
+        self.blocks.extend(table.map(Block::Table));
+    }
+
+    /// The same as [`Document::table`] for details, which readers open.
+    pub(crate) fn folded(
+        &mut self,
+        caption: impl Into<Line>,
+        head: Vec<Column>,
+        rows: Vec<Vec<Line>>,
+    ) {
+        let table = self.numbered(caption.into(), head, rows);
+        self.blocks.extend(table.map(Block::Folded));
+    }
+
+    fn numbered(
+        &mut self,
+        caption: Line,
+        head: Vec<Column>,
+        rows: Vec<Vec<Line>>,
+    ) -> Option<Table> {
         if rows.is_empty() {
-            return;
+            return None;
         }
         self.tables += 1;
-        self.blocks.push(Block::Table(Table {
+        Some(Table {
             number: format!("Table {}", self.tables),
-            caption: caption.into(),
+            caption,
             head,
             rows,
-        }));
+        })
     }
 
     /// Adds an unnumbered table of names and values; one without rows is left out.
@@ -153,12 +189,17 @@ impl Document {
     }
 
     /// Adds a numbered figure.
-    pub(crate) fn figure(&mut self, caption: impl Into<Line>, svg: Markup, table: Option<Table>) {
+    pub(crate) fn figure(
+        &mut self,
+        caption: impl Into<Line>,
+        pictures: Markup,
+        table: Option<Table>,
+    ) {
         self.figures += 1;
         self.blocks.push(Block::Figure(Figure {
             number: format!("Figure {}", self.figures),
             caption: caption.into(),
-            svg,
+            pictures,
             table,
         }));
     }
@@ -167,7 +208,7 @@ impl Document {
         self.blocks.push(Block::Browser(browser));
     }
 
-    pub(crate) fn verbatim(&mut self, text: impl Into<String>) {
-        self.blocks.push(Block::Verbatim(text.into()));
+    pub(crate) fn verbatim(&mut self, name: impl Into<String>, text: impl Into<String>) {
+        self.blocks.push(Block::Verbatim(name.into(), text.into()));
     }
 }

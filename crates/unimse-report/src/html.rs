@@ -4,8 +4,8 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use crate::browse;
 use crate::doc::{Block, Document, Figure, Line, Span, Table};
+use crate::{browse, csv};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -24,20 +24,14 @@ pub(crate) fn render(document: &Document) -> String {
             }
             body { "\n"
                 header {
+                    a class="skip" href="#report" { "Skip to the report" }
                     h1 { (document.title) }
                     p class="subtitle" { (document.subtitle) }
                 } "\n"
-                nav aria-label="Sections" { ul {
-                    @for section in &sections { li { a href=(format!("#{}", slug(section.title))) { (section.title) } } }
-                } } "\n"
-                main { "\n"
+                (contents(&sections)) "\n"
+                main id="report" { "\n"
                     @for block in opening { (self::block(block)) "\n" }
-                    @for section in &sections {
-                        section id=(slug(section.title)) aria-label=(section.title) { "\n"
-                            h2 { (section.title) } "\n"
-                            @for block in section.blocks { (self::block(block)) "\n" }
-                        } "\n"
-                    }
+                    @for section in &sections { (self::section(section)) "\n" }
                 } "\n"
                 footer { p { "One file that asks for nothing outside itself. report.md beside it says the same as text." } } "\n"
             }
@@ -45,6 +39,44 @@ pub(crate) fn render(document: &Document) -> String {
         "\n"
     };
     page.into_string()
+}
+
+/// The table of contents: sections, and the parts of each.
+fn contents(sections: &[Section<'_>]) -> Markup {
+    html! {
+        nav aria-label="Contents" { ul {
+            @for section in sections {
+                @let slug = slug(section.title);
+                li {
+                    a href=(format!("#{slug}")) { (section.title) }
+                    @if section.parts().next().is_some() {
+                        ul { @for (i, part) in section.parts().enumerate() { li { a href=(format!("#{slug}-{}", i + 1)) { (part) } } } }
+                    }
+                }
+            }
+        } }
+    }
+}
+
+/// A section; its parts are numbered as the contents name them.
+fn section(section: &Section<'_>) -> Markup {
+    let slug = slug(section.title);
+    let part = |at: usize| {
+        let heading = |block: &&Block| matches!(block, Block::Heading(..));
+        section.blocks[..=at].iter().filter(heading).count()
+    };
+    html! {
+        section id=(slug) aria-label=(section.title) { "\n"
+            h2 { (section.title) } "\n"
+            @for (at, block) in section.blocks.iter().enumerate() {
+                @match block {
+                    Block::Heading(_, text) => h3 id=(format!("{slug}-{}", part(at))) { (text) },
+                    other => (self::block(other)),
+                }
+                "\n"
+            }
+        }
+    }
 }
 
 /// What the page may do: its own style sheet, and its own script where it has a browser.
@@ -67,6 +99,16 @@ fn digest(text: &str) -> String {
 struct Section<'a> {
     title: &'a str,
     blocks: &'a [Block],
+}
+
+impl<'a> Section<'a> {
+    /// The headings below its own.
+    fn parts(&self) -> impl Iterator<Item = &'a str> {
+        self.blocks.iter().filter_map(|block| match block {
+            Block::Heading(_, text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
 }
 
 /// The blocks before the first heading of level 2, and the sections.
@@ -101,21 +143,26 @@ fn block(block: &Block) -> Markup {
         Block::Heading(_, text) => html! { h3 { (text) } },
         Block::Paragraph(line) => html! { p { (inline(line)) } },
         Block::Notice(line) => html! { p class="notice" { (inline(line)) } },
-        Block::Table(table) => self::table(table),
+        Block::Table(table) => self::table(&table.number, table),
+        Block::Folded(table) => folded(table),
         Block::Figure(figure) => self::figure(figure),
-        Block::Verbatim(text) => html! { pre { (text.trim_end()) } },
+        Block::Verbatim(name, text) => html! {
+            details class="data" { summary { (name) } pre tabindex="0" { (text.trim_end()) } }
+        },
         Block::Browser(browser) => browse::markup(browser),
     }
 }
 
-fn table(table: &Table) -> Markup {
+/// A table; one that has a head can be saved as a file of this name.
+fn table(name: &str, table: &Table) -> Markup {
     let numeric = |i: usize| table.head.get(i).is_some_and(|c| c.numeric).then_some("n");
     html! {
         div class="scroll" tabindex="0" { table class=[table.head.is_empty().then_some("pairs")] {
-            @if !table.number.is_empty() {
-                caption { b { (table.number) "." } " " (inline(&table.caption)) }
-            }
             @if !table.head.is_empty() {
+                caption {
+                    @if !table.number.is_empty() { b { (table.number) "." } " " (inline(&table.caption)) " " }
+                    a class="csv" href=(csv::address(table)) download=(format!("{}.csv", slug(name))) aria-label=(format!("{name} as CSV")) { "CSV" }
+                }
                 thead { tr {
                     @for column in &table.head { th class=[column.numeric.then_some("n")] scope="col" { (column.name) } }
                 } }
@@ -129,11 +176,21 @@ fn table(table: &Table) -> Markup {
     }
 }
 
+/// A table of details below its name.
+fn folded(table: &Table) -> Markup {
+    html! { details class="data" { summary { (table.number) ": details" } (self::table(&table.number, table)) } }
+}
+
 fn figure(figure: &Figure) -> Markup {
     html! {
-        figure tabindex="0" { "\n"
-            (figure.svg) "\n"
+        figure id=(slug(&figure.number)) { "\n"
+            (figure.pictures) "\n"
             figcaption { b { (figure.number) "." } " " (inline(&figure.caption)) }
+            @if let Some(table) = &figure.table {
+                details class="data" { summary { "Data of " (figure.number) }
+                    (self::table(&figure.number, table))
+                }
+            }
         }
     }
 }

@@ -1,12 +1,14 @@
 //! A finished run as a report: `report.md`, and one `report.html` that needs no other file and no network.
 //!
 //! Reads what the other stages left in a run folder (`results.json`, `events.jsonl`, `config.toml` and, where present,
-//! `provenance.json`; or the aggregate of several seeds above its `seed-<n>` children) and computes nothing but sums, means and verdicts
-//! of what it reads. Whatever a file says is treated as text: names and values are escaped, control characters are replaced.
-//! The crate must not open predictions, labels or checkpoints: who calls it hands over the [`BrowsedRow`]s of the error browser. It never prints a published number beside a synthetic run.
+//! `provenance.json` and `labels/summary.json`; or the aggregate of several seeds above its `seed-<n>` children) and computes nothing but sums, means
+//! and verdicts of what it reads, and the intervals of single classes. Whatever a file says is treated as text: names and values are escaped, control characters are replaced.
+//! The crate must not open predictions, label tables or checkpoints: who calls it hands over the [`BrowsedRow`]s of the error browser. It never prints
+//! a published number beside a synthetic run.
 //!
-//! The way of the data: `load` and `events` read ([`ReportError`] names file and field), `headline`, `corpora`, `views`, `robustness`, `paper`, `training`,
-//! `record` and `browse` each write their sections into a document of plain blocks (`doc`), `markdown` and `html` render it, `svg` draws.
+//! The way of the data: `load` and `events` read ([`ReportError`] names file and field); `headline`, `corpora` (with `differences`, `classes`, `answers`
+//! and `views`), `robustness`, `ablation`, `paper`, `training`, `labels` (with `agreement`), `record`, `config` and `browse` each write their sections into a document
+//! of plain blocks (`doc`): pictures, which `svg` draws, with the numbers behind them. `markdown` and `html` render it, `csv` lets tables be saved.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,15 +27,22 @@
 //! # }
 //! ```
 
+mod ablation;
 mod agreement;
+mod answers;
 mod browse;
+mod classes;
 mod compare;
+mod config;
 mod corpora;
+mod csv;
+mod differences;
 mod doc;
 mod error;
 mod events;
 mod headline;
 mod html;
+mod labels;
 mod load;
 mod markdown;
 mod metric;
@@ -41,6 +50,7 @@ mod paper;
 mod record;
 mod robustness;
 mod svg;
+mod tested;
 mod training;
 mod views;
 
@@ -72,20 +82,29 @@ pub struct Written {
 /// A file that is absent or unreadable (only `provenance.json` may be absent; lines of `events.jsonl` that do not parse are counted and
 /// skipped), a field of `results.json` of another shape, a folder that cannot be written to. A report that stood there before then stays.
 pub fn write(run: &Path, paper_tables: &[PaperTable]) -> Result<Written, ReportError> {
-    write_browsable(run, paper_tables, &[])
+    write_with(run, paper_tables, &Beside::default())
 }
 
-/// The same as [`write()`] with an error browser of `utterances` in `report.html`: the rows of dev and test in the order of the run's
-/// utterance tables. The page holds whatever they hold: leave out the transcripts of a report that is to be published.
+/// What only the caller can read: a report with it has an error browser and the figures that need single answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// The rows of dev and test in the order of the run's utterance tables. The page holds whatever they hold: leave out the transcripts of a
+    /// report that is to be published.
+    pub utterances: &'a [BrowsedRow],
+    /// The whole configuration that the preset of the run gives by itself, as TOML.
+    pub preset: Option<&'a str>,
+}
+
+/// The same as [`write()`] with what the caller has read `beside` the files of the report.
 ///
 /// # Errors
 /// As [`write()`].
-pub fn write_browsable(
+pub fn write_with(
     run: &Path,
     paper_tables: &[PaperTable],
-    utterances: &[BrowsedRow],
+    beside: &Beside<'_>,
 ) -> Result<Written, ReportError> {
-    let document = document(&load::run(run)?, paper_tables, utterances);
+    let document = document(&load::run(run)?, paper_tables, beside);
     let written = Written {
         markdown: run.join("report.md"),
         html: run.join("report.html"),
@@ -96,7 +115,8 @@ pub fn write_browsable(
 }
 
 /// The report in reading order.
-fn document(run: &load::Run, paper_tables: &[PaperTable], utterances: &[BrowsedRow]) -> Document {
+fn document(run: &load::Run, paper_tables: &[PaperTable], beside: &Beside<'_>) -> Document {
+    let utterances = beside.utterances;
     let mut about = Vec::new();
     if !run.name.is_empty() {
         about.push(format!("Run “{}”", run.name));
@@ -111,16 +131,16 @@ fn document(run: &load::Run, paper_tables: &[PaperTable], utterances: &[BrowsedR
     });
     let mut doc = Document::new("UniMSE: report of a run", about.join(" · "));
     headline::section(&mut doc, run, paper_tables);
-    corpora::section(&mut doc, run);
+    corpora::section(&mut doc, run, utterances);
     browse::section(&mut doc, run, utterances);
     robustness::section(&mut doc, run);
+    ablation::section(&mut doc, run);
     paper::section(&mut doc, run, paper_tables);
     training::section(&mut doc, run);
     record::protocol(&mut doc, run);
-    record::labels(&mut doc, run);
-    agreement::section(&mut doc, run);
+    labels::section(&mut doc, run);
     record::provenance(&mut doc, run);
-    record::config(&mut doc, run);
+    config::section(&mut doc, run, beside.preset);
     doc
 }
 

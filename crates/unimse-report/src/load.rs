@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use unimse_run::{Provenance, Results, RunFolder};
+use serde::de::DeserializeOwned;
+use unimse_run::{ABLATION_SCHEMA, Ablation, LabelSummary, Provenance, Results, RunFolder};
 
 use crate::ReportError;
 use crate::events::{self, Curves};
@@ -14,7 +15,13 @@ pub(crate) struct Run {
     pub(crate) name: String,
     pub(crate) results: Results,
     pub(crate) provenance: Option<Provenance>,
+    /// The ablation that the run is a row of, where it is one.
+    pub(crate) ablation: Option<Ablation>,
+    /// What is known of the labels, where the label tables were kept.
+    pub(crate) labels: Option<LabelSummary>,
     pub(crate) config: String,
+    /// How often intervals are resampled, and from which seed: `evaluate.resamples` and `evaluate.seed` of the configuration.
+    pub(crate) resampling: (usize, u64),
     /// One entry a seed: the run itself, or its `seed-<n>` children in order of n.
     pub(crate) seeds: Vec<SeedRun>,
     pub(crate) aggregate: bool,
@@ -49,7 +56,7 @@ impl Run {
 ///
 /// # Errors
 /// `results.json` must be there; `events.jsonl` and `config.toml` too, in an aggregate in each `seed-<n>` (its `config.toml` may
-/// stand in the first of them). `provenance.json` may be absent.
+/// stand in the first of them). `provenance.json` and `labels/summary.json` may be absent.
 pub(crate) fn run(folder: &Path) -> Result<Run, ReportError> {
     let own = RunFolder::new(folder);
     let results = Results::read(&own.results())?;
@@ -79,16 +86,21 @@ pub(crate) fn run(folder: &Path) -> Result<Run, ReportError> {
     };
     let config = first_with(RunFolder::config).unwrap_or_else(|| own.config());
     let provenance = first_with(RunFolder::provenance);
+    let labels = first_with(RunFolder::label_summary);
     let name = folder
         .canonicalize()
         .ok()
         .and_then(|path| path.file_name().map(|n| n.to_string_lossy().into_owned()))
         .unwrap_or_default();
+    let config = text(&config)?;
     Ok(Run {
         name,
         results,
-        provenance: provenance.map(|path| self::provenance(&path)).transpose()?,
-        config: text(&config)?,
+        provenance: provenance.map(|path| json(&path)).transpose()?,
+        labels: labels.map(|path| json(&path)).transpose()?,
+        ablation: ablation(&own.ablation())?,
+        resampling: resampling(&config),
+        config,
         seeds,
         aggregate: !children.is_empty(),
     })
@@ -101,7 +113,29 @@ fn seed_name(results: &Results) -> String {
     }
 }
 
-fn provenance(path: &Path) -> Result<Provenance, ReportError> {
+/// Resamples without a configuration that says how many.
+const RESAMPLES: i64 = 1000;
+/// More resamples than this change no printed digit.
+const MOST_RESAMPLES: i64 = 10_000;
+
+fn resampling(config: &str) -> (usize, u64) {
+    let table: toml::Table = config.parse().unwrap_or_default();
+    let value = |key: &str| table.get("evaluate")?.get(key)?.as_integer();
+    let resamples = value("resamples").unwrap_or(RESAMPLES);
+    let seed = value("seed").unwrap_or_default();
+    (resamples.clamp(0, MOST_RESAMPLES) as usize, seed as u64)
+}
+
+/// `None` where there is none, and of another version none that could be shown.
+fn ablation(path: &Path) -> Result<Option<Ablation>, ReportError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let found: Ablation = json(path)?;
+    Ok(Some(found).filter(|found| found.schema == ABLATION_SCHEMA))
+}
+
+fn json<T: DeserializeOwned>(path: &Path) -> Result<T, ReportError> {
     let bytes = fs::read(path).map_err(|e| ReportError::read(path, e))?;
     serde_json::from_slice(&bytes).map_err(|source| ReportError::Json {
         path: path.to_owned(),

@@ -20,7 +20,7 @@ pub(crate) fn render(document: &Document) -> String {
             }
             Block::Paragraph(line) => out.push_str(&format!("{}\n\n", inline(line))),
             Block::Notice(line) => out.push_str(&format!("> {}\n\n", inline(line))),
-            Block::Table(table) => push_table(&mut out, table),
+            Block::Table(table) | Block::Folded(table) => push_table(&mut out, table),
             Block::Figure(figure) => {
                 let caption = inline(&figure.caption);
                 out.push_str(&format!("**{}.** {caption}", figure.number));
@@ -32,7 +32,7 @@ pub(crate) fn render(document: &Document) -> String {
                     None => out.push_str(" The picture is in `report.html`.\n\n"),
                 }
             }
-            Block::Verbatim(text) => {
+            Block::Verbatim(_, text) => {
                 let fence = "`".repeat(3.max(longest_run_of_backticks(text) + 1));
                 out.push_str(&format!("{fence}\n{}\n{fence}\n\n", text.trim_end()));
             }
@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn a_fence_is_longer_than_any_inside() {
         let mut document = Document::new("t", "s");
-        document.verbatim("a\n````\nb");
+        document.verbatim("file", "a\n````\nb");
         assert!(render(&document).contains("`````\na\n````\nb\n`````\n"));
     }
 }

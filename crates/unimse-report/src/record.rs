@@ -1,9 +1,9 @@
-//! What makes a result checkable: protocol, labels, provenance, configuration.
+//! What makes a result checkable: protocol, receipts, provenance.
 
 use unimse_labels::DonorProtocol;
 use unimse_run::{Provenance, Timing};
 
-use crate::doc::{Document, Line, numbers, words};
+use crate::doc::{Document, Line};
 use crate::load::Run;
 use crate::metric;
 
@@ -117,36 +117,6 @@ fn receipts(rows: &mut Rows, run: &Run) {
     }
 }
 
-/// Where the values of each label field came from, when recorded.
-pub(crate) fn labels(doc: &mut Document, run: &Run) {
-    let labels = &run.results.labels;
-    if labels.is_empty() {
-        return;
-    }
-    doc.heading(2, "Labels");
-    let mut rows = Vec::new();
-    for (corpus, fields) in labels.iter() {
-        for (field, counts) in fields.iter().filter(|(_, counts)| counts.total() > 0) {
-            let total = counts.total() as f64;
-            let mut row: Vec<Line> = vec![corpus.into(), field.into()];
-            let values = [counts.gold, counts.donor, counts.rule, counts.missing];
-            row.extend(values.map(|n| {
-                let share = metric::number(100.0 * n as f64 / total, 1);
-                Line::from(format!("{n} ({share} %)"))
-            }));
-            rows.push(row);
-        }
-    }
-    let mut head = vec![words("Corpus"), words("Field")];
-    head.extend(["gold", "donor", "rule", "missing"].map(numbers));
-    doc.table(
-        "Where the values of every universal-label field came from: annotated (gold), borrowed from the most similar utterance of the \
-         same polarity (donor), following from neutral polarity (rule), or masked (missing).",
-        head,
-        rows,
-    );
-}
-
 /// Who made it, from what, with what.
 pub(crate) fn provenance(doc: &mut Document, run: &Run) {
     doc.heading(2, "Provenance");
@@ -203,12 +173,6 @@ fn provenance_rows(p: &Provenance) -> Rows {
         rows.code(format!("sources.{path}.sha256"), &source.sha256);
     }
     rows
-}
-
-/// The merged configuration as the run saved it.
-pub(crate) fn config(doc: &mut Document, run: &Run) {
-    doc.heading(2, "Configuration");
-    doc.verbatim(run.config.as_str());
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! How the scores hold when inputs are missing or spoiled: one table, lines over the missing rate, bars for subsets of modalities.
+//! How the scores hold when inputs are missing or spoiled: lines over what is missing and over noise, rows for modalities, and the table of it.
 
+use maud::{Markup, html};
 use unimse_eval::Metric;
 use unimse_run::{ConditionScores, Robustness, Task};
 
-use crate::doc::{Document, Line, numbers, words};
+use crate::doc::{Document, Line, Table, numbers, words};
 use crate::load::Run;
 use crate::metric;
-use crate::svg::{self, Bars, Series};
+use crate::svg::{self, Forest, Lines, Look, Mark, Row, Series};
 
 /// A corpus whose test rows were answered under conditions.
 struct Column<'a> {
@@ -60,9 +61,7 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
             doc.paragraph(format!("{}: {reason}.", column.name));
         }
     }
-    table(doc, &columns);
-    rates(doc, &columns);
-    subsets(doc, &columns);
+    pictures(doc, &columns);
 }
 
 /// Every condition by name with its scores, in order.
@@ -76,7 +75,7 @@ fn conditions(found: &Robustness) -> Vec<(String, &ConditionScores)> {
         (format!("{rate} % missing"), &m.metrics)
     });
     let shuffled = found.shuffled.iter();
-    let shuffled = shuffled.map(|s| (format!("{} of another row", s.modality), &s.metrics));
+    let shuffled = shuffled.map(|s| (exchanged(&s.modality), &s.metrics));
     let noise = found.noise.iter();
     let noise = noise.map(|n| (format!("noise, sd {}", metric::number(n.sd, 1)), &n.metrics));
     subsets
@@ -107,7 +106,8 @@ fn union(columns: &[Column<'_>], of: impl Fn(&Robustness) -> Vec<String>) -> Vec
     names
 }
 
-fn table(doc: &mut Document, columns: &[Column<'_>]) {
+/// Every condition with its scores.
+fn table(columns: &[Column<'_>]) -> Table {
     let names = union(columns, |found| {
         conditions(found)
             .into_iter()
@@ -137,83 +137,109 @@ fn table(doc: &mut Document, columns: &[Column<'_>]) {
         }
         row
     });
-    let rows = rows.collect();
-    let caption = "Test scores with inputs missing or spoiled. 0 % missing and all modalities are the plain answers; — where the condition changes nothing.";
-    doc.table(caption, head, rows);
+    Table::of_figure(head, rows.collect())
 }
 
-fn rates(doc: &mut Document, columns: &[Column<'_>]) {
-    let mut said = Vec::new();
-    let mut lines = Vec::new();
-    for (colour, column) in columns.iter().enumerate() {
-        let missing = column.found.missing.iter();
-        let points: Vec<(f64, f64)> = missing
-            .filter_map(|m| Some((m.rate * 100.0, column.score(&m.metrics)?)))
-            .collect();
-        if let (Some(first), Some(last)) = (points.first(), points.last()) {
-            said.push(format!(
-                "{} goes from {} at {} % to {} at {} %",
-                column.name,
-                metric::number(first.1, 3),
-                metric::number(first.0, 0),
-                metric::number(last.1, 3),
-                metric::number(last.0, 0)
-            ));
-        }
-        lines.push(Series {
-            name: column.name.to_owned(),
-            points,
-            colour,
-            dashed: false,
-            dots: true,
-        });
-    }
-    let chart = svg::line_chart("words and frames missing, %", "score", &lines);
-    if let Some(chart) = chart {
-        let caption = format!(
-            "Score (Corr or weighted F1) against the share of words and frames that are missing: {}.",
-            said.join("; ")
-        );
-        doc.figure(caption, chart, None);
-    }
-}
-
-fn subsets(doc: &mut Document, columns: &[Column<'_>]) {
-    let names = union(columns, |found| {
-        found.subsets.iter().map(|s| kept(&s.modalities)).collect()
-    });
-    let with: Vec<(usize, &Column<'_>)> = columns
+/// A panel each for what is missing by rate, noise by deviation, and inputs taken away or exchanged; in each the corpora by colour.
+fn pictures(doc: &mut Document, columns: &[Column<'_>]) {
+    let missing = |c: &Column<'_>| -> Vec<(f64, f64)> {
+        let conditions = c.found.missing.iter();
+        conditions
+            .filter_map(|m| Some((m.rate * 100.0, c.score(&m.metrics)?)))
+            .collect()
+    };
+    let noise = |c: &Column<'_>| -> Vec<(f64, f64)> {
+        let conditions = c.found.noise.iter();
+        conditions
+            .filter_map(|n| Some((n.sd, c.score(&n.metrics)?)))
+            .collect()
+    };
+    let panels = [
+        curve("Words and frames missing", "missing, %", columns, missing),
+        curve(
+            "Noise on the features",
+            "standard deviation",
+            columns,
+            noise,
+        ),
+        subsets(columns),
+    ];
+    let Some(panels) = svg::panels(panels.into_iter().flatten().collect()) else {
+        return;
+    };
+    let key = columns
         .iter()
         .enumerate()
-        .filter(|(_, c)| !c.found.subsets.is_empty())
-        .collect();
-    let bars: Vec<Bars> = with
-        .iter()
-        .map(|(colour, column)| Bars {
-            name: column.name.to_owned(),
-            colour: *colour,
-            values: names
-                .iter()
-                .map(|name| {
-                    let subsets = &column.found.subsets;
-                    let subset = subsets.iter().find(|s| kept(&s.modalities) == *name)?;
-                    column.score(&subset.metrics)
-                })
-                .collect(),
+        .map(|(colour, c)| (c.name, colour, Look::Dot));
+    let caption = "Score (Corr or weighted F1) with inputs missing, spoiled or exchanged; a row or point that is not there has no value. 0 % missing and \
+                   all modalities are the plain answers.";
+    doc.figure(
+        caption,
+        html! { (svg::key(key)) (panels) },
+        Some(table(columns)),
+    );
+}
+
+fn curve(
+    title: &str,
+    x: &str,
+    columns: &[Column<'_>],
+    points: impl Fn(&Column<'_>) -> Vec<(f64, f64)>,
+) -> Option<Markup> {
+    let line = |(colour, column): (usize, &Column<'_>)| Series {
+        name: column.name.to_owned(),
+        points: points(column),
+        colour,
+        dashed: false,
+        dots: true,
+    };
+    let series: Vec<Series> = columns.iter().enumerate().map(line).collect();
+    svg::line_chart(&Lines {
+        title,
+        x,
+        y: "score",
+        series: &series,
+        mark: None,
+    })
+}
+
+/// A row for each choice of modalities, and for each one that came from another row.
+fn subsets(columns: &[Column<'_>]) -> Option<Markup> {
+    let named = |found: &Robustness| {
+        let kept = found.subsets.iter().map(|s| kept(&s.modalities));
+        let other = found.shuffled.iter().map(|s| exchanged(&s.modality));
+        kept.chain(other).collect()
+    };
+    let mark = |name: &str, colour: usize, column: &Column<'_>| {
+        let known = conditions(column.found);
+        let (_, scores) = known.iter().find(|(known, _)| known == name)?;
+        let value = column.score(scores)?;
+        Some(Mark {
+            value,
+            interval: None,
+            colour,
+            says: format!("{}, {name}: {}", column.name, metric::number(value, 3)),
+            shown: metric::number(value, 3),
+            hollow: false,
         })
-        .collect();
-    let said = with.iter().zip(&bars).map(|((_, column), bars)| {
-        let values = names.iter().zip(&bars.values);
-        let values =
-            values.filter_map(|(name, v)| Some(format!("{name} {}", metric::number((*v)?, 3))));
-        format!("{}: {}", column.name, values.collect::<Vec<_>>().join(", "))
-    });
-    let said: Vec<String> = said.collect();
-    if let Some(chart) = svg::bar_chart("score", &names, &bars) {
-        let caption = format!(
-            "Score (Corr or weighted F1) with some modalities alone; a bar that is not there has no value. {}.",
-            said.join("; ")
-        );
-        doc.figure(caption, chart, None);
-    }
+    };
+    let row = |name: String| {
+        let columns = columns.iter().enumerate();
+        let marks = columns
+            .filter_map(|(colour, column)| mark(&name, colour, column))
+            .collect();
+        Row { name, marks }
+    };
+    let rows: Vec<Row> = union(columns, named).into_iter().map(row).collect();
+    svg::forest(&Forest {
+        title: "Modalities kept or exchanged",
+        x: "score",
+        reference: None,
+        rows: &rows,
+    })
+}
+
+/// A modality that is taken from another row, in words.
+fn exchanged(modality: &str) -> String {
+    format!("{modality} of another row")
 }

@@ -1,5 +1,6 @@
-//! How the training went: loss curves, dev scores, and how much each fused layer listens to audio and video.
+//! How the training went: loss curves by part, dev scores by corpus, and how much each fused layer listens to audio and video.
 
+use maud::{Markup, html};
 use unimse_eval::Metric;
 use unimse_run::{Epoch, FusedLayer, Results, Step};
 
@@ -7,7 +8,7 @@ use crate::doc::{Document, Line, Table, numbers, words};
 use crate::events::Curves;
 use crate::load::{Run, SeedRun};
 use crate::metric;
-use crate::svg::{self, Series};
+use crate::svg::{self, Lines, Look, Series};
 
 /// Curves and fusion ratios.
 pub(crate) fn section(doc: &mut Document, run: &Run) {
@@ -24,189 +25,268 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
             "Steps that a resumed run repeated: {repeated}; the later ones are shown."
         ));
     }
-    match run.seeds.as_slice() {
-        [one] => single(doc, one),
-        many => several(doc, many),
+    losses(doc, &run.seeds);
+    if let [one] = run.seeds.as_slice() {
+        contrastive(doc, one);
     }
+    dev(doc, &run.seeds);
     fusion(doc, run);
 }
 
-fn single(doc: &mut Document, seed: &SeedRun) {
-    let curves = &seed.curves;
-    let line = |name: &str, colour, points| series(name, colour, points, false);
-    let losses = [
-        line("total", 0, curves.curve(|s| s.loss)),
-        line("task", 1, curves.curve(|s| s.task)),
-    ];
-    let averaged = match curves.steps_a_point() {
-        1 => String::new(),
-        n => format!(" Every point is the mean of {n} logged steps."),
+/// A quantity of every step.
+type OfStep = fn(&Step) -> Option<f64>;
+
+/// The parts of the loss that a step may have.
+const PARTS: [(&str, OfStep); 4] = [
+    ("Total", |s| s.loss),
+    ("Task", |s| s.task),
+    ("Audio and video alone", |s| s.auxiliary),
+    ("Contrast between samples", |s| s.samples),
+];
+
+/// A panel for each part of the loss, in it a line a seed.
+fn losses(doc: &mut Document, seeds: &[SeedRun]) {
+    let panel = |(title, part): (&str, OfStep)| {
+        let lines = by_seed(seeds, |curves| curves.curve(part), false);
+        chart(title, ("step", "loss"), &lines, None)
     };
-    figure(
-        doc,
-        format!("Training loss by step: total, and the task's part.{averaged}"),
-        ("step", "loss"),
-        &losses,
-        None,
+    let each = if seeds.len() > 1 {
+        " One line a seed."
+    } else {
+        ""
+    };
+    let averaged = seeds.iter().map(|s| s.curves.steps_a_point()).max();
+    let averaged = averaged
+        .filter(|n| *n > 1)
+        .map(|n| format!(" Every point is the mean of {n} logged steps."));
+    let caption = format!(
+        "Training loss by step: the whole and its parts.{each}{}",
+        averaged.unwrap_or_default()
     );
-    figure(
-        doc,
-        format!(
-            "Contrastive losses of each fused layer: text with audio (solid), text with video (dashed).{averaged}"
-        ),
-        ("step", "InfoNCE loss"),
-        &contrastive(curves, &seed.results.fusion.layers),
-        None,
+    let panels = svg::panels(PARTS.into_iter().filter_map(panel).collect());
+    figure(doc, caption, "loss", seeds_key(seeds), panels, None);
+}
+
+/// A panel for text with audio and one for text with video, in each a line a fused layer.
+fn contrastive(doc: &mut Document, seed: &SeedRun) {
+    let layers = &seed.results.fusion.layers;
+    let audio = by_layer(&seed.curves, layers, |s| &s.text_audio[..]);
+    let video = by_layer(&seed.curves, layers, |s| &s.text_video[..]);
+    let longer = if audio.len() < video.len() {
+        &video
+    } else {
+        &audio
+    };
+    let key = svg::key(
+        longer
+            .iter()
+            .map(|s| (s.name.as_str(), s.colour, Look::Line)),
     );
+    let panels = [("Text with audio", &audio), ("Text with video", &video)];
+    let panels = panels
+        .into_iter()
+        .filter_map(|(title, lines)| chart(title, ("step", "InfoNCE loss"), lines, None));
+    let caption = "Contrastive losses of each fused layer, in nats.";
     figure(
         doc,
-        "Score on the dev splits after every epoch (mean over corpora of Corr or weighted F1), and its parts. The checkpoint with the \
-         best score is the one that was evaluated.",
-        ("epoch", "dev score"),
-        &dev_series(curves),
-        Some(epochs(curves)),
+        caption,
+        "InfoNCE loss",
+        Some(key),
+        svg::panels(panels.collect()),
+        None,
     );
 }
 
-fn several(doc: &mut Document, seeds: &[SeedRun]) {
-    doc.paragraph(
-        "One line a seed; the losses of every layer stand in the reports of the single seeds.",
-    );
-    let lines = |points: &dyn Fn(&Curves) -> Vec<(f64, f64)>, dots| -> Vec<Series> {
-        let each = seeds.iter().enumerate();
-        each.map(|(i, s)| series(&s.name, i, points(&s.curves), dots))
-            .collect()
+/// A panel for the score that selects the checkpoint and one for each corpus and metric of dev.
+fn dev(doc: &mut Document, seeds: &[SeedRun]) {
+    let chosen = match seeds {
+        [one] => one
+            .curves
+            .epochs
+            .iter()
+            .rev()
+            .find(|e| e.best)
+            .map(|e| e.epoch as f64),
+        _ => None,
     };
-    let loss = lines(&|c| c.curve(|s| s.loss), false);
+    let mark = chosen.map(|epoch| (epoch, "chosen"));
+    let over = ("epoch", "score");
+    let score = by_seed(seeds, |curves| per_epoch(curves, |e| e.dev.score), true);
+    let mut panels = vec![chart("Mean over corpora", over, &score, mark)];
+    for (corpus, metric) in measured(seeds) {
+        let value = |e: &Epoch| e.dev.corpora.get(&corpus)?.get(&metric).copied();
+        let lines = by_seed(seeds, |curves| per_epoch(curves, value), true);
+        let title = format!("{corpus}: {}", metric::with_arrow(metric));
+        panels.push(chart(&title, over, &lines, mark));
+    }
+    let caption = "Scores on the dev splits after every epoch: the mean over corpora of Corr or weighted F1, which selects the checkpoint, and what is \
+                   measured on each corpus.";
+    let panels = svg::panels(panels.into_iter().flatten().collect());
     figure(
         doc,
-        "Total training loss by step.",
-        ("step", "loss"),
-        &loss,
-        None,
+        caption,
+        "dev score",
+        seeds_key(seeds),
+        panels,
+        Some(epochs(seeds)),
     );
-    let dev = lines(&|c| dev_score(c), true);
-    let caption =
-        "Score on the dev splits after every epoch (mean over corpora of Corr or weighted F1).";
-    figure(doc, caption, ("epoch", "dev score"), &dev, None);
 }
 
-fn series(name: &str, colour: usize, points: Vec<(f64, f64)>, dots: bool) -> Series {
-    Series {
-        name: name.to_owned(),
-        points,
+/// The corpora and metrics that some epoch of some seed measured on dev.
+fn measured(seeds: &[SeedRun]) -> Vec<(String, Metric)> {
+    let mut all: Vec<(String, Metric)> = Vec::new();
+    for epoch in seeds.iter().flat_map(|s| &s.curves.epochs) {
+        for (corpus, scores) in epoch.dev.corpora.iter() {
+            for metric in [
+                Metric::Mae,
+                Metric::Corr,
+                Metric::WeightedF1,
+                Metric::MacroF1,
+            ] {
+                let found = (corpus.to_owned(), metric);
+                if scores.contains_key(&metric) && !all.contains(&found) {
+                    all.push(found);
+                }
+            }
+        }
+    }
+    all
+}
+
+fn per_epoch(curves: &Curves, value: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {
+    let epochs = curves.epochs.iter();
+    epochs
+        .filter_map(|e| Some((e.epoch as f64, value(e)?)))
+        .collect()
+}
+
+fn by_seed(
+    seeds: &[SeedRun],
+    points: impl Fn(&Curves) -> Vec<(f64, f64)>,
+    dots: bool,
+) -> Vec<Series> {
+    let line = |(colour, seed): (usize, &SeedRun)| Series {
+        name: seed.name.clone(),
+        points: points(&seed.curves),
         colour,
         dashed: false,
         dots,
-    }
+    };
+    seeds.iter().enumerate().map(line).collect()
+}
+
+fn by_layer(
+    curves: &Curves,
+    layers: &[FusedLayer],
+    losses: fn(&Step) -> &[Option<f64>],
+) -> Vec<Series> {
+    let all = curves
+        .steps
+        .iter()
+        .map(|s| losses(s).len())
+        .max()
+        .unwrap_or_default();
+    // events list the layers from the lowest; results.json knows their numbers
+    let name = |i: usize| match layers.get(i) {
+        Some(layer) if layers.len() == all => format!("layer {}", layer.layer),
+        _ => format!("fused layer {}", i + 1),
+    };
+    let line = |i: usize| Series {
+        name: name(i),
+        points: curves.curve(|s| losses(s).get(i).copied().flatten()),
+        colour: i,
+        dashed: false,
+        dots: false,
+    };
+    (0..all).map(line).collect()
+}
+
+fn chart(
+    title: &str,
+    (x, y): (&str, &str),
+    series: &[Series],
+    mark: Option<(f64, &str)>,
+) -> Option<Markup> {
+    svg::line_chart(&Lines {
+        title,
+        x,
+        y,
+        series,
+        mark,
+    })
+}
+
+/// Whose line is whose; one seed needs no key.
+fn seeds_key(seeds: &[SeedRun]) -> Option<Markup> {
+    let entries = seeds
+        .iter()
+        .enumerate()
+        .map(|(i, seed)| (seed.name.as_str(), i, Look::Line));
+    (seeds.len() > 1).then(|| svg::key(entries))
 }
 
 fn figure(
     doc: &mut Document,
     caption: impl Into<Line>,
-    (x, y): (&str, &str),
-    lines: &[Series],
+    what: &str,
+    key: Option<Markup>,
+    panels: Option<Markup>,
     table: Option<Table>,
 ) {
-    match svg::line_chart(x, y, lines) {
-        Some(chart) => doc.figure(caption, chart, table),
+    match panels {
+        Some(panels) => doc.figure(
+            caption,
+            html! { @if let Some(key) = key { (key) } (panels) },
+            table,
+        ),
         None => doc.paragraph(format!(
-            "No {y} was recorded, so there is no picture of it."
+            "No {what} was recorded, so there is no picture of it."
         )),
     }
 }
 
-fn contrastive(curves: &Curves, layers: &[FusedLayer]) -> Vec<Series> {
-    let most = |count: fn(&Step) -> usize| curves.steps.iter().map(count).max().unwrap_or_default();
-    let (audio, video) = (most(|s| s.text_audio.len()), most(|s| s.text_video.len()));
-    // Events list the layers from the lowest; results.json knows their numbers.
-    let name = |i: usize, all: usize| match layers.get(i) {
-        Some(layer) if layers.len() == all => format!("layer {}", layer.layer),
-        _ => format!("fused layer {}", i + 1),
-    };
-    let mut all = Vec::new();
-    for i in 0..audio.min(6) {
-        let points = curves.curve(|s| s.text_audio.get(i).copied().flatten());
-        all.push(series(
-            &format!("audio, {}", name(i, audio)),
-            i,
-            points,
-            false,
-        ));
-    }
-    for i in 0..video.min(6) {
-        let points = curves.curve(|s| s.text_video.get(i).copied().flatten());
-        let mut line = series(&format!("video, {}", name(i, video)), i, points, false);
-        line.dashed = true;
-        all.push(line);
-    }
-    all
-}
-
-fn dev_score(curves: &Curves) -> Vec<(f64, f64)> {
-    let epochs = curves.epochs.iter();
-    epochs
-        .filter_map(|e| Some((e.epoch as f64, e.dev.score?)))
-        .collect()
-}
-
-/// The score and, dashed, the part of each corpus that goes into it.
-fn dev_series(curves: &Curves) -> Vec<Series> {
-    let mut all = vec![series("score", 0, dev_score(curves), true)];
-    let corpora = curves
-        .epochs
-        .iter()
-        .flat_map(|e| e.dev.corpora.iter().map(|c| c.0));
-    let mut names: Vec<&str> = Vec::new();
-    for name in corpora {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    for (i, name) in names.into_iter().enumerate() {
-        for part in [Metric::Corr, Metric::WeightedF1] {
-            let value = |e: &Epoch| e.dev.corpora.get(name)?.get(&part).copied();
-            let epochs = curves.epochs.iter();
-            let points = epochs
-                .filter_map(|e| Some((e.epoch as f64, value(e)?)))
-                .collect();
-            let mut line = series(&format!("{name}, {}", part.title()), i + 1, points, false);
-            line.dashed = true;
-            all.push(line);
-        }
-    }
-    all
-}
-
-fn epochs(curves: &Curves) -> Table {
+/// A row an epoch: loss, what dev said, time.
+fn epochs(seeds: &[SeedRun]) -> Table {
+    let measured = measured(seeds);
     let show =
         |v: Option<f64>| Line::from(v.map_or_else(|| "—".to_owned(), |v| metric::number(v, 4)));
-    let rows = curves.epochs.iter().map(|e| {
-        let seconds = e.seconds.map_or_else(|| "—".to_owned(), metric::duration);
-        vec![
+    let several = seeds.len() > 1;
+    let row = |seed: &SeedRun, e: &Epoch| {
+        let mut row: Vec<Line> = Vec::new();
+        row.extend(several.then(|| seed.name.as_str().into()));
+        row.extend([
             e.epoch.to_string().into(),
             show(e.train_loss),
             show(e.dev.score),
-            seconds.into(),
-            if e.best {
-                Line::default().strong("best so far")
-            } else {
-                Line::default()
-            },
-        ]
-    });
-    Table {
-        number: String::new(),
-        caption: Line::default(),
-        head: vec![
-            numbers("Epoch"),
-            numbers("Train loss"),
-            numbers("Dev score"),
-            numbers("Time"),
-            words(""),
-        ],
-        rows: rows.collect(),
-    }
+        ]);
+        let of =
+            |(corpus, metric): &(String, Metric)| e.dev.corpora.get(corpus)?.get(metric).copied();
+        row.extend(measured.iter().map(|found| show(of(found))));
+        row.push(
+            e.seconds
+                .map_or_else(|| "—".to_owned(), metric::duration)
+                .into(),
+        );
+        row.push(match e.best {
+            true => Line::default().strong("best so far"),
+            false => Line::default(),
+        });
+        row
+    };
+    let rows = seeds
+        .iter()
+        .flat_map(|seed| seed.curves.epochs.iter().map(move |e| (seed, e)));
+    let rows = rows.map(|(seed, e)| row(seed, e)).collect();
+    let mut head = Vec::new();
+    head.extend(several.then(|| words("Seed")));
+    head.extend(["Epoch", "Train loss", "Dev score"].map(numbers));
+    head.extend(
+        measured
+            .iter()
+            .map(|(corpus, metric)| numbers(format!("{corpus} {}", metric.title()))),
+    );
+    head.extend([numbers("Time"), words("")]);
+    Table::of_figure(head, rows)
 }
 
 fn fusion(doc: &mut Document, run: &Run) {

@@ -24,7 +24,7 @@ pub(crate) fn section(doc: &mut Document, name: &str, test: &SplitScores) {
         "Further questions to the test predictions on {name}. Polarity is the predicted one, against the sign of the score or the sentiment that \
          the corpus names. ECE has 15 bins; NLL is in nats, widths are in the unit of the score; a coverage is best at its nominal share."
     );
-    doc.table(caption, head, rows);
+    doc.folded(caption, head, rows);
     let thresholds = test.views.iter().filter_map(|(view, scores)| {
         let threshold = metric::number(scores.threshold?, 2);
         Some(format!("{} from {threshold}", title(view)))

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use chromium::{Chromium, chromium};
 use serde_json::json;
 use unimse_labels::{Donor, Labelled, MeldEmotion, Polarity, Taxonomy, UniversalLabel};
-use unimse_report::{BrowsedRow, paper_tables, write_browsable};
+use unimse_report::{Beside, BrowsedRow, paper_tables, write_with};
 use unimse_run::PredictedRow;
 
 /// An id that a page would trip over if it took it for markup or for a piece of an address.
@@ -86,11 +86,21 @@ fn row(corpus: &str, taxonomy: Option<Taxonomy>, id: &str, at: usize) -> Browsed
 fn report(rows: &[BrowsedRow]) -> (tempfile::TempDir, PathBuf) {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/single");
     let folder = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(fixture).unwrap() {
-        let path = entry.unwrap().path();
-        fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+    fs::create_dir(folder.path().join("labels")).unwrap();
+    for part in ["", "labels"] {
+        for entry in fs::read_dir(fixture.join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let to = folder.path().join(part).join(path.file_name().unwrap());
+                fs::copy(&path, to).unwrap();
+            }
+        }
     }
-    let written = write_browsable(folder.path(), &paper_tables().unwrap(), rows).unwrap();
+    let beside = Beside {
+        utterances: rows,
+        preset: None,
+    };
+    let written = write_with(folder.path(), &paper_tables().unwrap(), &beside).unwrap();
     (folder, written.html)
 }
 
@@ -142,8 +152,82 @@ fn the_page_fits_every_screen_and_asks_for_nothing() {
             let dead = "[...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.getAttribute('href'))).length";
             assert_eq!(chromium.value(dead), json!(0));
             assert_quiet(&chromium, &url);
+            let scheme = if dark { "dark" } else { "light" };
+            let kind = if with_rows { "rows" } else { "plain" };
+            // the integration keeps these pictures
+            let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-pages");
+            chromium.screenshot(&shots.join(format!("{kind}-{width}-{scheme}.png")));
         }
     }
+}
+
+/// Pictures with a name, their smallest width and height, the smallest letters as drawn, and the most that reaches beyond a picture, in pixels.
+const PICTURES: &str = r"(() => {
+    const all = [...document.querySelectorAll('svg[role=img]')], boxes = all.map(svg => svg.getBoundingClientRect());
+    const letters = all.flatMap(svg => [...svg.querySelectorAll('text')].map(text =>
+        parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width));
+    const beyond = all.flatMap(svg => [...svg.querySelectorAll('text, rect, circle, path')].map(part => {
+        const [inner, outer] = [part.getBoundingClientRect(), svg.getBoundingClientRect()];
+        return inner.width ? Math.max(outer.left - inner.left, inner.right - outer.right) : 0;
+    }));
+    return {
+        named: all.filter(svg => svg.getAttribute('aria-label').length > 20).length, all: all.length,
+        width: Math.min(...boxes.map(box => box.width)), height: Math.min(...boxes.map(box => box.height)),
+        letters: Math.min(...letters), beyond: Math.max(...beyond),
+    };
+})()";
+
+#[test]
+fn every_picture_has_a_name_and_a_size_and_its_letters_can_be_read() {
+    let test = "every_picture_has_a_name_and_a_size_and_its_letters_can_be_read";
+    let Some(mut chromium) = chromium(test) else {
+        return;
+    };
+    let (_folder, page) = report(&rows(false));
+    for width in [1280, 390] {
+        chromium.show(width, false);
+        chromium.open(&page, "");
+        let seen = chromium.value(PICTURES);
+        let number = |name: &str| seen[name].as_f64().unwrap();
+        assert!(number("all") >= 25.0, "{seen}");
+        assert_eq!(seen["named"], seen["all"]);
+        assert!(
+            number("width") >= 300.0 && number("height") >= 40.0,
+            "{width}: {seen}"
+        );
+        assert!(number("letters") >= 10.0, "{width}: {seen}");
+        assert!(number("beyond") <= 4.0, "{width}: {seen}");
+        let empty = "[...document.querySelectorAll('figure')].filter(f => !f.querySelector('svg[role=img]')).length";
+        assert_eq!(chromium.value(empty), json!(0));
+    }
+}
+
+#[test]
+fn the_numbers_behind_a_figure_open_below_it_and_can_be_saved() {
+    let test = "the_numbers_behind_a_figure_open_below_it_and_can_be_saved";
+    let Some(mut chromium) = chromium(test) else {
+        return;
+    };
+    let (_folder, page) = report(&[]);
+    let url = chromium.open(&page, "");
+    let shut = "[...document.querySelectorAll('figure details')].filter(d => d.open).length";
+    assert_eq!(chromium.value(shut), json!(0));
+    let open = "(() => { const d = document.querySelector('figure details'); d.querySelector('summary').click(); \
+                return d.querySelector('table').checkVisibility(); })()";
+    assert_eq!(chromium.value(open), json!(true));
+    // what the link holds is the table beside it
+    let same = "[...document.querySelectorAll('a.csv')].filter(a => { \
+                const lines = decodeURIComponent(a.href.split(',').slice(1).join(',')).trim().split('\\r\\n'); \
+                return !a.download.endsWith('.csv') || lines.length !== a.closest('table').rows.length; }).length";
+    assert_eq!(chromium.value(same), json!(0));
+    assert!(
+        chromium
+            .value("document.querySelectorAll('a.csv').length")
+            .as_u64()
+            .unwrap()
+            > 10
+    );
+    assert_quiet(&chromium, &url);
 }
 
 #[test]

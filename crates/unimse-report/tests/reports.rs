@@ -49,12 +49,14 @@ fn check_html(html: &str) {
     let tree = roxmltree::Document::parse(body).unwrap();
     for node in tree.descendants().filter(roxmltree::Node::is_element) {
         let tag = node.tag_name().name();
-        let known = "body header nav main section footer ul li a h1 h2 h3 p strong code pre div table caption b thead tbody tr th td figure figcaption svg line \
-                     text path circle rect form label input select option button kbd";
+        let known = "body header nav main section footer ul li a h1 h2 h3 p strong code pre div table caption b thead tbody tr th td figure figcaption \
+                     details summary svg g title text path circle rect form label input select option button kbd";
         assert!(known.split(' ').any(|k| k == tag), "unexpected <{tag}>");
         for attribute in node.attributes() {
             let name = attribute.name();
-            let inside = name == "href" && attribute.value().starts_with('#');
+            let value = attribute.value();
+            let inside =
+                name == "href" && (value.starts_with('#') || value.starts_with("data:text/csv"));
             assert!(
                 inside || (!name.starts_with("on") && !["href", "src", "style"].contains(&name)),
                 "unexpected {name}"
@@ -112,7 +114,22 @@ fn one_seed() {
             "compares with the paper"
         );
     }
-    assert_eq!(html.matches("<svg").count(), 8); // a corpus each, confusion, missing inputs, modalities, losses, contrastive, dev
+    for figure in [
+        "UniMSE minus each baseline on mosi",
+        "F1 of every class of meld",
+        "Confusion matrix of meld",
+        "with inputs missing, spoiled or exchanged",
+        "Training loss by step",
+        "Contrastive losses of each fused layer",
+        "Scores on the dev splits",
+        "Where the values of every universal-label field came from",
+        "How near the donors are",
+        "Donors in use",
+        "What borrowed labels are worth",
+    ] {
+        let (_, after) = html.split_once(figure).unwrap();
+        assert!(after.contains("<svg"), "no picture before: {figure}");
+    }
 }
 
 #[test]
@@ -438,4 +455,41 @@ fn what_has_no_interval_and_what_could_not_be_fitted_says_why() {
         .lines()
         .find(|line| line.starts_with("| MAE ↓ | 0.790 |"));
     assert!(metric.unwrap().contains("| **0.780** | — |"), "{metric:?}");
+}
+
+#[test]
+fn the_ablation_beside_a_run_is_shown_with_its_differences() {
+    let (folder, run) = copy("single");
+    assert!(!report(&run).0.contains("## Ablation"));
+    let metric = |difference: Value| json!({"mae": {"mean": 0.8, "per_seed": [0.8], "difference": difference}});
+    let compared = |metrics: Value| {
+        let corpus = json!({"task": "sentiment", "n": 10, "resampled": "videos", "clusters": 4, "metrics": metrics});
+        json!({"run": "r", "seeds": [1], "corpora": {"mosi": corpus}})
+    };
+    let row = |name: &str, runs: Value| json!({"name": name, "shows": "<b>part</b>", "values": [], "runs": runs});
+    let worse = json!({"estimate": 0.05, "low": 0.01, "high": 0.09, "p": 0.02});
+    let mut ablation = json!({
+        "schema": 1, "preset": "minilm", "seeds": [1], "values": [], "synthetic": false, "resamples": 1000, "resampling_seed": 1, "test_openings": 2,
+        "rows": [row("without-audio", json!([compared(metric(worse))])), row("nothing", json!([]))],
+    });
+    let path = folder.path().join("ablation.json");
+    fs::write(&path, ablation.to_string()).unwrap();
+    let (markdown, html) = report(&run);
+    check_html(&html);
+    let line = "| without-audio | mosi | MAE ↓ | 0.800 | +0.050 [+0.010, +0.090] | 0.020 |";
+    assert!(markdown.contains(line), "{markdown}");
+    assert!(markdown.contains("; no numbers |"), "{markdown}");
+    assert!(
+        html.contains("without-audio: +0.050"),
+        "the mark says its value"
+    );
+    ablation["schema"] = json!(2);
+    fs::write(&path, ablation.to_string()).unwrap();
+    assert!(
+        !report(&run).0.contains("## Ablation"),
+        "of another version"
+    );
+    fs::write(&path, "{").unwrap();
+    let error = write(&run, &[]).unwrap_err().to_string();
+    assert!(error.contains("ablation.json"), "{error}");
 }

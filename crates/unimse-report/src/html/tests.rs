@@ -103,10 +103,41 @@ fn text_and_pictures_stand_out_in_light_dark_and_print() {
                 assert!(found >= 4.5, "{ink} on {ground}: {found:.2}");
             }
         }
+        for (at, ground) in SERIES.into_iter().enumerate() {
+            let found = contrast(theme[format!("on{at}").as_str()], theme[ground]);
+            assert!(found >= 4.5, "on{at} on {ground}: {found:.2}");
+        }
         for line in SERIES.into_iter().chain(["edge"]) {
             let found = contrast(theme[line], theme["page"]);
             assert!(found >= 3.0, "{line}: {found:.2}");
         }
+    }
+}
+
+#[test]
+fn numbers_stand_out_from_the_darkest_cell_of_a_heat_map() {
+    let shades = STYLE.split("--shade: ").skip(1);
+    let shades: Vec<f64> = shades
+        .map(|rest| rest.split_once(';').unwrap().0.parse().unwrap())
+        .collect();
+    assert_eq!(shades.len(), 3);
+    let encoded = |v: f64| match v <= 0.003_130_8 {
+        true => 12.92 * v,
+        false => 1.055 * v.powf(1.0 / 2.4) - 0.055,
+    };
+    for (theme, shade) in themes().into_iter().zip(shades) {
+        // browsers mix as the colours are written, not in linear light
+        let mixed: String = (0..3)
+            .map(|at| {
+                let (cell, page) = (encoded(theme["accent"][at]), encoded(theme["page"][at]));
+                format!(
+                    "{:02x}",
+                    (255.0 * (shade * cell + (1.0 - shade) * page)).round() as u8
+                )
+            })
+            .collect();
+        let found = contrast(theme["ink"], colour(&mixed));
+        assert!(found >= 4.5, "{mixed}: {found:.2}");
     }
 }
 

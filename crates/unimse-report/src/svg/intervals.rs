@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{px, short};
+use super::{WIDTH, px, short};
 
 /// What a bar stands for, which decides how it is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,6 @@ pub(crate) struct Bar {
     pub(crate) interval: Option<(f64, f64)>,
 }
 
-const WIDTH: f64 = 380.0;
 /// Room for names, and for the printed values.
 const LEFT: f64 = 132.0;
 const RIGHT: f64 = 56.0;
@@ -52,28 +51,28 @@ pub(crate) fn interval_bars(title: &str, bars: &[Bar]) -> Option<Markup> {
         .map(|bar| format!("{} {}", bar.name, bar.shown))
         .collect();
     Some(html! {
-        svg class="intervals" xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label=(format!("{title}: {}", said.join("; "))) {
+        svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label=(format!("{title}: {}", said.join("; "))) {
             @for (row, bar) in bars.iter().enumerate() {
                 @let middle = ROW * row as f64 + ROW / 2.0 + 2.0;
                 @let weight = (bar.kind == Kind::Ours).then_some("ours");
-                text class=(format!("label {}", weight.unwrap_or_default())) text-anchor="end" x=(px(LEFT - 8.0)) y=(px(middle + 4.0)) { (short(&bar.name, 20)) }
+                text class=(format!("label end {}", weight.unwrap_or_default())) x=(px(LEFT - 8.0)) y=(px(middle + 4.0)) { (short(&bar.name, 20)) }
                 rect class=(class(bar.kind)) x=(px(LEFT)) y=(px(middle - THICK / 2.0)) width=(px(x(bar.value) - LEFT)) height=(px(THICK)) {}
                 @if let Some((low, high)) = bar.interval.filter(|(low, high)| drawable(*low) && drawable(*high)) {
                     @for (colour, half) in [("halo", 6.0), ("whisker", 5.0)] {
-                        path class=(colour) fill="none" d=(format!("M{0},{2} V{3} M{0},{4} H{1} M{1},{2} V{3}", px(x(low)), px(x(high)), px(middle - half), px(middle + half), px(middle))) {}
+                        path class=(colour) d=(format!("M{0},{2} V{3} M{0},{4} H{1} M{1},{2} V{3}", px(x(low)), px(x(high)), px(middle - half), px(middle + half), px(middle))) {}
                     }
                 }
-                text class=(format!("label {}", weight.unwrap_or_default())) text-anchor="end" x=(px(WIDTH - 2.0)) y=(px(middle + 4.0)) { (bar.shown) }
+                text class=(format!("label end {}", weight.unwrap_or_default())) x=(px(WIDTH - 2.0)) y=(px(middle + 4.0)) { (bar.shown) }
             }
-            path class="axis" fill="none" d=(format!("M{LEFT},0 V{height}")) {}
+            path class="axis" d=(format!("M{LEFT},0 V{height}")) {}
         }
     })
 }
 
 fn class(kind: Kind) -> &'static str {
     match kind {
-        Kind::Ours => "bar c0",
-        Kind::Baseline => "bar c5",
+        Kind::Ours => "fill c0",
+        Kind::Baseline => "fill c5",
         Kind::Published => "hollow",
     }
 }

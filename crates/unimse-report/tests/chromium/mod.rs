@@ -6,10 +6,14 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
 /// How long Chromium may take to answer one message.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Pixels that Chromium draws in one piece.
+const MOST_DRAWN: f64 = 16_000.0;
 
 /// The browser with one page.
 pub(crate) struct Chromium {
@@ -175,6 +179,19 @@ impl Chromium {
             "{expression}: {result}"
         );
         result["result"]["value"].clone()
+    }
+
+    /// The whole page as a PNG file, as far down as Chromium draws in one piece.
+    pub(crate) fn screenshot(&mut self, path: &Path) {
+        let size = self.call("Page.getLayoutMetrics", json!({}));
+        let size = &size["cssContentSize"];
+        let height = size["height"].as_f64().unwrap().min(MOST_DRAWN);
+        let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": height, "scale": 1});
+        let shot = json!({"captureBeyondViewport": true, "clip": clip});
+        let shot = self.call("Page.captureScreenshot", shot);
+        let png = BASE64_STANDARD.decode(shot["data"].as_str().unwrap());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, png.unwrap()).unwrap();
     }
 
     /// Presses a key.

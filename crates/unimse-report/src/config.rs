@@ -1,0 +1,113 @@
+//! The configuration of the run: what it changes of its preset, and the whole of it.
+
+use std::collections::BTreeMap;
+
+use crate::doc::{Document, Line, words};
+use crate::load::Run;
+
+/// The section. `preset` is the whole configuration that the preset alone gives, as TOML.
+pub(crate) fn section(doc: &mut Document, run: &Run, preset: Option<&str>) {
+    doc.heading(2, "Configuration");
+    if let (Some(preset), Some(name)) = (preset, &run.results.preset) {
+        changes(doc, name, &values(preset), &values(&run.config));
+    }
+    doc.verbatim("config.toml", run.config.as_str());
+}
+
+/// One row a value that differs.
+fn changes(
+    doc: &mut Document,
+    name: &str,
+    preset: &BTreeMap<String, String>,
+    run: &BTreeMap<String, String>,
+) {
+    let keys: std::collections::BTreeSet<&String> = preset.keys().chain(run.keys()).collect();
+    let all = keys.len();
+    let shown =
+        |value: Option<&String>| value.map_or_else(|| Line::from("—"), |v| Line::default().code(v));
+    let differs = |key: &&String| preset.get(*key) != run.get(*key);
+    let rows: Vec<Vec<Line>> = keys
+        .into_iter()
+        .filter(differs)
+        .map(|key| {
+            vec![
+                Line::default().code(key),
+                shown(preset.get(key)),
+                shown(run.get(key)),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        doc.paragraph(format!(
+            "Every one of {all} values is that of the preset {name}."
+        ));
+        return;
+    }
+    let caption = format!(
+        "Values that differ from the preset {name}: {} of {all}.",
+        rows.len()
+    );
+    doc.table(
+        caption,
+        ["Key", "Preset", "This run"].map(words).into(),
+        rows,
+    );
+}
+
+/// Every value by its dotted key; text that is no TOML has none.
+fn values(text: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let table: toml::Table = text.parse().unwrap_or_default();
+    flatten("", &table, &mut found);
+    found
+}
+
+fn flatten(prefix: &str, table: &toml::Table, found: &mut BTreeMap<String, String>) {
+    for (key, value) in table {
+        let key = if prefix.is_empty() {
+            key.clone()
+        } else {
+            format!("{prefix}.{key}")
+        };
+        match value {
+            toml::Value::Table(inner) => flatten(&key, inner, found),
+            value => drop(found.insert(key, value.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_become_dotted_keys() {
+        let found = values("seed = 1\n[a]\nb = \"x\"\n[a.c]\nd = [1, 2]\n");
+        let expected = [("a.b", "\"x\""), ("a.c.d", "[1, 2]"), ("seed", "1")];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(found, BTreeMap::from(expected));
+        assert!(values("no = [").is_empty());
+    }
+
+    #[test]
+    fn only_what_differs_is_shown() {
+        let mut doc = Document::new("t", "s");
+        let (preset, run) = (
+            values("a = 1\nb = 2\nd = 4"),
+            values("a = 1\nb = 3\nc = 5\nd = 4"),
+        );
+        changes(&mut doc, "demo", &preset, &run);
+        let shown = crate::markdown::render(&doc);
+        assert!(
+            shown.contains("differ from the preset demo: 2 of 4"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("| `b` | `2` | `3` |") && shown.contains("| `c` | — | `5` |"),
+            "{shown}"
+        );
+        let mut doc = Document::new("t", "s");
+        changes(&mut doc, "demo", &preset, &preset);
+        assert!(crate::markdown::render(&doc).contains("Every one of 3 values"));
+    }
+}

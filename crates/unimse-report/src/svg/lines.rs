@@ -1,0 +1,160 @@
+//! Values over steps, epochs or rates.
+
+use maud::{Markup, html};
+
+use super::{Axis, Frame, PALETTE, drawable, picture, px, short};
+use crate::metric;
+
+const HEIGHT: f64 = 236.0;
+/// Series beyond this many are not drawn: nobody could tell them apart.
+const MAX_SERIES: usize = 12;
+
+/// One line of a chart.
+#[derive(Debug, Clone)]
+pub(crate) struct Series {
+    pub(crate) name: String,
+    pub(crate) points: Vec<(f64, f64)>,
+    /// Index into the palette.
+    pub(crate) colour: usize,
+    pub(crate) dashed: bool,
+    /// A dot at every point (for the few points of epochs).
+    pub(crate) dots: bool,
+}
+
+/// A chart of lines.
+pub(crate) struct Lines<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) x: &'a str,
+    pub(crate) y: &'a str,
+    pub(crate) series: &'a [Series],
+    /// A place on the level axis that matters, and what it is.
+    pub(crate) mark: Option<(f64, &'a str)>,
+}
+
+/// The lines with axes; `None` when no series has a point that can be drawn. What the colours mean is for the [`key`](super::key) of the figure.
+pub(crate) fn line_chart(lines: &Lines<'_>) -> Option<Markup> {
+    let drawn: Vec<(&Series, Vec<(f64, f64)>)> = (lines.series.iter())
+        .map(|s| {
+            let points = s.points.iter().copied();
+            (
+                s,
+                points
+                    .filter(|p| drawable(p.0) && drawable(p.1))
+                    .collect::<Vec<_>>(),
+            )
+        })
+        .filter(|(_, points)| !points.is_empty())
+        .take(MAX_SERIES)
+        .collect();
+    let all = || drawn.iter().flat_map(|(_, points)| points.iter());
+    let x = Axis::over(all().map(|p| p.0), false)?;
+    let y = Axis::over(all().map(|p| p.1), true)?;
+    let frame = Frame::new(x, y, HEIGHT);
+    let said: Vec<String> = drawn
+        .iter()
+        .map(|(s, points)| course(lines, s, points))
+        .collect();
+    let content = html! {
+        (frame.axes(lines.x, lines.y))
+        @if let Some((at, what)) = lines.mark { (mark(&frame, at, what)) }
+        @for ((s, points), said) in drawn.iter().zip(&said) { (line(lines, &frame, s, points, said)) }
+    };
+    Some(picture(lines.title, &said.join("; "), HEIGHT, &content))
+}
+
+/// A curve in words: where it begins and ends.
+fn course(lines: &Lines<'_>, series: &Series, points: &[(f64, f64)]) -> String {
+    let place = |p: &(f64, f64)| {
+        let (x, y) = (metric::number(p.0, 0), metric::number(p.1, 3));
+        format!("{y} at {} {x}", lines.x)
+    };
+    match points {
+        [only] => format!("{}: {}", series.name, place(only)),
+        [first, .., last] => format!("{}: {}, {}", series.name, place(first), place(last)),
+        [] => series.name.clone(),
+    }
+}
+
+fn line(lines: &Lines<'_>, frame: &Frame, s: &Series, points: &[(f64, f64)], said: &str) -> Markup {
+    let colour = s.colour % PALETTE;
+    let dash = if s.dashed { " dashed" } else { "" };
+    let corners = points
+        .iter()
+        .map(|p| format!("{},{}", px(frame.to_x(p.0)), px(frame.to_y(p.1))));
+    let path = format!("M{}", corners.collect::<Vec<_>>().join(" "));
+    html! {
+        path class=(format!("line c{colour}{dash}")) d=(path) { title { (said) } }
+        @if s.dots || points.len() == 1 {
+            @for p in points {
+                circle class=(format!("dot c{colour}")) r="3" cx=(px(frame.to_x(p.0))) cy=(px(frame.to_y(p.1))) {
+                    title { (s.name) ": " (metric::number(p.1, 3)) " at " (lines.x) " " (metric::number(p.0, 0)) }
+                }
+            }
+        }
+    }
+}
+
+/// An upright line with a word beside it, on the side that has more room.
+fn mark(frame: &Frame, at: f64, what: &str) -> Markup {
+    let x = frame.to_x(at);
+    let late = x > f64::midpoint(frame.left, frame.right);
+    let (side, by) = if late {
+        ("mark end", -5.0)
+    } else {
+        ("mark", 5.0)
+    };
+    html! {
+        path class="guide" d=(format!("M{},{} V{}", px(x), px(frame.top), px(frame.bottom))) {}
+        text class=(side) x=(px(x + by)) y=(px(frame.top + 2.0)) { (short(what, 24)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    fn chart(points: &[(f64, f64)]) -> Option<String> {
+        let series = [Series {
+            name: "<loss> & \"co\"".to_owned(),
+            points: points.to_vec(),
+            colour: 7,
+            dashed: true,
+            dots: true,
+        }];
+        let lines = Lines {
+            title: "loss <b>",
+            x: "step",
+            y: "nats",
+            series: &series,
+            mark: Some((1.0, "chosen")),
+        };
+        Some(line_chart(&lines)?.into_string())
+    }
+
+    #[test]
+    fn pictures_are_well_formed_for_any_input() {
+        let cases: [&[(f64, f64)]; 5] = [
+            &[(1.0, 2.0), (2.0, 1.0)],
+            &[(1.0, 2.0)],
+            &[(1.0, 0.0), (2.0, 0.0)],
+            &[(1.0, -1e11), (2.0, f64::NAN), (3.0, 1e300), (4.0, 5e11)],
+            &[(1e11, 1e-12), (1e11, 2e-12)],
+        ];
+        for points in cases {
+            let svg = chart(points).unwrap();
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+            roxmltree::Document::parse(&svg).unwrap();
+            assert!(svg.contains("&lt;loss&gt; &amp; "), "{svg}");
+        }
+        assert!(chart(&[]).is_none() && chart(&[(1.0, f64::NAN)]).is_none());
+    }
+
+    #[test]
+    fn a_curve_and_its_dots_say_their_values() {
+        let svg = chart(&[(1.0, 2.5), (2.0, 1.25)]).unwrap();
+        assert!(svg.contains("2.500 at step 1, 1.250 at step 2"), "{svg}");
+        assert_eq!(svg.matches("<circle").count(), 2);
+        assert!(svg.contains("chosen"));
+    }
+}
