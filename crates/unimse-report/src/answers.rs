@@ -119,7 +119,7 @@ fn calibration(doc: &mut Document, name: &str, corpus: &CorpusResults, rows: &[&
         return;
     };
     let caption = format!(
-        "Reliability of the probabilities on {name}, test split: accuracy in 15 bins of confidence, hatched the gap between the two, below the rows of each \
+        "Reliability of the probabilities on {name}, test split: accuracy in 15 bins of confidence, in orange the gap between the two, below the rows of each \
          bin. On the dashed line confidence is accuracy. {}",
         errors.join(" ")
     );

@@ -178,7 +178,21 @@ fn table(name: &str, table: &Table) -> Markup {
 
 /// A table of details below its name.
 fn folded(table: &Table) -> Markup {
-    html! { details class="data" { summary { (table.number) ": details" } (self::table(&table.number, table)) } }
+    html! {
+        details class="data" {
+            summary { (table.number) ". " (first_sentence(&table.caption)) }
+            (self::table(&table.number, table))
+        }
+    }
+}
+
+fn first_sentence(line: &Line) -> String {
+    let text = line.0.iter().map(|span| match span {
+        Span::Text(s) | Span::Strong(s) | Span::Code(s) => s.as_str(),
+    });
+    let text: String = text.collect();
+    let end = text.find(". ").unwrap_or(text.trim_end_matches('.').len());
+    text[..end].to_owned()
 }
 
 fn figure(figure: &Figure) -> Markup {

@@ -29,17 +29,17 @@ const PALETTE: usize = 6;
 /// Width of a picture.
 pub(crate) const WIDTH: f64 = 360.0;
 /// Where the plot begins below the title and the name of the upright axis.
-const TOP: f64 = 40.0;
+const TOP: f64 = 46.0;
 /// Room below the plot for ticks and the name of the level axis.
 const BOTTOM: f64 = 36.0;
 /// Right end of the plot.
-const RIGHT: f64 = WIDTH - 10.0;
+const RIGHT: f64 = WIDTH - 16.0;
 
 /// One picture, which scales with its place. `says` tells in words what is seen, for readers who do not see it.
 pub(crate) fn picture(title: &str, says: &str, height: f64, content: &Markup) -> Markup {
     html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {} {}", px(WIDTH), px(height))) role="img" aria-label=(format!("{title}. {says}")) {
-            text class="title" x="0" y="14" { (short(title, 52)) }
+            text class="title" x="0" y="14" { (short(title, 48)) }
             (content)
         }
     }
@@ -56,7 +56,6 @@ pub(crate) fn panels(pictures: Vec<Markup>) -> Option<Markup> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
     Line,
-    Dashed,
     Dot,
     Fill,
 }
@@ -77,7 +76,6 @@ fn swatch(colour: usize, look: Look) -> Markup {
         svg class="swatch" viewBox="0 0 20 10" width="20" height="10" aria-hidden="true" {
             @match look {
                 Look::Line => path class=(format!("line c{colour}")) d="M0,5 H20" {},
-                Look::Dashed => path class=(format!("line dashed c{colour}")) d="M0,5 H20" {},
                 Look::Dot => circle class=(format!("fill c{colour}")) cx="10" cy="5" r="4" {},
                 Look::Fill => rect class=(format!("fill c{colour}")) width="20" height="10" {},
             }

@@ -169,7 +169,6 @@ fn by_seed(
         name: seed.name.clone(),
         points: points(&seed.curves),
         colour,
-        dashed: false,
         dots,
     };
     seeds.iter().enumerate().map(line).collect()
@@ -195,7 +194,6 @@ fn by_layer(
         name: name(i),
         points: curves.curve(|s| losses(s).get(i).copied().flatten()),
         colour: i,
-        dashed: false,
         dots: false,
     };
     (0..all).map(line).collect()

@@ -434,8 +434,10 @@ fn ids_and_transcripts_are_text_and_transcripts_only_come_on_request() {
         "the address can be sent"
     );
 
+    let transcript = r#"\u0026 \"more\""#;
+    assert!(fs::read_to_string(&page).unwrap().contains(transcript));
     let (_folder, page) = report(&rows(false));
-    assert!(!fs::read_to_string(page).unwrap().contains("more"));
+    assert!(!fs::read_to_string(page).unwrap().contains(transcript));
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl Place {
     fn row(&self, row: &Row, top: f64, height: f64) -> Markup {
         let first = top + GAP / 2.0 + MARK / 2.0;
         html! {
-            text class="label end" x=(px(LEFT - 10.0)) y=(px(top + height / 2.0 + 4.0)) { (short(&row.name, 18)) }
+            text class="label end" x=(px(LEFT - 10.0)) y=(px(top + height / 2.0 + 4.0)) { (short(&row.name, 17)) }
             @for (i, mark) in row.marks.iter().enumerate() {
                 @if drawable(mark.value) { (self.mark(mark, first + MARK * i as f64)) }
             }

@@ -7,7 +7,7 @@ use super::{WIDTH, picture, px, short};
 use crate::metric;
 
 const LEFT: f64 = 76.0;
-const TOP: f64 = 44.0;
+const TOP: f64 = 54.0;
 /// With more classes than this a cell has no room for a number.
 const MOST_PRINTED: usize = 8;
 
@@ -17,12 +17,12 @@ pub(crate) fn heat_map(title: &str, confusion: &Confusion) -> Markup {
     let cell = ((WIDTH - LEFT) / n.max(1) as f64).min(64.0);
     let side = cell * n as f64;
     let at = |i: usize| cell * i as f64;
-    let letters = (cell / 6.5) as usize;
+    let letters = (cell / 5.7) as usize;
     let content = html! {
         text class="name" x=(px(LEFT)) y=(px(TOP - 16.0)) { "predicted →" }
         text class="name end" x=(px(LEFT - 8.0)) y=(px(TOP - 16.0)) { "true ↓" }
         @for (i, label) in confusion.labels.iter().enumerate() {
-            text class="tick middle" x=(px(LEFT + at(i) + cell / 2.0)) y=(px(TOP - 3.0)) { (short(label, letters.max(3))) }
+            text class="tick small middle" x=(px(LEFT + at(i) + cell / 2.0)) y=(px(TOP - 3.0)) { (short(label, letters.max(3))) }
             text class="tick end" x=(px(LEFT - 8.0)) y=(px(TOP + at(i) + cell / 2.0 + 4.0)) { (short(label, 10)) }
         }
         @for (t, row) in confusion.rows_truth.iter().enumerate() {

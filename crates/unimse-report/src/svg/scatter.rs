@@ -8,7 +8,7 @@ use crate::metric;
 /// Room of the distributions above and to the right of the plot.
 const EDGE: f64 = 44.0;
 const BELOW: f64 = 36.0;
-const ABOVE: f64 = 40.0;
+const ABOVE: f64 = 22.0;
 
 /// Points that share one scale on both axes.
 pub(crate) struct Binned<'a> {

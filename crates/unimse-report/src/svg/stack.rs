@@ -51,7 +51,7 @@ pub(crate) fn stacked_bars(title: &str, stacks: &[Stack]) -> Option<Markup> {
     let content = html! {
         @for (row, (stack, whole)) in rows.iter().enumerate() {
             @let y = TOP + ROW * row as f64;
-            text class="label end" x=(px(LEFT - 10.0)) y=(px(y + THICK / 2.0 + 4.0)) { (short(&stack.name, 18)) }
+            text class="label end" x=(px(LEFT - 10.0)) y=(px(y + THICK / 2.0 + 4.0)) { (short(&stack.name, 17)) }
             @for (part, from) in filled(stack).zip(starts(stack)) {
                 @let share = part.amount / whole;
                 @let (x, width) = (LEFT + from / whole * (WIDTH - LEFT), share * (WIDTH - LEFT));

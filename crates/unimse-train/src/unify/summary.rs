@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use unimse_corpus::Corpus;
 use unimse_labels::{
-    DonorProtocol, Field, FieldValue, LabelledField, QueryProtocol, Sample, Source, UnifyOptions,
-    UniversalLabel, unify,
+    DonorProtocol, Field, FieldValue, LabelledField, Sample, Source, UnifyOptions, UniversalLabel,
+    unify,
 };
 use unimse_run::{CorpusLabels, FieldLabels, LabelSummary, UsedDonor};
 
