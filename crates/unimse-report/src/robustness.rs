@@ -240,5 +240,5 @@ fn subsets(columns: &[Column<'_>]) -> Option<Markup> {
 
 /// A modality that is taken from another row, in words.
 fn exchanged(modality: &str) -> String {
-    format!("{modality} of another row")
+    format!("{modality} exchanged")
 }
