@@ -162,6 +162,15 @@ fn leak(doc: &mut Document, leak: &Leak) {
         ("test rows, another value, label read", 1),
     ];
     let key = svg::key(key.map(|(name, colour)| (name, colour, Look::Fill)));
+    let pictures = html! { (key) @if let Some(panels) = svg::panels(vec![picture]) { (panels) } };
+    doc.figure(
+        leak_sentence(leak).trim().to_owned(),
+        pictures,
+        Some(leak_table(leak)),
+    );
+}
+
+fn leak_table(leak: &Leak) -> Table {
     let count = |name: &str, n: usize| vec![Line::from(name), n.to_string().into()];
     let rows = vec![
         count("borrowed values", leak.borrowed),
@@ -179,9 +188,7 @@ fn leak(doc: &mut Document, leak: &Leak) {
             three(Some(leak.similarity_train)).into(),
         ],
     ];
-    let table = Table::of_figure(vec![words("Of the leak"), numbers("Value")], rows);
-    let pictures = html! { (key) @if let Some(panels) = svg::panels(vec![picture]) { (panels) } };
-    doc.figure(leak_sentence(leak).trim().to_owned(), pictures, Some(table));
+    Table::of_figure(vec![words("Of the leak"), numbers("Value")], rows)
 }
 
 fn three(value: Option<f64>) -> String {

@@ -47,7 +47,7 @@ fn intensity(doc: &mut Document, name: &str, rows: &[&BrowsedRow]) {
         return;
     };
     let caption = format!(
-        "Intensities of {} test utterances of {name}: the darker a square, the more of them; at the edges the distribution of either. On the dashed line \
+        "Intensities of {} test utterances of {name}: the stronger its colour, the more of them a square holds; at the edges the distribution of either. On the dashed line \
          the answer is the truth.",
         points.len()
     );
