@@ -8,15 +8,22 @@ use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
+use std::cell::Cell;
 use std::fmt;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, Ordering};
+use wait4::Wait4;
 
 static CHILD: Mutex<Option<Pid>> = Mutex::new(None);
 static SIGNALLED: AtomicI32 = AtomicI32::new(0);
+
+thread_local! {
+    /// See [`take_peak`].
+    static PEAK: Cell<u64> = const { Cell::new(0) };
+}
 
 /// A child that did not end with success.
 #[derive(Debug)]
@@ -188,10 +195,22 @@ pub(crate) fn status_with(
     if worked.is_err() {
         drop(child.kill());
     }
-    let status = child.wait();
+    let ended = loop {
+        match child.wait4() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            ended => break ended,
+        }
+    };
     *lock() = None;
     worked?;
-    status.with_context(|| format!("cannot wait for {what}"))
+    let ended = ended.with_context(|| format!("cannot wait for {what}"))?;
+    PEAK.set(PEAK.get().max(ended.rusage.maxrss));
+    Ok(ended.status)
+}
+
+/// Largest resident memory, in bytes, that any child had which this thread started and which ended since it last asked; 0 where none did.
+pub(crate) fn take_peak() -> u64 {
+    PEAK.take()
 }
 
 /// Fails if a signal asked us to stop.
@@ -258,5 +277,19 @@ mod tests {
             format!("{missing:#}").starts_with("cannot start the tool"),
             "{missing:#}"
         );
+    }
+
+    #[test]
+    fn the_peak_is_that_of_the_largest_child() {
+        const HELD: u64 = 20_000_000;
+        take_peak();
+        run("small", &mut sh("exit 0")).unwrap();
+        let small = take_peak();
+        assert!(0 < small && small < HELD, "{small}");
+        let script = format!("x=$(head -c {HELD} /dev/zero | tr '\\0' a)");
+        run("large", &mut sh(&script)).unwrap();
+        run("small", &mut sh("exit 0")).unwrap();
+        assert!(take_peak() >= HELD);
+        assert_eq!(take_peak(), 0);
     }
 }

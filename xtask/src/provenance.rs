@@ -31,6 +31,7 @@ pub(crate) fn gather(
             fingerprint: record.fingerprint.clone(),
             inputs: record.inputs.clone(),
             seconds: record.seconds,
+            peak_bytes: record.peak_bytes,
         };
         (record.stage.clone(), short)
     });

@@ -2,7 +2,7 @@
 //!
 //! `RUN/.stages/<stage>.json` holds the digests of a stage's inputs. A stage is skipped while they are unchanged and its outputs are there.
 
-use crate::tree;
+use crate::{child, tree};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -25,6 +25,9 @@ pub(crate) struct Record {
     pub(crate) inputs: Inputs,
     /// Time taken by the last try that ended well.
     pub(crate) seconds: Option<f64>,
+    /// Largest resident memory, in bytes, of any process that this try started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) peak_bytes: Option<u64>,
     /// Of ingest alone: the files read, with size and SHA-256.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) sources: BTreeMap<String, Source>,
@@ -86,11 +89,13 @@ impl Stage<'_> {
             fingerprint: fingerprint(&self.inputs)?,
             inputs: self.inputs.clone(),
             seconds: None,
+            peak_bytes: None,
             sources: BTreeMap::new(),
         };
         if self.unfinished.is_some() {
             record.write(self.run)?;
         }
+        child::take_peak();
         let start = Instant::now();
         record.sources = work(begin)?;
         if let Some(missing) = self
@@ -106,6 +111,7 @@ impl Stage<'_> {
         }
         let seconds = start.elapsed().as_secs_f64();
         record.state = State::Finished;
+        record.peak_bytes = Some(child::take_peak()).filter(|&peak| peak > 0);
         record.seconds = Some((seconds * 1e3).round() / 1e3);
         record.write(self.run)?;
         eprintln!("{}: done in {}", self.title, in_words(seconds));

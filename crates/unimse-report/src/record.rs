@@ -49,6 +49,7 @@ pub(crate) fn protocol(doc: &mut Document, run: &Run) {
     if let Some(Timing {
         train_s,
         evaluate_s,
+        ..
     }) = run.results.timing
     {
         rows.add("Time to train", Some(metric::duration(train_s)));
@@ -166,6 +167,9 @@ fn provenance_rows(p: &Provenance) -> Rows {
         }
         if let Some(seconds) = record.seconds {
             rows.code(format!("stages.{stage}.seconds"), seconds.to_string());
+        }
+        if let Some(bytes) = record.peak_bytes {
+            rows.code(format!("stages.{stage}.peak_bytes"), bytes.to_string());
         }
     }
     for (path, source) in &p.sources {

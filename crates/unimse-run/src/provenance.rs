@@ -68,6 +68,9 @@ pub struct StageRecord {
     pub inputs: BTreeMap<String, String>,
     /// Time taken by the last try that ended well.
     pub seconds: Option<f64>,
+    /// Largest resident memory, in bytes, of any process that this try started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_bytes: Option<u64>,
 }
 
 /// A file of the data.

@@ -49,6 +49,11 @@ fn one_seed_runs_every_stage_once() {
     let provenance: serde_json::Value =
         serde_json::from_str(&world.read("provenance.json")).unwrap();
     assert_eq!(provenance["sources"]["mosi/a.csv"]["bytes"], 4);
+    let peak = &provenance["stages"]["train"]["peak_bytes"];
+    assert!(
+        peak.as_u64() > Some(100_000),
+        "{peak}: a shell alone has more"
+    );
     let stages: Vec<&String> = provenance["stages"].as_object().unwrap().keys().collect();
     assert_eq!(stages, ["evaluate", "ingest", "train", "unify"]);
     assert_eq!(world.run("a.b=1"), "config", "nothing changed");
