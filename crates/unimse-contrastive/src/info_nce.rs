@@ -161,8 +161,8 @@ pub fn symmetric_info_nce(
     Ok((direction(one, other)? + direction(other, one)?) * 0.5)
 }
 
-/// Unit vectors along the last dimension, fp32.
-pub(crate) fn normalise(x: &Tensor) -> Tensor {
+/// Unit vectors along the last dimension, fp32; what is all zeros stays so.
+pub fn normalise(x: &Tensor) -> Tensor {
     let x = x.to_kind(Kind::Float);
     let norm = x.norm_scalaropt_dim(2.0, -1, true).clamp_min(1e-12);
     x / norm

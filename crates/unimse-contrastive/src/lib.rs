@@ -6,6 +6,7 @@
 //! | [`masked_mean`] | `[batch, time, dim]`, mask `[batch, time]` | `[batch, dim]` |
 //! | [`info_nce`] | anchors and positives `[batch, dim]` | a scalar, or `[batch]` |
 //! | [`symmetric_info_nce`] | both sides `[batch, dim]` | the same, mean of both directions |
+//! | [`normalise`] | vectors `[.., dim]` | the same with length 1 |
 //! | [`supervised`] | vectors `[batch, dim]`, classes `[batch]` | a scalar |
 //!
 //! The kernels take tensors of any float kind and compute in fp32: the log-sum-exp of similarities divided by a small
@@ -29,7 +30,7 @@ mod info_nce;
 mod pooling;
 mod supervised;
 
-pub use info_nce::{Negatives, Reduction, info_nce, symmetric_info_nce};
+pub use info_nce::{Negatives, Reduction, info_nce, normalise, symmetric_info_nce};
 pub use pooling::masked_mean;
 pub use supervised::{Classed, supervised};
 

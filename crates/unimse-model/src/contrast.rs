@@ -3,7 +3,9 @@
 
 use tch::Tensor;
 use tch::nn::{Init, Path};
-use unimse_contrastive::{Negatives, Reduction, info_nce, masked_mean, symmetric_info_nce};
+use unimse_contrastive::{
+    Negatives, Reduction, info_nce, masked_mean, normalise, symmetric_info_nce,
+};
 
 use crate::config::{Modality, ModelConfig, Scope, State};
 use crate::error::{ModelError, Result};
@@ -112,16 +114,15 @@ impl Contrast {
         modality: Modality,
         identity: Option<&Tensor>,
     ) -> Result<Vec<Tensor>> {
-        let projection = match modality {
-            Modality::Audio => &self.audio,
-            Modality::Video => &self.video,
-            Modality::Text => &None,
-        };
         let few = states.rows.size()[0] < self.min_rows;
-        let Some(projection) = projection.as_ref().filter(|_| !few) else {
+        let key = if few {
+            None
+        } else {
+            self.key(states, modality)?
+        };
+        let Some(key) = key else {
             return Ok(Vec::new());
         };
-        let key = projection.forward(&states.sequence, &states.mask)?;
         let identity = identity.map(|identity| identity.index_select(0, &states.rows));
         let identity = identity.as_ref();
         text.iter()
@@ -137,6 +138,23 @@ impl Contrast {
                 .map_err(|e| ModelError::Input(e.to_string()))
             })
             .collect()
+    }
+
+    /// The rows of `states` as text is compared with them: `[present, common]` fp32; `None` where it is not.
+    pub(crate) fn key(
+        &self,
+        states: &ModalityStates,
+        modality: Modality,
+    ) -> Result<Option<Tensor>> {
+        let projection = match modality {
+            Modality::Audio => &self.audio,
+            Modality::Video => &self.video,
+            Modality::Text => &None,
+        };
+        let projection = projection.as_ref();
+        projection
+            .map(|projection| projection.forward(&states.sequence, &states.mask))
+            .transpose()
     }
 
     /// Text of the fused layer number `at`, counted from the first fused one, which makes `output` of `input`, both `[batch, time, dim]`;
@@ -171,6 +189,13 @@ impl Contrast {
 /// Text of one fused layer, projected: `[batch, common]` fp32.
 #[derive(Debug)]
 pub(crate) struct Anchor(Tensor);
+
+impl Anchor {
+    /// The same with rows of length 1.
+    pub(crate) fn unit(&self) -> Tensor {
+        normalise(&self.0)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -65,4 +65,4 @@ pub use mismatch::Mismatch;
 pub use precision::Precision;
 pub use sentence::{Pooling, SentenceEncoder};
 pub use tokenizer::{Encoded, Tokenizer};
-pub use unimodel::{Inference, ParameterGroup, UniModel};
+pub use unimodel::{Inference, Keys, Observed, ParameterGroup, UniModel};

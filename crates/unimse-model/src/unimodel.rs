@@ -6,6 +6,7 @@
 //! Parameters of the backbone carry the Hub's names, ours begin with `unimse.`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::Path;
 
 use tch::nn::VarStore;
@@ -36,7 +37,7 @@ mod objective;
 mod pretrained;
 mod saved;
 
-pub use self::inference::Inference;
+pub use self::inference::{Inference, Keys, Observed};
 pub use self::pretrained::backbone;
 pub use crate::parameters::ParameterGroup;
 
@@ -89,6 +90,12 @@ pub struct UniModel {
 }
 
 impl UniModel {
+    /// The layers of the encoder, from 0, that a fusion follows.
+    pub fn fused_layers(&self) -> Range<usize> {
+        let layers = self.text.layers();
+        layers - self.fusions.len()..layers
+    }
+
     /// Mean over tokens of |fusion term| / |hidden state| for each fused layer, first to last, with the encoder layer it follows
     /// (from 0).
     ///
@@ -99,7 +106,7 @@ impl UniModel {
             let (audio, video, others) = self.encode_modalities(batch, false)?;
             let fused = self.fused_rows(batch.size, [&audio, &video]);
             let encoder = &self.text;
-            let first = encoder.layers() - self.fusions.len();
+            let first = self.fused_layers().start;
             let mut ratios = Vec::new();
             let _ = encoder.forward(
                 &batch.tokens,
@@ -177,7 +184,7 @@ impl UniModel {
                 .chain(&mut others)
                 .chain(sequences),
         );
-        let first = encoder.layers() - self.fusions.len();
+        let first = self.fused_layers().start;
         for at in 0..encoder.layers() {
             let fusion = at.checked_sub(first).and_then(|at| self.fusions.get(at));
             let mut inputs = vec![&hidden, &bias];

@@ -69,6 +69,40 @@ fn fusion_with_skip_starts_as_the_model_without_fusion() {
 }
 
 #[test]
+fn what_a_pass_shows_changes_no_answer() {
+    for (backbone, decoder) in KINDS {
+        let fused = tiny::fused(backbone, decoder);
+        let model = model(&fused, 3);
+        let batch = batch(3, 5, true);
+        let inference = model.inference();
+        let (answers, observed) = inference.observe(&batch).unwrap();
+        assert_eq!(answers, inference.predict(&batch).unwrap(), "{backbone:?}");
+        let observed = observed.unwrap();
+        let states = [&observed.before, &observed.after].map(Tensor::size);
+        assert_eq!(states[0], states[1]);
+        assert_eq!(states[0][0], 3);
+        assert_ne!(bits(&observed.before), bits(&observed.after));
+        assert_eq!(observed.text.len(), model.fused_layers().len());
+        let keys = [&observed.audio, &observed.video].into_iter().flatten();
+        let keys = keys.map(|keys| {
+            assert_eq!(keys.rows.size()[0], keys.vectors.size()[0]);
+            &keys.vectors
+        });
+        for vectors in observed.text.iter().chain(keys) {
+            let lengths = vectors.norm_scalaropt_dim(2.0, -1, false);
+            let off = (lengths - 1.0).abs().max().double_value(&[]);
+            assert!(off < 1e-5, "{off}");
+        }
+
+        let mut plain = fused.clone();
+        plain.fusion.layers = tiny::number(0);
+        plain.fusion.decoder_layers = tiny::number(0);
+        let (_, observed) = self::model(&plain, 3).inference().observe(&batch).unwrap();
+        assert!(observed.is_none());
+    }
+}
+
+#[test]
 fn fusion_with_skip_returns_the_encoder_to_the_bit_at_step_0() {
     tch::set_num_threads(1);
     for backbone in [tiny::BERT, tiny::T5] {

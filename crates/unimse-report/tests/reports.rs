@@ -211,7 +211,7 @@ fn a_wrong_field_is_named_with_what_was_expected() {
         &[
             "results.json",
             "`schema`",
-            "expected 3 or 4, found 2; run `unimse evaluate` again",
+            "expected 3 to 5, found 2; run `unimse evaluate` again",
         ],
     );
     check(

@@ -8,7 +8,7 @@ use unimse_eval::Metric;
 use crate::results::{
     CorpusResults, Fusion, Results, ResultsError, SeedScores, SplitScores, Timing,
 };
-use crate::{Baseline, ByName, FileError, Protocol, Robustness, RunFolder, view};
+use crate::{Baseline, ByName, FileError, Protocol, Robustness, RunFolder, alignment, view};
 
 /// Seeds that cannot be taken together.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +149,7 @@ fn merge_split(first: &SplitScores, seeds: &[(u64, &SplitScores)]) -> SplitScore
         not_fitted: first.not_fitted.clone(),
         views: view::mean(&all().map(|s| &s.views).collect::<Vec<_>>()),
         robustness: robustness(&all().map(|s| s.robustness.as_ref()).collect::<Vec<_>>()),
+        alignment: alignment::mean(&all().map(|s| &*s.alignment).collect::<Vec<_>>()),
         ..SplitScores::default()
     };
     for &metric in first.metrics.keys() {
@@ -220,6 +221,7 @@ fn sum(timings: impl Iterator<Item = Timing>) -> Option<Timing> {
     timings.reduce(|one, other| Timing {
         train_s: one.train_s + other.train_s,
         evaluate_s: one.evaluate_s + other.evaluate_s,
+        answer_s: one.answer_s.zip(other.answer_s).map(|(a, b)| a + b),
     })
 }
 
@@ -255,6 +257,7 @@ mod tests {
             timing: Some(Timing {
                 train_s: 2.0,
                 evaluate_s: 1.0,
+                answer_s: Some(0.5),
             }),
             ..Results::default()
         }
@@ -278,7 +281,11 @@ mod tests {
         assert!((test.sd[&Metric::Mae] - (2.0f64 * 0.05 * 0.05).sqrt()).abs() < 1e-12);
         assert_eq!(test.unparsable, Some(1 + 2));
         assert_eq!(test.unexplored, Some(0.9 / 100.0));
-        assert_eq!(merged.timing.unwrap().train_s, 2.0 + 2.0);
+        let timing = merged.timing.unwrap();
+        assert_eq!(
+            (timing.train_s, timing.answer_s),
+            (2.0 + 2.0, Some(0.5 + 0.5))
+        );
         assert_eq!(test.per_seed.len(), 2);
         let dev = merged.corpora.get("mosi").unwrap().dev.as_ref();
         assert_eq!(dev.unwrap().unparsable, None);
@@ -343,7 +350,7 @@ mod tests {
         assert!(aggregate(&[first.clone(), first.clone()]).is_ok());
         refused(
             |r| r.schema = 2,
-            "seed-2/results.json: field `schema`: expected 3 or 4, found 2; run `unimse evaluate` again",
+            "seed-2/results.json: field `schema`: expected 3 to 5, found 2; run `unimse evaluate` again",
         );
         refused(
             |r| r.label_form = Some("triple".to_owned()),

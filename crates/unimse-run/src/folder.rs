@@ -16,13 +16,14 @@ pub struct RunFolder {
 }
 
 /// What a run writes into its folder downstream of the tables.
-pub const DOWNSTREAM: [&str; 10] = [
+pub const DOWNSTREAM: [&str; 11] = [
     "checkpoints",
     "baselines",
     "events.jsonl",
     "tensorboard",
     "non_finite.json",
     "predictions.parquet",
+    "representations.json",
     "results.json",
     "report.md",
     "report.html",
@@ -143,6 +144,12 @@ impl RunFolder {
     #[must_use]
     pub fn predictions(&self) -> PathBuf {
         self.run.join("predictions.parquet")
+    }
+
+    /// Utterances before and after fusion; see [`crate::Representations`]. Absent without a fused layer.
+    #[must_use]
+    pub fn representations(&self) -> PathBuf {
+        self.run.join("representations.json")
     }
 
     /// The scores; see [`crate::Results`].

@@ -5,7 +5,7 @@
 //!
 //! One module, one idea: `folder` (what lies where), `artefact` (files that appear whole or not at all), `lock` (one process at a time),
 //! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells), `tensorboard` (the same for TensorBoard), `log` (the files of both),
-//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several), `baseline`, `view` and `robustness` (what else results say), `comparison` (runs beside a reference), `scored` (a file of any system),
+//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several), `baseline`, `view`, `robustness` and `alignment` (what else results say), `representations` (utterances before and after fusion), `comparison` (runs beside a reference), `scored` (a file of any system),
 //! `predicted` (a row of `predictions.parquet`), `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
 //!
 //! # Example
@@ -27,6 +27,7 @@
 
 mod ablation;
 mod aggregate;
+mod alignment;
 mod answer;
 pub mod artefact;
 mod baseline;
@@ -44,6 +45,7 @@ mod predicted;
 mod provenance;
 mod readout;
 mod receipt;
+mod representations;
 mod results;
 mod robustness;
 mod scored;
@@ -52,6 +54,7 @@ mod view;
 
 pub use ablation::{ABLATION_SCHEMA, Ablation, AblationRow};
 pub use aggregate::AggregateError;
+pub use alignment::{Alignment, LayerRetrieval, Retrieval};
 pub use answer::{Answer, Classes, Intensity, NonFinite};
 pub use artefact::FileError;
 pub use baseline::{Baseline, Chosen};
@@ -68,6 +71,9 @@ pub use predicted::PredictedRow;
 pub use provenance::{Git, Host, PROVENANCE_SCHEMA, Provenance, Source, StageRecord};
 pub use readout::{EmotionReadout, IntensityReadout, Readout};
 pub use receipt::Receipt;
+pub use representations::{
+    Plane, REPRESENTATIONS_SCHEMA, Representations, RepresentedRow, Separation,
+};
 pub use results::{
     Clusters, Confusion, CorpusResults, FusedLayer, Fusion, OLDEST_SCHEMA, Protocol,
     RESULTS_SCHEMA, Results, ResultsError, SeedScores, SplitScores, Task, Timing, in_words,

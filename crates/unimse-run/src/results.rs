@@ -13,14 +13,15 @@ use unimse_labels::DonorProtocol;
 
 use crate::labels::{Agreed, Leak, SourceCounts};
 use crate::{
-    Baseline, ByName, FeatureCards, FileError, Readout, Receipt, Robustness, View, artefact,
+    Alignment, Baseline, ByName, FeatureCards, FileError, Readout, Receipt, Robustness, View,
+    artefact,
 };
 
 /// Version of `results.json`. Versions from [`OLDEST_SCHEMA`] on are read too, all others are refused by name.
-pub const RESULTS_SCHEMA: u64 = 4;
+pub const RESULTS_SCHEMA: u64 = 5;
 
-/// Oldest version that is read: 4 only added what may be absent (views, robustness, further choices of baselines), so that the test split
-/// need not be opened again for a report.
+/// Oldest version that is read: 4 and 5 only added what may be absent (views, robustness, further choices of baselines; alignment, counts of
+/// utterances, the time of answering), so that the test split need not be opened again for a report.
 pub const OLDEST_SCHEMA: u64 = 3;
 
 /// One `results.json`.
@@ -73,6 +74,9 @@ pub struct Results {
     /// How much the fused layers add.
     #[serde(default)]
     pub fusion: Fusion,
+    /// Utterances of each corpus by split.
+    #[serde(default, skip_serializing_if = "ByName::is_empty")]
+    pub utterances: ByName<ByName<usize>>,
     /// Where the values of train and dev labels came from, by corpus and field.
     #[serde(default, skip_serializing_if = "ByName::is_empty")]
     pub labels: ByName<ByName<SourceCounts>>,
@@ -254,9 +258,12 @@ pub struct SplitScores {
     /// Further questions to the same predictions, of the test split.
     #[serde(skip_serializing_if = "ByName::is_empty")]
     pub views: ByName<View>,
-    /// The scores with inputs missing or spoiled, where `evaluate.robustness` asked for it.
+    /// The scores with inputs missing or spoiled, of the test split, where `evaluate.robustness` asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub robustness: Option<Robustness>,
+    /// Whether text finds its own audio and video, of the test split.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alignment: Vec<Alignment>,
 }
 
 /// What intervals resample.
@@ -307,6 +314,9 @@ pub struct Timing {
     pub train_s: f64,
     /// Of `evaluate`, the training of fine-tuned baselines included.
     pub evaluate_s: f64,
+    /// Of answering dev and test once, as they are, which is a part of `evaluate_s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_s: Option<f64>,
 }
 
 /// A `results.json` that cannot be used.
@@ -354,7 +364,7 @@ impl Results {
         check_version(&bytes).map_err(|found| match found {
             Ok(found) => field(
                 "schema".to_owned(),
-                format!("expected {OLDEST_SCHEMA} or {RESULTS_SCHEMA}, found {found}; run `unimse evaluate` again"),
+                format!("expected {OLDEST_SCHEMA} to {RESULTS_SCHEMA}, found {found}; run `unimse evaluate` again"),
             ),
             Err(source) => ResultsError::Json {
                 path: path.to_owned(),
@@ -473,18 +483,18 @@ mod tests {
         assert_eq!(Results::read(&path).unwrap(), results);
         let former = whole
             .to_string()
-            .replacen("\"schema\":4", "\"schema\":3", 1);
+            .replacen("\"schema\":5", "\"schema\":3", 1);
         assert_eq!(read(former).unwrap().corpora, results.corpora);
         for (from, to, words) in [
             (
-                "\"schema\":4",
+                "\"schema\":5",
                 "\"schema\":2",
-                "field `schema`: expected 3 or 4, found 2; run `unimse evaluate` again",
+                "field `schema`: expected 3 to 5, found 2; run `unimse evaluate` again",
             ),
             (
-                "\"schema\":4,",
+                "\"schema\":5,",
                 "",
-                "field `schema`: expected 3 or 4, found none",
+                "field `schema`: expected 3 to 5, found none",
             ),
             ("\"mae\"", "\"wf1\"", "corpora.mosi.test.metrics"),
             ("\"sentiment\"", "\"mood\"", "corpora.mosi.task"),

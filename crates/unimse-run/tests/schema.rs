@@ -4,17 +4,23 @@
 use std::path::Path;
 
 use schemars::Schema;
-use unimse_run::{Answer, Comparison, Event, PredictedRow, Provenance, Results, Scored};
+use unimse_run::{
+    Answer, Comparison, Event, PredictedRow, Provenance, Representations, Results, Scored,
+};
 
 #[test]
 fn the_schemas_are_those_of_the_types() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema"));
-    let files: [(&str, Schema); 7] = [
+    let files: [(&str, Schema); 8] = [
         ("results.schema.json", schemars::schema_for!(Results)),
         ("answer.schema.json", schemars::schema_for!(Answer)),
         (
             "predictions.schema.json",
             schemars::schema_for!(PredictedRow),
+        ),
+        (
+            "representations.schema.json",
+            schemars::schema_for!(Representations),
         ),
         ("event.schema.json", schemars::schema_for!(Event)),
         ("provenance.schema.json", schemars::schema_for!(Provenance)),

@@ -7,6 +7,8 @@ mod tiny;
 
 #[path = "evaluation/further.rs"]
 mod further;
+#[path = "evaluation/shown.rs"]
+mod shown;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -185,7 +187,7 @@ fn results_say_what_was_resampled_and_which_baselines_could_not_be_fitted() {
     let typed = evaluate::evaluate(&TRAINED.config, &paths, &GO).unwrap();
     assert_eq!(unimse_run::Results::read(&paths.results()).unwrap(), typed);
     let results: Value = serde_json::from_slice(&fs::read(paths.results()).unwrap()).unwrap();
-    assert_eq!(results["schema"], 4);
+    assert_eq!(results["schema"], 5);
     assert_eq!(results["model_type"], "bert");
     assert_eq!(results["trained_on"], json!(["chats", "lone", "talks"]));
     assert_eq!(
@@ -316,7 +318,12 @@ fn refused(change: impl Fn(&RunFolder) -> RunFolder) -> String {
     let (_place, paths) = copied();
     let paths = change(&paths);
     let error = evaluate::evaluate(&TRAINED.config, &paths, &GO).unwrap_err();
-    for name in ["receipts.jsonl", "predictions.parquet", "results.json"] {
+    for name in [
+        "receipts.jsonl",
+        "predictions.parquet",
+        "representations.json",
+        "results.json",
+    ] {
         assert!(!paths.run.join(name).exists(), "{name} after: {error}");
     }
     let error = error.to_string();

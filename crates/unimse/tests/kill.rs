@@ -127,6 +127,7 @@ fn a_run_that_is_killed_again_and_again_ends_as_the_uninterrupted_one() {
         "checkpoints/model.json",
         "checkpoints/features.json",
         "predictions.parquet",
+        "representations.json",
     ] {
         assert!(whole.contains_key(&PathBuf::from(name)), "no {name}");
     }

@@ -307,6 +307,7 @@ fn files_of_a_run_can_be_read_as_the_umask_says() {
         "events.jsonl",
         "receipts.jsonl",
         "predictions.parquet",
+        "representations.json",
         "results.json",
         "report.html",
         "corpus/mosi-train.parquet",

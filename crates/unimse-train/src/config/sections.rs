@@ -197,13 +197,13 @@ impl Default for TrainConfig {
 pub struct EvaluateConfig {
     /// Bootstrap resamples of the test set.
     pub resamples: Count<100, 1_000_000>,
-    /// Seed of the resampling, and of what `robustness` draws at random.
+    /// Seed of the resampling, of what `robustness` draws at random, and of the rows that are shown before and after fusion.
     pub seed: u64,
     /// `frozen` (default): baselines on frozen sentence embeddings. `finetuned`: beside them the run's own backbone fine-tuned on the text of
     /// each corpus alone, which takes about as long again as the training of the text part.
     pub baselines: BaselineChoice,
-    /// Whether the rows are answered again with inputs missing or spoiled; default true. About 20 passes over at most 400 rows of each corpus
-    /// and split: minutes on two cores.
+    /// Whether test rows are answered again with inputs missing or spoiled; default true. About 20 passes over at most 400 rows of each
+    /// corpus: minutes on two cores.
     pub robustness: bool,
 }
 

@@ -249,6 +249,12 @@ impl Dataset {
         }
     }
 
+    /// All examples as the model reads them, in their order.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row<'_>> {
+        (0..self.examples.len()).map(|i| self.row(i)).collect()
+    }
+
     /// Targets of the examples at `indices`.
     ///
     /// # Errors

@@ -42,12 +42,22 @@ pub(super) fn describe(
         label_form: Some(config.labels.form.to_string()),
         modalities: modalities.map(|m| m.name().to_owned()).collect(),
         readout: Some(card.readout),
+        utterances: all
+            .iter()
+            .map(|corpus| (corpus.name.clone(), split_sizes(corpus)))
+            .collect(),
         labels: tables
             .iter()
             .map(|t| (t.corpus.clone(), label_sources(t)))
             .collect(),
         ..Results::default()
     }
+}
+
+/// The number of utterances in each split that has some.
+fn split_sizes(corpus: &Corpus) -> ByName<usize> {
+    let sizes = Split::ALL.map(|split| (split.name().to_owned(), corpus.of_split(split).count()));
+    sizes.into_iter().filter(|(_, n)| *n > 0).collect()
 }
 
 /// The last part of a folder or Hub id: what a reader calls the checkpoint.

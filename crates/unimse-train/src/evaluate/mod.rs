@@ -1,6 +1,5 @@
-//! The evaluate stage: opens the test split once, scores the selected checkpoint and the baselines, writes predictions and results.
+//! The evaluate stage: opens the test split once, scores the selected checkpoint and the baselines, writes predictions, representations and results.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -10,6 +9,7 @@ use unimse_corpus::Corpus;
 use unimse_corpus::splits::{Corpora, Dev, Test, Whole};
 use unimse_eval::{Convention, emotion, sentiment};
 use unimse_labels::Split;
+use unimse_model::Observed;
 use unimse_model::batch::Prediction;
 use unimse_run::{
     ByName, Confusion, CorpusResults, Event, FusedLayer, Fusion, Readout, Results, Robustness,
@@ -20,28 +20,36 @@ use crate::TrainError;
 use crate::config::{BaselineChoice, RunConfig};
 use crate::data::dataset::{self, Dataset};
 use crate::data::labels_table::LabelTable;
+use crate::evaluate::alignment::alignment;
+use crate::evaluate::checks::{check, without_unread};
 use crate::evaluate::comparison::{Fitted, compare, fit};
 use crate::evaluate::description::describe;
 use crate::evaluate::robustness::{Plain, robustness};
 use crate::evaluate::scoring::{Pairs, Values};
+use crate::evaluate::shown::{Shown, ShownRow};
 use crate::evaluate::views::{Rows, views};
-use crate::model::card::Card;
 use crate::model::saved_model::SavedModel;
 use crate::model::session::answering_plan;
 use crate::unify::read_embeddings;
 use crate::unify::summary::read_summary;
 
+mod alignment;
 pub mod baselines;
+mod checks;
 mod comparison;
 mod description;
+mod draw;
 mod finetuned;
 mod fitting;
 mod knn;
+mod plane;
 pub mod predictions;
 pub mod readout;
 pub mod receipts;
+mod representations;
 mod robustness;
 pub mod scoring;
+mod shown;
 mod spoil;
 mod views;
 
@@ -58,6 +66,13 @@ struct Prepared<'a> {
 /// A split with what the model says of it.
 type Answered<'a> = (&'a Dataset, &'a [Prediction]);
 
+/// The answers to a split, and what the pass showed of some rows.
+struct Pass {
+    answers: Vec<Prediction>,
+    shown: Shown,
+    seconds: f64,
+}
+
 /// Fails where somebody has asked to stop.
 fn unless(interrupt: &AtomicBool) -> Result<(), TrainError> {
     match interrupt.load(Ordering::Relaxed) {
@@ -68,7 +83,7 @@ fn unless(interrupt: &AtomicBool) -> Result<(), TrainError> {
     }
 }
 
-/// Scores the run's selected checkpoint on dev and test; writes `predictions.parquet` and `results.json`.
+/// Scores the run's selected checkpoint on dev and test; writes `predictions.parquet`, `representations.json` and `results.json`.
 ///
 /// Whatever can be checked and fitted without a test label is, before the receipt of the test split is written. `interrupt` is polled after
 /// every batch; a baseline that is being trained is saved, and the next call goes on with it.
@@ -96,10 +111,11 @@ pub fn evaluate(
     if let Some(summary) = read_summary(&folder.labels)? {
         (results.agreement, results.leak) = (summary.agreement, summary.leak);
     }
-    prepared.score(folder, &mut results)?;
+    let answer_s = prepared.score(folder, &mut results)?;
     results.timing = Some(Timing {
         train_s: train_seconds(&folder.events()),
         evaluate_s: started.elapsed().as_secs_f64(),
+        answer_s: Some(answer_s),
     });
     results.write(&folder.results())?;
     Ok(results)
@@ -151,39 +167,55 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// Answers dev, opens the test split, and puts the scores into `results`.
-    fn score(&self, folder: &RunFolder, results: &mut Results) -> Result<(), TrainError> {
+    /// Answers dev, opens the test split, and puts the scores into `results`; the seconds of answering.
+    fn score(&self, folder: &RunFolder, results: &mut Results) -> Result<f64, TrainError> {
         let (dev, test) = (&self.dev, &self.test);
         let readout = self.saved.card.readout;
         let bar = ProgressBar::new((dev.examples.len() + test.examples.len()) as u64);
-        let plan = answering_plan(&self.config.train);
-        let predict = |dataset: &Dataset, before: usize| {
-            self.saved.session.predict(dataset, &plan, |done| {
-                bar.set_position((before + done) as u64);
-                unless(self.interrupt)
-            })
-        };
-        let of_dev = predict(dev, 0)?;
-        scoring::check_answers(dev, &of_dev)?;
+        let of_dev = self.answer(dev, &bar)?;
+        scoring::check_answers(dev, &of_dev.answers)?;
 
         // from here on nothing may fail that can be foreseen: the test split counts as opened
         let receipt = receipts::receipt(folder, test)?;
         let openings = receipt.record(&folder.receipts())?;
         results.protocol.test_openings = Some(openings);
         results.protocol.receipt = Some(receipt);
-        let of_test = predict(test, dev.examples.len())?;
+        let of_test = self.answer(test, &bar)?;
         bar.finish_and_clear();
-        let parts: [Answered<'_>; 2] = [(dev, &of_dev), (test, &of_test)];
+        let parts: [Answered<'_>; 2] = [(dev, &of_dev.answers), (test, &of_test.answers)];
         predictions::write(&folder.predictions(), &parts, readout)?;
-        scoring::check_answers(test, &of_test)?;
-        results.corpora = self.score_corpora([(dev, &of_dev), (test, &of_test)], readout)?;
-        Ok(())
+        scoring::check_answers(test, &of_test.answers)?;
+        let layers = self.saved.session.model.fused_layers();
+        let shown = [(dev, &of_dev.shown), (test, &of_test.shown)];
+        representations::write(folder, layers, &shown)?;
+        results.corpora = self.score_corpora(parts, &of_test.shown, readout)?;
+        Ok(of_dev.seconds + of_test.seconds)
     }
 
-    /// The corpora with scored test rows, of the answers on dev and test.
+    /// Answers a split once; `bar` goes on by its rows.
+    fn answer(&self, dataset: &Dataset, bar: &ProgressBar) -> Result<Pass, TrainError> {
+        let (started, before) = (Instant::now(), bar.position());
+        let mut shown = Shown::new(dataset, self.config.evaluate.seed);
+        let plan = answering_plan(&self.config.train);
+        let mut see = |rows: &[usize], batch: &Observed| shown.see(rows, batch);
+        let tick = |done: usize| {
+            bar.set_position(before + done as u64);
+            unless(self.interrupt)
+        };
+        let session = &self.saved.session;
+        let answers = session.observe(dataset, &plan, &mut see, tick)?;
+        Ok(Pass {
+            answers,
+            shown,
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// The corpora with scored test rows, of the answers on dev and test and of what was shown of test.
     fn score_corpora(
         &self,
         [dev, test]: [Answered<'_>; 2],
+        shown: &Shown,
         readout: Readout,
     ) -> Result<ByName<CorpusResults>, TrainError> {
         let of_dev = scoring::pairs(dev.0, dev.1, readout);
@@ -198,7 +230,8 @@ impl<'a> Prepared<'a> {
             count_outputs(&pair, test.1, &mut scores);
             compare(&pair, fitted, test.0, &self.config.evaluate, &mut scores)?;
             let index = test.0.corpora.iter().position(|c| c.name == corpus.name);
-            let rows = |(dataset, said)| Rows::new(dataset, said, index.unwrap_or_default());
+            let index = index.unwrap_or_default();
+            let rows = |(dataset, said)| Rows::new(dataset, said, index);
             scores.views = views(
                 corpus.task(),
                 &rows(test),
@@ -206,15 +239,15 @@ impl<'a> Prepared<'a> {
                 &self.config.evaluate,
             )?;
             scores.robustness = self.robustness(test, &pair, readout)?;
-            let dev = of_dev.map(|of_dev| {
-                let mut scores = split_scores(of_dev)?;
-                scores.robustness = self.robustness(dev, of_dev, readout)?;
-                Ok::<_, TrainError>(scores)
-            });
+            let own = shown
+                .rows()
+                .filter(|(at, _)| test.0.examples[*at].corpus == index);
+            let own: Vec<&ShownRow> = own.map(|(_, row)| row).collect();
+            scores.alignment = alignment(self.saved.session.model.fused_layers(), &own)?;
             let entry = CorpusResults {
                 task: pair.task(),
                 features: corpus.features.clone(),
-                dev: dev.transpose()?,
+                dev: of_dev.map(split_scores).transpose()?,
                 test: scores,
             };
             corpora.push((corpus.name.clone(), entry));
@@ -240,67 +273,6 @@ impl<'a> Prepared<'a> {
         let asked = self.config.evaluate.robustness;
         asked.then(|| robustness(plain, pair)).transpose()
     }
-}
-
-/// Takes from a corpus without train rows the features that the model has no projection for: it is answered without them.
-fn without_unread(corpus: &mut Corpus, card: &Card) {
-    if corpus.of_split(Split::Train).next().is_some() {
-        return; // whose features must be those of training: `check` says so
-    }
-    let unread = |dim: Option<usize>, known: &BTreeSet<i64>| {
-        dim.filter(|&dim| !known.is_empty() && !known.contains(&(dim as i64)))
-    };
-    let audio = unread(corpus.audio_dim, &card.dims.audio);
-    let video = unread(corpus.video_dim, &card.dims.video);
-    for (name, dim) in [("audio", audio), ("video", video)] {
-        if let Some(dim) = dim {
-            eprintln!(
-                "warning: corpus {}: no training row has {name} of {dim} features a step, so the model cannot read it; its rows are answered without",
-                corpus.name
-            );
-        }
-    }
-    for u in &mut corpus.utterances {
-        u.audio = u.audio.take().filter(|_| audio.is_none());
-        u.video = u.video.take().filter(|_| video.is_none());
-    }
-}
-
-/// Checks before the test split is opened what scoring it would stumble over.
-fn check(dev: &Dataset, test: &Dataset, card: &Card, tables: &Path) -> Result<(), TrainError> {
-    let nothing = |what: &str| {
-        Err(TrainError::Data(format!(
-            "{}: expected {what}, found none; nothing can be scored, and the test split was not opened",
-            tables.display()
-        )))
-    };
-    if test.examples.is_empty() {
-        return nothing("a table <corpus>-test.parquet with rows");
-    }
-    scoring::check_gold(dev)?;
-    if scoring::check_gold(test)? == 0 {
-        return nothing("a gold score or emotion in some row of the test split");
-    }
-    for dataset in [dev, test] {
-        for u in dataset.examples.iter().map(|e| dataset.utterance(e)) {
-            for (name, features, known) in [
-                ("audio", &u.audio, &card.dims.audio),
-                ("video", &u.video, &card.dims.video),
-            ] {
-                let found = features.as_ref().map(|s| s.dim);
-                // without any dimension the model does not use the modality
-                if let Some(dim) =
-                    found.filter(|&d| !known.is_empty() && !known.contains(&(d as i64)))
-                {
-                    return Err(TrainError::Data(format!(
-                        "corpus {}: utterance {}: {name}: expected {known:?} features a step as in training, found {dim}",
-                        u.corpus, u.utterance_id
-                    )));
-                }
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The baselines of every corpus that has test rows; `labels` are in the order of the corpora.

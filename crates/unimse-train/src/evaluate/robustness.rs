@@ -4,9 +4,6 @@
 use std::sync::atomic::AtomicBool;
 
 use indicatif::ProgressBar;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
 use unimse_corpus::Task;
 use unimse_eval::{Convention, Metric, Scores, emotion, sentiment};
 use unimse_model::Modality;
@@ -19,13 +16,12 @@ use crate::TrainError;
 use crate::config::RunConfig;
 use crate::data::dataset::Dataset;
 use crate::data::row::Row;
+use crate::evaluate::draw::draw;
 use crate::evaluate::readout::{class, score};
 use crate::evaluate::scoring::{Pairs, Values};
 use crate::evaluate::spoil::{Condition, FEATURES, OwnRow, Spoiler};
 use crate::model::session::{Session, answering_plan};
 
-/// Most rows of a corpus and split that are answered under every condition: the grid costs about 20 passes over them.
-const MOST_ROWS: usize = 400;
 /// Tenths of the missing rates: 0, 0.1 ... 0.9.
 const RATES: std::ops::Range<u32> = 0..10;
 /// Deviations of the noise.
@@ -46,7 +42,8 @@ pub(super) struct Plain<'a> {
     pub(super) interrupt: &'a AtomicBool,
 }
 
-/// Answers the rows of `pairs`, one corpus of the split, under every condition that can change an answer.
+/// Answers at most [`MOST_ROWS`](crate::evaluate::draw::MOST_ROWS) of the rows of `pairs`, one corpus of the split, under every condition that can change
+/// an answer: the grid costs about 20 passes over them.
 ///
 /// # Errors
 /// [`TrainError::Stopped`] after an interruption; what the model says.
@@ -108,17 +105,6 @@ pub(super) fn robustness(plain: Plain<'_>, pairs: &Pairs) -> Result<Robustness, 
 
 /// Why a corpus of texts alone has few conditions.
 const LEFT_OUT: &str = "the model reads neither audio nor video of these rows: modalities taken away, features exchanged and noise on them would change no answer";
-
-/// Places of at most [`MOST_ROWS`] of `n` rows, ascending.
-fn draw(n: usize, seed: u64) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..n).collect();
-    if n > MOST_ROWS {
-        places.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-        places.truncate(MOST_ROWS);
-        places.sort_unstable();
-    }
-    places
-}
 
 fn names(modalities: &[Modality]) -> Vec<String> {
     let names = modalities.iter().map(|m| m.name().to_owned());
@@ -225,14 +211,5 @@ mod tests {
             vec![],
         ];
         assert_eq!(all, expected);
-    }
-
-    #[test]
-    fn many_rows_are_drawn_once_each_in_their_order() {
-        assert_eq!(draw(5, 1), [0, 1, 2, 3, 4]);
-        let (some, same) = (draw(5000, 1), draw(5000, 1));
-        assert_eq!(some.len(), MOST_ROWS);
-        assert!(some.is_sorted_by(|a, b| a < b) && some == same);
-        assert!(some[MOST_ROWS - 1] > 4500 && some != draw(5000, 2));
     }
 }

@@ -8,7 +8,7 @@ use unimse_model::Precision;
 use unimse_model::batch::Prediction;
 use unimse_model::config::FeatureDims;
 use unimse_model::tokenizer::Tokenizer;
-use unimse_model::unimodel::UniModel;
+use unimse_model::unimodel::{Observed, UniModel};
 
 use crate::config::{PrecisionChoice, RunConfig, TrainConfig};
 use crate::data::dataset::{self, Dataset};
@@ -28,6 +28,9 @@ pub struct Session {
     /// Folder of the checkpoint that the model was built around.
     pub folder: PathBuf,
 }
+
+/// What is told of a batch beside its answers: the rows that it is of, in its order, and what its pass shows.
+pub type Observer<'a> = &'a mut dyn FnMut(&[usize], &Observed) -> Result<(), TrainError>;
 
 /// The device of this machine: the first CUDA device if LibTorch sees one, else the CPU.
 #[must_use]
@@ -125,10 +128,23 @@ impl Session {
         plan: &Plan,
         tick: impl FnMut(usize) -> Result<(), TrainError>,
     ) -> Result<Vec<Prediction>, TrainError> {
-        let rows: Vec<Row<'_>> = (0..dataset.examples.len())
-            .map(|i| dataset.row(i))
-            .collect();
+        let rows = dataset.rows();
         self.predict_rows(&rows, plan, &|i| dataset.name(i), tick)
+    }
+
+    /// [`Session::predict`]; `see` is shown every batch of a model that has fused layers.
+    ///
+    /// # Errors
+    /// As there; what `see` says.
+    pub fn observe(
+        &self,
+        dataset: &Dataset,
+        plan: &Plan,
+        see: Observer<'_>,
+        tick: impl FnMut(usize) -> Result<(), TrainError>,
+    ) -> Result<Vec<Prediction>, TrainError> {
+        let rows = dataset.rows();
+        self.answer(&rows, plan, &|i| dataset.name(i), tick, Some(see))
     }
 
     /// Predicts every row, in their order. `name` says in messages which row one is; `tick` is called after each batch with the number
@@ -142,7 +158,18 @@ impl Session {
         rows: &[Row<'_>],
         plan: &Plan,
         name: &dyn Fn(usize) -> String,
+        tick: impl FnMut(usize) -> Result<(), TrainError>,
+    ) -> Result<Vec<Prediction>, TrainError> {
+        self.answer(rows, plan, name, tick, None)
+    }
+
+    fn answer(
+        &self,
+        rows: &[Row<'_>],
+        plan: &Plan,
+        name: &dyn Fn(usize) -> String,
         mut tick: impl FnMut(usize) -> Result<(), TrainError>,
+        mut see: Option<Observer<'_>>,
     ) -> Result<Vec<Prediction>, TrainError> {
         let entries: Vec<Entry> = rows
             .iter()
@@ -158,7 +185,14 @@ impl Session {
             let members: Vec<Row<'_>> = indices.iter().map(|&i| rows[i]).collect();
             let batch = collate(&members, self.tokenizer.pad(), self.model.device())
                 .map_err(|e| TrainError::Data(format!("{}: {e}", name(indices[e.row()]))))?;
-            let predictions = model.predict(&batch)?;
+            let predictions = match &mut see {
+                None => model.predict(&batch)?,
+                Some(see) => {
+                    let (predictions, observed) = model.observe(&batch)?;
+                    observed.map_or(Ok(()), |observed| see(&indices, &observed))?;
+                    predictions
+                }
+            };
             done += predictions.len();
             for (i, p) in indices.into_iter().zip(predictions) {
                 let total: f64 = p.polarity.iter().sum();
