@@ -18,7 +18,7 @@ pub enum ReportError {
         #[source]
         source: io::Error,
     },
-    /// `provenance.json` is not JSON of its shape.
+    /// `provenance.json` or `representations.json` is not JSON of its shape.
     #[error("{path}: expected JSON, found: {source}")]
     Json {
         /// The file.

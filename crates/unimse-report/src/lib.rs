@@ -1,13 +1,13 @@
 //! A finished run as a report: `report.md`, and one `report.html` that needs no other file and no network.
 //!
 //! Reads what the other stages left in a run folder (`results.json`, `events.jsonl`, `config.toml` and, where present,
-//! `provenance.json` and `labels/summary.json`; or the aggregate of several seeds above its `seed-<n>` children) and computes nothing but sums, means
+//! `provenance.json`, `representations.json` and `labels/summary.json`; or the aggregate of several seeds above its `seed-<n>` children) and computes nothing but sums, means
 //! and verdicts of what it reads, and the intervals of single classes. Whatever a file says is treated as text: names and values are escaped, control characters are replaced.
 //! The crate must not open predictions, label tables or checkpoints: who calls it hands over the [`BrowsedRow`]s of the error browser. It never prints
 //! a published number beside a synthetic run.
 //!
 //! The way of the data: `load` and `events` read ([`ReportError`] names file and field); `headline`, `corpora` (with `differences`, `classes`, `answers`
-//! and `views`), `robustness`, `ablation`, `paper`, `training`, `labels` (with `agreement`), `record`, `config` and `browse` each write their sections into a document
+//! and `views`), `robustness`, `ablation`, `paper`, `training`, `representations` (with `alignment`), `cost`, `labels` (with `agreement`), `record`, `config` and `browse` each write their sections into a document
 //! of plain blocks (`doc`): pictures, which `svg` draws, with the numbers behind them. `markdown` and `html` render it, `csv` lets tables be saved.
 //!
 //! ```
@@ -29,12 +29,14 @@
 
 mod ablation;
 mod agreement;
+mod alignment;
 mod answers;
 mod browse;
 mod classes;
 mod compare;
 mod config;
 mod corpora;
+mod cost;
 mod csv;
 mod differences;
 mod doc;
@@ -48,6 +50,7 @@ mod markdown;
 mod metric;
 mod paper;
 mod record;
+mod representations;
 mod robustness;
 mod svg;
 mod tested;
@@ -79,7 +82,7 @@ pub struct Written {
 /// `run` is the folder of one seed, or of several: then `seed-<n>` children lie in it and its `results.json` is their aggregate.
 ///
 /// # Errors
-/// A file that is absent or unreadable (only `provenance.json` may be absent; lines of `events.jsonl` that do not parse are counted and
+/// A file that is absent or unreadable (only `provenance.json` and `representations.json` may be absent; lines of `events.jsonl` that do not parse are counted and
 /// skipped), a field of `results.json` of another shape, a folder that cannot be written to. A report that stood there before then stays.
 pub fn write(run: &Path, paper_tables: &[PaperTable]) -> Result<Written, ReportError> {
     write_with(run, paper_tables, &Beside::default())
@@ -137,6 +140,8 @@ fn document(run: &load::Run, paper_tables: &[PaperTable], beside: &Beside<'_>) -
     ablation::section(&mut doc, run);
     paper::section(&mut doc, run, paper_tables);
     training::section(&mut doc, run);
+    representations::section(&mut doc, run);
+    cost::section(&mut doc, run);
     record::protocol(&mut doc, run);
     labels::section(&mut doc, run);
     record::provenance(&mut doc, run);

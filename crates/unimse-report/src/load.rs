@@ -1,10 +1,13 @@
 //! A run folder -> what the report needs.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
-use unimse_run::{ABLATION_SCHEMA, Ablation, LabelSummary, Provenance, Results, RunFolder};
+use unimse_run::{
+    ABLATION_SCHEMA, Ablation, LabelSummary, Provenance, Representations, Results, RunFolder,
+};
 
 use crate::ReportError;
 use crate::events::{self, Curves};
@@ -32,6 +35,9 @@ pub(crate) struct SeedRun {
     pub(crate) name: String,
     pub(crate) results: Results,
     pub(crate) curves: Curves,
+    /// Of one of several seeds.
+    pub(crate) provenance: Option<Provenance>,
+    pub(crate) representations: Option<Representations>,
 }
 
 impl Run {
@@ -56,7 +62,7 @@ impl Run {
 ///
 /// # Errors
 /// `results.json` must be there; `events.jsonl` and `config.toml` too, in an aggregate in each `seed-<n>` (its `config.toml` may
-/// stand in the first of them). `provenance.json` and `labels/summary.json` may be absent.
+/// stand in the first of them). `provenance.json`, `representations.json` and `labels/summary.json` may be absent.
 pub(crate) fn run(folder: &Path) -> Result<Run, ReportError> {
     let own = RunFolder::new(folder);
     let results = Results::read(&own.results())?;
@@ -66,6 +72,8 @@ pub(crate) fn run(folder: &Path) -> Result<Run, ReportError> {
             name: seed_name(&results),
             curves: events::read(&own.events())?,
             results: results.clone(),
+            provenance: None,
+            representations: json(&own.representations())?,
         }]
     } else {
         let mut seeds = Vec::new();
@@ -74,6 +82,8 @@ pub(crate) fn run(folder: &Path) -> Result<Run, ReportError> {
                 name: format!("seed {n}"),
                 results: Results::read(&seed.results())?,
                 curves: events::read(&seed.events())?,
+                provenance: json(&seed.provenance())?,
+                representations: json(&seed.representations())?,
             });
         }
         seeds
@@ -96,8 +106,8 @@ pub(crate) fn run(folder: &Path) -> Result<Run, ReportError> {
     Ok(Run {
         name,
         results,
-        provenance: provenance.map(|path| json(&path)).transpose()?,
-        labels: labels.map(|path| json(&path)).transpose()?,
+        provenance: provenance.map_or(Ok(None), |path| json(&path))?,
+        labels: labels.map_or(Ok(None), |path| json(&path))?,
         ablation: ablation(&own.ablation())?,
         resampling: resampling(&config),
         config,
@@ -128,16 +138,18 @@ fn resampling(config: &str) -> (usize, u64) {
 
 /// `None` where there is none, and of another version none that could be shown.
 fn ablation(path: &Path) -> Result<Option<Ablation>, ReportError> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let found: Ablation = json(path)?;
-    Ok(Some(found).filter(|found| found.schema == ABLATION_SCHEMA))
+    let found: Option<Ablation> = json(path)?;
+    Ok(found.filter(|found| found.schema == ABLATION_SCHEMA))
 }
 
-fn json<T: DeserializeOwned>(path: &Path) -> Result<T, ReportError> {
-    let bytes = fs::read(path).map_err(|e| ReportError::read(path, e))?;
-    serde_json::from_slice(&bytes).map_err(|source| ReportError::Json {
+/// A file of one value; `None` where it is absent.
+fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ReportError> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|e| ReportError::read(path, e))?,
+    };
+    let value = serde_json::from_slice(&bytes);
+    value.map(Some).map_err(|source| ReportError::Json {
         path: path.to_owned(),
         source,
     })

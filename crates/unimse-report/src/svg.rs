@@ -1,4 +1,4 @@
-//! The pictures of a report: lines, forests, bars, heat maps, scatters, histograms. One is 360 units wide, so that it is read on a phone without zoom
+//! The pictures of a report: lines, forests, bars, heat maps, scatters, points, histograms. One is 360 units wide, so that it is read on a phone without zoom
 //! and stands in columns on a desk; `panels` sets several beside each other. Colours come from the page's style sheet, so that one picture serves
 //! light, dark and paper; whatever is drawn says its value when pointed at.
 
@@ -10,6 +10,7 @@ mod heat;
 mod histogram;
 mod intervals;
 mod lines;
+mod points;
 mod reliability;
 mod scatter;
 mod stack;
@@ -20,6 +21,7 @@ pub(crate) use self::heat::heat_map;
 pub(crate) use self::histogram::{Histogram, histogram};
 pub(crate) use self::intervals::{Bar, Kind, interval_bars};
 pub(crate) use self::lines::{Lines, Series, line_chart};
+pub(crate) use self::points::{Cloud, Points, points};
 pub(crate) use self::reliability::reliability;
 pub(crate) use self::scatter::{Binned, binned};
 pub(crate) use self::stack::{Part, Stack, stacked_bars};
