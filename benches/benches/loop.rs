@@ -7,13 +7,19 @@
 //! `--rounds N`.
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
+#[path = "shared/backbones.rs"]
+mod backbones;
+#[path = "shared/tables.rs"]
+mod tables;
 #[path = "shared/training.rs"]
 mod training;
 
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-use training::{Bare, SEED, backbone, tables};
+use backbones::backbone;
+use tables::{SEED, tables};
+use training::Bare;
 use unimse_run::{Event, RunFolder};
 use unimse_train::config::RunConfig;
 use unimse_train::train::trainer;
@@ -67,7 +73,7 @@ fn main() -> Result<(), Failure> {
         std::thread::available_parallelism()?.get() as i32,
     )?;
     tch::set_num_threads(threads);
-    let Some(encoder) = backbone() else {
+    let Some(encoder) = backbone("all-MiniLM-L6-v2") else {
         println!("left out: loop needs all-MiniLM-L6-v2");
         return Ok(());
     };
@@ -80,14 +86,13 @@ fn main() -> Result<(), Failure> {
     ];
     let config = RunConfig::merge(None, None, &overrides)?;
     let place = tempfile::tempdir()?;
-    tables(place.path(), &config, &encoder)?;
+    let tables = tables(place.path(), &config, &encoder)?;
 
     let (mut whole, mut step) = (0.0_f64, 0.0_f64);
     for round in 0..rounds {
         let run = RunFolder {
             run: place.path().join(format!("run-{round}")),
-            corpus: place.path().join("corpus"),
-            labels: place.path().join("labels"),
+            ..tables.clone()
         };
         whole = whole.max(of_loop(&config, &run)?);
         let mut bare = Bare::new(&config, &run)?;

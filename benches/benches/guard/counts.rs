@@ -15,7 +15,7 @@ use unimse_model::{Batch, FeatureGroup, ModalityBatch, Tokenizer};
 use crate::donor_rows::normalise;
 use crate::kernels::encoder;
 use crate::labels::labels;
-use crate::reference::values;
+use crate::values::values;
 use crate::{Failure, Part, Work};
 
 /// All of them, in the order in which they are listed.

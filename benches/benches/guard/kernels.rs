@@ -15,9 +15,11 @@ use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
 use unimse_train::train::optimizer::{Group, Optimizer, Rule};
 
+use crate::backbones::backbone;
 use crate::donor_rows::{DIM, best_two, normalise};
-use crate::reference::values;
-use crate::training::{Bare, backbone, tables};
+use crate::tables::tables;
+use crate::training::Bare;
+use crate::values::values;
 use crate::{Failure, Part, Work};
 
 /// All of them, in the order in which they are listed.
@@ -96,7 +98,8 @@ fn infonce(_: &Path) -> Result<Work, Failure> {
 
 /// The folder of MiniLM.
 pub(crate) fn encoder() -> Result<std::path::PathBuf, Failure> {
-    Ok(backbone().ok_or(".models/all-MiniLM-L6-v2: absent; cargo xtask setup fetches it")?)
+    Ok(backbone("all-MiniLM-L6-v2")
+        .ok_or(".models/all-MiniLM-L6-v2: absent; cargo xtask setup fetches it")?)
 }
 
 /// 32 sentences, in f32.

@@ -11,12 +11,18 @@
 //! `UNIMSE_GUARD_SLOWER=NAME=PERCENT` makes a part do so much more work than it says: the check must see it (a test of the test).
 #![allow(clippy::print_stdout, reason = "a benchmark prints what it measured")]
 
+#[path = "../shared/backbones.rs"]
+mod backbones;
 #[path = "../shared/donor_rows.rs"]
 mod donor_rows;
 #[path = "../shared/labels.rs"]
 mod labels;
+#[path = "../shared/tables.rs"]
+mod tables;
 #[path = "../shared/training.rs"]
 mod training;
+#[path = "../shared/values.rs"]
+mod values;
 
 mod allocations;
 mod counts;

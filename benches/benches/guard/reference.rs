@@ -6,6 +6,7 @@ use std::hint::black_box;
 use tch::Tensor;
 
 use crate::donor_rows::{DIM, product};
+use crate::values::values;
 use crate::{Failure, Work};
 
 /// The reference of a kernel.
@@ -16,17 +17,6 @@ pub(crate) fn of(kernel: &str) -> Result<Work, Failure> {
         "optimizer" => stream(),
         _ => matrices(),
     })
-}
-
-/// Values in [-1, 1) from a fixed linear congruential generator.
-pub(crate) fn values(n: usize, mut state: u64) -> Vec<f32> {
-    let next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    std::iter::repeat_with(next).take(n).collect()
 }
 
 /// Eight products of 512 x 512 x 384 in f32 by faer's kernel: what the donor search is built on.

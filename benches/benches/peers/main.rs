@@ -5,6 +5,10 @@
 
 #[path = "../shared/donor_rows.rs"]
 mod donor_rows;
+#[path = "../shared/tables.rs"]
+mod tables;
+#[path = "../shared/tables.rs"]
+mod tables;
 
 mod bootstrap;
 mod donors;

@@ -4,12 +4,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
-use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
 use unimse_train::train::trainer;
-use unimse_train::unify;
 
 use crate::protocol::{Failure, Job, Side};
+use crate::tables::{SEED, tables};
 use crate::texts;
 
 const ROWS: usize = 1_000;
@@ -54,24 +53,12 @@ pub(crate) fn side(contest: &str, job: &Job) -> Result<Side, Failure> {
 
 /// Trains `place/run`.
 fn run(place: &Path, encoder: &Path) -> Result<(), Failure> {
-    let [data, corpus, labels] = ["data", "corpus", "labels"].map(|name| place.join(name));
-    unimse_corpus::demo::write(&data)?;
-    for other in ["mosei", "meld", "iemocap"] {
-        std::fs::remove_dir_all(data.join(other))?;
-    }
     let encoder = encoder.display().to_string();
     let overrides = [
         format!("model.checkpoint={encoder}"),
         "train.epochs=1".to_owned(),
     ];
     let config = RunConfig::merge(None, None, &overrides)?;
-    unimse_corpus::ingest(&data, &corpus, &[], &mut |_| {})?;
-    let options = config.labels.options();
-    unify::run(&corpus, &labels, &encoder, None, None, &options)?;
-    let folder = RunFolder {
-        run: place.join("run"),
-        corpus,
-        labels,
-    };
-    Ok(trainer::train(&config, &folder, 1, false, &AtomicBool::new(false)).map(drop)?)
+    let folder = tables(place, &config, &encoder)?;
+    Ok(trainer::train(&config, &folder, SEED, false, &AtomicBool::new(false)).map(drop)?)
 }

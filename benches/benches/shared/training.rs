@@ -1,6 +1,4 @@
-//! A training of MiniLM on the demo data of MOSI, step by step: shared by benches that measure it.
-
-use std::path::{Path, PathBuf};
+//! A training on the demo data of MOSI, step by step: shared by benches that measure it.
 
 use unimse_corpus::splits::{Learning, Train};
 use unimse_model::batch::{Batch, Target};
@@ -12,41 +10,9 @@ use unimse_train::data::sampler::{Mixture, Plan};
 use unimse_train::model::session::Session;
 use unimse_train::train::optimizer::Optimizer;
 use unimse_train::train::parameter_groups::parameter_groups;
-use unimse_train::unify;
 
 use crate::Failure;
-
-/// Seed of every training.
-pub(crate) const SEED: u64 = 1;
-
-/// The folder of the backbone, if it is at hand.
-pub(crate) fn backbone() -> Option<PathBuf> {
-    let checkout = concat!(env!("CARGO_MANIFEST_DIR"), "/../.models");
-    let named = std::env::var_os("UNIMSE_MODELS").map(PathBuf::from);
-    let folders = named.into_iter().chain([PathBuf::from(checkout)]);
-    let mut models = folders.map(|folder| folder.join("all-MiniLM-L6-v2"));
-    models.find(|model| model.join("config.json").is_file())
-}
-
-/// Demo tables below `place`, as the commands make them.
-pub(crate) fn tables(place: &Path, config: &RunConfig, encoder: &str) -> Result<(), Failure> {
-    let data = place.join("data");
-    unimse_corpus::demo::write(&data)?;
-    for other in ["mosei", "meld", "iemocap"] {
-        std::fs::remove_dir_all(data.join(other))?;
-    }
-    let (corpus, labels) = (place.join("corpus"), place.join("labels"));
-    unimse_corpus::ingest(&data, &corpus, &[], &mut |_| {})?;
-    unify::run(
-        &corpus,
-        &labels,
-        encoder,
-        None,
-        None,
-        &config.labels.options(),
-    )?;
-    Ok(())
-}
+use crate::tables::SEED;
 
 /// What the bare step works on: the model as a training begins it, and the batches of its first epoch.
 pub(crate) struct Bare {

@@ -5,14 +5,19 @@ use std::{path::Path, sync::Arc};
 
 /// Bytes that outlive the reader which borrows them; clones share them.
 #[derive(Clone, Debug)]
-pub(crate) enum Bytes {
+pub enum Bytes {
+    /// A file, mapped read-only.
     Mapped(Arc<memmap2::Mmap>),
+    /// Bytes in memory.
     Owned(Arc<Vec<u8>>),
 }
 
 impl Bytes {
     /// Maps a regular file read-only.
-    pub(crate) fn open(path: &Path) -> Result<Self, FormatError> {
+    ///
+    /// # Errors
+    /// As [`open_file`].
+    pub fn open(path: &Path) -> Result<Self, FormatError> {
         let file = open_file(path)?;
         let length = file.metadata().map_err(FormatError::io(path))?.len();
         if length == 0 {
@@ -27,11 +32,15 @@ impl Bytes {
         Ok(Self::Mapped(Arc::new(map)))
     }
 
-    pub(crate) fn owned(bytes: Vec<u8>) -> Self {
+    /// Bytes of the caller's own.
+    #[must_use]
+    pub fn owned(bytes: Vec<u8>) -> Self {
         Self::Owned(Arc::new(bytes))
     }
 
-    pub(crate) fn as_slice(&self) -> &[u8] {
+    /// All of them.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
         match self {
             Self::Mapped(map) => map,
             Self::Owned(bytes) => bytes,

@@ -26,6 +26,7 @@ mod order;
 mod pickle;
 mod wav;
 
+pub use bytes::Bytes;
 pub use csd::{Csd, CsdFeatures, CsdVideo};
 pub use dtype::{DType, Kind};
 pub use error::{FormatError, PickleErrorKind};

@@ -10,6 +10,7 @@ use unimse_contrastive::{
 use crate::config::{Modality, ModelConfig, Scope, State};
 use crate::error::{ModelError, Result};
 use crate::lstm::ModalityStates;
+use crate::variables::variable;
 
 /// A 1-D convolution over time, followed by the mean over valid steps.
 #[derive(Debug)]
@@ -26,8 +27,8 @@ impl Projection {
             up: bound,
         };
         Self {
-            weight: p.var("weight", &[output, input, kernel], init),
-            bias: p.var("bias", &[output], init),
+            weight: variable(p, "weight", &[output, input, kernel], init),
+            bias: variable(p, "bias", &[output], init),
         }
     }
 

@@ -75,6 +75,9 @@ pub enum ModelError {
     /// A loss is NaN or infinite; says which part of it.
     #[error("the loss is not finite: {0}")]
     NonFinite(String),
+    /// A file could not be mapped.
+    #[error(transparent)]
+    Format(#[from] unimse_formats::FormatError),
     /// LibTorch refused.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),

@@ -8,6 +8,7 @@ use tch::nn::{Init, Path};
 use tch::{Kind, Tensor};
 
 use crate::layers::{Linear, dropout};
+use crate::variables::variable;
 
 /// What fusion mixes into the states of tokens.
 #[derive(Debug, Default)]
@@ -147,7 +148,8 @@ impl Absent {
     /// A vector of width `dim` called `name`, drawn with standard deviation 0.02.
     pub fn new(p: &Path<'_>, name: &str, dim: i64) -> Self {
         Self {
-            vector: p.var(
+            vector: variable(
+                p,
                 name,
                 &[dim],
                 Init::Randn {

@@ -5,6 +5,7 @@ use tch::nn::{Init, Path};
 use tch::{Device, Kind, Tensor};
 
 use crate::precision::wide;
+use crate::variables::variable;
 
 /// An affine map, `y = x W^T + b`: `weight` `[output, input]`, `bias` `[output]`.
 #[derive(Debug)]
@@ -22,8 +23,8 @@ impl Linear {
             up: bound,
         };
         Self {
-            weight: p.var("weight", &[output, input], init),
-            bias: Some(p.var("bias", &[output], init)),
+            weight: variable(p, "weight", &[output, input], init),
+            bias: Some(variable(p, "bias", &[output], init)),
         }
     }
 
@@ -37,7 +38,8 @@ impl Linear {
 
     /// With a zero bias and normal weights of standard deviation `std`, as BERT initialises.
     pub fn normal(p: &Path<'_>, input: i64, output: i64, std: f64) -> Self {
-        let weight = p.var(
+        let weight = variable(
+            p,
             "weight",
             &[output, input],
             Init::Randn {
@@ -54,7 +56,8 @@ impl Linear {
     /// Without a bias, normal weights of standard deviation `std`, as T5 initialises.
     pub fn without_bias(p: &Path<'_>, input: i64, output: i64, std: f64) -> Self {
         Self {
-            weight: p.var(
+            weight: variable(
+                p,
                 "weight",
                 &[output, input],
                 Init::Randn {
@@ -123,7 +126,7 @@ impl Embedding {
             }
         };
         Self {
-            weight: p.var("weight", &[rows, dim], init),
+            weight: variable(p, "weight", &[rows, dim], init),
         }
     }
 

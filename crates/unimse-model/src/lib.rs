@@ -27,6 +27,7 @@ mod parameters;
 mod post_norm;
 mod relative_bias;
 mod samples;
+mod variables;
 
 pub mod automaton;
 pub mod backbones;

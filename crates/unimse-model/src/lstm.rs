@@ -16,6 +16,7 @@ use crate::config::LstmConfig;
 use crate::error::{ModelError, Result};
 use crate::feature_batch::ModalityBatch;
 use crate::layers::{Linear, dropout};
+use crate::variables::variable;
 
 /// A single-layer LSTM under PyTorch's parameter names (`weight_ih_l0`, ...), optionally in both directions.
 #[derive(Debug)]
@@ -40,14 +41,20 @@ impl Lstm {
         };
         let direction = |suffix: &&str| {
             [
-                p.var(&format!("weight_ih_l0{suffix}"), &[4 * hidden, input], init),
-                p.var(
+                variable(
+                    p,
+                    &format!("weight_ih_l0{suffix}"),
+                    &[4 * hidden, input],
+                    init,
+                ),
+                variable(
+                    p,
                     &format!("weight_hh_l0{suffix}"),
                     &[4 * hidden, hidden],
                     init,
                 ),
-                p.var(&format!("bias_ih_l0{suffix}"), &[4 * hidden], init),
-                p.var(&format!("bias_hh_l0{suffix}"), &[4 * hidden], init),
+                variable(p, &format!("bias_ih_l0{suffix}"), &[4 * hidden], init),
+                variable(p, &format!("bias_hh_l0{suffix}"), &[4 * hidden], init),
             ]
         };
         Self {

@@ -16,6 +16,7 @@ use crate::batch::Target;
 use crate::config::ContrastiveConfig;
 use crate::error::{ModelError, Result};
 use crate::layers::Linear;
+use crate::variables::variable;
 
 /// Names of the queue's tensors in a checkpoint.
 const NAMES: [&str; 2] = ["queue.vectors", "queue.classes"];
@@ -58,7 +59,12 @@ impl Samples {
             };
             Some((
                 field,
-                (p / "prototypes").var(&field.to_string(), &[classes, common], init),
+                variable(
+                    &(p / "prototypes"),
+                    &field.to_string(),
+                    &[classes, common],
+                    init,
+                ),
             ))
         };
         (config.samples.get() > 0.0).then(|| {

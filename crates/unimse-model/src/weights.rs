@@ -6,6 +6,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, View};
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
+use unimse_formats::Bytes;
 
 use crate::backbones::Backbone;
 use crate::checkpoint::checkpoint_files;
@@ -15,10 +16,18 @@ use crate::parameters::OURS;
 
 /// Copies the file `path`, written by [`save`], into every variable of `store`. The names and shapes must be the same.
 pub fn load(store: &VarStore, path: &Path) -> Result<()> {
-    fill(store, path, read(path)?, &|_| false, &|_, _| false).map(drop)
+    let tensors = read(path)?;
+    fit(store, path, &tensors, &|_| false, &|_, _| false)?;
+    for (name, mut variable) in store.variables() {
+        if let Some(tensor) = tensors.get(&name) {
+            tch::no_grad(|| variable.f_copy_(tensor))?;
+        }
+    }
+    Ok(())
 }
 
-/// Copies a checkpoint of the Hub in `folder` (`model.safetensors`, or shards with their index) into `store`.
+/// Gives the variables of `store` the values of a checkpoint of the Hub in `folder` (`model.safetensors`, or shards with their index). What is read
+/// becomes the variables' memory: nothing is copied, and every handle on a variable sees it.
 ///
 /// `backbone` says what the checkpoint's names mean. Variables named so by `is_ours` are not expected in the checkpoint; those it does not have are returned, sorted:
 /// they keep their initial values. Any other missing, unexpected or misshaped tensor is an error that lists all.
@@ -38,17 +47,26 @@ pub fn load_backbone(
         true => !model.iter().any(|m| m.starts_with(OURS)),
         false => backbone.is_redundant(name, model),
     };
-    fill(store, folder, tensors, is_ours, &is_redundant)
+    let initialised = fit(store, folder, &tensors, is_ours, &is_redundant)?;
+    for (name, mut variable) in store.variables() {
+        if let Some(tensor) = tensors.get(&name) {
+            let placed = tensor
+                .f_to_device(variable.device())?
+                .f_to_kind(variable.kind())?;
+            variable.f_set_data(&placed)?;
+        }
+    }
+    Ok(initialised)
 }
 
-/// Every tensor of a safetensors file by name, on the CPU, in its own kind.
+/// Every tensor of a safetensors file by name, on the CPU, in its own kind. The file is mapped, so that its bytes are copied once.
 pub fn read(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let broken = |source| ModelError::SafeTensors {
         path: path.to_owned(),
         source,
     };
-    let bytes = std::fs::read(path).map_err(ModelError::io(path))?;
-    let file = SafeTensors::deserialize(&bytes).map_err(broken)?;
+    let bytes = Bytes::open(path)?;
+    let file = SafeTensors::deserialize(bytes.as_slice()).map_err(broken)?;
     file.iter()
         .map(|(name, view)| Ok((name.to_owned(), tensor(path, name, &view)?)))
         .collect()
@@ -77,11 +95,11 @@ fn tensor(path: &Path, name: &str, view: &TensorView<'_>) -> Result<Tensor> {
     Ok(Tensor::f_from_data_size(view.data(), &shape, kind)?)
 }
 
-/// Copies `tensors` into the variables of `store`; on a mismatch nothing is copied.
-fn fill(
+/// Compares `tensors`, read from `path`, with the variables of `store`: the names of those that they lack and may lack, sorted, or all that is wrong.
+fn fit(
     store: &VarStore,
     path: &Path,
-    tensors: BTreeMap<String, Tensor>,
+    tensors: &BTreeMap<String, Tensor>,
     may_lack: &dyn Fn(&str) -> bool,
     is_redundant: &dyn Fn(&str, &BTreeSet<String>) -> bool,
 ) -> Result<Vec<String>> {
@@ -109,18 +127,13 @@ fn fill(
         .filter(|name| !names.contains(*name) && !is_redundant(name, &names))
         .cloned()
         .collect();
-    if !mismatch.is_empty() {
-        return Err(ModelError::Weights {
-            path: path.to_owned(),
-            mismatch,
-        });
+    if mismatch.is_empty() {
+        return Ok(initialised);
     }
-    for (name, mut variable) in variables {
-        if let Some(tensor) = tensors.get(&name) {
-            tch::no_grad(|| variable.f_copy_(tensor))?;
-        }
-    }
-    Ok(initialised)
+    Err(ModelError::Weights {
+        path: path.to_owned(),
+        mismatch,
+    })
 }
 
 /// Writes `tensors` to `path` as transformers writes them, so that it opens them too. The same tensors give the same

@@ -117,12 +117,16 @@ pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), File
     write(path, text.as_bytes())
 }
 
+/// Bytes of a file that are hashed at a time.
+const BLOCK: usize = 1 << 18;
+
 /// SHA-256 of a file in lower-case hexadecimal, read in blocks.
 ///
 /// # Errors
 /// [`FileError`] with the path.
 pub fn sha256(path: &Path) -> Result<String, FileError> {
-    let mut file = std::fs::File::open(path).map_err(FileError::at(path, "opening"))?;
+    let file = std::fs::File::open(path).map_err(FileError::at(path, "opening"))?;
+    let mut file = std::io::BufReader::with_capacity(BLOCK, file);
     let mut hash = Sha256::new();
     std::io::copy(&mut file, &mut hash).map_err(FileError::at(path, "reading"))?;
     Ok(hex(&hash.finalize()))

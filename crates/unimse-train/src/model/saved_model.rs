@@ -1,6 +1,7 @@
 //! A trained model, opened from `RUN/checkpoints` alone: `evaluate` and `predict` answer with the same one.
 
 use std::path::Path;
+use std::thread::ScopedJoinHandle;
 
 use unimse_model::Precision;
 use unimse_model::tokenizer::Tokenizer;
@@ -40,21 +41,18 @@ impl SavedModel {
             ));
         }
         let card = Card::load(&folder)?;
-        card.check_files(&folder)?;
+        let (checked, tokenizer, model) = std::thread::scope(|scope| {
+            let checked = scope.spawn(|| card.check_files(&folder));
+            let tokenizer = scope.spawn(|| read_tokenizer(&folder, &card));
+            let model = read_model(&folder, &card);
+            (joined(checked), joined(tokenizer), model)
+        });
+        checked?; // files that are not the card's are named as such, whatever else is wrong with them
         warn_of_receipt(run, &card)?;
-        let model = UniModel::open(
-            &card.config.model(),
-            &dataset::grammar(&card.config, &card.fields),
-            &folder,
-            &card.dims,
-            device(),
-            Precision::Fp32,
-        )?;
         Ok(Self {
             session: Session {
-                model,
-                tokenizer: Tokenizer::from_folder(&folder)?
-                    .with_prefix(&card.config.model.prefix)?,
+                model: model?,
+                tokenizer: tokenizer?,
                 speakers: card.speakers.clone(),
                 folder,
             },
@@ -81,6 +79,28 @@ impl SavedModel {
             )),
         }
     }
+}
+
+fn read_tokenizer(folder: &Path, card: &Card) -> Result<Tokenizer, TrainError> {
+    Ok(Tokenizer::from_folder(folder)?.with_prefix(&card.config.model.prefix)?)
+}
+
+fn read_model(folder: &Path, card: &Card) -> Result<UniModel, TrainError> {
+    Ok(UniModel::open(
+        &card.config.model(),
+        &dataset::grammar(&card.config, &card.fields),
+        folder,
+        &card.dims,
+        device(),
+        Precision::Fp32,
+    )?)
+}
+
+/// What the thread gave; its panic goes on here.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The first key whose value differs, with what training had (`ours`) and what stands there now.

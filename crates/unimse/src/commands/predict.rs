@@ -19,8 +19,11 @@ use crate::interrupt::{INTERRUPTED, POLLED};
 use dialogue::Neighbours;
 use row::Row;
 
-/// Rows answered and printed at a time.
+/// Rows of standard input that are answered and printed at a time, at most.
 const CHUNK: usize = 64;
+
+/// Rows of a file that are answered and printed at a time: enough that each length among them fills a batch.
+const OF_FILE: usize = 512;
 
 /// What `--help` says beyond the options.
 const ABOUT_ROWS: &str = "\
@@ -75,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         let contexts = dialogue::contexts(&rows, neighbours);
         let mut rows = rows.into_iter().zip(contexts);
         loop {
-            let chunk: Vec<_> = rows.by_ref().take(CHUNK).collect();
+            let chunk: Vec<_> = rows.by_ref().take(OF_FILE).collect();
             if chunk.is_empty() {
                 break Outcome::Done;
             }
