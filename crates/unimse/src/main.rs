@@ -19,7 +19,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Threads of LibTorch and rayon; default all cores. Part of what makes two runs equal to the byte.
+    /// Threads of LibTorch and rayon; default all cores, one for `predict --text`. Part of what makes two runs equal to the byte.
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
 }
@@ -57,6 +57,11 @@ impl Command {
     fn lasts(&self) -> bool {
         matches!(self, Self::Unify(_) | Self::Train(_) | Self::Evaluate(_))
     }
+
+    /// Threads that are enough, where more would spend longer waiting for each other than they compute.
+    fn enough_threads(&self) -> Option<u16> {
+        matches!(self, Self::Predict(args) if args.is_one_text()).then_some(1)
+    }
 }
 
 fn main() -> ExitCode {
@@ -83,7 +88,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    commands::threads::set(cli.threads);
+    commands::threads::set(cli.threads.or(cli.command.enough_threads()));
     match cli.command {
         Command::Ingest(a) => commands::ingest::run(&a),
         Command::Doctor(a) => commands::doctor::run(&a),

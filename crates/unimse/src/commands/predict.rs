@@ -58,6 +58,13 @@ pub(crate) struct Args {
     context: Option<usize>,
 }
 
+impl Args {
+    /// Whether there is one short text to answer, and nothing else.
+    pub(crate) fn is_one_text(&self) -> bool {
+        self.text.is_some()
+    }
+}
+
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let rows = match (&args.text, &args.input) {
         (Some(text), _) => vec![Row::of_text(text)],
