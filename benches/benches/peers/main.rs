@@ -7,8 +7,6 @@
 mod donor_rows;
 #[path = "../shared/tables.rs"]
 mod tables;
-#[path = "../shared/tables.rs"]
-mod tables;
 
 mod bootstrap;
 mod donors;
