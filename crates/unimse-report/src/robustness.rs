@@ -190,6 +190,7 @@ fn curve(
         name: column.name.to_owned(),
         points: points(column),
         colour,
+        dashed: false,
         dots: true,
     };
     let series: Vec<Series> = columns.iter().enumerate().map(line).collect();

@@ -58,6 +58,7 @@ pub(crate) fn panels(pictures: Vec<Markup>) -> Option<Markup> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Look {
     Line,
+    Dashed,
     Dot,
     Fill,
 }
@@ -78,6 +79,7 @@ fn swatch(colour: usize, look: Look) -> Markup {
         svg class="swatch" viewBox="0 0 20 10" width="20" height="10" aria-hidden="true" {
             @match look {
                 Look::Line => path class=(format!("line c{colour}")) d="M0,5 H20" {},
+                Look::Dashed => path class=(format!("line dashed c{colour}")) d="M0,5 H20" {},
                 Look::Dot => circle class=(format!("fill c{colour}")) cx="10" cy="5" r="4" {},
                 Look::Fill => rect class=(format!("fill c{colour}")) width="20" height="10" {},
             }

@@ -169,6 +169,7 @@ fn by_seed(
         name: seed.name.clone(),
         points: points(&seed.curves),
         colour,
+        dashed: false,
         dots,
     };
     seeds.iter().enumerate().map(line).collect()
@@ -194,6 +195,7 @@ fn by_layer(
         name: name(i),
         points: curves.curve(|s| losses(s).get(i).copied().flatten()),
         colour: i,
+        dashed: false,
         dots: false,
     };
     (0..all).map(line).collect()

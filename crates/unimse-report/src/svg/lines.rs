@@ -16,6 +16,8 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(f64, f64)>,
     /// Index into the palette.
     pub(crate) colour: usize,
+    /// Something to compare with rather than a result.
+    pub(crate) dashed: bool,
     /// A dot at every point (for the few points of epochs).
     pub(crate) dots: bool,
 }
@@ -76,12 +78,13 @@ fn course(lines: &Lines<'_>, series: &Series, points: &[(f64, f64)]) -> String {
 
 fn line(lines: &Lines<'_>, frame: &Frame, s: &Series, points: &[(f64, f64)], said: &str) -> Markup {
     let colour = s.colour % PALETTE;
+    let dash = if s.dashed { " dashed" } else { "" };
     let corners = points
         .iter()
         .map(|p| format!("{},{}", px(frame.to_x(p.0)), px(frame.to_y(p.1))));
     let path = format!("M{}", corners.collect::<Vec<_>>().join(" "));
     html! {
-        path class=(format!("line c{colour}")) d=(path) { title { (said) } }
+        path class=(format!("line c{colour}{dash}")) d=(path) { title { (said) } }
         @if s.dots || points.len() == 1 {
             @for p in points {
                 circle class=(format!("dot c{colour}")) r="3" cx=(px(frame.to_x(p.0))) cy=(px(frame.to_y(p.1))) {
@@ -117,6 +120,7 @@ mod tests {
             name: "<loss> & \"co\"".to_owned(),
             points: points.to_vec(),
             colour: 7,
+            dashed: true,
             dots: true,
         }];
         let lines = Lines {
