@@ -104,7 +104,7 @@ impl Frame {
         self.bottom - self.y.share(v) * (self.bottom - self.top)
     }
 
-    /// Grid, ticks and the names of both axes: the upright one's above its ticks, so that nobody turns the head.
+    /// Grid, ticks and the names of both axes: the upright one's above its ticks, so that nobody turns the head. An empty name is none.
     pub(crate) fn axes(&self, x_name: &str, y_name: &str) -> Markup {
         let Self {
             left,
@@ -125,7 +125,7 @@ impl Frame {
                 text class="tick middle" x=(px(at)) y=(px(bottom + 17.0)) { (self.x.label(tick)) }
             }
             path class="axis" d=(format!("M{},{} H{}", px(left), px(bottom), px(right))) {}
-            text class="name" x="0" y=(px(top - 12.0)) { "↑ " (y_name) }
+            @if !y_name.is_empty() { text class="name" x="0" y=(px(top - 12.0)) { "↑ " (y_name) } }
             @if !x_name.is_empty() { text class="name end" x=(px(right)) y=(px(bottom + 32.0)) { (x_name) " →" } }
         }
     }

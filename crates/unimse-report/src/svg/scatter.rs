@@ -8,7 +8,7 @@ use crate::metric;
 /// Room of the distributions above and to the right of the plot.
 const EDGE: f64 = 44.0;
 const BELOW: f64 = 36.0;
-const ABOVE: f64 = 22.0;
+const ABOVE: f64 = 38.0;
 
 /// Points that share one scale on both axes.
 pub(crate) struct Binned<'a> {
@@ -42,7 +42,8 @@ pub(crate) fn binned(b: &Binned<'_>) -> Option<Markup> {
     let side = (frame.right - frame.left) / b.bins as f64;
     let most = counts.squares.iter().flatten().max().copied().unwrap_or(1) as f64;
     let content = html! {
-        (frame.axes(b.x, b.y))
+        (frame.axes(b.x, ""))
+        text class="name" x="0" y="32" { "↑ " (b.y) }
         @for (y, row) in counts.squares.iter().enumerate() {
             @for (x, count) in row.iter().enumerate().filter(|(_, count)| **count > 0) {
                 rect class="cell bare" fill-opacity=(format!("{:.2}", 0.12 + 0.88 * (*count as f64 / most).sqrt())) x=(px(frame.to_x(edge(x)))) y=(px(frame.to_y(edge(y + 1)))) width=(px(side)) height=(px(side)) {
