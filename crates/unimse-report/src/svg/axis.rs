@@ -96,11 +96,11 @@ impl Frame {
         }
     }
 
-    pub(crate) fn to_x(&self, v: f64) -> f64 {
+    pub(crate) fn to_x(self, v: f64) -> f64 {
         self.left + self.x.share(v) * (self.right - self.left)
     }
 
-    pub(crate) fn to_y(&self, v: f64) -> f64 {
+    pub(crate) fn to_y(self, v: f64) -> f64 {
         self.bottom - self.y.share(v) * (self.bottom - self.top)
     }
 
