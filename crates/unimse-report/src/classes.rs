@@ -8,10 +8,11 @@ use crate::browse::BrowsedRow;
 use crate::doc::{Document, Line, Table, numbers, words};
 use crate::load::Run;
 use crate::metric;
+use crate::seeds;
 use crate::svg::{self, Forest, Mark, Row};
 use crate::tested::{self, Answered};
 
-/// F1 of every class, with a bootstrap interval where the answers are at hand; of several seeds the mean, with each seed's value as a ring.
+/// F1 of every class, with a bootstrap interval where the answers are at hand; of several seeds mean and deviation.
 pub(crate) fn f1(
     doc: &mut Document,
     run: &Run,
@@ -22,6 +23,9 @@ pub(crate) fn f1(
     let classes = &corpus.test.per_class;
     if classes.is_empty() {
         return;
+    }
+    if !corpus.test.per_class_sd.is_empty() {
+        return seeds::f1(doc, run, name, &corpus.test);
     }
     let answered = tested::emotions(rows);
     let intervals: Vec<Option<Interval>> = classes
@@ -124,12 +128,11 @@ pub(crate) fn confusion(
     corpus: &CorpusResults,
     rows: &[&BrowsedRow],
 ) {
-    let own = corpus.test.confusion.clone();
-    let summed = own.is_none() && run.seeds.len() > 1;
     let classes = match corpus.task {
-        Task::Emotion => own.or_else(|| sum_over_seeds(run, name)),
+        Task::Emotion => corpus.test.confusion.clone(),
         Task::Sentiment => None,
     };
+    let summed = run.aggregate && classes.is_some();
     let polarities = match corpus.test.views.get("polarity") {
         Some(_) => tested::polarities(rows).map(|answered| counted(&answered)),
         None => None,
@@ -188,19 +191,4 @@ fn counts(all: &[(&str, Confusion)]) -> Table {
         before += confusion.labels.len();
     }
     Table::of_figure(head, rows)
-}
-
-fn sum_over_seeds(run: &Run, name: &str) -> Option<Confusion> {
-    let mut seeds = run
-        .seeds
-        .iter()
-        .map(|s| s.results.corpora.get(name)?.test.confusion.clone());
-    let first = seeds.next()??;
-    seeds.try_fold(first, |mut sum, next| {
-        let next = next.filter(|n| n.labels == sum.labels)?;
-        for (into, from) in sum.rows_truth.iter_mut().zip(&next.rows_truth) {
-            into.iter_mut().zip(from).for_each(|(a, b)| *a += b);
-        }
-        Some(sum)
-    })
 }

@@ -9,7 +9,7 @@ use crate::browse::BrowsedRow;
 use crate::doc::{Column, Document, Line, numbers, words};
 use crate::load::Run;
 use crate::metric;
-use crate::{answers, classes, differences, tested, views};
+use crate::{answers, classes, differences, seeds, tested, views};
 
 /// One subsection a corpus.
 pub(crate) fn section(doc: &mut Document, run: &Run, utterances: &[BrowsedRow]) {
@@ -21,6 +21,9 @@ pub(crate) fn section(doc: &mut Document, run: &Run, utterances: &[BrowsedRow]) 
          interval” when the paired-bootstrap 95 % interval of ours minus the baseline, the same videos or dialogues drawn for both, does \
          not contain zero.",
     );
+    if let Some(said) = seeds::said(run) {
+        doc.paragraph(said);
+    }
     for (name, corpus) in run.results.corpora.iter() {
         doc.heading(3, format!("{name} ({})", corpus.task.name()));
         let rows = tested::rows(utterances, name);

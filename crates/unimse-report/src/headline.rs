@@ -117,11 +117,15 @@ fn picture(
         value,
         shown: metric::show(main, value),
         interval: None,
+        seeds: Vec::new(),
     };
+    let seeds = corpus.test.per_seed.iter().filter_map(|seed| seed.metrics.get(&main));
+    let seeds: Vec<f64> = seeds.copied().collect();
     let interval = corpus.test.intervals.get(&main);
     let bounds = interval.and_then(|i| i.low.zip(i.high));
     let mut bars = vec![Bar {
         interval: bounds,
+        seeds: seeds.clone(),
         ..bar("UniMSE".to_owned(), Kind::Ours, ours)
     }];
     let others = baselines(run, name, main).into_iter();
@@ -132,6 +136,9 @@ fn picture(
     if let Some((low, high)) = bounds {
         let (low, high) = (metric::show(main, low), metric::show(main, high));
         caption = caption.text(format!(", with its 95 % interval [{low}, {high}]"));
+    }
+    if !seeds.is_empty() {
+        caption = caption.text(", the mean; a dot a seed");
     }
     if let Some((value, same)) = paper::published(run, published, name, main) {
         let whose = if same {

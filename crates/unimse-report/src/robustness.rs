@@ -192,6 +192,7 @@ fn curve(
         colour,
         dashed: false,
         dots: true,
+        band: Vec::new(),
     };
     let series: Vec<Series> = columns.iter().enumerate().map(line).collect();
     svg::line_chart(&Lines {

@@ -1,10 +1,13 @@
 //! How the training went: loss curves by part, dev scores by corpus, and how much each fused layer listens to audio and video.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 use unimse_eval::Metric;
 use unimse_run::{Epoch, FusedLayer, Results, Step};
 
 use crate::doc::{Document, Line, Table, numbers, words};
+use crate::curves::{by_epoch, by_step, over_seeds};
 use crate::events::Curves;
 use crate::load::{Run, SeedRun};
 use crate::metric;
@@ -47,24 +50,20 @@ const PARTS: [(&str, OfStep); 4] = [
 /// A panel for each part of the loss, in it a line a seed.
 fn losses(doc: &mut Document, seeds: &[SeedRun]) {
     let panel = |(title, part): (&str, OfStep)| {
-        let lines = by_seed(seeds, |curves| curves.curve(part), false);
+        let lines = together(seeds, |curves| by_step(curves, part), false);
         chart(title, ("step", "loss"), &lines, None)
-    };
-    let each = if seeds.len() > 1 {
-        " One line a seed."
-    } else {
-        ""
     };
     let averaged = seeds.iter().map(|s| s.curves.steps_a_point()).max();
     let averaged = averaged
         .filter(|n| *n > 1)
         .map(|n| format!(" Every point is the mean of {n} logged steps."));
     let caption = format!(
-        "Training loss by step: the whole and its parts.{each}{}",
+        "Training loss by step: the whole and its parts.{}{}",
+        how(seeds),
         averaged.unwrap_or_default()
     );
     let panels = svg::panels(PARTS.into_iter().filter_map(panel).collect());
-    figure(doc, caption, "loss", seeds_key(seeds), panels, None);
+    figure(doc, caption, "loss", None, panels, None);
 }
 
 /// A panel for text with audio and one for text with video, in each a line a fused layer.
@@ -111,25 +110,21 @@ fn dev(doc: &mut Document, seeds: &[SeedRun]) {
     };
     let mark = chosen.map(|epoch| (epoch, "chosen"));
     let over = ("epoch", "score");
-    let score = by_seed(seeds, |curves| per_epoch(curves, |e| e.dev.score), true);
+    let score = together(seeds, |curves| by_epoch(curves, |e| e.dev.score), true);
     let mut panels = vec![chart("Mean over corpora", over, &score, mark)];
     for (corpus, metric) in measured(seeds) {
         let value = |e: &Epoch| e.dev.corpora.get(&corpus)?.get(&metric).copied();
-        let lines = by_seed(seeds, |curves| per_epoch(curves, value), true);
+        let lines = together(seeds, |curves| by_epoch(curves, value), true);
         let title = format!("{corpus}: {}", metric::with_arrow(metric));
         panels.push(chart(&title, over, &lines, mark));
     }
-    let caption = "Scores on the dev splits after every epoch: the mean over corpora of Corr or weighted F1, which selects the checkpoint, and what is \
-                   measured on each corpus.";
-    let panels = svg::panels(panels.into_iter().flatten().collect());
-    figure(
-        doc,
-        caption,
-        "dev score",
-        seeds_key(seeds),
-        panels,
-        Some(epochs(seeds)),
+    let caption = format!(
+        "Scores on the dev splits after every epoch: the mean over corpora of Corr or weighted F1, which selects the checkpoint, and what is measured on each \
+         corpus.{}",
+        how(seeds)
     );
+    let panels = svg::panels(panels.into_iter().flatten().collect());
+    figure(doc, caption, "dev score", None, panels, Some(epochs(seeds)));
 }
 
 /// The corpora and metrics that some epoch of some seed measured on dev.
@@ -153,26 +148,26 @@ fn measured(seeds: &[SeedRun]) -> Vec<(String, Metric)> {
     all
 }
 
-fn per_epoch(curves: &Curves, value: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {
-    let epochs = curves.epochs.iter();
-    epochs
-        .filter_map(|e| Some((e.epoch as f64, value(e)?)))
-        .collect()
-}
-
-fn by_seed(
+/// One line: the seed's, or the mean of several with a band.
+fn together(
     seeds: &[SeedRun],
-    points: impl Fn(&Curves) -> Vec<(f64, f64)>,
+    values: impl Fn(&Curves) -> BTreeMap<u64, f64>,
     dots: bool,
 ) -> Vec<Series> {
-    let line = |(colour, seed): (usize, &SeedRun)| Series {
-        name: seed.name.clone(),
-        points: points(&seed.curves),
-        colour,
-        dashed: false,
-        dots,
+    let all: Vec<_> = seeds.iter().map(|seed| values(&seed.curves)).collect();
+    let name = match seeds {
+        [one] => one.name.clone(),
+        many => format!("mean of {} seeds", many.len()),
     };
-    seeds.iter().enumerate().map(line).collect()
+    vec![Series::over_seeds(&name, 0, &over_seeds(&all), dots)]
+}
+
+/// What lines of several seeds are.
+fn how(seeds: &[SeedRun]) -> String {
+    match seeds.len() {
+        0 | 1 => String::new(),
+        n => format!(" Mean of {n} seeds; the band goes from the least seed to the greatest."),
+    }
 }
 
 fn by_layer(
@@ -197,6 +192,7 @@ fn by_layer(
         colour: i,
         dashed: false,
         dots: false,
+        band: Vec::new(),
     };
     (0..all).map(line).collect()
 }
@@ -214,15 +210,6 @@ fn chart(
         series,
         mark,
     })
-}
-
-/// Whose line is whose; one seed needs no key.
-fn seeds_key(seeds: &[SeedRun]) -> Option<Markup> {
-    let entries = seeds
-        .iter()
-        .enumerate()
-        .map(|(i, seed)| (seed.name.as_str(), i, Look::Line));
-    (seeds.len() > 1).then(|| svg::key(entries))
 }
 
 fn figure(

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use unimse_eval::Metric;
+use unimse_eval::{Convention, Metric};
 
 use crate::results::{
     CorpusResults, Fusion, Results, ResultsError, SeedScores, SplitScores, Timing,
 };
-use crate::{Baseline, ByName, FileError, Protocol, Robustness, RunFolder, alignment, view};
+use crate::{
+    Baseline, ByName, FileError, Protocol, Robustness, RunFolder, alignment, pooled, view,
+};
 
 /// Seeds that cannot be taken together.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +39,7 @@ pub enum AggregateError {
 
 impl Results {
     /// The results of every seed below `run` taken together: the shape of one run, with means in place of metrics, `sd` and `per_seed`
-    /// beside them; intervals, differences and confusion matrices stay with the seeds.
+    /// beside them and one confusion matrix of all answers; intervals and differences stay with the seeds.
     ///
     /// # Errors
     /// A seed has no results yet or broken ones, or the seeds disagree on corpora, features or settings.
@@ -138,8 +140,14 @@ fn merge_split(first: &SplitScores, seeds: &[(u64, &SplitScores)]) -> SplitScore
     let sum = |count: fn(&SplitScores) -> Option<usize>| {
         all().filter_map(count).reduce(|one, other| one + other)
     };
+    let scores: Vec<&SplitScores> = all().collect();
+    let (per_class, per_class_sd) = pooled::classes(&scores);
     let mut merged = SplitScores {
         n: first.n,
+        conventions: conventions(first, &scores),
+        per_class,
+        per_class_sd,
+        confusion: pooled::confusion(&scores),
         unparsable: sum(|s| s.unparsable),
         repaired: sum(|s| s.repaired),
         generated_zeros: sum(|s| s.generated_zeros),
@@ -158,7 +166,9 @@ fn merge_split(first: &SplitScores, seeds: &[(u64, &SplitScores)]) -> SplitScore
             .filter_map(|(_, scores)| scores.metrics.get(&metric).copied())
             .collect();
         if values.len() == seeds.len() {
-            put(&mut merged, metric, &values);
+            let (mean, deviation) = pooled::mean_and_deviation(&values);
+            merged.metrics.insert(metric, mean);
+            merged.sd.extend(deviation.map(|sd| (metric, sd)));
         }
     }
     merged.per_seed = seeds
@@ -178,19 +188,9 @@ fn baselines(first: &SplitScores, seeds: &[(u64, &SplitScores)]) -> ByName<Basel
     let merged = first.baselines.iter().filter_map(|(name, baseline)| {
         let of_seeds = seeds.iter().map(|(_, scores)| scores.baselines.get(name));
         let of_seeds: Vec<&Baseline> = of_seeds.collect::<Option<_>>()?;
-        let metrics = baseline.metrics.keys().filter_map(|metric| {
-            let values = of_seeds.iter().map(|b| b.metrics.get(metric).copied());
-            let values: Vec<f64> = values.collect::<Option<_>>()?;
-            let (same, n) = (values.iter().all(|v| v == &values[0]), values.len() as f64);
-            let mean = if same {
-                values[0]
-            } else {
-                values.iter().sum::<f64>() / n
-            };
-            Some((*metric, mean))
-        });
+        let metrics: Vec<_> = of_seeds.iter().map(|b| &b.metrics).collect();
         let merged = Baseline {
-            metrics: metrics.collect(),
+            metrics: means(&metrics),
             undefined: baseline.undefined.clone(),
             chosen: (baseline.chosen).filter(|c| of_seeds.iter().all(|b| b.chosen == Some(*c))),
             difference: BTreeMap::new(),
@@ -200,21 +200,44 @@ fn baselines(first: &SplitScores, seeds: &[(u64, &SplitScores)]) -> ByName<Basel
     merged.collect()
 }
 
+/// The means of the metrics that all seeds have, of one or more. Where all have one value it is kept to the bit.
+fn means(seeds: &[&BTreeMap<Metric, f64>]) -> BTreeMap<Metric, f64> {
+    let mean = |metric: &Metric| {
+        let values = seeds.iter().map(|metrics| metrics.get(metric).copied());
+        let values: Vec<f64> = values.collect::<Option<_>>()?;
+        let same = values.iter().all(|value| *value == values[0]);
+        let mean = if same {
+            values[0]
+        } else {
+            pooled::mean_and_deviation(&values).0
+        };
+        Some((*metric, mean))
+    };
+    let first = seeds.first();
+    (first.into_iter().flat_map(|metrics| metrics.keys()))
+        .filter_map(mean)
+        .collect()
+}
+
+/// The means by every convention that all seeds were scored by.
+fn conventions(
+    first: &SplitScores,
+    seeds: &[&SplitScores],
+) -> BTreeMap<Convention, BTreeMap<Metric, f64>> {
+    let merged = first.conventions.keys().filter_map(|convention| {
+        let all = seeds
+            .iter()
+            .map(|scores| scores.conventions.get(convention));
+        let all: Vec<_> = all.collect::<Option<_>>()?;
+        Some((*convention, means(&all)))
+    });
+    merged.collect()
+}
+
 /// The means of what every seed has.
 fn robustness(seeds: &[Option<&Robustness>]) -> Option<Robustness> {
     let all: Option<Vec<&Robustness>> = seeds.iter().copied().collect();
     Robustness::mean(&all?)
-}
-
-/// Mean and, of several values, sample standard deviation.
-fn put(merged: &mut SplitScores, metric: Metric, values: &[f64]) {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    merged.metrics.insert(metric, mean);
-    if values.len() > 1 {
-        let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
-        merged.sd.insert(metric, (squares / (n - 1.0)).sqrt());
-    }
 }
 
 fn sum(timings: impl Iterator<Item = Timing>) -> Option<Timing> {

@@ -5,7 +5,7 @@
 //!
 //! One module, one idea: `folder` (what lies where), `artefact` (files that appear whole or not at all), `lock` (one process at a time),
 //! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells), `tensorboard` (the same for TensorBoard), `log` (the files of both),
-//! `receipt` (openings of the test split), `readout` (how answers are read), `results` and `aggregate` (scores of one seed and of several), `baseline`, `view`, `robustness` and `alignment` (what else results say), `representations` (utterances before and after fusion), `comparison` (runs beside a reference), `scored` (a file of any system),
+//! `receipt` (openings of the test split), `readout` (how answers are read), `results`, `aggregate` and `pooled` (scores of one seed and of several), `baseline`, `view`, `robustness` and `alignment` (what else results say), `representations` (utterances before and after fusion), `comparison` (runs beside a reference), `scored` (a file of any system),
 //! `predicted` (a row of `predictions.parquet`), `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `by_name` (a map that keeps its order).
 //!
 //! # Example
@@ -41,6 +41,7 @@ mod labels;
 mod lock;
 mod log;
 mod plan;
+mod pooled;
 mod predicted;
 mod provenance;
 mod readout;
@@ -61,12 +62,15 @@ pub use baseline::{Baseline, Chosen};
 pub use by_name::ByName;
 pub use cache::cache_folder;
 pub use card::{FeatureCard, FeatureCards};
-pub use comparison::{COMPARISON_SCHEMA, ComparedCorpus, ComparedMetric, ComparedRun, Comparison};
+pub use comparison::{
+    COMPARISON_SCHEMA, ComparedCorpus, ComparedMetric, ComparedRun, Comparison,
+};
 pub use event::{DevScores, End, Epoch, Event, EventLog, Start, Step};
 pub use folder::{DOWNSTREAM, RunFolder};
 pub use labels::{Agreed, CorpusLabels, FieldLabels, LabelSummary, Leak, SourceCounts, UsedDonor};
 pub use lock::{LockError, RunLock};
 pub use plan::{Plan, PresetFacts};
+pub use pooled::ClassDeviations;
 pub use predicted::PredictedRow;
 pub use provenance::{Git, Host, PROVENANCE_SCHEMA, Provenance, Source, StageRecord};
 pub use readout::{EmotionReadout, IntensityReadout, Readout};

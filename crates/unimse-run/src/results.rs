@@ -13,8 +13,8 @@ use unimse_labels::DonorProtocol;
 
 use crate::labels::{Agreed, Leak, SourceCounts};
 use crate::{
-    Alignment, Baseline, ByName, FeatureCards, FileError, Readout, Receipt, Robustness, View,
-    artefact,
+    Alignment, Baseline, ByName, ClassDeviations, FeatureCards, FileError, Readout, Receipt,
+    Robustness, View, artefact,
 };
 
 /// Version of `results.json`. Versions from [`OLDEST_SCHEMA`] on are read too, all others are refused by name.
@@ -219,13 +219,16 @@ pub struct SplitScores {
     /// The metrics of each seed of an aggregate.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub per_seed: Vec<SeedScores>,
-    /// The same predictions by other conventions.
+    /// The same predictions by other conventions; of an aggregate the means over seeds.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub conventions: BTreeMap<Convention, BTreeMap<Metric, f64>>,
-    /// By class, of an emotion corpus.
+    /// By class, of an emotion corpus; of an aggregate the means over seeds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub per_class: Vec<ClassScores>,
-    /// Of an emotion corpus.
+    /// Sample standard deviations of them over the seeds of an aggregate, in the same order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub per_class_sd: Vec<ClassDeviations>,
+    /// Of an emotion corpus; of an aggregate the counts of all seeds together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confusion: Option<Confusion>,
     /// Outputs in which no label can be seen; they count as intensity 0 and neutral. This count and the next two are sums over seeds.

@@ -25,6 +25,8 @@ pub(crate) struct Bar {
     pub(crate) shown: String,
     /// Low and high end of its interval.
     pub(crate) interval: Option<(f64, f64)>,
+    /// The value of each seed where it is a mean.
+    pub(crate) seeds: Vec<f64>,
 }
 
 /// Room for names, and for the printed values.
@@ -39,7 +41,8 @@ pub(crate) fn interval_bars(title: &str, bars: &[Bar]) -> Option<Markup> {
     let bars: Vec<&Bar> = bars.iter().filter(|bar| drawable(bar.value)).collect();
     let ends = bars
         .iter()
-        .flat_map(|bar| [bar.value, bar.interval.map_or(0.0, |(_, high)| high)]);
+        .flat_map(|bar| [bar.value, bar.interval.map_or(0.0, |(_, high)| high)])
+        .chain(bars.iter().flat_map(|bar| bar.seeds.iter().copied()));
     let most = ends.filter(|v| drawable(*v)).fold(0.0, f64::max);
     if most <= 0.0 {
         return None;
@@ -61,6 +64,9 @@ pub(crate) fn interval_bars(title: &str, bars: &[Bar]) -> Option<Markup> {
                     @for (colour, half) in [("halo", 6.0), ("whisker", 5.0)] {
                         path class=(colour) d=(format!("M{0},{2} V{3} M{0},{4} H{1} M{1},{2} V{3}", px(x(low)), px(x(high)), px(middle - half), px(middle + half), px(middle))) {}
                     }
+                }
+                @for seed in bar.seeds.iter().filter(|seed| drawable(**seed)) {
+                    circle class="dot c0" r="3" cx=(px(x(*seed))) cy=(px(middle)) {}
                 }
                 text class=(format!("label end {}", weight.unwrap_or_default())) x=(px(WIDTH - 2.0)) y=(px(middle + 4.0)) { (bar.shown) }
             }
@@ -89,6 +95,7 @@ mod tests {
             value,
             shown: value.to_string(),
             interval,
+            seeds: Vec::new(),
         }
     }
 
@@ -112,6 +119,18 @@ mod tests {
             path.starts_with(&format!("M{low},")) && path.contains(&format!("H{high}")),
             "{path}"
         );
+    }
+
+    #[test]
+    fn seeds_are_dots_at_their_places() {
+        let mean = Bar { seeds: vec![0.5, 1.0, f64::NAN], ..bar(0.75, None) };
+        let svg = interval_bars("MAE", &[mean]).unwrap().into_string();
+        let tree = roxmltree::Document::parse(&svg).unwrap();
+        let dots = tree.descendants().filter(|n| n.has_tag_name("circle"));
+        let dots: Vec<f64> = dots.map(|n| n.attribute("cx").unwrap().parse().unwrap()).collect();
+        let room = WIDTH - LEFT - RIGHT;
+        assert_eq!(dots.len(), 2);
+        assert!((dots[0] - LEFT - 0.5 * room).abs() < 0.1 && (dots[1] - LEFT - room).abs() < 0.1);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::{Axis, Frame, PALETTE, drawable, picture, px, short};
+use crate::curves::Point;
 use crate::metric;
 
 const HEIGHT: f64 = 236.0;
@@ -20,6 +21,23 @@ pub(crate) struct Series {
     pub(crate) dashed: bool,
     /// A dot at every point (for the few points of epochs).
     pub(crate) dots: bool,
+    /// Place, low and high end of a band behind the line; empty for none.
+    pub(crate) band: Vec<(f64, f64, f64)>,
+}
+
+impl Series {
+    /// The mean over several seeds with a band from the least to the greatest.
+    pub(crate) fn over_seeds(name: &str, colour: usize, points: &[Point], dots: bool) -> Self {
+        let apart = points.iter().any(|p| p.low < p.high);
+        let band = points.iter().filter(|_| apart).map(|p| (p.x, p.low, p.high));
+        Self {
+            name: name.to_owned(),
+            points: points.iter().map(|p| (p.x, p.mean)).collect(),
+            colour,
+            dots,
+            band: band.collect(),
+        }
+    }
 }
 
 /// A chart of lines.
@@ -49,7 +67,8 @@ pub(crate) fn line_chart(lines: &Lines<'_>) -> Option<Markup> {
         .collect();
     let all = || drawn.iter().flat_map(|(_, points)| points.iter());
     let x = Axis::over(all().map(|p| p.0), false)?;
-    let y = Axis::over(all().map(|p| p.1), true)?;
+    let bands = drawn.iter().flat_map(|(s, _)| &s.band).flat_map(|(_, low, high)| [*low, *high]);
+    let y = Axis::over(all().map(|p| p.1).chain(bands.filter(|v| drawable(*v))), true)?;
     let frame = Frame::new(x, y, HEIGHT);
     let said: Vec<String> = drawn
         .iter()
@@ -58,9 +77,25 @@ pub(crate) fn line_chart(lines: &Lines<'_>) -> Option<Markup> {
     let content = html! {
         (frame.axes(lines.x, lines.y))
         @if let Some((at, what)) = lines.mark { (mark(&frame, at, what)) }
+        @for (s, _) in &drawn { (band(&frame, s)) }
         @for ((s, points), said) in drawn.iter().zip(&said) { (line(lines, &frame, s, points, said)) }
     };
     Some(picture(lines.title, &said.join("; "), HEIGHT, &content))
+}
+
+/// There along the high ends, and back along the low ones.
+fn band(frame: &Frame, s: &Series) -> Markup {
+    let known = s.band.iter().filter(|(x, low, high)| [x, low, high].into_iter().all(|v| drawable(*v)));
+    let known: Vec<_> = known.collect();
+    let corner = |x: f64, y: f64| format!("{},{}", px(frame.to_x(x)), px(frame.to_y(y)));
+    let there = known.iter().map(|(x, _, high)| corner(*x, *high));
+    let back = known.iter().rev().map(|(x, low, _)| corner(*x, *low));
+    let corners: Vec<String> = there.chain(back).collect();
+    html! {
+        @if known.len() > 1 {
+            path class=(format!("band c{}", s.colour % PALETTE)) d=(format!("M{}Z", corners.join(" "))) {}
+        }
+    }
 }
 
 /// A curve in words: where it begins and ends.
@@ -122,6 +157,7 @@ mod tests {
             colour: 7,
             dashed: true,
             dots: true,
+            band: points.iter().map(|p| (p.0, p.1 - 1.0, p.1 + 1.0)).collect(),
         }];
         let lines = Lines {
             title: "loss <b>",
@@ -149,6 +185,24 @@ mod tests {
             assert!(svg.contains("&lt;loss&gt; &amp; "), "{svg}");
         }
         assert!(chart(&[]).is_none() && chart(&[(1.0, f64::NAN)]).is_none());
+    }
+
+    #[test]
+    fn a_band_lies_around_its_line_and_inside_the_axes() {
+        let svg = chart(&[(1.0, 2.0), (2.0, 2.0)]).unwrap();
+        let tree = roxmltree::Document::parse(&svg).unwrap();
+        let place = |class: &str| {
+            let found = tree.descendants().find(|n| n.attribute("class").is_some_and(|c| c.starts_with(class)));
+            let path = found.unwrap().attribute("d").unwrap().trim_matches(['M', 'Z']);
+            let ys = path.split([' ', ',']).skip(1).step_by(2);
+            ys.map(|y| y.parse().unwrap()).collect::<Vec<f64>>()
+        };
+        let (line, band) = (place("line"), place("band"));
+        // one above and one below, on an axis from 1 to 3
+        assert!((line[0] - f64::midpoint(band[0], band[2])).abs() < 0.11, "{line:?} {band:?}");
+        assert!(band[0] < line[0] && line[0] < band[2] && band[2] <= HEIGHT);
+        let single = Series::over_seeds("one", 0, &[Point { x: 1.0, low: 2.0, mean: 2.0, high: 2.0 }], false);
+        assert!(single.band.is_empty(), "one seed has no band");
     }
 
     #[test]
