@@ -8,7 +8,8 @@
 //!
 //! The way of the data: `load` and `events` read ([`ReportError`] names file and field); `headline`, `corpora` (with `differences`, `classes`, `answers`
 //! and `views`), `robustness`, `ablation`, `paper`, `training`, `representations` (with `alignment`), `cost`, `labels` (with `agreement`), `record`, `config` and `browse` each write their sections into a document
-//! of plain blocks (`doc`): pictures, which `svg` draws, with the numbers behind them. `markdown` and `html` render it, `csv` lets tables be saved.
+//! of plain blocks (`doc`): pictures, which `svg` draws, with the numbers behind them. `markdown` and `html` render it, `csv` lets tables be saved. `table` takes the
+//! test results alone, for a paper, which `latex` or `markdown` prints.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -46,6 +47,7 @@ mod events;
 mod headline;
 mod html;
 mod labels;
+mod latex;
 mod load;
 mod markdown;
 mod metric;
@@ -55,6 +57,7 @@ mod representations;
 mod robustness;
 mod seeds;
 mod svg;
+mod table;
 mod tested;
 mod training;
 mod views;
@@ -68,6 +71,7 @@ pub use crate::browse::BrowsedRow;
 use crate::doc::Document;
 pub use crate::error::ReportError;
 pub use crate::paper::paper_tables;
+pub use crate::table::{TableFormat, table};
 
 /// Where the report stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -44,6 +44,13 @@ pub(crate) fn render(document: &Document) -> String {
     out
 }
 
+/// One table with its caption.
+pub(crate) fn table(table: &Table) -> String {
+    let mut out = String::new();
+    push_table(&mut out, table);
+    out
+}
+
 fn push_table(out: &mut String, table: &Table) {
     if !table.number.is_empty() {
         out.push_str(&format!(

@@ -5,8 +5,9 @@ mod browsed;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use unimse_report::Beside;
-use unimse_run::{Results, RunFolder};
+use anyhow::bail;
+use unimse_report::{Beside, TableFormat};
+use unimse_run::{Results, RunFolder, artefact};
 use unimse_train::config::RunConfig;
 
 #[derive(clap::Args)]
@@ -17,19 +18,40 @@ pub(crate) struct Args {
     /// Put the transcripts of dev and test into report.html, which then must not be published: licences of data sets forbid it.
     #[arg(long)]
     with_text: bool,
+    /// Print the test results as tables for a paper, in place of the report.
+    #[arg(long, value_name = "latex|markdown", conflicts_with = "with_text")]
+    table: Option<TableFormat>,
+    /// Where the tables go; default standard output.
+    #[arg(long, value_name = "FILE", requires = "table")]
+    out: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = RunFolder::new(&args.run);
-    let several = !RunFolder::seeds(&args.run)?.is_empty();
-    if several {
+    let seeds = RunFolder::seeds(&args.run)?;
+    if let (true, Some((_, seed))) = (args.with_text, seeds.first()) {
+        bail!(
+            "--with-text: {} holds several seeds, whose answers stand in their own reports: expected --run with the folder of one, as in {}",
+            args.run.display(),
+            seed.run.display()
+        );
+    }
+    if !seeds.is_empty() {
         Results::aggregate(&args.run)?.write(&folder.results())?;
     }
-    let utterances = match several {
-        true => Vec::new(), // every seed has answers of its own
-        false => browsed::rows(&folder, args.with_text)?,
-    };
     let published = unimse_report::paper_tables()?;
+    if let Some(format) = args.table {
+        let text = unimse_report::table(&args.run, &published, format)?;
+        match &args.out {
+            Some(path) => artefact::write(path, text.as_bytes())?,
+            None => super::print(&text)?,
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let utterances = match seeds.is_empty() {
+        true => browsed::rows(&folder, args.with_text)?,
+        false => Vec::new(), // every seed has answers of its own
+    };
     let preset = preset(&folder)?;
     let beside = Beside {
         utterances: &utterances,
