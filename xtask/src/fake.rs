@@ -39,7 +39,7 @@ case $command in
     echo "{\"event\": \"epoch\", \"epoch\": 0, \"best\": true, \"dev\": {\"score\": $score, \"corpora\": {\"mosi\": {}}}}" > "$run/events.jsonl";;
   evaluate) echo p > "$run/predictions.parquet"; echo "{\"seed\": \"$(cat "$run/checkpoints/last")\"}" > "$run/results.json";;
   report) [ -e "$run/results.json" ] || echo '{"aggregate": true}' > "$run/results.json"; echo html > "$run/report.html";;
-  compare) echo '{"schema": 1, "resamples": 100, "seed": 7, "runs": ['; comma=
+  compare) echo '{"schema": 2, "resamples": 100, "seed": 7, "runs": ['; comma=
     for run in $runs; do
       case $run in full) difference=;; *) difference=', "difference": {"estimate": 0.25, "low": 0.125, "high": 0.375, "p": 0.5}';; esac
       echo "$comma{\"run\": \"$run\", \"seeds\": [1], \"test_openings\": 1, \"corpora\": {\"mosi\": {\"task\": \"sentiment\", \"n\": 3, \"resampled\": \"videos\", \"clusters\": 2, \"metrics\": {\"mae\": {\"mean\": 0.5, \"per_seed\": [0.5]$difference}}}}}"

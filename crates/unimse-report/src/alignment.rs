@@ -50,6 +50,7 @@ fn picture(corpus: &str, a: &Alignment) -> Option<Markup> {
             .collect(),
         colour,
         dots: colour == 0,
+        band: Vec::new(),
     };
     svg::line_chart(&Lines {
         title: &format!("{corpus}: finds its {} among {}", a.modality, a.n),

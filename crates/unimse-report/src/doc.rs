@@ -9,6 +9,8 @@ pub(crate) struct Document {
     pub(crate) title: String,
     pub(crate) subtitle: String,
     pub(crate) blocks: Vec<Block>,
+    /// What a page says at its end.
+    pub(crate) footer: String,
     tables: usize,
     figures: usize,
 }
@@ -118,6 +120,7 @@ impl Document {
             title: title.into(),
             subtitle: subtitle.into(),
             blocks: Vec::new(),
+            footer: "One file that asks for nothing outside itself. report.md beside it says the same as text.".to_owned(),
             tables: 0,
             figures: 0,
         }

@@ -33,7 +33,7 @@ pub(crate) fn render(document: &Document) -> String {
                     @for block in opening { (self::block(block)) "\n" }
                     @for section in &sections { (self::section(section)) "\n" }
                 } "\n"
-                footer { p { "One file that asks for nothing outside itself. report.md beside it says the same as text." } } "\n"
+                footer { p { (document.footer) } } "\n"
             }
         }
         "\n"

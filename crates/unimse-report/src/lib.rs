@@ -8,8 +8,8 @@
 //!
 //! The way of the data: `load` and `events` read ([`ReportError`] names file and field); `headline`, `corpora` (with `differences`, `classes`, `answers`
 //! and `views`), `robustness`, `ablation`, `paper`, `training`, `representations` (with `alignment`), `cost`, `labels` (with `agreement`), `record`, `config` and `browse` each write their sections into a document
-//! of plain blocks (`doc`): pictures, which `svg` draws, with the numbers behind them. `markdown` and `html` render it, `csv` lets tables be saved. `table` takes the
-//! test results alone, for a paper, which `latex` or `markdown` prints.
+//! of plain blocks (`doc`): pictures, which `svg` draws, with the numbers behind them. `markdown` and `html` render it, `csv` lets tables be saved. `comparison` writes such a
+//! document of several runs; `table` takes the test results alone, for a paper, which `latex` or `markdown` prints.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -35,6 +35,7 @@ mod answers;
 mod browse;
 mod classes;
 mod compare;
+mod comparison;
 mod config;
 mod corpora;
 mod cost;
@@ -68,6 +69,7 @@ use unimse_eval::PaperTable;
 use unimse_run::artefact;
 
 pub use crate::browse::BrowsedRow;
+pub use crate::comparison::{ComparisonPage, comparison};
 use crate::doc::Document;
 pub use crate::error::ReportError;
 pub use crate::paper::paper_tables;

@@ -6,11 +6,13 @@
 )]
 
 mod chromium;
+mod compared;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use chromium::{Chromium, chromium};
+use compared::World;
 use serde_json::json;
 use unimse_labels::{Donor, Labelled, MeldEmotion, Polarity, Taxonomy, UniversalLabel};
 use unimse_report::{Beside, BrowsedRow, paper_tables, write_with};
@@ -127,38 +129,101 @@ fn the_page_fits_every_screen_and_asks_for_nothing() {
     for with_rows in [true, false] {
         let all = if with_rows { rows(true) } else { Vec::new() };
         let (_folder, page) = report(&all);
-        for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
-            chromium.show(width, dark);
-            let url = chromium.open(
-                &page,
-                if with_rows {
-                    "#utterance=mosi/video3_4"
-                } else {
-                    ""
-                },
-            );
-            let beyond =
-                "document.documentElement.scrollWidth - document.documentElement.clientWidth";
-            assert_eq!(chromium.value(beyond), json!(0), "at {width} pixels");
-            assert_eq!(
-                chromium.value("innerWidth"),
-                json!(width),
-                "nothing makes the screen wider"
-            );
-            let light = chromium.value("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(c => c > 127)");
-            assert_eq!(light, json!(!dark));
-            let landmarks = "['header', 'nav', 'main', 'footer'].map(tag => document.querySelectorAll('body > ' + tag).length)";
-            assert_eq!(chromium.value(landmarks), json!([1, 1, 1, 1]));
-            let dead = "[...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.getAttribute('href'))).length";
-            assert_eq!(chromium.value(dead), json!(0));
-            assert_quiet(&chromium, &url);
-            let scheme = if dark { "dark" } else { "light" };
-            let kind = if with_rows { "rows" } else { "plain" };
-            // the integration keeps these pictures
-            let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-pages");
-            chromium.screenshot(&shots.join(format!("{kind}-{width}-{scheme}.png")));
-        }
+        let (fragment, kind) = match with_rows {
+            true => ("#utterance=mosi/video3_4", "rows"),
+            false => ("", "plain"),
+        };
+        assert_fits(&mut chromium, &page, fragment, kind);
     }
+}
+
+/// Wide and narrow, light and dark: nothing scrolls sideways, every link leads somewhere, and nothing is asked for.
+fn assert_fits(chromium: &mut Chromium, page: &Path, fragment: &str, kind: &str) {
+    for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+        chromium.show(width, dark);
+        let url = chromium.open(page, fragment);
+        let beyond = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        assert_eq!(chromium.value(beyond), json!(0), "at {width} pixels");
+        assert_eq!(
+            chromium.value("innerWidth"),
+            json!(width),
+            "nothing makes the screen wider"
+        );
+        let light = chromium.value(
+            "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(c => c > 127)",
+        );
+        assert_eq!(light, json!(!dark));
+        let landmarks = "['header', 'nav', 'main', 'footer'].map(tag => document.querySelectorAll('body > ' + tag).length)";
+        assert_eq!(chromium.value(landmarks), json!([1, 1, 1, 1]));
+        let dead = "[...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.getAttribute('href'))).length";
+        assert_eq!(chromium.value(dead), json!(0));
+        assert_quiet(chromium, &url);
+        let scheme = if dark { "dark" } else { "light" };
+        // the integration keeps these pictures
+        let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-pages");
+        chromium.screenshot(&shots.join(format!("{kind}-{width}-{scheme}.png")));
+    }
+}
+
+/// A comparison as a file.
+fn compared_page(name: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("page.html");
+    fs::write(&path, World::new(name).page().html).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn a_comparison_fits_every_screen_and_asks_for_nothing() {
+    let Some(mut chromium) = chromium("a_comparison_fits_every_screen_and_asks_for_nothing") else {
+        return;
+    };
+    for (name, kind) in [("other", "compared"), (HOSTILE, "compared-hostile")] {
+        let (_folder, page) = compared_page(name);
+        assert_fits(&mut chromium, &page, "", kind);
+        let shown = "document.body.innerText.includes('better than the reference')";
+        assert_eq!(chromium.value(shown), json!(true));
+        assert_eq!(
+            chromium.value("document.querySelectorAll('img, script').length"),
+            json!(0)
+        );
+    }
+}
+
+#[test]
+fn a_comparison_draws_a_difference_a_metric_and_the_curves_of_all_runs() {
+    let test = "a_comparison_draws_a_difference_a_metric_and_the_curves_of_all_runs";
+    let Some(mut chromium) = chromium(test) else {
+        return;
+    };
+    let (_folder, page) = compared_page("other");
+    chromium.open(&page, "");
+    let count = |chromium: &mut Chromium, selector: &str| {
+        chromium.value(&format!("document.querySelectorAll({selector:?}).length"))
+    };
+    // MAE of MOSI and weighted F1 of MELD, one run beside the reference
+    assert_eq!(
+        count(&mut chromium, "#results figure svg[role=img]"),
+        json!(2)
+    );
+    assert_eq!(count(&mut chromium, "#results figure svg .span"), json!(2));
+    // two runs have an event log, and the one of two seeds has bands
+    let lines = chromium.value(
+        "document.querySelector('#training svg[role=img]').querySelectorAll('.line').length",
+    );
+    assert_eq!(lines, json!(2));
+    assert!(
+        count(&mut chromium, "#training svg .band")
+            .as_u64()
+            .unwrap()
+            >= 1
+    );
+    // lower is better: the difference lies left of the line of none
+    let left = "(svg => svg.querySelector('circle').getBoundingClientRect().right < svg.querySelector('.guide').getBoundingClientRect().left)(document.querySelector('#results figure svg[role=img]'))";
+    assert_eq!(chromium.value(left), json!(true));
+    chromium.call("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    let white = "getComputedStyle(document.body).backgroundColor";
+    assert_eq!(chromium.value(white), json!("rgb(255, 255, 255)"));
 }
 
 /// Pictures with a name, their smallest width and height, the smallest letters as drawn, and the most that reaches beyond a picture, in pixels.
@@ -517,9 +582,13 @@ fn axe_finds_nothing() {
     };
     let axe = fs::read_to_string(axe).unwrap();
     let (_folder, page) = report(&rows(true));
-    for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
+    let (_place, comparison) = compared_page("other");
+    let screens = [(1280, false), (1280, true), (390, false), (390, true)];
+    let pages = [(&page, "#utterance=mosi/video3_4"), (&comparison, "")];
+    let seen = pages.map(|page| screens.map(|screen| (page, screen)));
+    for ((page, fragment), (width, dark)) in seen.into_iter().flatten() {
         chromium.show(width, dark);
-        chromium.open(&page, "#utterance=mosi/video3_4");
+        chromium.open(page, fragment);
         chromium.value(&format!("{axe}; 0"));
         let run = "axe.run().then(found => found.violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 160)} ${n.failureSummary}`)))";
         assert_eq!(

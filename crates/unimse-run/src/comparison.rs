@@ -6,10 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use unimse_eval::{Difference, Metric};
 
+use crate::pooled::mean_and_deviation;
 use crate::{ByName, Clusters, Task};
 
-/// Version of a comparison: whoever reads another refuses it.
-pub const COMPARISON_SCHEMA: u64 = 1;
+/// Version of a comparison: whoever reads another refuses it. Since 2, runs may hold different rows: every number is of those that all hold.
+pub const COMPARISON_SCHEMA: u64 = 2;
 
 /// Runs scored on the same test rows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,8 +21,21 @@ pub struct Comparison {
     pub resamples: usize,
     /// Seed of the resampling: `evaluate.seed` of the reference.
     pub seed: u64,
-    /// The runs as they were given, the reference first.
+    /// The runs as they were given, the reference first; then the ways to read the reference.
     pub runs: Vec<ComparedRun>,
+    /// The keys of `config.toml` whose values differ between the runs, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<Setting>,
+}
+
+/// A key of the configuration whose values differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Setting {
+    /// The key, as in `train.epochs`.
+    pub key: String,
+    /// The value of each run as TOML writes it, in the order in which runs were given; those of seeds that differ are joined by ` | `. Null where a run
+    /// does not know the key.
+    pub values: Vec<Option<String>>,
 }
 
 /// One run, or one way to read the answers of the reference.
@@ -32,6 +46,12 @@ pub struct ComparedRun {
     /// How its answers are read, where not as dev chose: `intensity: median`, `emotion: text`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub readout: Option<String>,
+    /// The preset that its configuration started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// Corpora with train rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trained_on: Vec<String>,
     /// The seeds.
     pub seeds: Vec<u64>,
     /// Whether rows of the test splits donated labels to training.
@@ -55,8 +75,11 @@ pub struct ComparedRun {
 pub struct ComparedCorpus {
     /// Its task.
     pub task: Task,
-    /// Rows with gold.
+    /// Rows with gold that every run compared on this corpus holds. All that follows is of them.
     pub n: usize,
+    /// Rows with gold that this run holds and another one does not, by utterance id; they are in no number here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unshared: Vec<String>,
     /// What is resampled.
     pub resampled: Clusters,
     /// How many of them.
@@ -87,16 +110,11 @@ impl ComparedMetric {
     #[must_use]
     pub fn of_seeds(per_seed: Vec<Option<f64>>) -> Self {
         let values: Option<Vec<f64>> = per_seed.iter().copied().collect();
-        let values = values.unwrap_or_default();
-        let n = values.len() as f64;
-        let mean = (!values.is_empty()).then(|| values.iter().sum::<f64>() / n);
-        let sd = mean.filter(|_| values.len() > 1).map(|mean| {
-            let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-            (squares / (n - 1.0)).sqrt()
-        });
+        let values = values.filter(|values| !values.is_empty());
+        let over = values.map(|values| mean_and_deviation(&values));
         Self {
-            mean,
-            sd,
+            mean: over.map(|over| over.0),
+            sd: over.and_then(|over| over.1),
             per_seed,
             difference: None,
         }

@@ -63,7 +63,7 @@ pub use by_name::ByName;
 pub use cache::cache_folder;
 pub use card::{FeatureCard, FeatureCards};
 pub use comparison::{
-    COMPARISON_SCHEMA, ComparedCorpus, ComparedMetric, ComparedRun, Comparison,
+    COMPARISON_SCHEMA, ComparedCorpus, ComparedMetric, ComparedRun, Comparison, Setting,
 };
 pub use event::{DevScores, End, Epoch, Event, EventLog, Start, Step};
 pub use folder::{DOWNSTREAM, RunFolder};

@@ -82,19 +82,46 @@ fn json_for_programs_is_the_same_each_time() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_one_line_of_error() {
+fn files_for_people_are_written_beside_the_tables() {
     let place = world();
     let mut lacks = rows([0.5; 6]);
     lacks.remove(0);
     write(&place.path().join("lacks"), 1, &lacks);
-    let output = compare(place.path(), &["full", "lacks"]);
-    let said = stderr(&output);
-    assert_eq!(output.status.code(), Some(1));
+    let runs = ["full", "better", "lacks"];
+    let files = ["--html", "out/page.html", "--markdown", "page.md"];
+    let said = stdout(&compare(place.path(), &[&runs[..], &files].concat()));
     assert!(
-        said.starts_with("error: lacks: corpus talks: it lacks the test row u0 of full"),
+        said.contains("left out: 1 row of talks in full, which another run lacks: u0\n"),
         "{said}"
     );
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let read = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
+    let (html, markdown) = (read("out/page.html"), read("page.md"));
+    assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>\n"));
+    for text in [&html, &markdown] {
+        for part in [
+            "Differences to the reference on talks",
+            "No events.jsonl, so no curves",
+            "better",
+        ] {
+            assert!(text.contains(part), "{part}");
+        }
+    }
+    let again = stdout(&compare(
+        place.path(),
+        &[&runs[..], &files, &["--json"]].concat(),
+    ));
+    assert!(serde_json::from_str::<Comparison>(&again).is_ok());
+    assert_eq!(read("out/page.html"), html);
+}
+
+#[test]
+fn what_cannot_be_compared_is_one_line_of_error() {
+    let place = world();
+    let said = stderr(&compare(place.path(), &["full", "./full"]));
+    assert_eq!(
+        said,
+        "error: ./full: the same folder as full: expected each run once\n"
+    );
     assert_eq!(
         compare(place.path(), &["full", "nowhere"]).status.code(),
         Some(1)
@@ -103,7 +130,30 @@ fn what_cannot_be_compared_is_one_line_of_error() {
     let said = stderr(&compare(place.path(), &["empty"]));
     assert_eq!(
         said,
-        "error: empty/results.json: reading: No such file or directory (os error 2)\n"
+        "error: empty: expected an evaluated run (results.json) or seed-<n> folders of some, found neither\n"
     );
     assert_eq!(compare(place.path(), &[]).status.code(), Some(2));
+}
+
+#[test]
+fn transcripts_of_several_seeds_are_refused_with_the_folder_to_point_at() {
+    let place = world();
+    let report = |arguments: &[&str]| {
+        let mut unimse = Command::new(env!("CARGO_BIN_EXE_unimse"));
+        let unimse = unimse.arg("report").args(arguments);
+        unimse.current_dir(place.path()).output().unwrap()
+    };
+    let output = report(&["--run", "full", "--with-text"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        "error: --with-text: full holds several seeds, whose answers stand in their own reports: expected --run with the folder of one, as in full/seed-1\n"
+    );
+    assert!(!place.path().join("full/report.html").exists());
+    let usage = report(&["--run", "full", "--with-text", "--table", "latex"]);
+    assert_eq!(usage.status.code(), Some(2));
+    assert_eq!(
+        report(&["--run", "full", "--table", "word"]).status.code(),
+        Some(2)
+    );
 }

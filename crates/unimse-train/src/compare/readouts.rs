@@ -3,8 +3,9 @@
 use unimse_labels::Form;
 use unimse_run::{ComparedRun, EmotionReadout, IntensityReadout, Readout, Task};
 
-use super::answers::Reading;
+use super::answers::{Missing, Reading};
 use super::reference::Reference;
+use super::shared::{Part, cut};
 use crate::TrainError;
 
 impl Reference<'_> {
@@ -36,10 +37,17 @@ impl Reference<'_> {
                         None => Reading::Anew(readout, grammar),
                     };
                     let answers = seed.answers(corpus, reading);
-                    let answers = answers.map_err(|missing| self.missing(seed, corpus, missing))?;
-                    seeds.push(self.aligned(rows, answers, seed, corpus)?);
+                    let answers = answers.map_err(|missing| {
+                        let (Missing::Unanswered(why) | Missing::Broken(why)) = missing;
+                        seed.failed(corpus, &why)
+                    })?;
+                    seeds.push(cut(&answers, &rows.ids));
                 }
-                corpora.push((corpus.to_owned(), self.corpus(corpus, rows, &seeds, true)?));
+                let part = Part {
+                    seeds,
+                    unshared: Vec::new(),
+                };
+                corpora.push((corpus.to_owned(), self.corpus(corpus, rows, &part, true)?));
             }
             if !corpora.is_empty() {
                 out.push(ComparedRun {

@@ -1,18 +1,21 @@
-//! The run that others are compared with: the rows that all must hold, and the resamples that all share.
+//! The run that others are compared with: the rows that all of them hold, and the resamples that all share.
 
 use std::collections::{BTreeMap, HashMap};
 
 use unimse_eval::{Difference, Metric, OverSeeds, resample};
 use unimse_run::{ByName, ComparedCorpus, ComparedMetric, ComparedRun, Task};
 
-use super::answers::{Answers, Missing, Reading};
-use super::run::{Run, Seed};
+use super::answers::Answers;
+use super::run::Run;
+use super::shared::{Part, Shared, held, share};
 use super::table;
 use crate::TrainError;
 use crate::config::RunConfig;
 
 /// The run that all others are compared with.
 pub(super) struct Reference<'a> {
+    /// All runs, the reference first.
+    runs: &'a [Run],
     pub(super) run: &'a Run,
     pub(super) resamples: usize,
     pub(super) seed: u64,
@@ -20,12 +23,13 @@ pub(super) struct Reference<'a> {
     left_out: ByName<String>,
 }
 
-/// The test rows of a corpus, as all runs must hold them.
+/// The test rows of a corpus that all runs hold.
 pub(super) struct Rows {
     pub(super) task: Task,
-    answers: Vec<Answers>,
-    /// Place of each row, by utterance.
-    places: HashMap<String, usize>,
+    /// Their ids, in the order of the reference.
+    pub(super) ids: Vec<String>,
+    /// What each run says of them, the reference first.
+    parts: Vec<Shared>,
     /// The video or dialogue of each row, as numbers.
     clusters: Vec<usize>,
     /// How many there are of them.
@@ -35,12 +39,15 @@ pub(super) struct Rows {
 }
 
 impl<'a> Reference<'a> {
-    pub(super) fn new(run: &'a Run) -> Result<Self, TrainError> {
+    /// The first of `runs`, one or more.
+    pub(super) fn new(runs: &'a [Run]) -> Result<Self, TrainError> {
+        let run = &runs[0];
         let Some(first) = run.seeds.first() else {
             return Err(TrainError::Data(format!("{}: no seed", run.name)));
         };
         let evaluate = RunConfig::load(&first.folder.config())?.evaluate;
         let mut reference = Self {
+            runs,
             run,
             resamples: evaluate.resamples.get(),
             seed: evaluate.seed,
@@ -49,10 +56,9 @@ impl<'a> Reference<'a> {
         };
         let (mut corpora, mut left_out) = (Vec::new(), Vec::new());
         for name in run.corpora() {
-            match first.answers(name, Reading::AsChosen) {
-                Ok(answers) => corpora.push((name.to_owned(), reference.rows(name, &answers)?)),
-                Err(Missing::Unanswered(why)) => left_out.push((name.to_owned(), why)),
-                Err(Missing::Broken(why)) => return Err(reference.unlike(first, name, &why)),
+            match reference.rows(name)? {
+                Ok(rows) => corpora.push((name.to_owned(), rows)),
+                Err(why) => left_out.push((name.to_owned(), why)),
             }
         }
         reference.corpora = corpora.into_iter().collect();
@@ -60,12 +66,47 @@ impl<'a> Reference<'a> {
         Ok(reference)
     }
 
-    /// The rows of one corpus, with `answers` those of the first seed.
-    fn rows(&self, corpus: &str, answers: &Answers) -> Result<Rows, TrainError> {
-        let first = &self.run.seeds[0];
-        let groups = table::groups(&first.folder.corpus, corpus)?;
+    /// The rows of one corpus; the inner error is why the reference says nothing of it.
+    fn rows(&self, corpus: &str) -> Result<Result<Rows, String>, TrainError> {
+        let mut parts = Vec::new();
+        for run in self.runs {
+            let tested = run.corpora().contains(&corpus);
+            parts.push(match tested {
+                true => held(run, corpus)?,
+                false => Err("not tested in this run".to_owned()),
+            });
+        }
+        share(self.runs, corpus, &mut parts)?;
+        let ids = match &parts[0] {
+            Ok(reference) => reference.seeds[0].ids.clone(),
+            Err(why) => return Ok(Err(why.clone())),
+        };
+        let (clusters, count) = self.clusters(corpus, &ids)?;
+        let task = self.run.seeds[0].results.corpora.get(corpus);
+        let mut rows = Rows {
+            task: task.map_or(Task::Sentiment, |corpus| corpus.task),
+            ids,
+            parts,
+            clusters,
+            count,
+            metrics: Vec::new(),
+        };
+        if let Ok(reference) = &rows.parts[0] {
+            let mut metrics = Vec::new();
+            for &metric in rows.task.compared() {
+                let over = self.over_seeds(&rows, &reference.seeds, metric, corpus)?;
+                metrics.push((metric, over.1));
+            }
+            rows.metrics = metrics;
+        }
+        Ok(Ok(rows))
+    }
+
+    /// The video or dialogue of each row as a number, and how many there are.
+    fn clusters(&self, corpus: &str, ids: &[String]) -> Result<(Vec<usize>, usize), TrainError> {
+        let groups = table::groups(&self.run.seeds[0].folder.corpus, corpus)?;
         let (mut numbers, mut clusters) = (HashMap::new(), Vec::new());
-        for id in &answers.ids {
+        for id in ids {
             let group = groups.get(id).ok_or_else(|| {
                 TrainError::Data(format!(
                     "{}: corpus {corpus}: utterance {id} is in predictions.parquet and not in the tables",
@@ -75,86 +116,7 @@ impl<'a> Reference<'a> {
             let next = numbers.len();
             clusters.push(*numbers.entry(group).or_insert(next));
         }
-        let ids = answers.ids.iter().cloned();
-        let task = first.results.corpora.get(corpus).map(|c| c.task);
-        let mut rows = Rows {
-            task: task.unwrap_or(Task::Sentiment),
-            answers: Vec::new(),
-            places: ids.zip(0..).collect(),
-            count: numbers.len(),
-            clusters,
-            metrics: Vec::new(),
-        };
-        if rows.places.len() != rows.clusters.len() {
-            return Err(TrainError::Data(format!(
-                "{}: corpus {corpus}: an utterance occurs twice in predictions.parquet",
-                self.run.name
-            )));
-        }
-        rows.answers.push(answers.clone());
-        for seed in &self.run.seeds[1..] {
-            let answers = seed.answers(corpus, Reading::AsChosen);
-            let answers = answers.map_err(|missing| self.missing(seed, corpus, missing))?;
-            rows.answers
-                .push(self.aligned(&rows, answers, seed, corpus)?);
-        }
-        for &metric in rows.task.compared() {
-            let over = self.over_seeds(&rows, &rows.answers, metric, corpus)?;
-            rows.metrics.push((metric, over.1));
-        }
-        Ok(rows)
-    }
-
-    /// Of a seed of the reference, which must answer as its first one does.
-    pub(super) fn missing(&self, seed: &Seed, corpus: &str, missing: Missing) -> TrainError {
-        let (Missing::Unanswered(why) | Missing::Broken(why)) = missing;
-        self.unlike(seed, corpus, &why)
-    }
-
-    fn unlike(&self, seed: &Seed, corpus: &str, why: &str) -> TrainError {
-        let folder = seed.folder.run.display();
-        TrainError::Data(format!("{folder}: corpus {corpus}: {why}"))
-    }
-
-    /// `answers` in the order of the reference's rows, which they must hold, with the same gold.
-    pub(super) fn aligned(
-        &self,
-        rows: &Rows,
-        answers: Answers,
-        seed: &Seed,
-        corpus: &str,
-    ) -> Result<Answers, TrainError> {
-        let failed = |why: String| Err(self.unlike(seed, corpus, &why));
-        let ours: HashMap<&String, usize> = answers.ids.iter().zip(0..).collect();
-        let expected = &rows.answers[0];
-        let mut places = Vec::with_capacity(expected.ids.len());
-        for (row, id) in expected.ids.iter().enumerate() {
-            let Some(&place) = ours.get(id) else {
-                return failed(format!(
-                    "it lacks the test row {id} of {}: expected the same rows in both",
-                    self.run.name
-                ));
-            };
-            let (there, here) = (expected.gold(row), answers.gold(place));
-            if there != here {
-                return failed(format!(
-                    "utterance {id} has the gold label {here}, in {} it has {there}",
-                    self.run.name
-                ));
-            }
-            places.push(place);
-        }
-        let more = answers.ids.iter().find(|id| !rows.places.contains_key(*id));
-        if let Some(id) = more {
-            return failed(format!(
-                "{} lacks its test row {id}: expected the same rows in both",
-                self.run.name
-            ));
-        }
-        if answers.ids.len() != places.len() {
-            return failed("an utterance occurs twice in predictions.parquet".to_owned());
-        }
-        Ok(answers.at(&places))
+        Ok((clusters, numbers.len()))
     }
 
     /// A metric of `seeds` on these rows: each seed's own value, and their mean with its resamples.
@@ -178,41 +140,23 @@ impl<'a> Reference<'a> {
         Ok((own.collect(), OverSeeds::mean(&values)))
     }
 
-    /// What is said of the reference itself.
-    pub(super) fn own(&self) -> Result<ComparedRun, TrainError> {
-        let mut corpora = Vec::new();
-        for (name, rows) in self.corpora.iter() {
-            corpora.push((
-                name.to_owned(),
-                self.corpus(name, rows, &rows.answers, false)?,
-            ));
-        }
-        Ok(ComparedRun {
-            corpora: corpora.into_iter().collect(),
-            left_out: self.left_out.clone(),
-            ..self.run.described()
-        })
-    }
-
-    /// What is said of another run.
-    pub(super) fn beside(&self, run: &Run) -> Result<ComparedRun, TrainError> {
+    /// What is said of the run at `at`: of the reference itself, or of another one beside it.
+    pub(super) fn beside(&self, at: usize) -> Result<ComparedRun, TrainError> {
+        let run = &self.runs[at];
         let (mut corpora, mut left_out) = (Vec::new(), Vec::new());
-        let tested = run.corpora();
         for (name, rows) in self.corpora.iter() {
-            if !tested.contains(&name) {
-                left_out.push((name.to_owned(), "not tested in this run".to_owned()));
-                continue;
-            }
-            match self.seeds(run, name, rows, Reading::AsChosen)? {
-                Ok(answers) => {
-                    corpora.push((name.to_owned(), self.corpus(name, rows, &answers, true)?));
+            match &rows.parts[at] {
+                Ok(part) => {
+                    corpora.push((name.to_owned(), self.corpus(name, rows, part, at > 0)?));
                 }
-                Err(why) => left_out.push((name.to_owned(), why)),
+                Err(why) => left_out.push((name.to_owned(), why.clone())),
             }
         }
-        for name in tested {
+        for name in run.corpora() {
             if self.corpora.get(name).is_none() {
-                left_out.push((name.to_owned(), "not compared in the reference".to_owned()));
+                let why = self.left_out.get(name).filter(|_| at == 0).cloned();
+                let why = why.unwrap_or_else(|| "not compared in the reference".to_owned());
+                left_out.push((name.to_owned(), why));
             }
         }
         Ok(ComparedRun {
@@ -222,36 +166,17 @@ impl<'a> Reference<'a> {
         })
     }
 
-    /// The answers of every seed of a run, in the order of the reference's rows. The inner error is why the corpus is left out.
-    fn seeds(
-        &self,
-        run: &Run,
-        corpus: &str,
-        rows: &Rows,
-        reading: Reading<'_>,
-    ) -> Result<Result<Vec<Answers>, String>, TrainError> {
-        let mut all = Vec::new();
-        for seed in &run.seeds {
-            match seed.answers(corpus, reading) {
-                Ok(answers) => all.push(self.aligned(rows, answers, seed, corpus)?),
-                Err(Missing::Unanswered(why)) => return Ok(Err(why)),
-                Err(Missing::Broken(why)) => return Err(self.unlike(seed, corpus, &why)),
-            }
-        }
-        Ok(Ok(all))
-    }
-
     /// The metrics of a corpus; the reference's own have no difference.
     pub(super) fn corpus(
         &self,
         name: &str,
         rows: &Rows,
-        seeds: &[Answers],
+        part: &Part,
         differs: bool,
     ) -> Result<ComparedCorpus, TrainError> {
         let mut metrics = BTreeMap::new();
         for (metric, theirs) in &rows.metrics {
-            let (own, ours) = self.over_seeds(rows, seeds, *metric, name)?;
+            let (own, ours) = self.over_seeds(rows, &part.seeds, *metric, name)?;
             let mut compared = ComparedMetric::of_seeds(own);
             compared.difference = differs.then(|| Difference::between(&ours, theirs));
             metrics.insert(*metric, compared);
@@ -259,6 +184,7 @@ impl<'a> Reference<'a> {
         Ok(ComparedCorpus {
             task: rows.task,
             n: rows.clusters.len(),
+            unshared: part.unshared.clone(),
             resampled: rows.task.clusters(),
             clusters: rows.count,
             metrics,

@@ -33,7 +33,14 @@ impl Run {
             .map(|(_, folder)| folder)
             .collect();
         if folders.is_empty() {
-            folders.push(RunFolder::new(path));
+            let own = RunFolder::new(path);
+            if !own.results().exists() {
+                return Err(TrainError::Data(format!(
+                    "{}: expected an evaluated run (results.json) or seed-<n> folders of some, found neither",
+                    path.display()
+                )));
+            }
+            folders.push(own);
         }
         let read = |folder: RunFolder| {
             let results = folder.results();
@@ -55,8 +62,16 @@ impl Run {
     /// What is said of the run itself.
     pub(super) fn described(&self) -> ComparedRun {
         let results = || self.seeds.iter().map(|seed| &seed.results);
+        let mut trained_on: Vec<String> = Vec::new();
+        for name in results().flat_map(|r| &r.trained_on) {
+            if !trained_on.contains(name) {
+                trained_on.push(name.clone());
+            }
+        }
         ComparedRun {
             run: self.name.clone(),
+            preset: results().find_map(|r| r.preset.clone()),
+            trained_on,
             seeds: results().flat_map(|r| r.seeds.iter().copied()).collect(),
             leaky: results().any(|r| r.leaky == Some(true)),
             synthetic: results().any(|r| r.synthetic),
@@ -88,6 +103,12 @@ impl Seed {
         };
         let rows: Vec<&PredictedRow> = self.rows.iter().filter(|r| r.corpus == corpus).collect();
         Answers::new(&rows, results, reading)
+    }
+
+    /// An error of its answers to `corpus`.
+    pub(super) fn failed(&self, corpus: &str, why: &str) -> TrainError {
+        let folder = self.folder.run.display();
+        TrainError::Data(format!("{folder}: corpus {corpus}: {why}"))
     }
 
     /// The labels that it writes.
