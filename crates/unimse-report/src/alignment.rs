@@ -36,7 +36,7 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
     let Some(panels) = svg::panels(pictures.collect()) else {
         return;
     };
-    let key = svg::key([("text", 0, Look::Line), ("chance", 5, Look::Line)]);
+    let key = svg::key([("text", 0, Look::Line), ("chance", 5, Look::Dashed)]);
     doc.figure(caption, html! { (key) (panels) }, Some(table(&found)));
 }
 
@@ -49,6 +49,7 @@ fn picture(corpus: &str, a: &Alignment) -> Option<Markup> {
             .map(|l| (l.layer as f64, value(l)))
             .collect(),
         colour,
+        dashed: colour != 0,
         dots: colour == 0,
         band: Vec::new(),
     };

@@ -1,60 +1,44 @@
 //! A document as one HTML file: no external resource, no script but the browser's, and a policy that forbids all else.
 
-use base64::prelude::{BASE64_STANDARD, Engine};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
-use sha2::{Digest, Sha256};
+use maud::{Markup, html};
 
 use crate::doc::{Block, Document, Figure, Line, Span, Table};
+use crate::frame::Frame;
 use crate::{browse, csv};
-
-const STYLE: &str = include_str!("style.css");
 
 /// Renders the whole report.
 pub(crate) fn render(document: &Document) -> String {
     let (opening, sections) = sections(&document.blocks);
-    let page = html! {
-        (DOCTYPE) "\n"
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(policy(document));
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (document.title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body { "\n"
-                header {
-                    a class="skip" href="#report" { "Skip to the report" }
-                    h1 { (document.title) }
-                    p class="subtitle" { (document.subtitle) }
-                } "\n"
-                (contents(&sections)) "\n"
-                main id="report" { "\n"
-                    @for block in opening { (self::block(block)) "\n" }
-                    @for section in &sections { (self::section(section)) "\n" }
-                } "\n"
-                footer { p { (document.footer) } } "\n"
-            }
-        }
-        "\n"
+    let is_browser = |block: &Block| matches!(block, Block::Browser(_));
+    let frame = Frame {
+        title: &document.title,
+        subtitle: &document.subtitle,
+        id: "report",
+        skip: "Skip to the report",
+        contents: contents(&sections),
+        main: html! {
+            @for block in opening { (self::block(block)) "\n" }
+            @for section in &sections { (self::section(section)) "\n" }
+        },
+        footer: &document.footer,
+        script: (document.blocks.iter().any(is_browser)).then_some(browse::SCRIPT),
+        ..Frame::default()
     };
-    page.into_string()
+    frame.render()
 }
 
-/// The table of contents: sections, and the parts of each.
+/// The items of the table of contents: sections, and the parts of each.
 fn contents(sections: &[Section<'_>]) -> Markup {
     html! {
-        nav aria-label="Contents" { ul {
-            @for section in sections {
-                @let slug = slug(section.title);
-                li {
-                    a href=(format!("#{slug}")) { (section.title) }
-                    @if section.parts().next().is_some() {
-                        ul { @for (i, part) in section.parts().enumerate() { li { a href=(format!("#{slug}-{}", i + 1)) { (part) } } } }
-                    }
+        @for section in sections {
+            @let slug = slug(section.title);
+            li {
+                a href=(format!("#{slug}")) { (section.title) }
+                @if section.parts().next().is_some() {
+                    ul { @for (i, part) in section.parts().enumerate() { li { a href=(format!("#{slug}-{}", i + 1)) { (part) } } } }
                 }
             }
-        } }
+        }
     }
 }
 
@@ -77,22 +61,6 @@ fn section(section: &Section<'_>) -> Markup {
             }
         }
     }
-}
-
-/// What the page may do: its own style sheet, and its own script where it has a browser.
-fn policy(document: &Document) -> String {
-    let is_browser = |block: &Block| matches!(block, Block::Browser(_));
-    let script = match document.blocks.iter().any(is_browser) {
-        true => format!("; script-src {}", digest(browse::SCRIPT)),
-        false => String::new(),
-    };
-    let style = digest(STYLE);
-    format!("default-src 'none'; style-src {style}{script}; base-uri 'none'; form-action 'none'")
-}
-
-/// An inline element's text as the policy names it.
-fn digest(text: &str) -> String {
-    format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)))
 }
 
 /// The blocks below one heading of level 2.

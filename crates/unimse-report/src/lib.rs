@@ -45,6 +45,7 @@ mod differences;
 mod doc;
 mod error;
 mod events;
+mod frame;
 mod headline;
 mod html;
 mod labels;
@@ -72,6 +73,7 @@ pub use crate::browse::BrowsedRow;
 pub use crate::comparison::{ComparisonPage, comparison};
 use crate::doc::Document;
 pub use crate::error::ReportError;
+pub use crate::frame::{ELEMENTS, Frame};
 pub use crate::paper::paper_tables;
 pub use crate::table::{TableFormat, table};
 

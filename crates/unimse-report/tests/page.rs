@@ -11,7 +11,7 @@ mod compared;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chromium::{Chromium, chromium};
+use chromium::{Chromium, SCREENS, axe, chromium};
 use compared::World;
 use serde_json::json;
 use unimse_labels::{Donor, Labelled, MeldEmotion, Polarity, Taxonomy, UniversalLabel};
@@ -106,16 +106,6 @@ fn report(rows: &[BrowsedRow]) -> (tempfile::TempDir, PathBuf) {
     (folder, written.html)
 }
 
-/// Fails where the page complained or asked for anything but itself.
-fn assert_quiet(chromium: &Chromium, url: &str) {
-    assert_eq!(chromium.complaints, [""; 0]);
-    let url = url.split('#').next().unwrap();
-    let beyond: Vec<&String> = (chromium.requests.iter())
-        .filter(|asked| asked.split('#').next() != Some(url) && *asked != "about:blank")
-        .collect();
-    assert!(beyond.is_empty(), "{beyond:?}");
-}
-
 const SHOWN: &str = "document.querySelectorAll('#utterance-rows tr[data-at]').length";
 const COUNT: &str = "document.getElementById('utterance-count').textContent";
 const DETAILS: &str = "document.querySelector('.details')?.textContent ?? ''";
@@ -139,29 +129,15 @@ fn the_page_fits_every_screen_and_asks_for_nothing() {
 
 /// Wide and narrow, light and dark: nothing scrolls sideways, every link leads somewhere, and nothing is asked for.
 fn assert_fits(chromium: &mut Chromium, page: &Path, fragment: &str, kind: &str) {
-    for (width, dark) in [(1280, false), (1280, true), (390, false), (390, true)] {
-        chromium.show(width, dark);
+    for screen in SCREENS {
+        chromium.show(screen.0, screen.1);
         let url = chromium.open(page, fragment);
-        let beyond = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
-        assert_eq!(chromium.value(beyond), json!(0), "at {width} pixels");
-        assert_eq!(
-            chromium.value("innerWidth"),
-            json!(width),
-            "nothing makes the screen wider"
-        );
-        let light = chromium.value(
-            "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(c => c > 127)",
-        );
-        assert_eq!(light, json!(!dark));
-        let landmarks = "['header', 'nav', 'main', 'footer'].map(tag => document.querySelectorAll('body > ' + tag).length)";
-        assert_eq!(chromium.value(landmarks), json!([1, 1, 1, 1]));
-        let dead = "[...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.getAttribute('href'))).length";
-        assert_eq!(chromium.value(dead), json!(0));
-        assert_quiet(chromium, &url);
-        let scheme = if dark { "dark" } else { "light" };
+        chromium.assert_fits(screen);
+        chromium.assert_quiet(&url);
+        let scheme = if screen.1 { "dark" } else { "light" };
         // the integration keeps these pictures
         let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-pages");
-        chromium.screenshot(&shots.join(format!("{kind}-{width}-{scheme}.png")));
+        chromium.screenshot(&shots.join(format!("{kind}-{}-{scheme}.png", screen.0)));
     }
 }
 
@@ -292,7 +268,7 @@ fn the_numbers_behind_a_figure_open_below_it_and_can_be_saved() {
             .unwrap()
             > 10
     );
-    assert_quiet(&chromium, &url);
+    chromium.assert_quiet(&url);
 }
 
 #[test]
@@ -316,7 +292,7 @@ fn rows_are_filtered_sorted_and_paged() {
 
     filtered(&mut chromium, &rows);
     sorted(&mut chromium);
-    assert_quiet(&chromium, &url);
+    chromium.assert_quiet(&url);
 }
 
 /// Every filter counts what the rows hold.
@@ -408,7 +384,7 @@ fn an_address_opens_its_utterance_and_the_keyboard_goes_on_from_there() {
     assert!(!text.contains("mosi/video15_0"), "another video: {text}");
 
     keyboard(&mut chromium);
-    assert_quiet(&chromium, &url);
+    chromium.assert_quiet(&url);
 }
 
 /// Moves, opens, closes and searches by keys, from the open `mosi/video14_9`.
@@ -462,7 +438,7 @@ fn an_address_of_nothing_says_so() {
             json!(fragment == "#utterance=mosi"),
             "{fragment}"
         );
-        assert_quiet(&chromium, &url);
+        chromium.assert_quiet(&url);
     }
 }
 
@@ -491,7 +467,7 @@ fn ids_and_transcripts_are_text_and_transcripts_only_come_on_request() {
     );
     let kept = chromium.value("location.href").as_str().unwrap().to_owned();
     let (_, fragment) = kept.split_once('#').unwrap();
-    assert_quiet(&chromium, &url);
+    chromium.assert_quiet(&url);
     chromium.open(&page, &format!("#{fragment}"));
     assert_eq!(
         chromium.value(FOCUSED),
@@ -567,7 +543,7 @@ fn sixty_thousand_rows_are_shown_a_hundred_at_a_time() {
         chromium.value(COUNT),
         json!("6,000 of 60,000 utterances, page 1 of 60")
     );
-    assert_quiet(&chromium, &url);
+    chromium.assert_quiet(&url);
 }
 
 #[test]
@@ -576,25 +552,16 @@ fn axe_finds_nothing() {
     let Some(mut chromium) = chromium(test) else {
         return;
     };
-    let Some(axe) = std::env::var_os("UNIMSE_AXE") else {
-        eprintln!("left out: {test} needs the path of axe-core's axe.min.js in UNIMSE_AXE");
+    let Some(axe) = axe(test) else {
         return;
     };
-    let axe = fs::read_to_string(axe).unwrap();
     let (_folder, page) = report(&rows(true));
     let (_place, comparison) = compared_page("other");
-    let screens = [(1280, false), (1280, true), (390, false), (390, true)];
-    let pages = [(&page, "#utterance=mosi/video3_4"), (&comparison, "")];
-    let seen = pages.map(|page| screens.map(|screen| (page, screen)));
-    for ((page, fragment), (width, dark)) in seen.into_iter().flatten() {
-        chromium.show(width, dark);
-        chromium.open(page, fragment);
-        chromium.value(&format!("{axe}; 0"));
-        let run = "axe.run().then(found => found.violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 160)} ${n.failureSummary}`)))";
-        assert_eq!(
-            chromium.value(run),
-            json!([]),
-            "{width} pixels, dark: {dark}"
-        );
+    for (page, fragment) in [(&page, "#utterance=mosi/video3_4"), (&comparison, "")] {
+        for screen in SCREENS {
+            chromium.show(screen.0, screen.1);
+            chromium.open(page, fragment);
+            chromium.assert_accessible(&axe, screen);
+        }
     }
 }

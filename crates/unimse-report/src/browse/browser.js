@@ -1,9 +1,7 @@
-"use strict";
 // The error browser of a report: reads the rows embedded in the page, filters, sorts and shows them a page at a time.
 // It asks for nothing outside the page, and writes whatever the data say as text, never as markup.
 (() => {
   const PAGE = 100, AROUND = 3;
-  const $ = id => document.getElementById(id);
   const data = JSON.parse($("utterance-data").textContent);
 
   // ---- the rows: what src/browse/pack.rs wrote ----
@@ -45,15 +43,7 @@
   const byKey = new Map(rows.map(row => [row.key, row]));
 
   // ---- elements ----
-  const element = (tag, attributes = {}, ...children) => {
-    const made = document.createElement(tag);
-    for (const [key, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(key, value);
-    made.append(...children.filter(child => child !== null));
-    return made;
-  };
   const link = row => element("a", { href: `#utterance=${encodeURIComponent(row.corpus)}/${encodeURIComponent(row.id)}` }, row.key);
-  const number = (value, digits) => (value === null ? "—" : value.toFixed(digits).replace("-", "−"));
-  const percent = value => (value === null ? "—" : (100 * value).toFixed(1));
   const outcome = row => (row.right === null ? "no gold" : row.right ? "right" : "wrong");
   const scored = (word, value, row) => (word ?? "—") + (row.taxonomy || value === null ? "" : ` ${number(value, 2)}`);
 
@@ -116,20 +106,13 @@
   };
 
   // ---- one utterance ----
-  const titled = (title, ...children) => element("div", {}, element("h3", {}, title), ...children);
   const list = items => element("ul", {}, ...items.map(item => element("li", {}, ...[item].flat())));
   const said = row => titled("Truth and answer", list([
     `truth: ${scored(row.truth, row.gold, row)}`,
     `answer: polarity ${name("polarity", row.at) ?? "—"}, intensity ${number(row.score, 2)}, MELD ${name("meld", row.at) ?? "—"}, IEMOCAP ${name("iemocap", row.at) ?? "—"}`,
   ]));
-  const chances = row => titled("Probabilities, %", element("table", { class: "chances" }, element("tbody", {},
-    ...row.probabilities.map(([word, value]) => {
-      const bar = element("span", { class: "chance" });
-      bar.style.width = `${100 * (value ?? 0)}%`;
-      const mark = [word === row.truth ? "truth" : null, word === row.answer ? "answer" : null].filter(Boolean).join(", ");
-      return element("tr", {}, element("th", { scope: "row" }, word), element("td", { class: "n" }, percent(value)),
-        element("td", { class: "room" }, bar), element("td", {}, mark));
-    }))));
+  const mark = (word, row) => [word === row.truth ? "truth" : null, word === row.answer ? "answer" : null].filter(Boolean).join(", ");
+  const chances = row => titled("Probabilities, %", bars(row.probabilities.map(([word, value]) => [word, value, mark(word, row)])));
   const lent = row => {
     const fields = ["intensity", "meld", "iemocap"].filter(field => columns[`label.${field}.source`][row.at] !== null);
     if (!fields.length) return titled("Universal label", element("p", {}, "none"));

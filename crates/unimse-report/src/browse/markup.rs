@@ -5,7 +5,7 @@ use maud::{Markup, PreEscaped, html};
 use super::Browser;
 
 /// The script of the page; the page's policy names its digest, and no other script runs.
-pub(crate) const SCRIPT: &str = include_str!("browser.js");
+pub(crate) const SCRIPT: &str = concat!(include_str!("../elements.js"), include_str!("browser.js"));
 
 /// Columns that can be sorted by: key in the script, title, whether it holds numbers.
 const COLUMNS: [(&str, &str, bool); 9] = [

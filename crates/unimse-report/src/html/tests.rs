@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::STYLE;
+use crate::frame::STYLE;
 
 /// Linear red, green and blue, each in [0, 1].
 type Colour = [f64; 3];

@@ -29,6 +29,19 @@ pub(crate) struct Chromium {
     _profile: tempfile::TempDir,
 }
 
+/// Widths of a desk and of a telephone, each light and dark.
+pub(crate) const SCREENS: [(u32, bool); 4] =
+    [(1280, false), (1280, true), (390, false), (390, true)];
+
+/// The script of axe-core, or a line on standard error that says that `test` was left out.
+pub(crate) fn axe(test: &str) -> Option<String> {
+    let Some(axe) = std::env::var_os("UNIMSE_AXE") else {
+        eprintln!("left out: {test} needs the path of axe-core's axe.min.js in UNIMSE_AXE");
+        return None;
+    };
+    Some(std::fs::read_to_string(axe).unwrap())
+}
+
 /// Chromium, or a line on standard error that says that `test` was skipped and how to get it.
 pub(crate) fn chromium(test: &str) -> Option<Chromium> {
     let named = std::env::var_os("UNIMSE_CHROMIUM").map(PathBuf::from);
@@ -61,7 +74,7 @@ impl Chromium {
                 "--disable-gpu",
                 "--disable-dev-shm-usage",
                 "--no-first-run",
-                "--host-resolver-rules=MAP * ~NOTFOUND",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
                 "--remote-debugging-pipe",
             ])
             .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -152,18 +165,24 @@ impl Chromium {
         self.call("Emulation.setEmulatedMedia", json!({"features": features}));
     }
 
-    /// Opens a page anew and waits until it is there.
+    /// Opens the page in a file anew and waits until it is there; its address.
     pub(crate) fn open(&mut self, page: &Path, fragment: &str) -> String {
+        let url = format!("file://{}{fragment}", page.display());
+        self.visit(&url);
+        url
+    }
+
+    /// Opens an address anew and waits until its page is there.
+    pub(crate) fn visit(&mut self, url: &str) {
         // another fragment of the same page would not load it again
         self.call("Page.navigate", json!({"url": "about:blank"}));
         self.complaints.clear();
         self.requests.clear();
-        let url = format!("file://{}{fragment}", page.display());
         self.call("Page.navigate", json!({"url": url}));
-        let ready = "document.readyState === 'complete' && location.protocol === 'file:'";
+        let ready = "document.readyState === 'complete' && location.protocol !== 'about:'";
         for _ in 0..1_000 {
             if self.value(ready) == json!(true) {
-                return url;
+                return;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -192,6 +211,41 @@ impl Chromium {
         let png = BASE64_STANDARD.decode(shot["data"].as_str().unwrap());
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, png.unwrap()).unwrap();
+    }
+
+    /// Fails where the page complained or asked for anything that does not lie at `address`, its own memory aside.
+    pub(crate) fn assert_quiet(&self, address: &str) {
+        assert_eq!(self.complaints, [""; 0]);
+        let address = address.split('#').next().unwrap();
+        let own = |asked: &&String| {
+            let asked = asked.strip_prefix("blob:").unwrap_or(asked.as_str());
+            asked.starts_with(address) || asked == "about:blank"
+        };
+        let beyond: Vec<&String> = self.requests.iter().filter(|asked| !own(asked)).collect();
+        assert!(beyond.is_empty(), "{beyond:?}");
+    }
+
+    /// Fails where the page, shown as `show` says, is wider than the screen or of the other scheme.
+    pub(crate) fn assert_fits(&mut self, (width, dark): (u32, bool)) {
+        let beyond = "document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        assert_eq!(self.value(beyond), json!(0), "at {width} pixels");
+        let inner = self.value("innerWidth");
+        assert_eq!(inner, json!(width), "nothing makes the screen wider");
+        let light =
+            "getComputedStyle(document.body).backgroundColor.match(/\\d+/g).every(c => c > 127)";
+        assert_eq!(self.value(light), json!(!dark));
+        let landmarks = "['header', 'nav', 'main', 'footer'].map(tag => document.querySelectorAll('body > ' + tag).length)";
+        assert_eq!(self.value(landmarks), json!([1, 1, 1, 1]));
+        let dead = "[...document.querySelectorAll('nav a')].filter(a => !document.querySelector(a.getAttribute('href'))).length";
+        assert_eq!(self.value(dead), json!(0));
+    }
+
+    /// Fails where axe-core, whose script is `axe`, finds a violation in the page.
+    pub(crate) fn assert_accessible(&mut self, axe: &str, screen: (u32, bool)) {
+        self.value(&format!("{axe}; 0"));
+        let run = "axe.run().then(found => found.violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 160)} ${n.failureSummary}`)))";
+        let (width, dark) = screen;
+        assert_eq!(self.value(run), json!([]), "{width} pixels, dark: {dark}");
     }
 
     /// Presses a key.
