@@ -8,7 +8,7 @@ use realfft::RealFftPlanner;
 use rubato::{
     Fft, FixedSync, Resampler, WindowFunction, audioadapter_buffers::direct::InterleavedSlice,
 };
-use unimse_formats::read_wav;
+use unimse_formats::{Wave, parse_wav, read_wav};
 use unimse_run::FeatureCard;
 
 use crate::{CorpusError, Sequence, zero_non_finite};
@@ -88,7 +88,18 @@ pub fn from_wav(path: &Path) -> Result<Sequence, CorpusError> {
 /// [`CorpusError::Format`] where the file is no wave file; [`CorpusError::Table`] for a sample rate outside 1 to
 /// 768 kHz.
 pub fn from_wav_counting(path: &Path) -> Result<(Sequence, usize), CorpusError> {
-    let wave = read_wav(path)?;
+    of_wave(read_wav(path)?, path)
+}
+
+/// As [`from_wav`], from the bytes of a wave file that messages call `path`.
+///
+/// # Errors
+/// As [`from_wav_counting`].
+pub fn from_wav_bytes(bytes: &[u8], path: &Path) -> Result<Sequence, CorpusError> {
+    Ok(of_wave(parse_wav(bytes, path)?, path)?.0)
+}
+
+fn of_wave(wave: Wave, path: &Path) -> Result<(Sequence, usize), CorpusError> {
     let settings = MelSettings::default();
     let samples = resample(wave.samples, wave.rate, settings.sample_rate)
         .map_err(CorpusError::table(path))?;

@@ -23,8 +23,14 @@ pub struct Wave {
 /// # Errors
 /// When the file is missing, truncated, or not such a wave file.
 pub fn read_wav(path: &Path) -> Result<Wave, FormatError> {
-    let bytes = Bytes::open(path)?;
-    let bytes = bytes.as_slice();
+    parse_wav(Bytes::open(path)?.as_slice(), path)
+}
+
+/// As [`read_wav`], from the bytes of a wave file that messages call `path`.
+///
+/// # Errors
+/// When the bytes are truncated, or not those of such a wave file.
+pub fn parse_wav(bytes: &[u8], path: &Path) -> Result<Wave, FormatError> {
     let (format, data) = header(bytes).map_err(|message| FormatError::wav(path, message))?;
     let (samples, non_finite) = format.decode(bytes.get(data).unwrap_or_default());
     Ok(Wave {
@@ -39,9 +45,15 @@ pub fn read_wav(path: &Path) -> Result<Wave, FormatError> {
 /// # Errors
 /// Those of [`read_wav`].
 pub fn wav_header(path: &Path) -> Result<(u32, usize), FormatError> {
-    let bytes = Bytes::open(path)?;
-    let (format, data) =
-        header(bytes.as_slice()).map_err(|message| FormatError::wav(path, message))?;
+    parse_wav_header(Bytes::open(path)?.as_slice(), path)
+}
+
+/// As [`wav_header`], from the bytes of a wave file that messages call `path`.
+///
+/// # Errors
+/// Those of [`parse_wav`].
+pub fn parse_wav_header(bytes: &[u8], path: &Path) -> Result<(u32, usize), FormatError> {
+    let (format, data) = header(bytes).map_err(|message| FormatError::wav(path, message))?;
     Ok((format.rate, data.len() / format.frame()))
 }
 

@@ -44,6 +44,8 @@ enum Command {
     Score(Box<commands::score::Args>),
     /// Label text, or rows of a JSONL or CSV file, with a trained run.
     Predict(commands::predict::Args),
+    /// Show a trained run on a page of this machine, and answer JSON over HTTP or standard input.
+    Serve(commands::serve::Args),
     /// Merge and check a configuration.
     Config(commands::config::Args),
     /// Write the demo corpora (synthetic) in the layouts of the four data sets.
@@ -53,9 +55,12 @@ enum Command {
 }
 
 impl Command {
-    /// Whether LibTorch computes for minutes.
+    /// Whether LibTorch computes for minutes, or whenever it is asked.
     fn lasts(&self) -> bool {
-        matches!(self, Self::Unify(_) | Self::Train(_) | Self::Evaluate(_))
+        matches!(
+            self,
+            Self::Unify(_) | Self::Train(_) | Self::Evaluate(_) | Self::Serve(_)
+        )
     }
 
     /// Threads that are enough, where more would spend longer waiting for each other than they compute.
@@ -99,6 +104,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Report(a) => commands::report::run(&a),
         Command::Score(a) => commands::score::run(&a),
         Command::Predict(a) => commands::predict::run(&a),
+        Command::Serve(a) => commands::serve::run(&a),
         Command::Config(a) => commands::config::run(&a),
         Command::Demo(a) => commands::demo::run(&a),
         Command::Plan(a) => commands::plan::run(&a),

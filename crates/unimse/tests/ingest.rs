@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![cfg(unix)]
 
+mod waves;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -9,27 +11,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const UNIMSE: &str = env!("CARGO_BIN_EXE_unimse");
-
-/// A corpus of `count` one-second wave files of 16 kHz, a tone each.
-fn waves(data: &Path, count: usize) {
-    let folder = data.join("calls");
-    fs::create_dir_all(&folder).unwrap();
-    let mut table = "utterance_id,split,text,score,audio\n".to_owned();
-    for i in 0..count {
-        let samples = (0..16_000).flat_map(|t| ((t * (i + 1) % 400) as i16).to_le_bytes());
-        let mut bytes = b"RIFF".to_vec();
-        bytes.extend((36_u32 + 32_000).to_le_bytes());
-        bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-        bytes.extend([16_000_u32, 32_000].map(u32::to_le_bytes).concat());
-        bytes.extend(b"\x02\0\x10\0data");
-        bytes.extend(32_000_u32.to_le_bytes());
-        bytes.extend(samples);
-        fs::write(folder.join(format!("{i}.wav")), bytes).unwrap();
-        let split = ["train", "dev", "test"][i % 3];
-        table += &format!("u{i},{split},x,1,{i}.wav\n");
-    }
-    fs::write(folder.join("utterances.csv"), table).unwrap();
-}
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
@@ -66,7 +47,7 @@ fn interrupted(data: &Path, out: &Path, place: &Path, signal: &str) -> Option<i3
 fn an_interrupted_ingest_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (data, out) = (folder.path().join("data"), folder.path().join("out"));
-    waves(&data, 600);
+    waves::corpus(&data, 600);
     for signal in ["INT", "TERM"] {
         assert_eq!(interrupted(&data, &out, folder.path(), signal), Some(130));
         let left: Vec<_> = names(folder.path())
@@ -85,7 +66,7 @@ fn an_interrupted_ingest_leaves_nothing() {
 fn what_ingest_writes_has_the_permissions_that_the_umask_leaves() {
     let folder = tempfile::tempdir().unwrap();
     let (data, out) = (folder.path().join("data"), folder.path().join("out"));
-    waves(&data, 3);
+    waves::corpus(&data, 3);
     let cache = folder.path().join("cache");
     let script = "umask 027; exec \"$@\"";
     let output = Command::new("sh")
@@ -121,7 +102,7 @@ fn what_ingest_writes_has_the_permissions_that_the_umask_leaves() {
 fn the_doctor_goes_on_behind_a_file_that_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    waves(&data, 3);
+    waves::corpus(&data, 3);
     fs::create_dir(data.join("broken")).unwrap();
     fs::write(data.join("broken/utterances.parquet"), "PAR1").unwrap();
     let output = Command::new(UNIMSE)

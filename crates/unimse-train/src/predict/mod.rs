@@ -46,6 +46,9 @@ struct Prepared {
     non_finite: NonFinite,
 }
 
+/// The distribution of a score: intensities in ascending order and their probabilities, which sum to 1; empty where the run has none.
+pub type Scores = Vec<(f32, f64)>;
+
 /// What answers: the trained model of a run, or those of several seeds together.
 pub struct Predictor {
     first: SavedModel,
@@ -115,6 +118,15 @@ impl Predictor {
     /// # Errors
     /// [`TrainError::Data`] naming the row that has neither text nor features, or features of another dimension than the model's.
     pub fn predict(&self, inputs: Vec<Input>) -> Result<Vec<Answer>, TrainError> {
+        let answered = self.predict_scores(inputs)?;
+        Ok(answered.into_iter().map(|(answer, _)| answer).collect())
+    }
+
+    /// As [`Predictor::predict`], each answer beside the distribution of its score.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict_scores(&self, inputs: Vec<Input>) -> Result<Vec<(Answer, Scores)>, TrainError> {
         let (mut predictions, counts) = self.of_seed(&self.first, &inputs)?;
         for (model, before) in self.others.iter().zip(1..) {
             let (more, _) = self.of_seed(model, &inputs)?;
@@ -126,7 +138,10 @@ impl Predictor {
             .into_iter()
             .zip(predictions)
             .zip(counts)
-            .map(|((row, p), count)| answer(row.spoken.text, &p, self.readout, count, row.extra))
+            .map(|((row, p), count)| {
+                let answer = answer(row.spoken.text, &p, self.readout, count, row.extra);
+                (answer, p.intensity)
+            })
             .collect())
     }
 

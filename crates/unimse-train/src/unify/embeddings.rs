@@ -261,29 +261,40 @@ pub(crate) fn write_embeddings(
 /// # Errors
 /// [`TrainError::Artefact`] naming the file where an id is missing or a column is not what was written.
 pub fn read_embeddings(labels: &Path, corpus: &Corpus) -> Result<Embeddings, TrainError> {
-    let path = embeddings_path(labels, &corpus.name);
+    let ids: Vec<&str> = (corpus.utterances.iter())
+        .map(|u| u.utterance_id.as_str())
+        .collect();
+    read_embeddings_of(labels, &corpus.name, &ids)
+}
+
+/// Reads the embeddings of utterances of a corpus, in the order of `ids`.
+pub(crate) fn read_embeddings_of(
+    labels: &Path,
+    corpus: &str,
+    ids: &[&str],
+) -> Result<Embeddings, TrainError> {
+    let path = embeddings_path(labels, corpus);
     let (batches, _) = read_batches(&path)?;
     let (mut places, mut all, mut width) = (HashMap::new(), Vec::new(), 0);
     for batch in &batches {
-        let ids = batch
+        let known = batch
             .column_by_name("utterance_id")
             .and_then(|c| c.as_string_opt::<i32>());
-        let (Some(ids), Some((rows, dim))) = (ids, lists(batch)) else {
+        let (Some(known), Some((rows, dim))) = (known, lists(batch)) else {
             let expected = "expected columns utterance_id: text and embedding: f32 lists of one length, none null";
             return Err(TrainError::artefact(&path, expected));
         };
         width = dim;
         all.extend(rows);
-        for id in ids {
+        for id in known {
             places.insert(id.unwrap_or_default(), places.len());
         }
     }
-    let mut ordered = Vec::with_capacity(corpus.utterances.len() * width);
-    for u in &corpus.utterances {
-        let place = places.get(u.utterance_id.as_str());
+    let mut ordered = Vec::with_capacity(ids.len() * width);
+    for id in ids {
+        let place = places.get(id);
         let row = place.and_then(|&at| all.get(at * width..(at + 1) * width));
         ordered.extend_from_slice(row.ok_or_else(|| {
-            let id = &u.utterance_id;
             TrainError::artefact(
                 &path,
                 format!("utterance {id} has no embedding; run `unimse unify` again"),

@@ -1,6 +1,6 @@
 //! The unify stage (paper 3.2): embeds every text, finds donors, writes the label tables and what is known about them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use unimse_corpus::Corpus;
@@ -20,6 +20,7 @@ use crate::unify::summary::{summarise, summary_path};
 mod agreement;
 pub mod embeddings;
 mod leak;
+pub mod nearest;
 pub mod summary;
 
 /// Embeds, unifies and writes `out/<corpus>.parquet`, `out/embeddings/<corpus>.parquet` and `out/summary.json`.
@@ -42,10 +43,7 @@ pub fn run(
     let texts: Vec<&str> = (corpora.iter().flat_map(|c| &c.utterances))
         .map(|u| u.text.as_str())
         .collect();
-    let folder = match pooling {
-        Some(_) => checkpoint_folder(encoder)?,
-        None => resolve_encoder(encoder, &default_cache())?,
-    };
+    let folder = encoder_folder(encoder, pooling)?;
     let embeddings = embed(&texts, &folder, pooling, cache)?;
     let samples: Vec<Sample> = corpora.iter().flat_map(Corpus::samples).collect();
     let labels = unify(&samples, &embeddings.rows, embeddings.dim, options)?;
@@ -59,6 +57,14 @@ pub fn run(
     )?;
     artefact::write_json(&summary_path(out), &summary)?;
     Ok(summary)
+}
+
+/// Folder of the sentence encoder named by a folder or a Hub id, `pooling` as of [`embed`].
+fn encoder_folder(encoder: &str, pooling: Option<Pooling>) -> Result<PathBuf, TrainError> {
+    match pooling {
+        Some(_) => checkpoint_folder(encoder),
+        None => Ok(resolve_encoder(encoder, &default_cache())?),
+    }
 }
 
 /// The tables of labels and embeddings; `labels` and `embeddings` are in the order of the corpora and their utterances.

@@ -13,6 +13,7 @@ pub(crate) mod predict;
 pub(crate) mod report;
 pub(crate) mod rows;
 pub(crate) mod score;
+pub(crate) mod serve;
 pub(crate) mod threads;
 pub(crate) mod train;
 pub(crate) mod unify;

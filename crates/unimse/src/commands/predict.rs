@@ -1,9 +1,9 @@
 //! `unimse predict`: text, or rows `text, context, context_after, dialogue_id, turn, audio, video` and any further columns, to JSON lines in
 //! the same order.
 
-mod dialogue;
+pub(in crate::commands) mod dialogue;
 mod feature;
-mod row;
+pub(in crate::commands) mod row;
 mod stream;
 
 use std::io::Write;
@@ -28,7 +28,8 @@ const OF_FILE: usize = 512;
 /// What `--help` says beyond the options.
 const ABOUT_ROWS: &str = "\
 Prints one JSON line a row, in order. A row has `text`, and may have `context` and `context_after` (lists of texts), `audio` and `video` (a \
-.npy file, for audio a .wav file, or lists [steps, features]; one list is one step), `dialogue_id` and `turn`.
+.npy file, for audio a .wav file or {\"wav\": its bytes in base64}, or lists [steps, features]; one list is one step), `dialogue_id` and \
+`turn`. A turn of a context is a text, or {\"speaker\": name, \"text\": text}.
 
 Rows with a `dialogue_id` are read in the context of their dialogue, before and after, as many rows as the model was trained with, in order \
 of `turn` where all rows of the dialogue have one, else of the file; columns `corpus` and `split`, where there are any, keep dialogues of \
@@ -101,6 +102,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::from(130));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Answers rows from standard input as they come, as `--input -` does.
+pub(crate) fn run_stream(run: &Path) -> Result<ExitCode> {
+    self::run(&Args {
+        run: run.to_owned(),
+        text: None,
+        input: Some(PathBuf::from("-")),
+        context: None,
+    })
 }
 
 /// How a piece of work ended.

@@ -97,11 +97,19 @@ impl World {
 
     /// `corpus`, `labels` and `run`, trained for two epochs and evaluated.
     fn make() -> Self {
+        let (world, config, paths) = Self::trained(&|_| {});
+        evaluate::evaluate(&config, &paths, &GO).unwrap();
+        world
+    }
+
+    /// The same, not evaluated, with what `add` puts into the data folder of the demo.
+    pub(crate) fn trained(add: &dyn Fn(&Path)) -> (Self, RunConfig, RunFolder) {
         tch::set_num_threads(1); // tests run side by side
         let world = Self(tempfile::tempdir().unwrap());
         let backbone = tiny::folder(tiny::BERT);
         let encoder = backbone.path().to_str().unwrap();
         unimse_corpus::demo::write(&world.path("data")).unwrap();
+        add(&world.path("data"));
         let overrides = [
             format!("model.checkpoint={encoder}"),
             "model.max_tokens=96".to_owned(),
@@ -133,8 +141,7 @@ impl World {
         trainer::train(&config, &paths, 7, false, &GO).unwrap();
         fs::write(run.join("config.toml"), config.to_toml().unwrap()).unwrap();
         drop(backbone); // nothing below needs it
-        evaluate::evaluate(&config, &paths, &GO).unwrap();
-        world
+        (world, config, paths)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -6,7 +6,7 @@ use super::row::{Row, Texts};
 
 /// Which neighbours of a row are its context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Neighbours {
+pub(in crate::commands) struct Neighbours {
     /// At most so many before it.
     pub(super) before: usize,
     /// At most so many after it.
@@ -17,7 +17,7 @@ pub(super) struct Neighbours {
 
 impl Neighbours {
     /// As `--context` asks; `model` is what the model was trained with, before and after, and the most it reads.
-    pub(super) fn new(asked: Option<usize>, model: (usize, usize)) -> Self {
+    pub(in crate::commands) fn new(asked: Option<usize>, model: (usize, usize)) -> Self {
         let most = asked.unwrap_or(usize::MAX);
         Self {
             before: model.0.min(most),
@@ -33,7 +33,7 @@ impl Neighbours {
 }
 
 /// The texts around each of `rows`, which are in the order of the file. A dialogue is in order of `turn` where all its rows have one.
-pub(super) fn contexts(rows: &[Row], neighbours: Neighbours) -> Vec<Texts> {
+pub(in crate::commands) fn contexts(rows: &[Row], neighbours: Neighbours) -> Vec<Texts> {
     let lacking: std::collections::BTreeSet<_> = rows
         .iter()
         .filter(|r| r.turn.is_none())
@@ -70,7 +70,7 @@ mod tests {
     fn rows(values: &[Value]) -> Vec<Row> {
         let row = |v: &Value| {
             let object = v.as_object().cloned().unwrap_or_default();
-            Row::parse(object, String::new(), Path::new("."))
+            Row::parse(object, String::new(), Some(Path::new(".")))
         };
         values.iter().flat_map(row).collect()
     }

@@ -1,12 +1,16 @@
-//! Features of a row: a `.npy` file, a `.wav` file, or nested lists.
+//! Features of a row: a `.npy` file, a `.wav` file or its bytes, or nested lists.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Map, Value};
 use unimse_corpus::Sequence;
 
 use crate::commands::rows::short;
+
+/// What messages call a wave file that came in a row.
+const UPLOADED: &str = "wav";
 
 /// Where the features of one modality are.
 pub(super) enum Feature {
@@ -14,21 +18,26 @@ pub(super) enum Feature {
     Npy(PathBuf),
     /// A wave file: its log-mel features.
     Wave(PathBuf),
+    /// The bytes of a wave file, in the row itself.
+    WaveBytes(Vec<u8>),
     /// In the row itself.
     Values(Sequence),
 }
 
 impl Feature {
-    /// Takes the column `name` out of a row; null or empty is absent. Paths are relative to `folder`.
+    /// Takes the column `name` out of a row; null or empty is absent. Paths are relative to `folder`; without one they are refused.
     pub(super) fn take(
         row: &mut Map<String, Value>,
         name: &str,
-        folder: &Path,
+        folder: Option<&Path>,
     ) -> Result<Option<Self>> {
         let text = match row.shift_remove(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Array(steps)) => {
                 return Self::of_lists(&steps).with_context(|| format!("field {name}"));
+            }
+            Some(Value::Object(object)) if name == "audio" => {
+                return Self::of_wave(&object).with_context(|| format!("field {name}"));
             }
             Some(Value::String(s)) => s,
             Some(other) => bail!(
@@ -44,6 +53,16 @@ impl Feature {
                 .with_context(|| format!("field {name}: expected lists of numbers"))?;
             return Self::of_lists(&steps).with_context(|| format!("field {name}"));
         }
+        let Some(folder) = folder else {
+            bail!(
+                "field {name}: expected lists of numbers{}, found text: no file is read here",
+                if name == "audio" {
+                    ", or {\"wav\": bytes in base64}"
+                } else {
+                    ""
+                }
+            )
+        };
         let path = folder.join(&text);
         let extension = path.extension().and_then(|e| e.to_str());
         match extension.map(str::to_ascii_lowercase).as_deref() {
@@ -96,10 +115,41 @@ impl Feature {
         Ok(Some(Self::Values(Sequence { dim, values })))
     }
 
+    /// `{"wav": the bytes of a wave file in base64}`.
+    fn of_wave(object: &Map<String, Value>) -> Result<Option<Self>> {
+        let (Some(Value::String(text)), 1) = (object.get("wav"), object.len()) else {
+            let found: Vec<_> = object.keys().map(String::as_str).collect();
+            bail!(
+                "expected {{\"wav\": bytes in base64}}, found an object with {}",
+                short(&found.into())
+            )
+        };
+        let bytes = BASE64_STANDARD
+            .decode(text)
+            .context("wav: expected base64")?;
+        Ok(Some(Self::WaveBytes(bytes)))
+    }
+
+    /// Steps that it has, as far as that is known before a file is read.
+    pub(super) fn steps(&self) -> Result<usize> {
+        match self {
+            Self::Values(sequence) => Ok(sequence.values.len() / sequence.dim.max(1)),
+            Self::WaveBytes(bytes) => {
+                let (rate, samples) = unimse_formats::parse_wav_header(bytes, Path::new(UPLOADED))?;
+                Ok(unimse_corpus::mel::steps(rate, samples))
+            }
+            Self::Npy(_) | Self::Wave(_) => Ok(0),
+        }
+    }
+
     /// Reads the values, as they are.
     pub(super) fn load(self) -> Result<Sequence> {
         let path = match self {
             Self::Values(sequence) => return Ok(sequence),
+            Self::WaveBytes(bytes) => {
+                let path = Path::new(UPLOADED);
+                return Ok(unimse_corpus::mel::from_wav_bytes(&bytes, path)?);
+            }
             Self::Wave(path) => {
                 return unimse_corpus::mel::from_wav(&path)
                     .with_context(|| path.display().to_string());
@@ -141,7 +191,7 @@ mod tests {
 
     fn load(audio: Value) -> Result<Option<Sequence>> {
         let mut row = Map::from_iter([("audio".to_owned(), audio)]);
-        let feature = Feature::take(&mut row, "audio", Path::new("/nowhere"))?;
+        let feature = Feature::take(&mut row, "audio", Some(Path::new("/nowhere")))?;
         assert!(row.is_empty());
         feature.map(Feature::load).transpose()
     }

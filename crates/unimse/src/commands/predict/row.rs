@@ -14,12 +14,12 @@ use crate::commands::rows::{self, short};
 const PLACE: [&str; 3] = ["corpus", "split", "dialogue_id"];
 
 /// A row as it was read; its feature files are not opened yet.
-pub(super) struct Row {
+pub(in crate::commands) struct Row {
     /// What messages call it.
     pub(super) place: String,
-    pub(super) spoken: Spoken,
+    pub(in crate::commands) spoken: Spoken,
     /// Its own texts before and after it, where it brings some.
-    pub(super) own: Option<Texts>,
+    pub(in crate::commands) own: Option<Texts>,
     /// Corpus, split and dialogue, where it has a dialogue.
     pub(super) dialogue: Option<[String; 3]>,
     pub(super) turn: Option<i64>,
@@ -30,16 +30,18 @@ pub(super) struct Row {
 
 /// Texts around a row, in the order of the dialogue.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Texts {
-    pub(super) before: Vec<Spoken>,
-    pub(super) after: Vec<Spoken>,
+pub(in crate::commands) struct Texts {
+    pub(in crate::commands) before: Vec<Spoken>,
+    pub(in crate::commands) after: Vec<Spoken>,
 }
 
 /// The rows of a file; feature paths are relative to its folder.
 pub(super) fn read(path: &Path) -> Result<Vec<Row>> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let number =
-        |(i, object)| Row::parse(object, format!("{}: row {}", path.display(), i + 1), folder);
+    let number = |(i, object)| {
+        let place = format!("{}: row {}", path.display(), i + 1);
+        Row::parse(object, place, Some(folder))
+    };
     rows::objects(path)?
         .into_iter()
         .enumerate()
@@ -62,8 +64,13 @@ impl Row {
         }
     }
 
-    /// Takes the columns that are ours out of `row`, which messages call `place`; feature paths are relative to `folder`.
-    pub(super) fn parse(mut row: Map<String, Value>, place: String, folder: &Path) -> Result<Self> {
+    /// Takes the columns that are ours out of `row`, which messages call `place`; feature paths are relative to `folder`, without which
+    /// no file is read.
+    pub(in crate::commands) fn parse(
+        mut row: Map<String, Value>,
+        place: String,
+        folder: Option<&Path>,
+    ) -> Result<Self> {
         let parsed = |row: &mut Map<String, Value>| -> Result<_> {
             let text = match row.shift_remove("text") {
                 Some(Value::String(text)) => text,
@@ -98,8 +105,20 @@ impl Row {
         })
     }
 
+    /// Steps of the features that came in the row itself, with their columns.
+    pub(in crate::commands) fn steps(&self) -> Result<Vec<(&'static str, usize)>> {
+        let mut steps = Vec::new();
+        for (name, feature) in [("audio", &self.audio), ("video", &self.video)] {
+            if let Some(feature) = feature {
+                let place = || format!("{}: field {name}", self.place);
+                steps.push((name, feature.steps().with_context(place)?));
+            }
+        }
+        Ok(steps)
+    }
+
     /// What the model reads, with the texts around it. Feature files are read now.
-    pub(super) fn input(self, around: Texts) -> Result<Input> {
+    pub(in crate::commands) fn input(self, around: Texts) -> Result<Input> {
         let load = |feature: Option<Feature>, name: &str| {
             let load = |f: Feature| {
                 f.load()
@@ -138,7 +157,7 @@ fn name(row: &Map<String, Value>, column: &str) -> Result<Option<String>> {
     Ok(Some(name).filter(|name| !name.is_empty()))
 }
 
-/// A list of texts; in CSV a JSON list in the cell, or one text.
+/// A list of texts, or of objects `{"speaker": name, "text": text}`; in CSV a JSON list in the cell, or one text.
 fn list(row: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<Spoken>>> {
     let value = match row.shift_remove(name) {
         None | Some(Value::Null) => return Ok(None),
@@ -154,14 +173,30 @@ fn list(row: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<Spoken>>>
             short(&value)
         )
     };
-    let text = |v: Value| match v {
-        Value::String(s) => Ok(nobody(s)),
-        other => Err(anyhow!(
-            "field {name}: expected a list of texts, found {} in it",
-            short(&other)
-        )),
-    };
-    items.into_iter().map(text).collect::<Result<_>>().map(Some)
+    let turn = |v: Value| turn_of(v).with_context(|| format!("field {name}"));
+    items.into_iter().map(turn).collect::<Result<_>>().map(Some)
+}
+
+/// What somebody says around a row: a text, or an object that says who.
+fn turn_of(value: Value) -> Result<Spoken> {
+    match value {
+        Value::String(text) => Ok(nobody(text)),
+        Value::Object(object) => {
+            let speaker = name(&object, "speaker")?;
+            let others = object.keys().any(|key| key != "speaker" && key != "text");
+            match object.get("text") {
+                Some(Value::String(text)) if !others => Ok(Spoken {
+                    speaker,
+                    text: text.clone(),
+                }),
+                _ => bail!(
+                    "expected an object of text and speaker, found {} in it",
+                    short(&Value::Object(object))
+                ),
+            }
+        }
+        other => bail!("expected a list of texts, found {} in it", short(&other)),
+    }
 }
 
 /// Corpus, split and dialogue of a row that has a dialogue.
@@ -214,7 +249,7 @@ mod tests {
         let Value::Object(object) = value else {
             panic!("an object");
         };
-        Row::parse(object, "f.jsonl: row 3".to_owned(), Path::new("."))
+        Row::parse(object, "f.jsonl: row 3".to_owned(), Some(Path::new(".")))
     }
 
     #[test]
@@ -256,6 +291,18 @@ mod tests {
     }
 
     #[test]
+    fn a_turn_of_the_context_may_say_who_speaks() {
+        let turns = json!([{"speaker": "Joey", "text": "how you doin"}, "fine", {"text": "so"}]);
+        let row = parse(json!({"text": "t", "context": turns})).unwrap();
+        let joey = Spoken {
+            speaker: Some("Joey".to_owned()),
+            text: "how you doin".to_owned(),
+        };
+        let expected = vec![joey, nobody("fine".to_owned()), nobody("so".to_owned())];
+        assert_eq!(row.own.unwrap().before, expected);
+    }
+
+    #[test]
     fn what_is_wrong_names_row_and_field() {
         for (row, words) in [
             (json!({"id": 1}), "field text is missing"),
@@ -267,6 +314,18 @@ mod tests {
             (
                 json!({"text": "t", "context_after": ["a", 1]}),
                 "field context_after: expected a list of texts, found 1 in it",
+            ),
+            (
+                json!({"text": "t", "context": [{"text": "a", "name": "Joey"}]}),
+                "field context: expected an object of text and speaker",
+            ),
+            (
+                json!({"text": "t", "audio": {"wav": "?"}}),
+                "field audio: wav: expected base64",
+            ),
+            (
+                json!({"text": "t", "audio": {"mp3": ""}}),
+                "field audio: expected {\"wav\": bytes in base64}, found an object with [\"mp3\"]",
             ),
             (
                 json!({"text": "t", "dialogue_id": ["x"]}),
@@ -291,6 +350,12 @@ mod tests {
                 "{error}"
             );
         }
+        let Value::Object(row) = json!({"text": "t", "audio": "/etc/x.wav"}) else {
+            panic!("an object");
+        };
+        let error = Row::parse(row, "/rows/0".to_owned(), None).map(drop);
+        let error = format!("{:#}", error.unwrap_err());
+        assert!(error.contains("no file is read here"), "{error}");
         // a turn without a dialogue is nobody's
         assert_eq!(
             parse(json!({"text": "t", "turn": "left"})).unwrap().turn,

@@ -140,7 +140,7 @@ impl Window {
             return Ok(());
         }
         let object = json_object(line).context(place.clone())?;
-        let row = Row::parse(object, place, &working_folder())?;
+        let row = Row::parse(object, place, Some(&working_folder()))?;
         self.count += 1;
         if row.dialogue != self.dialogue || !self.neighbours.matter(&row) {
             self.settle(true, ready);
