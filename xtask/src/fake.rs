@@ -38,7 +38,8 @@ case $command in
     score=$(sed -n 's/^train.score = //p' "$run/config.toml"); score=$(echo "${score:-0} $seed" | awk '{ print $1 + $2 / 100 }')
     echo "{\"event\": \"epoch\", \"epoch\": 0, \"best\": true, \"dev\": {\"score\": $score, \"corpora\": {\"mosi\": {}}}}" > "$run/events.jsonl";;
   evaluate) echo p > "$run/predictions.parquet"; echo "{\"seed\": \"$(cat "$run/checkpoints/last")\"}" > "$run/results.json";;
-  report) [ -e "$run/results.json" ] || echo '{"aggregate": true}' > "$run/results.json"; echo html > "$run/report.html";;
+  report) [ -e "$run/results.json" ] || echo '{"aggregate": true}' > "$run/results.json"; echo html > "$run/report.html"
+    [ -d "$run/checkpoints" ] && echo card > "$run/checkpoints/README.md"; echo {} > "$run/ro-crate-metadata.json";;
   compare) echo '{"schema": 2, "resamples": 100, "seed": 7, "runs": ['; comma=
     for run in $runs; do
       case $run in full) difference=;; *) difference=', "difference": {"estimate": 0.25, "low": 0.125, "high": 0.375, "p": 0.5}';; esac

@@ -18,7 +18,7 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use unimse_run::{DOWNSTREAM, RunFolder, RunLock, Source, artefact};
+use unimse_run::{DOWNSTREAM, MODEL_CARD, RO_CRATE, RunFolder, RunLock, Source, artefact};
 
 mod options;
 mod place;
@@ -257,7 +257,8 @@ impl Reproduction<'_> {
     fn seed(&self, run: &Path, seed: u64, title: &str, prepared: &Prepared) -> Result<()> {
         let mut records = prepared.records.clone();
         records.push(self.train(run, seed, title, prepared)?);
-        let checkpoints = tree::sha256_dir(&run.join("checkpoints"))?;
+        // the model card is made from the results of this very stage
+        let checkpoints = tree::sha256_dir_without(&run.join("checkpoints"), MODEL_CARD)?;
         let inputs = self.inputs(
             "evaluate",
             run,
@@ -338,7 +339,7 @@ impl Reproduction<'_> {
                 .iter()
                 .map(|(name, digest)| (name.as_str(), digest.clone())),
         )?;
-        let outputs = &["results.json", "report.html", "provenance.json"];
+        let outputs = &["results.json", "report.html", "provenance.json", RO_CRATE];
         let stage = Stage {
             name: "report",
             title: format!("{prefix}report"),

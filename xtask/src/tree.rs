@@ -79,8 +79,13 @@ fn walk(
 
 /// One digest over the paths, sizes and contents of all files below `dir`.
 pub(crate) fn sha256_dir(dir: &Path) -> Result<String> {
+    sha256_dir_without(dir, "")
+}
+
+/// The same, one file left out.
+pub(crate) fn sha256_dir_without(dir: &Path, name: &str) -> Result<String> {
     let mut lines = String::new();
-    for (path, bytes) in files(dir)? {
+    for (path, bytes) in files(dir)?.into_iter().filter(|(path, _)| path != name) {
         lines.push_str(&format!(
             "{} {bytes} {path}\n",
             artefact::sha256(&dir.join(&path))?

@@ -164,6 +164,8 @@ codes! {
     ConstantStream, "CONSTANT_STREAM", Info, "look at the extraction of these utterances";
     /// An end that is not after its start; an error in a table of the user's own.
     TimeOrder, "TIME_ORDER", Warning, "nothing, if it is few";
+    /// A clip whose features last otherwise than its times say.
+    ClipLength, "CLIP_LENGTH", Warning, "look at these clips: either their times or their media are of another utterance";
     /// A time with a short fraction.
     TimeFraction, "TIME_FRACTION", Info, "nothing, if it is few";
     /// A file that is not UTF-8.
@@ -178,6 +180,10 @@ codes! {
     EmptyText, "EMPTY_TEXT", Warning, "add the transcript";
     /// A file that is passed over; a remark where something better is used.
     UnusedFile, "UNUSED_FILE", Warning, "remove it, or choose it with --features";
+    /// A feature file whose SHA-256 its publisher gives; a warning where it is of another data set.
+    KnownFile, "KNOWN_FILE", Info, "keep the file of a warning in the folder of its own data set";
+    /// A feature file called like a published one, with other content.
+    OtherCopy, "OTHER_COPY", Info, "fetch it again, if it should be the published one";
     /// No utterance has the modality.
     NoModality, "NO_MODALITY", Info, "add features, or train without the modality";
     /// Some utterances lack the modality.

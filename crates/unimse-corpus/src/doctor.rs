@@ -6,7 +6,7 @@ use crate::{
     feature::Feature,
     finding::{Findings, Severity},
     ingest::{Opened, is_synthetic, open_folders},
-    store,
+    known, store,
 };
 use std::{collections::BTreeSet, path::Path};
 
@@ -42,11 +42,15 @@ pub fn doctor(dir: &Path) -> Result<Vec<Finding>, CorpusError> {
 /// Every finding of one corpus folder. What ingest would stop at is an error among them.
 fn examine_corpus(opened: Opened, synthetic: bool) -> Vec<Finding> {
     let (folder, mut findings) = (opened.folder, opened.findings);
+    if !synthetic {
+        known::recognise(&folder, &known::KNOWN, &mut findings);
+    }
     match adapters::read(opened.kind, &folder, &[], &mut findings) {
         Ok(mut draft) => {
             draft.finish(synthetic, &mut findings);
             count(&draft, &mut findings);
             compare_speakers(&draft, &mut findings);
+            compare_lengths(&draft, &mut findings);
             examine_features(&draft, &mut findings);
         }
         Err(error) => findings.add(Code::Unreadable, &folder.name, None, error.to_string()),
@@ -98,6 +102,35 @@ fn compare_speakers(draft: &Draft, findings: &mut Findings) {
             Some((*speaker).to_owned()),
             message,
         );
+    }
+}
+
+/// Seconds by which a clip's length may differ from its times, and the share of its length: clips are cut at frames, times are rounded.
+const TOLERANCE: (f64, f64) = (0.5, 0.1);
+
+/// Clips whose features, at the rate that their card says, last longer or shorter than their times say.
+fn compare_lengths(draft: &Draft, findings: &mut Findings) {
+    let cards = [&draft.cards.audio, &draft.cards.video];
+    for (modality, card) in Modality::ALL.into_iter().zip(cards) {
+        let Some(rate) = card.as_ref().and_then(|card| card.rate_hz) else {
+            continue;
+        };
+        for row in &draft.rows {
+            let u = &row.utterance;
+            let times = u.start_s.zip(u.end_s);
+            let Some((feature, (start, end))) = row.feature(modality).zip(times) else {
+                continue;
+            };
+            let (length, said) = (feature.steps as f64 / rate, end - start);
+            if (length - said).abs() <= TOLERANCE.0.max(TOLERANCE.1 * said) {
+                continue;
+            }
+            let than = if length > said { "longer" } else { "shorter" };
+            let id = &u.utterance_id;
+            let row = format!("{id} ({length:.2} s, its times say {said:.2} s)");
+            let message = format!("{} is {than} than start and end say", modality.name());
+            findings.add(Code::ClipLength, &draft.name, Some(row), message);
+        }
     }
 }
 

@@ -267,7 +267,7 @@ impl Draft {
 }
 
 /// SHA-256 of a file, hexadecimal.
-fn sha256(path: &Path) -> Result<String, crate::CorpusError> {
+pub(crate) fn sha256(path: &Path) -> Result<String, crate::CorpusError> {
     let mut file = open_file(path)?;
     let mut hash = Sha256::new();
     std::io::copy(&mut file, &mut hash).map_err(crate::CorpusError::io(path))?;

@@ -1,8 +1,8 @@
 //! From a data folder to utterance tables.
 
 use crate::{
-    Code, CorpusError, CorpusKind, Summary, adapters, demo, draft::refuse, finding::Findings,
-    folder::Folder, staging::Staging, store, walk,
+    Code, CorpusError, CorpusKind, Summary, adapters, croissant, demo, draft::refuse,
+    finding::Findings, folder::Folder, staging::Staging, store, walk,
 };
 use std::{
     collections::BTreeMap,
@@ -10,9 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 use unimse_formats::kind_of_file;
+use unimse_run::CROISSANT;
 
 /// Reads every corpus of `data` (`data/<mosi|mosei|meld|iemocap>/...`; other folders are left alone) and writes
-/// `out/<corpus>-<split>.parquet`.
+/// `out/<corpus>-<split>.parquet`, and `out/croissant.json` that describes them.
 ///
 /// `features` chooses feature files by corpus, `("mosi", file)`, instead of the search. `progress` receives one line
 /// a step. All or nothing: on an error `out` is absent or as it was; on success it holds the tables of exactly this
@@ -65,10 +66,12 @@ pub fn ingest(
         }
         summaries.extend(written);
     }
-    let written: Vec<String> = summaries
+    croissant::write(staging.path(), &summaries)?;
+    let mut written: Vec<String> = summaries
         .iter()
         .map(|s| store::file_name(&s.corpus, s.split))
         .collect();
+    written.push(CROISSANT.to_owned());
     staging.publish(out, &written)?;
     Ok(summaries)
 }

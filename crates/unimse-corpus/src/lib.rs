@@ -19,6 +19,7 @@ mod adapters;
 mod cards;
 mod code;
 mod context;
+mod croissant;
 pub mod demo;
 mod doctor;
 mod draft;
@@ -29,7 +30,9 @@ mod finite;
 mod folder;
 #[cfg(feature = "frame")]
 mod frame;
+mod hints;
 mod ingest;
+mod known;
 pub mod mel;
 mod mel_cache;
 mod schema;
@@ -47,6 +50,7 @@ pub use finding::{Finding, Severity};
 pub use finite::zero_non_finite;
 #[cfg(feature = "frame")]
 pub use frame::{FRAME_KEYS, frame, queries, steps, tables_in};
+pub use hints::{Hint, hints};
 pub use ingest::{data_entries, ingest};
 #[cfg(feature = "frame")]
 pub use polars;

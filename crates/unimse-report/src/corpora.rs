@@ -97,7 +97,7 @@ fn choice(chosen: Chosen) -> Option<String> {
 }
 
 /// One table: a row a metric, a column for dev, test, the interval, each seed and each baseline, as far as they are there.
-fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &CorpusResults) {
+pub(crate) fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &CorpusResults) {
     let test = &corpus.test;
     let dev = corpus.dev.as_ref().map(|dev| &dev.metrics);
     let dev = dev.filter(|metrics| !metrics.is_empty());

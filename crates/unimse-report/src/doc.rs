@@ -8,6 +8,8 @@ use crate::browse::Browser;
 pub(crate) struct Document {
     pub(crate) title: String,
     pub(crate) subtitle: String,
+    /// The last line of a page.
+    pub(crate) footer: &'static str,
     pub(crate) blocks: Vec<Block>,
     /// What a page says at its end.
     pub(crate) footer: String,
@@ -119,6 +121,7 @@ impl Document {
         Self {
             title: title.into(),
             subtitle: subtitle.into(),
+            footer: "One file that asks for nothing outside itself. report.md beside it says the same as text.",
             blocks: Vec::new(),
             footer: "One file that asks for nothing outside itself. report.md beside it says the same as text.".to_owned(),
             tables: 0,

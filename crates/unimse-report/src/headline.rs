@@ -171,7 +171,8 @@ fn outcome(run: &Run, name: &str, corpus: &CorpusResults) -> String {
     }
 }
 
-fn notices(doc: &mut Document, run: &Run) {
+/// What must not be overlooked.
+pub(crate) fn notices(doc: &mut Document, run: &Run) {
     if run.synthetic() {
         doc.notice(
             Line::default().strong("Synthetic data.").text(

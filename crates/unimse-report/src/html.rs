@@ -20,7 +20,7 @@ pub(crate) fn render(document: &Document) -> String {
             @for block in opening { (self::block(block)) "\n" }
             @for section in &sections { (self::section(section)) "\n" }
         },
-        footer: &document.footer,
+        footer: document.footer,
         script: (document.blocks.iter().any(is_browser)).then_some(browse::SCRIPT),
         ..Frame::default()
     };

@@ -3,13 +3,14 @@
 //! Reads what the other stages left in a run folder (`results.json`, `events.jsonl`, `config.toml` and, where present,
 //! `provenance.json`, `representations.json` and `labels/summary.json`; or the aggregate of several seeds above its `seed-<n>` children) and computes nothing but sums, means
 //! and verdicts of what it reads, and the intervals of single classes. Whatever a file says is treated as text: names and values are escaped, control characters are replaced.
-//! The crate must not open predictions, label tables or checkpoints: who calls it hands over the [`BrowsedRow`]s of the error browser. It never prints
+//! The crate must not open predictions, label tables or checkpoints, of which it reads no more than the digest: who calls it hands over the [`BrowsedRow`]s of the error browser. It never prints
 //! a published number beside a synthetic run.
 //!
 //! The way of the data: `load` and `events` read ([`ReportError`] names file and field); `headline`, `corpora` (with `differences`, `classes`, `answers`
 //! and `views`), `robustness`, `ablation`, `paper`, `training`, `representations` (with `alignment`), `cost`, `labels` (with `agreement`), `record`, `config` and `browse` each write their sections into a document
 //! of plain blocks (`doc`): pictures, which `svg` draws, with the numbers behind them. `markdown` and `html` render it, `csv` lets tables be saved. `comparison` writes such a
 //! document of several runs; `table` takes the test results alone, for a paper, which `latex` or `markdown` prints.
+//! `model_card` and `examined` (findings about a data folder) are further documents of the same blocks.
 //!
 //! ```
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -45,6 +46,7 @@ mod differences;
 mod doc;
 mod error;
 mod events;
+mod examined;
 mod frame;
 mod headline;
 mod html;
@@ -53,6 +55,7 @@ mod latex;
 mod load;
 mod markdown;
 mod metric;
+mod model_card;
 mod paper;
 mod record;
 mod representations;
@@ -73,7 +76,9 @@ pub use crate::browse::BrowsedRow;
 pub use crate::comparison::{ComparisonPage, comparison};
 use crate::doc::Document;
 pub use crate::error::ReportError;
+pub use crate::examined::{Examined, ToDo, examined_page};
 pub use crate::frame::{ELEMENTS, Frame};
+pub use crate::model_card::{ModelCard, write_model_card};
 pub use crate::paper::paper_tables;
 pub use crate::table::{TableFormat, table};
 

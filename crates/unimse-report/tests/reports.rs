@@ -1,35 +1,14 @@
 //! Whole reports of the runs in `tests/fixtures` (all numbers invented), as Markdown and as HTML.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod fixture;
 
+use std::fs;
+use std::path::Path;
+
+use fixture::copy;
 use serde_json::{Value, json};
 use unimse_report::{ReportError, paper_tables, write};
-
-/// A copy of a fixture in a folder of its own that may be written to.
-fn copy(fixture: &str) -> (tempfile::TempDir, PathBuf) {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures")
-        .join(fixture);
-    let folder = tempfile::tempdir().unwrap();
-    let run = folder.path().join(fixture);
-    copy_folder(&from, &run);
-    (folder, run)
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy_folder(&path, &to);
-        } else {
-            fs::copy(&path, to).unwrap();
-        }
-    }
-}
 
 /// Markdown and HTML of a run.
 fn report(run: &Path) -> (String, String) {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::FileError;
+use crate::{FileError, RO_CRATE};
 
 /// Where a run reads and writes. Of several seeds each has its own run folder, below the one that holds what they share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,12 @@ pub struct RunFolder {
     /// Label tables.
     pub labels: PathBuf,
 }
+
+/// Name of the model card in the folder of a checkpoint.
+pub const MODEL_CARD: &str = "README.md";
+
+/// Name of the description of the utterance tables, in their folder.
+pub const CROISSANT: &str = "croissant.json";
 
 /// What a run writes into its folder downstream of the tables.
 pub const DOWNSTREAM: [&str; 11] = [
@@ -28,6 +34,7 @@ pub const DOWNSTREAM: [&str; 11] = [
     "report.md",
     "report.html",
     "provenance.json",
+    RO_CRATE,
 ];
 
 impl RunFolder {
@@ -104,6 +111,12 @@ impl RunFolder {
         self.checkpoints().join("previous.safetensors")
     }
 
+    /// The model card of the checkpoint: made from results, so no part of what was trained.
+    #[must_use]
+    pub fn model_card(&self) -> PathBuf {
+        self.checkpoints().join(MODEL_CARD)
+    }
+
     /// Feature scales fitted on the training rows.
     #[must_use]
     pub fn normaliser(&self) -> PathBuf {
@@ -162,6 +175,12 @@ impl RunFolder {
     #[must_use]
     pub fn receipts(&self) -> PathBuf {
         self.run.join("receipts.jsonl")
+    }
+
+    /// What the folder holds, for machines; see [`crate::RoCrate`].
+    #[must_use]
+    pub fn metadata(&self) -> PathBuf {
+        self.run.join(RO_CRATE)
     }
 
     /// Where the numbers come from; see [`crate::Provenance`].

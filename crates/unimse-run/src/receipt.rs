@@ -51,10 +51,22 @@ impl Receipt {
     /// # Errors
     /// [`FileError`] with the path, where it is there and cannot be read.
     pub fn last(path: &Path) -> Result<Option<Self>, FileError> {
-        let log = read(path)?;
-        let last = log.lines().rfind(|line| !line.trim().is_empty());
-        Ok(last.and_then(|line| Some(serde_json::from_str::<Line>(line).ok()?.receipt)))
+        Ok(last_line(path)?.map(|line| line.receipt))
     }
+
+    /// When that opening was, in seconds since 1970.
+    ///
+    /// # Errors
+    /// As [`Receipt::last`].
+    pub fn last_opened(path: &Path) -> Result<Option<u64>, FileError> {
+        Ok(last_line(path)?.map(|line| line.unix_time))
+    }
+}
+
+fn last_line(path: &Path) -> Result<Option<Line>, FileError> {
+    let log = read(path)?;
+    let last = log.lines().rfind(|line| !line.trim().is_empty());
+    Ok(last.and_then(|line| serde_json::from_str(line).ok()))
 }
 
 /// The whole log; empty where there is none.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use schemars::Schema;
 use unimse_run::{
-    Answer, Comparison, Event, PredictedRow, Provenance, Representations, Results, Scored,
+    Answer, Comparison, Event, PredictedRow, Provenance, Representations, Results, RoCrate, Scored,
 };
 
 #[test]
@@ -26,6 +26,7 @@ fn the_schemas_are_those_of_the_types() {
         ("provenance.schema.json", schemars::schema_for!(Provenance)),
         ("comparison.schema.json", schemars::schema_for!(Comparison)),
         ("scored.schema.json", schemars::schema_for!(Scored)),
+        ("ro-crate.schema.json", schemars::schema_for!(RoCrate)),
     ];
     for (name, schema) in files {
         let path = folder.join(name);

@@ -1,8 +1,9 @@
 //! TensorBoard's own reader finds the scalars of a log that was cut and gone on with.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+mod python;
+
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use unimse_run::{ByName, Epoch, Event, RunFolder, ScalarLog, Step};
 
@@ -13,17 +14,6 @@ events = EventAccumulator(sys.argv[1])
 events.Reload()
 print(json.dumps({tag: [[e.step, e.value] for e in events.Scalars(tag)] for tag in events.Tags()['scalars']}))
 ";
-
-/// `UNIMSE_PYTHON`, or else `python3`, where it has tensorboard.
-fn python() -> Option<String> {
-    let python = std::env::var("UNIMSE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let found = Command::new(&python)
-        .args(["-c", "import tensorboard"])
-        .output();
-    found
-        .is_ok_and(|output| output.status.success())
-        .then_some(python)
-}
 
 fn step(step: u64) -> Event {
     Event::Step(Step {
@@ -37,10 +27,7 @@ fn step(step: u64) -> Event {
 
 #[test]
 fn tensorboard_reads_the_scalars() {
-    let Some(python) = python() else {
-        eprintln!(
-            "skipped: tensorboard_reads_the_scalars needs UNIMSE_PYTHON, a Python with tensorboard"
-        );
+    let Some(python) = python::python("tensorboard_reads_the_scalars", "tensorboard") else {
         return;
     };
     let place = tempfile::tempdir().unwrap();
@@ -58,14 +45,8 @@ fn tensorboard_reads_the_scalars() {
     };
     log.write(&Event::Epoch(epoch)).unwrap();
 
-    let output = Command::new(python)
-        .args(["-c", SCRIPT])
-        .arg(path.parent().unwrap())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    let read: BTreeMap<String, Vec<(u64, f64)>> = serde_json::from_slice(&output.stdout).unwrap();
+    let printed = python::printed(&python, SCRIPT, path.parent().unwrap());
+    let read: BTreeMap<String, Vec<(u64, f64)>> = serde_json::from_str(&printed).unwrap();
     let expected = [
         ("loss/epoch", vec![(200, 0.75)]),
         ("loss/text_video/0", vec![(1, 0.5), (200, 0.5)]),

@@ -38,7 +38,7 @@ enum Command {
     Evaluate(commands::evaluate::Args),
     /// Compare runs with a reference on the same test rows: differences over seeds, intervals, p-values.
     Compare(commands::compare::Args),
-    /// Write report.md and report.html of a run, or of the seeds below it.
+    /// Write report.md and report.html of a run, or of the seeds below it, the model card and ro-crate-metadata.json.
     Report(commands::report::Args),
     /// Compute the metrics of a file of truths and predictions.
     Score(Box<commands::score::Args>),

@@ -1,4 +1,4 @@
-//! `unimse doctor` on the tables of a run.
+//! `unimse doctor`: the tables of a run, hints, and the page.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::path::Path;
@@ -44,5 +44,85 @@ fn the_tables_of_a_run_are_counted_by_corpus_and_split() {
         tables["tables"][1],
         json!({"corpus": "reviews", "split": "test", "utterances": 1, "dialogues": 1, "speakers": 1,
             "scored": 1, "polarity": 1, "emotion": 0, "audio": 0, "video": 0})
+    );
+}
+
+/// A place with a folder `data` of MELD that lacks the dev table, and what the doctor says there.
+fn examined(more: &[&str]) -> (tempfile::TempDir, String) {
+    let place = tempfile::tempdir().unwrap();
+    let meld = place.path().join("data/meld");
+    std::fs::create_dir_all(&meld).unwrap();
+    let table =
+        "Utterance,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n<b>Hi</b>,joy,positive,0,0\n";
+    for split in ["train", "test"] {
+        std::fs::write(meld.join(format!("{split}_sent_emo.csv")), table).unwrap();
+    }
+    let output = Command::new(env!("CARGO_BIN_EXE_unimse"))
+        .args(["doctor", "data"])
+        .args(more)
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "an error is among the findings"
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    (place, text)
+}
+
+#[test]
+fn hints_stand_below_the_findings() {
+    let (_, text) = examined(&["--fix-hints"]);
+    insta::assert_snapshot!("doctor_fix_hints", text);
+    let (_, json) = examined(&["--fix-hints", "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["hints"][0]["code"], "MISSING_SPLIT");
+    let (_, plain) = examined(&["--json"]);
+    assert!(!plain.contains("hints"));
+}
+
+#[test]
+fn the_page_says_the_same_as_the_table() {
+    let (place, text) = examined(&["--html", "page.html"]);
+    assert!(
+        !text.contains("what to do"),
+        "hints of the terminal are asked for"
+    );
+    let page = std::fs::read_to_string(place.path().join("page.html")).unwrap();
+    for words in [
+        "Ingest refuses this folder",
+        "MISSING_SPLIT",
+        "data/meld/dev_sent_emo.csv",
+        "id=\"what-to-do\"",
+        "default-src 'none'",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("report.md") && !page.contains("<script"));
+    let (again, _) = examined(&["--html", "page.html"]);
+    let again = std::fs::read_to_string(again.path().join("page.html")).unwrap();
+    assert_eq!(page, again, "same findings, same bytes");
+}
+
+#[test]
+fn tables_have_neither_hints_nor_a_page() {
+    let place = tempfile::tempdir().unwrap();
+    let data = place.path().join("data/reviews");
+    std::fs::create_dir_all(&data).unwrap();
+    let table = "utterance_id,split,text,score\na,train,Great,2.5\n";
+    std::fs::write(data.join("utterances.csv"), table).unwrap();
+    let tables = place.path().join("tables");
+    unimse_corpus::ingest(&place.path().join("data"), &tables, &[], &mut |_| {}).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_unimse"))
+        .args(["doctor", "--fix-hints", tables.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        error.contains("expected a data folder for --fix-hints"),
+        "{error}"
     );
 }

@@ -7,6 +7,7 @@ use crate::tree;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
+use unimse_run::CROISSANT;
 
 /// Where the utterance tables come from.
 #[derive(Clone, Copy)]
@@ -47,6 +48,7 @@ impl Keep {
         };
         match self {
             Self::All => true,
+            _ if file == CROISSANT => false, // it is of all of them
             Self::Only(corpus) => split_of(corpus).is_some(),
             Self::Testing(corpus) => split_of(corpus).is_none_or(|split| split == "test"),
         }

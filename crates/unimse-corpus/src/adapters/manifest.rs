@@ -39,6 +39,9 @@ fn entry<'a>((id, split): (&'a str, &str)) -> Option<(&'a str, Split)> {
     Some((id, split.trim().parse().ok()?))
 }
 
+/// Name of the user's own split.
+pub(super) const OWN: &str = "splits.csv";
+
 /// The user's own `splits.csv` (`utterance_id, split`), where the folder has one.
 pub(super) fn own(
     folder: &Folder,
@@ -46,8 +49,7 @@ pub(super) fn own(
     findings: &mut Findings,
 ) -> Result<Option<HashMap<String, Split>>, CorpusError> {
     let mut files = folder.with_extension(&["csv"]);
-    let Some(path) = files.find(|path| path.file_name().is_some_and(|name| name == "splits.csv"))
-    else {
+    let Some(path) = files.find(|path| path.file_name().is_some_and(|name| name == OWN)) else {
         return Ok(None);
     };
     let table = Table::read(path, folder.relative(path), findings)?;

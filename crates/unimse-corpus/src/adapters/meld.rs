@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use unimse_labels::MeldEmotion;
 
 /// Columns that every row needs.
-const COLUMNS: [&str; 5] = [
+pub(super) const COLUMNS: [&str; 5] = [
     "Utterance",
     "Emotion",
     "Sentiment",
@@ -72,6 +72,11 @@ fn key(utterance: &Utterance) -> String {
     format!("{dialogue}_{}", utterance.turn)
 }
 
+/// Name of the table of a split in the release.
+pub(super) fn table_name(split: Split) -> String {
+    format!("{split}_sent_emo.csv")
+}
+
 /// The table of a split: `<split>_sent_emo.csv`, else the one with these columns and the split in its name.
 fn table_of<'a>(
     split: Split,
@@ -79,7 +84,7 @@ fn table_of<'a>(
     folder: &Folder,
     findings: &mut Findings,
 ) -> Option<&'a Table> {
-    let official = format!("{split}_sent_emo.csv");
+    let official = table_name(split);
     if let Some(table) = tables.iter().find(|table| table.short_name() == official) {
         return Some(table);
     }

@@ -3,6 +3,7 @@
 
 mod dicts;
 mod iemocap;
+pub(crate) mod layout;
 mod manifest;
 mod media;
 mod meld;

@@ -34,29 +34,12 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use unimse_run::DataSet;
 
 /// How often a long table tells how far it is.
 const PROGRESS: Duration = Duration::from_secs(2);
 /// Most bytes of features of a row group, unless a single utterance has more.
 const GROUP_BYTES: usize = 16 << 20;
-
-fn licence(kind: CorpusKind, synthetic: bool) -> &'static str {
-    if synthetic {
-        return "synthetic demo data of the unimse project, MIT OR Apache-2.0";
-    }
-    match kind {
-        CorpusKind::Mosi | CorpusKind::Mosei => {
-            "CMU Multimodal SDK data; see its licence; do not redistribute"
-        }
-        CorpusKind::Meld => {
-            "MELD, GPL-3.0 for the annotations; the series belongs to its owners; do not redistribute"
-        }
-        CorpusKind::Iemocap => {
-            "IEMOCAP, under the release agreement of the University of Southern California; do not redistribute"
-        }
-        CorpusKind::Own(_) => "as the owner of the source says",
-    }
-}
 
 /// What one written table holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -166,10 +149,14 @@ fn finish(
     synthetic: bool,
     findings: &Findings,
 ) -> Result<(), CorpusError> {
+    let corpus = draft.kind.name().unwrap_or_default();
     let mut metadata = vec![
         (key::SCHEMA, VERSION.to_owned()),
         (key::SOURCES, json(path, sources)?),
-        (key::LICENCE, licence(draft.kind, synthetic).to_owned()),
+        (
+            key::LICENCE,
+            DataSet::terms_of(corpus, synthetic).to_owned(),
+        ),
         (key::TASK, draft.kind.task().name().to_owned()),
         (key::SYNTHETIC, synthetic.to_string()),
     ];

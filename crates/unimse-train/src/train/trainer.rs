@@ -145,6 +145,7 @@ impl<'a> Trainer<'a> {
     fn accept(&self, config: &RunConfig) -> Result<(), TrainError> {
         let checkpoints = self.paths.checkpoints();
         artefact::sweep(&checkpoints)?;
+        checkpoint::forget(&self.paths.model_card())?; // it would be of another checkpoint
         self.normaliser.save(&self.paths.normaliser())?;
         unimse_model::hub::copy_description(&self.session.folder, &checkpoints)?;
         Ok(artefact::write(

@@ -10,7 +10,8 @@ use crate::{
 use std::collections::HashMap;
 
 /// Columns of the label CSV that every row needs.
-const COLUMNS: [&str; 5] = ["video_id", "clip_id", "text", "label|score_label", "mode"];
+pub(in crate::adapters) const COLUMNS: [&str; 5] =
+    ["video_id", "clip_id", "text", "label|score_label", "mode"];
 /// What the SDK's annotators rated in MOSEI, in the order of [`crate::INTENSITIES`]: names of the columns.
 const INTENSITIES: [&[&str]; 6] = [
     &["happiness", "happy"],

@@ -13,6 +13,7 @@ use crate::{
     finding::Findings,
     folder::Folder,
 };
+pub(super) use labels::COLUMNS;
 use labels::{compare_with_manifest, label_from_pickle, label_table, read_labels};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

@@ -1,4 +1,4 @@
-//! `unimse report`: a run's results for people; several seeds are aggregated first.
+//! `unimse report`: a run's results for people, the card of its model, and what the folder holds for machines; several seeds are aggregated first.
 
 mod browsed;
 
@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use unimse_report::{Beside, TableFormat};
-use unimse_run::{Results, RunFolder, artefact};
+use unimse_report::{Beside, ModelCard, TableFormat};
+use unimse_run::{Results, RoCrate, RunFolder, artefact};
 use unimse_train::config::RunConfig;
 
 #[derive(clap::Args)]
@@ -58,11 +58,24 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         preset: preset.as_deref(),
     };
     let written = unimse_report::write_with(&args.run, &published, &beside)?;
-    super::print(&format!(
-        "{}\n{}\n",
-        written.markdown.display(),
-        written.html.display()
-    ))?;
+    let card = unimse_report::write_model_card(&args.run)?;
+    RoCrate::write(&folder)?; // last: it lists the others
+    let card = match card {
+        ModelCard::Written(path) => Some(path),
+        ModelCard::NoCheckpoint => None,
+        ModelCard::OtherWeights { scored, found } => {
+            let scored = scored.unwrap_or_else(|| "weights that they do not name".to_owned());
+            eprintln!(
+                "warning: no model card: {} is of {scored}, the checkpoint is {found}; run `unimse evaluate` again",
+                folder.results().display()
+            );
+            None
+        }
+    };
+    let files = [written.markdown, written.html].into_iter().chain(card);
+    let files = files.chain([folder.metadata()]);
+    let lines: Vec<String> = files.map(|file| format!("{}\n", file.display())).collect();
+    super::print(&lines.concat())?;
     Ok(ExitCode::SUCCESS)
 }
 
