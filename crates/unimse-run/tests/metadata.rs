@@ -9,7 +9,7 @@ use std::path::Path;
 use unimse_run::{RESULTS_SCHEMA, Results, RoCrate, RunFolder, artefact};
 
 /// Prints the files that ro-crate-py finds, having checked what the specification demands of the root.
-const CRATE: &str = r#"
+const CRATE: &str = r##"
 import sys, hashlib, pathlib
 from rocrate.rocrate import ROCrate
 folder = pathlib.Path(sys.argv[1])
@@ -25,7 +25,7 @@ for entity in crate.data_entities:
         assert hashlib.sha256(path.read_bytes()).hexdigest() == entity["sha256"], entity.id
         assert str(path.stat().st_size) == entity["contentSize"], entity.id
     print(entity.type, entity.id)
-"#;
+"##;
 
 #[test]
 fn ro_crate_py_reads_a_run() {
@@ -41,7 +41,11 @@ fn ro_crate_py_reads_a_run() {
     };
     results.write(&run.results()).unwrap();
     artefact::write(&run.best(), b"weights").unwrap();
-    artefact::write(&run.receipts(), br#"{"unix_time":0,"split_sha256":"a","checkpoint_sha256":"b"}"#).unwrap();
+    artefact::write(
+        &run.receipts(),
+        br#"{"unix_time":0,"split_sha256":"a","checkpoint_sha256":"b"}"#,
+    )
+    .unwrap();
     RoCrate::write(&run).unwrap();
     let printed = python::printed(&python, CRATE, folder.path());
     let mut lines: Vec<&str> = printed.lines().collect();
@@ -81,7 +85,11 @@ fn the_citation_is_of_this_version_and_names_the_paper() {
     let text = fs::read_to_string(citation()).unwrap();
     let version = format!("\nversion: {}\n", env!("CARGO_PKG_VERSION"));
     assert!(text.contains(&version), "expected{version}");
-    for line in ["cff-version: 1.2.0", "references:", "    doi: 10.18653/v1/2022.emnlp-main.534"] {
+    for line in [
+        "cff-version: 1.2.0",
+        "references:",
+        "    doi: 10.18653/v1/2022.emnlp-main.534",
+    ] {
         assert!(text.lines().any(|found| found == line), "{line}");
     }
 }

@@ -83,7 +83,11 @@ fn what_ingest_writes_has_the_permissions_that_the_umask_leaves() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&out), 0o777 & !0o027);
     let tables = names(&out);
-    assert_eq!(tables.len(), 3);
+    assert_eq!(
+        tables.len(),
+        3 + 1,
+        "a table a split, and their description"
+    );
     for table in tables {
         assert_eq!(mode(&out.join(&table)), 0o666 & !0o027, "{table}");
     }

@@ -304,6 +304,8 @@ fn files_of_a_run_can_be_read_as_the_umask_says() {
         "checkpoints/model.safetensors",
         "checkpoints/model.json",
         "checkpoints/config.json",
+        "checkpoints/README.md",
+        "ro-crate-metadata.json",
         "events.jsonl",
         "receipts.jsonl",
         "predictions.parquet",

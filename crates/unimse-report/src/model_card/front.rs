@@ -26,7 +26,7 @@ pub(super) fn render(results: &Results) -> String {
     }
     list(&mut out, "tags", tags);
     let names = results.corpora.iter().map(|(name, _)| name);
-    let datasets: Vec<String> = names.clone().map(|name| id_of(name, results)).collect();
+    let datasets: Vec<String> = names.map(|name| id_of(name, results)).collect();
     list(&mut out, "datasets", datasets.iter().map(String::as_str));
     let all = results
         .corpora
@@ -88,7 +88,7 @@ fn index(out: &mut String, results: &Results) {
         {
             let _ = writeln!(
                 out,
-                "    - type: {}\n      name: {}\n      value: {value:?}",
+                "    - type: {}\n      name: {}\n      value: {value}",
                 metric_type(*metric),
                 quoted(metric.title())
             );
