@@ -16,7 +16,7 @@ fn run_in(folder: &Path) -> RunFolder {
     results.write(&run.results()).unwrap();
     artefact::write(&run.best(), b"abc").unwrap();
     artefact::write(&run.config(), b"preset = \"minilm\"\n").unwrap();
-    let receipt = r#"{"unix_time":1000000000,"split_sha256":"a","checkpoint_sha256":"b"}"#;
+    let receipt = "{\"unix_time\":1000000000,\"split_sha256\":\"a\",\"checkpoint_sha256\":\"b\"}\n";
     artefact::write(&run.receipts(), receipt.as_bytes()).unwrap();
     let source = Source {
         bytes: 3,
