@@ -73,7 +73,7 @@ pub fn examined_page(data: &str, findings: &[Examined], to_do: &[ToDo]) -> Strin
                 .text(format!(": {}", hint.what)),
         );
         if !hint.commands.is_empty() {
-            doc.verbatim(hint.commands.join("\n"));
+            doc.verbatim("Commands", hint.commands.join("\n"));
         }
     }
     table(&mut doc, "Remarks", "What is worth knowing.", &remarks);

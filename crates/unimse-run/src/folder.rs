@@ -22,7 +22,7 @@ pub const MODEL_CARD: &str = "README.md";
 pub const CROISSANT: &str = "croissant.json";
 
 /// What a run writes into its folder downstream of the tables.
-pub const DOWNSTREAM: [&str; 11] = [
+pub const DOWNSTREAM: [&str; 12] = [
     "checkpoints",
     "baselines",
     "events.jsonl",

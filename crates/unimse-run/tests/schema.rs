@@ -11,7 +11,7 @@ use unimse_run::{
 #[test]
 fn the_schemas_are_those_of_the_types() {
     let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema"));
-    let files: [(&str, Schema); 8] = [
+    let files: [(&str, Schema); 9] = [
         ("results.schema.json", schemars::schema_for!(Results)),
         ("answer.schema.json", schemars::schema_for!(Answer)),
         (

@@ -99,7 +99,7 @@ fn document(run: &Run, sha256: &str) -> Document {
     )]);
     doc.heading(2, "Citation");
     doc.paragraph("The method is that of the paper below; this is an independent implementation of it. Cite the data sets too.");
-    doc.verbatim(CITATION);
+    doc.verbatim("BibTeX", CITATION);
     doc
 }
 
@@ -213,10 +213,13 @@ fn limits(doc: &mut Document, results: &Results) {
 fn loading(doc: &mut Document, results: &Results) {
     doc.heading(2, "How to load");
     doc.paragraph("This folder lies in a run folder as `checkpoints`; `unimse` reads nothing else of it to answer.");
-    doc.verbatim("unimse predict --run RUN --text \"I can't believe you did that!\"");
+    doc.verbatim(
+        "Command",
+        "unimse predict --run RUN --text \"I can't believe you did that!\"",
+    );
     if results.model_type.as_deref() == Some("t5") && results.decoder.as_deref() == Some("t5") {
         doc.paragraph("Text alone, without what fuses audio and video, in transformers:");
-        doc.verbatim("from transformers import T5ForConditionalGeneration\nmodel = T5ForConditionalGeneration.from_pretrained(\"checkpoints\")");
+        doc.verbatim("Python", "from transformers import T5ForConditionalGeneration\nmodel = T5ForConditionalGeneration.from_pretrained(\"checkpoints\")");
     }
 }
 
