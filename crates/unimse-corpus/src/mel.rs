@@ -2,9 +2,13 @@
 //! window, centred frames over zero padding, Slaney mel scale and area normalisation, decibels with 80 dB of range.
 //! Other sample rates are brought to 16 kHz first, band-limited, as `librosa.load` does.
 
-use std::{ops::RangeInclusive, path::Path};
+use std::{
+    ops::RangeInclusive,
+    path::Path,
+    sync::{Arc, LazyLock},
+};
 
-use realfft::RealFftPlanner;
+use realfft::{RealFftPlanner, RealToComplex};
 use rubato::{
     Fft, FixedSync, Resampler, WindowFunction, audioadapter_buffers::direct::InterleavedSlice,
 };
@@ -103,7 +107,7 @@ fn of_wave(wave: Wave, path: &Path) -> Result<(Sequence, usize), CorpusError> {
     let settings = MelSettings::default();
     let samples = resample(wave.samples, wave.rate, settings.sample_rate)
         .map_err(CorpusError::table(path))?;
-    let mut values = mel_power(&samples, settings);
+    let mut values = ANALYSIS.power(&samples);
     let non_finite = wave.non_finite + zero_non_finite(&mut values);
     power_to_db(&mut values);
     let dim = settings.bands;
@@ -151,31 +155,64 @@ fn resample(samples: Vec<f32>, from: u32, to: u32) -> Result<Vec<f32>, String> {
 /// Mel power `[frames, bands]`, row-major; `1 + samples / hop` frames.
 #[must_use]
 pub fn mel_power(samples: &[f32], s: MelSettings) -> Vec<f32> {
-    let filters = filterbank(s);
-    let window: Vec<f64> = (0..s.n_fft)
-        .map(|i| 0.5 - 0.5 * (2.0 * std::f64::consts::PI * i as f64 / s.n_fft as f64).cos())
-        .collect();
-    let fft = RealFftPlanner::<f64>::new().plan_fft_forward(s.n_fft);
-    let (mut frame, mut spectrum) = (fft.make_input_vec(), fft.make_output_vec());
-    let frames = 1 + samples.len() / s.hop.max(1);
-    let mut out = Vec::with_capacity(frames * s.bands);
-    for t in 0..frames {
-        let start = t * s.hop;
-        for (i, (slot, w)) in frame.iter_mut().zip(&window).enumerate() {
-            // sample `start + i` of the signal padded by half a frame of zeros
-            let at = (start + i).checked_sub(s.n_fft / 2);
-            let sample = at.and_then(|at| samples.get(at)).copied().unwrap_or(0.0);
-            *slot = f64::from(sample) * w;
-        }
-        if fft.process(&mut frame, &mut spectrum).is_err() {
-            return Vec::new(); // lengths come from the plan itself: cannot happen
-        }
-        let power: Vec<f64> = spectrum.iter().map(|c| c.norm_sqr()).collect();
-        for band in filters.chunks_exact(power.len()) {
-            out.push(band.iter().zip(&power).map(|(w, p)| w * p).sum::<f64>() as f32);
+    Analysis::new(s).power(samples)
+}
+
+/// That of [`from_wav`], made once a process.
+static ANALYSIS: LazyLock<Analysis> = LazyLock::new(|| Analysis::new(MelSettings::default()));
+
+/// What the settings say of every frame.
+struct Analysis {
+    settings: MelSettings,
+    /// `[n_fft]`.
+    window: Vec<f64>,
+    fft: Arc<dyn RealToComplex<f64>>,
+    bands: Vec<Band>,
+}
+
+impl Analysis {
+    fn new(settings: MelSettings) -> Self {
+        let n = settings.n_fft;
+        let hann = |i| 0.5 - 0.5 * (2.0 * std::f64::consts::PI * i as f64 / n as f64).cos();
+        Self {
+            settings,
+            window: (0..n).map(hann).collect(),
+            fft: RealFftPlanner::new().plan_fft_forward(n),
+            bands: filterbank(settings),
         }
     }
-    out
+
+    /// See [`mel_power`].
+    fn power(&self, samples: &[f32]) -> Vec<f32> {
+        let (hop, half) = (self.settings.hop, self.settings.n_fft / 2);
+        let mut frame = self.fft.make_input_vec();
+        let mut spectrum = self.fft.make_output_vec();
+        let mut scratch = self.fft.make_scratch_vec();
+        let mut power = vec![0.0; spectrum.len()];
+        let frames = 1 + samples.len() / hop.max(1);
+        let mut out = Vec::with_capacity(frames * self.bands.len());
+        for t in 0..frames {
+            // the frame begins half a frame before sample `t hop`; zeros lie on either side of the signal
+            let zeros = half.saturating_sub(t * hop).min(frame.len());
+            let own = samples.get((t * hop).saturating_sub(half)..);
+            let own = own.unwrap_or_default();
+            let end = (zeros + own.len()).min(frame.len());
+            frame[..zeros].fill(0.0);
+            frame[end..].fill(0.0);
+            let window = &self.window[zeros..end];
+            for ((slot, w), &sample) in frame[zeros..end].iter_mut().zip(window).zip(own) {
+                *slot = f64::from(sample) * w;
+            }
+            let done = (self.fft).process_with_scratch(&mut frame, &mut spectrum, &mut scratch);
+            if done.is_err() {
+                return Vec::new(); // lengths come from the plan itself: cannot happen
+            }
+            let norms = spectrum.iter().map(realfft::num_complex::Complex::norm_sqr);
+            power.iter_mut().zip(norms).for_each(|(p, norm)| *p = norm);
+            out.extend(self.bands.iter().map(|band| band.of(&power)));
+        }
+        out
+    }
 }
 
 /// `10 log10(max(1e-10, S))`, cut 80 dB below the largest value; in place.
@@ -189,23 +226,41 @@ pub fn power_to_db(power: &mut [f32]) {
     }
 }
 
-/// Triangular Slaney filters `[bands, n_fft / 2 + 1]`, each of area 2 over its width in Hertz.
-fn filterbank(s: MelSettings) -> Vec<f64> {
-    let bins = s.n_fft / 2 + 1;
+/// A filter over the bins of a spectrum, those left out in which it is 0: a triangle covers few of them.
+struct Band {
+    first: usize,
+    weights: Vec<f64>,
+}
+
+impl Band {
+    fn of(&self, power: &[f64]) -> f32 {
+        let pairs = self.weights.iter().zip(&power[self.first..]);
+        pairs.map(|(w, p)| w * p).sum::<f64>() as f32
+    }
+}
+
+/// Triangular Slaney filters over `n_fft / 2 + 1` bins, each of area 2 over its width in Hertz.
+fn filterbank(s: MelSettings) -> Vec<Band> {
     let top = hz_to_mel(f64::from(s.sample_rate) / 2.0);
     let edges: Vec<f64> = (0..s.bands + 2)
         .map(|i| mel_to_hz(top * i as f64 / (s.bands + 1) as f64))
         .collect();
-    let mut out = vec![0.0; s.bands * bins];
-    for (row, edge) in out.chunks_exact_mut(bins).zip(edges.windows(3)) {
+    let band = |edge: &[f64]| {
         let (low, mid, high) = (edge[0], edge[1], edge[2]);
-        for (k, weight) in row.iter_mut().enumerate() {
+        let weight = |k: usize| {
             let f = k as f64 * f64::from(s.sample_rate) / s.n_fft as f64;
             let triangle = ((f - low) / (mid - low)).min((high - f) / (high - mid));
-            *weight = triangle.max(0.0) * 2.0 / (high - low);
+            triangle.max(0.0) * 2.0 / (high - low)
+        };
+        let bins = 0..s.n_fft / 2 + 1;
+        let first = bins.clone().find(|&k| weight(k) > 0.0).unwrap_or(0);
+        let weights = (first..bins.end).map(weight).take_while(|&w| w > 0.0);
+        Band {
+            first,
+            weights: weights.collect(),
         }
-    }
-    out
+    };
+    edges.windows(3).map(band).collect()
 }
 
 /// Slaney's scale: linear below 1000 Hz (3 mel per 200 Hz), logarithmic above (27 steps for a factor 6.4).

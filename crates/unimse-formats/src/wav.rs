@@ -212,47 +212,50 @@ impl Format {
     }
 
     /// One value a frame, and how many samples were not finite.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "f32 is the type of signals"
+    )]
     fn decode(self, data: &[u8]) -> (Vec<f32>, usize) {
+        let (unused, scale) = (32 - self.bits, 2_f64.powi(1 - self.bits as i32));
+        let integer = |value: i32| (f64::from(value << unused >> unused) * scale) as f32;
+        match (self.float, self.width) {
+            (true, 4) => self.average(data, f32::from_le_bytes),
+            (true, _) => self.average(data, |bytes| f64::from_le_bytes(bytes) as f32),
+            // the one unsigned width
+            (false, 1) => self.average(data, |[byte]| (f64::from(byte) - 128.0) as f32 / 128.0),
+            (false, 2) => self.average(data, |bytes| integer(i16::from_le_bytes(bytes).into())),
+            (false, 3) => self.average(data, |[a, b, c]| {
+                integer(i32::from_le_bytes([0, a, b, c]) >> 8)
+            }),
+            (false, _) => self.average(data, |bytes| integer(i32::from_le_bytes(bytes))),
+        }
+    }
+
+    /// The means over the channels of samples of `WIDTH` bytes, and how many samples were not finite.
+    fn average<const WIDTH: usize>(
+        self,
+        data: &[u8],
+        sample: impl Fn([u8; WIDTH]) -> f32,
+    ) -> (Vec<f32>, usize) {
         let mut non_finite = 0;
-        let mut sample = |bytes: &[u8]| {
-            let value = self.sample(bytes);
+        let mut sample = |bytes: &[u8; WIDTH]| {
+            let value = sample(*bytes);
             if value.is_finite() {
                 return value;
             }
             non_finite += 1;
             0.0
         };
-        let samples = match self.channels {
-            1 => data.chunks_exact(self.width).map(sample).collect(),
-            channels => data
-                .chunks_exact(self.frame())
-                .map(|frame| {
-                    let sum: f32 = frame.chunks_exact(self.width).map(&mut sample).sum();
-                    sum / channels as f32
-                })
+        let samples = data.as_chunks::<WIDTH>().0;
+        let means = match self.channels {
+            1 => samples.iter().map(sample).collect(),
+            channels => samples
+                .chunks_exact(channels)
+                .map(|frame| frame.iter().map(&mut sample).sum::<f32>() / channels as f32)
                 .collect(),
         };
-        (samples, non_finite)
-    }
-
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "f32 is the type of signals"
-    )]
-    fn sample(self, bytes: &[u8]) -> f32 {
-        let wide = |bytes: &[u8]| {
-            let mut wide = [0; 4];
-            wide[4 - bytes.len()..].copy_from_slice(bytes);
-            i32::from_le_bytes(wide)
-        };
-        let value = match *bytes {
-            [a, b, c, d] if self.float => return f32::from_le_bytes([a, b, c, d]),
-            [a, b, c, d, e, f, g, h] => return f64::from_le_bytes([a, b, c, d, e, f, g, h]) as f32,
-            [byte] => return (f64::from(byte) - 128.0) as f32 / 128.0, // the one unsigned width
-            _ => wide(bytes) >> (32 - 8 * self.width as u32),
-        };
-        let value = value << (32 - self.bits) >> (32 - self.bits);
-        (f64::from(value) / 2_f64.powi(self.bits as i32 - 1)) as f32
+        (means, non_finite)
     }
 }
 
