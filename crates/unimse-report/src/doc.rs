@@ -11,8 +11,6 @@ pub(crate) struct Document {
     /// The last line of a page.
     pub(crate) footer: &'static str,
     pub(crate) blocks: Vec<Block>,
-    /// What a page says at its end.
-    pub(crate) footer: String,
     tables: usize,
     figures: usize,
 }
@@ -123,7 +121,6 @@ impl Document {
             subtitle: subtitle.into(),
             footer: "One file that asks for nothing outside itself. report.md beside it says the same as text.",
             blocks: Vec::new(),
-            footer: "One file that asks for nothing outside itself. report.md beside it says the same as text.".to_owned(),
             tables: 0,
             figures: 0,
         }

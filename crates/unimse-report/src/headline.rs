@@ -119,7 +119,11 @@ fn picture(
         interval: None,
         seeds: Vec::new(),
     };
-    let seeds = corpus.test.per_seed.iter().filter_map(|seed| seed.metrics.get(&main));
+    let seeds = corpus
+        .test
+        .per_seed
+        .iter()
+        .filter_map(|seed| seed.metrics.get(&main));
     let seeds: Vec<f64> = seeds.copied().collect();
     let interval = corpus.test.intervals.get(&main);
     let bounds = interval.and_then(|i| i.low.zip(i.high));

@@ -6,8 +6,8 @@ use maud::{Markup, html};
 use unimse_eval::Metric;
 use unimse_run::{Epoch, FusedLayer, Results, Step};
 
-use crate::doc::{Document, Line, Table, numbers, words};
 use crate::curves::{by_epoch, by_step, over_seeds};
+use crate::doc::{Document, Line, Table, numbers, words};
 use crate::events::Curves;
 use crate::load::{Run, SeedRun};
 use crate::metric;

@@ -40,7 +40,7 @@ pub fn comparison(
         n => format!("{reference} and {n} beside it"),
     };
     let mut doc = Document::new("UniMSE: runs compared", subtitle);
-    doc.footer = "One file that asks for nothing outside itself.".to_owned();
+    doc.footer = "One file that asks for nothing outside itself.";
     notices(&mut doc, &compared);
     doc.heading(2, "Runs");
     described(&mut doc, &compared);

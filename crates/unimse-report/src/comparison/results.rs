@@ -72,7 +72,9 @@ fn summary(doc: &mut Document, compared: &Compared<'_>) {
         let count = |outcome| own().filter(|cell| cell.outcome == Some(outcome)).count();
         let (better, worse) = (count(Outcome::Beats), count(Outcome::Worse));
         let line = Line::default().strong(run).text(": ");
-        let line = line.strong(format!("better on {better}, worse on {worse} of {all} metrics"));
+        let line = line.strong(format!(
+            "better on {better}, worse on {worse} of {all} metrics"
+        ));
         doc.paragraph(line.text(" beyond the interval, all corpora together."));
     }
 }

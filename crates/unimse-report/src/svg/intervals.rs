@@ -123,11 +123,16 @@ mod tests {
 
     #[test]
     fn seeds_are_dots_at_their_places() {
-        let mean = Bar { seeds: vec![0.5, 1.0, f64::NAN], ..bar(0.75, None) };
+        let mean = Bar {
+            seeds: vec![0.5, 1.0, f64::NAN],
+            ..bar(0.75, None)
+        };
         let svg = interval_bars("MAE", &[mean]).unwrap().into_string();
         let tree = roxmltree::Document::parse(&svg).unwrap();
         let dots = tree.descendants().filter(|n| n.has_tag_name("circle"));
-        let dots: Vec<f64> = dots.map(|n| n.attribute("cx").unwrap().parse().unwrap()).collect();
+        let dots: Vec<f64> = dots
+            .map(|n| n.attribute("cx").unwrap().parse().unwrap())
+            .collect();
         let room = WIDTH - LEFT - RIGHT;
         assert_eq!(dots.len(), 2);
         assert!((dots[0] - LEFT - 0.5 * room).abs() < 0.1 && (dots[1] - LEFT - room).abs() < 0.1);

@@ -29,11 +29,15 @@ impl Series {
     /// The mean over several seeds with a band from the least to the greatest.
     pub(crate) fn over_seeds(name: &str, colour: usize, points: &[Point], dots: bool) -> Self {
         let apart = points.iter().any(|p| p.low < p.high);
-        let band = points.iter().filter(|_| apart).map(|p| (p.x, p.low, p.high));
+        let band = points
+            .iter()
+            .filter(|_| apart)
+            .map(|p| (p.x, p.low, p.high));
         Self {
             name: name.to_owned(),
             points: points.iter().map(|p| (p.x, p.mean)).collect(),
             colour,
+            dashed: false,
             dots,
             band: band.collect(),
         }
@@ -67,8 +71,14 @@ pub(crate) fn line_chart(lines: &Lines<'_>) -> Option<Markup> {
         .collect();
     let all = || drawn.iter().flat_map(|(_, points)| points.iter());
     let x = Axis::over(all().map(|p| p.0), false)?;
-    let bands = drawn.iter().flat_map(|(s, _)| &s.band).flat_map(|(_, low, high)| [*low, *high]);
-    let y = Axis::over(all().map(|p| p.1).chain(bands.filter(|v| drawable(*v))), true)?;
+    let bands = drawn
+        .iter()
+        .flat_map(|(s, _)| &s.band)
+        .flat_map(|(_, low, high)| [*low, *high]);
+    let y = Axis::over(
+        all().map(|p| p.1).chain(bands.filter(|v| drawable(*v))),
+        true,
+    )?;
     let frame = Frame::new(x, y, HEIGHT);
     let said: Vec<String> = drawn
         .iter()
@@ -85,7 +95,10 @@ pub(crate) fn line_chart(lines: &Lines<'_>) -> Option<Markup> {
 
 /// There along the high ends, and back along the low ones.
 fn band(frame: &Frame, s: &Series) -> Markup {
-    let known = s.band.iter().filter(|(x, low, high)| [x, low, high].into_iter().all(|v| drawable(*v)));
+    let known = s
+        .band
+        .iter()
+        .filter(|(x, low, high)| [x, low, high].into_iter().all(|v| drawable(*v)));
     let known: Vec<_> = known.collect();
     let corner = |x: f64, y: f64| format!("{},{}", px(frame.to_x(x)), px(frame.to_y(y)));
     let there = known.iter().map(|(x, _, high)| corner(*x, *high));
@@ -192,16 +205,35 @@ mod tests {
         let svg = chart(&[(1.0, 2.0), (2.0, 2.0)]).unwrap();
         let tree = roxmltree::Document::parse(&svg).unwrap();
         let place = |class: &str| {
-            let found = tree.descendants().find(|n| n.attribute("class").is_some_and(|c| c.starts_with(class)));
-            let path = found.unwrap().attribute("d").unwrap().trim_matches(['M', 'Z']);
+            let found = tree
+                .descendants()
+                .find(|n| n.attribute("class").is_some_and(|c| c.starts_with(class)));
+            let path = found
+                .unwrap()
+                .attribute("d")
+                .unwrap()
+                .trim_matches(['M', 'Z']);
             let ys = path.split([' ', ',']).skip(1).step_by(2);
             ys.map(|y| y.parse().unwrap()).collect::<Vec<f64>>()
         };
         let (line, band) = (place("line"), place("band"));
         // one above and one below, on an axis from 1 to 3
-        assert!((line[0] - f64::midpoint(band[0], band[2])).abs() < 0.11, "{line:?} {band:?}");
+        assert!(
+            (line[0] - f64::midpoint(band[0], band[2])).abs() < 0.11,
+            "{line:?} {band:?}"
+        );
         assert!(band[0] < line[0] && line[0] < band[2] && band[2] <= HEIGHT);
-        let single = Series::over_seeds("one", 0, &[Point { x: 1.0, low: 2.0, mean: 2.0, high: 2.0 }], false);
+        let single = Series::over_seeds(
+            "one",
+            0,
+            &[Point {
+                x: 1.0,
+                low: 2.0,
+                mean: 2.0,
+                high: 2.0,
+            }],
+            false,
+        );
         assert!(single.band.is_empty(), "one seed has no band");
     }
 
