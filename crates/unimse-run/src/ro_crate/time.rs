@@ -24,7 +24,9 @@ pub(super) fn timestamp(seconds: u64) -> String {
 /// `2022-12-07`, in the Gregorian calendar.
 pub(super) fn date(seconds: u64) -> String {
     let (mut year, mut days) = (1970, seconds / 86_400);
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     while days >= 365 + u64::from(leap(year)) {
         days -= 365 + u64::from(leap(year));
         year += 1;

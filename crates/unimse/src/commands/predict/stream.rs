@@ -262,7 +262,7 @@ mod tests {
                         Row::parse(
                             v.as_object().unwrap().clone(),
                             String::new(),
-                            &working_folder(),
+                            Some(&working_folder()),
                         )
                     };
                     let whole: Vec<Row> = lines.iter().map(|v| parse(v).unwrap()).collect();

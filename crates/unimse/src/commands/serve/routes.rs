@@ -100,10 +100,12 @@ async fn collect(mut body: Incoming) -> Result<Bytes, Problem> {
                 continue; // a trailer
             };
             length += data.len();
-            match length {
-                ..=BODY_BYTES => all.extend_from_slice(&data),
-                ..=DISCARDED_BYTES => all = Vec::new(),
-                _ => break,
+            if length <= BODY_BYTES {
+                all.extend_from_slice(&data);
+            } else if length <= DISCARDED_BYTES {
+                all = Vec::new();
+            } else {
+                break;
             }
         }
         if length > BODY_BYTES {
