@@ -17,7 +17,7 @@ use backbones::backbone;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use donor_rows::{DIM, best_two, normalise, product};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use unimse_eval::{Convention, Metric, bootstrap, sentiment_metric};
+use unimse_eval::{Convention, resample, sentiment_measure};
 use unimse_labels::Split;
 use unimse_model::Tokenizer;
 use values::values;
@@ -58,7 +58,7 @@ fn donors(criterion: &mut Criterion, pools: &[(String, ThreadPool)]) {
     group.finish();
 }
 
-/// 200 resamples of the videos of n rows, seven rows each; rows visited.
+/// MMSA's metrics on 200 resamples of the videos of n rows, seven rows each; rows drawn.
 fn resamples(criterion: &mut Criterion, pools: &[(String, ThreadPool)]) -> Result<(), Failure> {
     const RESAMPLES: usize = 200;
     let mut group = criterion.benchmark_group("bootstrap");
@@ -67,10 +67,11 @@ fn resamples(criterion: &mut Criterion, pools: &[(String, ThreadPool)]) -> Resul
         let videos: Vec<usize> = (0..n).map(|row| row / 7).collect();
         group.throughput(Throughput::Elements((RESAMPLES * n) as u64));
         for (name, pool) in pools {
-            let metric = sentiment_metric(&prediction, &truth, Convention::Mmsa, Metric::Corr)?;
+            let metrics = Convention::Mmsa.metrics();
+            let measure = sentiment_measure(&prediction, &truth, Convention::Mmsa, &metrics)?;
             group.bench_function(BenchmarkId::new(name, n), |bencher| {
                 bencher
-                    .iter(|| pool.install(|| black_box(bootstrap(&videos, RESAMPLES, 1, &metric))));
+                    .iter(|| pool.install(|| black_box(resample(&measure, &videos, RESAMPLES, 1))));
             });
         }
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tch::Device;
 use unimse_corpus::mel::{MelSettings, mel_power};
-use unimse_eval::{Convention, Metric, bootstrap, emotion, sentiment, sentiment_metric};
+use unimse_eval::{Convention, emotion, resample, sentiment, sentiment_measure};
 use unimse_formats::{Csd, Pickle};
 use unimse_labels::{
     Field, Grammar, IemocapEmotion, MeldEmotion, Sample, Split, UnifyOptions, unify,
@@ -107,9 +107,10 @@ fn metrics_emotion(_: &Path) -> Result<Work, Failure> {
 fn metrics_bootstrap(_: &Path) -> Result<Work, Failure> {
     let (prediction, truth) = (scores(700, 8), scores(700, 9));
     let videos: Vec<usize> = (0..700).map(|row| row / 22).collect();
+    let metrics = Convention::Mmsa.metrics();
     Ok(Box::new(move || {
-        let metric = sentiment_metric(&prediction, &truth, Convention::Mmsa, Metric::Corr)?;
-        black_box(bootstrap(&videos, 50, 1, metric));
+        let measure = sentiment_measure(&prediction, &truth, Convention::Mmsa, &metrics)?;
+        black_box(resample(&measure, &videos, 50, 1));
         Ok(())
     }))
 }

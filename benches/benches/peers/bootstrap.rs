@@ -1,6 +1,6 @@
-//! 95 % intervals of all metrics of MOSEI's 4,659 test rows from 10,000 resamples of videos, as `evaluate` takes them: one metric after the other.
+//! 95 % intervals of all metrics of MOSEI's 4,659 test rows from 10,000 resamples of videos, as `evaluate` takes them.
 
-use unimse_eval::{Convention, Interval, bootstrap, sentiment_metric};
+use unimse_eval::{Convention, Interval, Resampled, resample, sentiment_measure};
 
 use crate::metrics::{SCORES, prepare_scores, read_scores};
 use crate::protocol::{Failure, Job, Side};
@@ -24,11 +24,9 @@ pub(crate) fn side(job: &Job) -> Result<Side, Failure> {
     let of_row = read(&clusters, |bytes| i64::from_le_bytes(bytes) as usize)?;
     let resamples = job.size(10_000, 200);
     let intervals = move || -> Result<Vec<Interval>, Failure> {
-        let interval = |&metric| {
-            let measure = sentiment_metric(&prediction, &truth, Convention::Mmsa, metric)?;
-            Ok(bootstrap(&of_row, resamples, 1, measure))
-        };
-        SCORES.iter().map(interval).collect()
+        let measure = sentiment_measure(&prediction, &truth, Convention::Mmsa, &SCORES)?;
+        let resampled = resample(&measure, &of_row, resamples, 1);
+        Ok(resampled.iter().map(Resampled::interval).collect())
     };
     let found = intervals()?;
     let lows = found.iter().map(|interval| interval.low);

@@ -6,37 +6,60 @@
 //! `Phi(z0 + (z0 + z) / (1 - a (z0 + z)))`. The acceleration is that of the jackknife that leaves out one cluster at a time: with `u[i]` the mean
 //! of the values less value i, `a = sum u^3 / (6 (sum u^2)^1.5)`.
 
-use rayon::prelude::*;
+use std::ops::Range;
 
-use crate::Interval;
-use crate::bootstrap::{HIGH, LOW, Members, quantile};
+use crate::bootstrap::SLACK;
+use crate::clusters::{Members, Sums, Table};
+use crate::interval::{HIGH, LOW, quantile};
 use crate::normal::{phi, phi_inverse};
+use crate::{Interval, Measure};
 
-/// Rows that a jackknife may look at in all: some seconds of a core.
-const MOST: usize = 1 << 30;
+/// The values of every metric of a measure without each cluster in turn, clusters in the order of their first row: what [`Interval::bca`] takes.
+pub fn jackknife(measure: &Measure<'_>, clusters: &[usize]) -> Vec<Vec<f64>> {
+    let members = Members::new(clusters);
+    let (n, metrics) = (members.count(), measure.count());
+    let mut values = vec![0.0; n * metrics];
+    let left_out = LeftOut {
+        table: Table::new(measure, &members),
+        measure,
+        members: &members,
+    };
+    left_out.each(0..n, &left_out.table.none(), &mut values);
+    let metric = |at| values.iter().skip(at).step_by(metrics).copied().collect();
+    (0..metrics).map(metric).collect()
+}
 
-/// What rounding alone sets apart counts as equal, relative to the value: a draw of every cluster once sums the same rows in another order.
-pub(crate) const SLACK: f64 = 1e-12;
+/// Leaves out every cluster once. Each half of the clusters needs the sums of the other half, and so on down to one: n log n additions. Nothing
+/// is subtracted, so no cluster that is much larger than the others takes digits from them.
+struct LeftOut<'m> {
+    table: Table<'m>,
+    measure: &'m Measure<'m>,
+    members: &'m Members,
+}
 
-/// The values of a metric without each cluster in turn, clusters in the order of their first row: what [`Interval::bca`] takes.
-///
-/// # Errors
-/// In words, where there are too many clusters of too many rows to leave out each: it takes their product.
-pub fn jackknife(
-    clusters: &[usize],
-    metric: impl Fn(&[usize]) -> f64 + Sync,
-) -> Result<Vec<f64>, String> {
-    let (members, n) = (Members::new(clusters), clusters.len());
-    if members.count().saturating_mul(n) > MOST {
-        return Err(format!(
-            "the jackknife would leave out each of {} clusters of {n} rows, more than {MOST} rows in all",
-            members.count()
-        ));
+impl LeftOut<'_> {
+    /// Those of `range`; `outside` has the sums of all others. `out` `[clusters of the range, metrics]`.
+    fn each(&self, range: Range<usize>, outside: &Sums, out: &mut [f64]) {
+        let Range { start, end } = range;
+        if end - start < 2 {
+            if start < end {
+                let rows = || self.members.without(start);
+                self.measure.of_sums(&outside.of, &rows, out);
+            }
+            return;
+        }
+        let middle = start.midpoint(end);
+        let (left, right) = out.split_at_mut((middle - start) * self.measure.count());
+        let with = |others: Range<usize>| {
+            let mut sums = outside.clone();
+            others.for_each(|place| self.table.add(place, &mut sums));
+            sums
+        };
+        rayon::join(
+            || self.each(start..middle, &with(middle..end), left),
+            || self.each(middle..end, &with(start..middle), right),
+        );
     }
-    let values = (0..members.count()).into_par_iter();
-    Ok(values
-        .map(|place| metric(&members.without(place)))
-        .collect())
 }
 
 impl Interval {
@@ -48,8 +71,8 @@ impl Interval {
     /// a metric its own, for a difference the sum of both.
     pub fn bca(estimate: f64, scale: f64, resampled: &[f64], jackknife: &[f64]) -> Self {
         Self::new(estimate, resampled, |values| {
-            let a = acceleration(jackknife)?;
             let slack = SLACK * scale.abs();
+            let a = acceleration(jackknife, slack)?;
             let below = values.partition_point(|value| *value < estimate - slack);
             let at_most = values.partition_point(|value| *value <= estimate + slack);
             let share = (below + at_most) as f64 / (2 * values.len()) as f64;
@@ -71,7 +94,8 @@ impl Interval {
     }
 }
 
-fn acceleration(jackknife: &[f64]) -> Result<f64, String> {
+/// `slack`: differences up to it are of rounding.
+fn acceleration(jackknife: &[f64], slack: f64) -> Result<f64, String> {
     let mean = jackknife.iter().sum::<f64>() / jackknife.len() as f64;
     if !mean.is_finite() {
         return Err("without one of the clusters the metric has no value".to_owned());
@@ -79,7 +103,7 @@ fn acceleration(jackknife: &[f64]) -> Result<f64, String> {
     // it does not depend on the scale, so the largest is made 1: cubes of any sizes then neither vanish nor overflow
     let largest = jackknife.iter().map(|value| (mean - value).abs());
     let largest = largest.fold(0.0, f64::max);
-    if jackknife.iter().all(|value| *value == jackknife[0]) || largest == 0.0 {
+    if largest <= slack {
         return Err("no cluster changes the value when it is left out".to_owned());
     }
     let power = |n| {
@@ -116,18 +140,43 @@ mod tests {
         assert!((bca.high.unwrap() - end(1.959_963_984_540_054)).abs() < 1e-6);
     }
 
+    fn mean(values: &[f64]) -> Measure<'_> {
+        Measure::means(values.len(), 1, |rows, sums| {
+            sums[0] += rows.iter().map(|&row| values[row]).sum::<f64>();
+        })
+    }
+
     #[test]
     fn each_cluster_is_left_out_once() {
-        let sum = |rows: &[usize]| rows.iter().sum::<usize>() as f64;
-        let all = 10.0; // 0 + 1 + 2 + 3 + 4
-        let found = jackknife(&[7, 3, 7, 3, 1], sum).unwrap();
-        assert_eq!(found, [all - 2.0, all - 4.0, all - 4.0]);
-        let too_many: Vec<usize> = (0..40_000).collect();
-        assert!(
-            jackknife(&too_many, sum)
-                .unwrap_err()
-                .contains("40000 clusters")
+        let values = [0.0, 1.0, 2.0, 3.0, 4.0];
+        let found = jackknife(&mean(&values), &[7, 3, 7, 3, 1]);
+        assert_eq!(
+            found,
+            [[
+                (1.0 + 3.0 + 4.0) / 3.0,
+                (0.0 + 2.0 + 4.0) / 3.0,
+                (0.0 + 1.0 + 2.0 + 3.0) / 4.0
+            ]]
         );
+        assert!(jackknife(&mean(&values), &[2; 5])[0][0].is_nan());
+        assert_eq!(jackknife(&mean(&[]), &[]), [[0.0; 0]]);
+    }
+
+    /// Subtracted from the sum of all, 2^60 would leave nothing of the others.
+    #[test]
+    fn a_cluster_that_outweighs_all_others_takes_no_digits_from_them() {
+        let values = [1.5, 2.0_f64.powi(60), 2.5, 5.0];
+        let found = jackknife(&mean(&values), &[0, 1, 2, 3]);
+        assert_eq!(found[0][1], (1.5 + 2.5 + 5.0) / 3.0);
+    }
+
+    /// Sums of 0.1 in different orders differ in the last bits.
+    #[test]
+    fn rounding_is_no_influence_of_a_cluster() {
+        let (values, clusters) = (vec![0.1; 1000], (0..1000).collect::<Vec<_>>());
+        let found = jackknife(&mean(&values), &clusters);
+        let interval = Interval::bca(0.1, 0.1, &[0.1, 0.1], &found[0]);
+        assert!(interval.undefined.unwrap().contains("no cluster changes"));
     }
 
     #[test]
@@ -170,18 +219,12 @@ mod tests {
     #[test]
     fn a_skewed_sample_moves_both_ends() {
         let values: Vec<f64> = (1..60).map(|at: i32| f64::from(at).powi(3)).collect();
-        let mean =
-            |rows: &[usize]| rows.iter().map(|&r| values[r]).sum::<f64>() / rows.len() as f64;
         let clusters: Vec<usize> = (0..values.len()).collect();
-        let resampled = resample(&clusters, 2000, 1, mean);
-        let estimate = mean(&clusters);
-        let plain = Interval::percentile(estimate, &resampled);
-        let bca = Interval::bca(
-            estimate,
-            estimate,
-            &resampled,
-            &jackknife(&clusters, mean).unwrap(),
-        );
+        let measure = mean(&values);
+        let resampled = &resample(&measure, &clusters, 2000, 1)[0];
+        let (value, jackknife) = (resampled.value, jackknife(&measure, &clusters));
+        let plain = resampled.interval();
+        let bca = Interval::bca(value, value, &resampled.draws, &jackknife[0]);
         assert!(
             bca.low > plain.low && bca.high > plain.high,
             "{bca:?} {plain:?}"

@@ -7,8 +7,9 @@
 //! - `brier` = `1 / n * sum over i and c of (p[i, c] - [c = t[i]])^2`, from 0 to 2 (Brier, Monthly Weather Review 1950).
 //! - `nll` = `-1 / n * sum over i of ln p[i, t[i]]`, in nats; a probability below 1e-12 counts as 1e-12.
 
-use crate::Metric;
+use crate::measure::{check_metrics, mean};
 use crate::scores::{EvalError, check_lengths};
+use crate::{Measure, Metric};
 
 /// Bins of the expected calibration error.
 const BINS: usize = 15;
@@ -52,47 +53,49 @@ impl Row {
     }
 }
 
-/// `ece`, `brier` or `nll` of class probabilities as a function of row numbers, for [`bootstrap`](crate::bootstrap). `probabilities` holds one
-/// distribution a row, all over the same classes, `truth` their true classes.
-/// The function gives NaN for no rows and panics on a row number out of range.
+/// Some of [`Metric::CALIBRATION`], in the order of `metrics`. `probabilities` holds one distribution a row, all over the same classes, `truth`
+/// their true classes.
 ///
 /// ```
-/// use unimse_eval::{Metric, calibration_metric};
+/// use unimse_eval::{Metric, calibration_measure};
 ///
 /// let (said, truth) = (vec![vec![0.8, 0.2], vec![0.4, 0.6]], [0, 0]);
-/// let brier = calibration_metric(&said, &truth, Metric::Brier)?;
+/// let brier = calibration_measure(&said, &truth, &[Metric::Brier])?.of_rows(&[0, 1]);
 /// let expected = ((0.04 + 0.04) + (0.36 + 0.36)) / 2.0;
-/// assert!((brier(&[0, 1]) - expected).abs() < 1e-12);
+/// assert!((brier[0] - expected).abs() < 1e-12);
 /// # Ok::<(), unimse_eval::EvalError>(())
 /// ```
 ///
 /// # Errors
 /// No rows, unequal lengths, a row that is no distribution, a class that it does not have, a metric of another kind.
-pub fn calibration_metric<P: AsRef<[f64]>>(
+pub fn calibration_measure<P: AsRef<[f64]>>(
     probabilities: &[P],
     truth: &[usize],
-    metric: Metric,
-) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<P>, EvalError> {
+    metrics: &[Metric],
+) -> Result<Measure<'static>, EvalError> {
     check(probabilities, truth)?;
-    if !Metric::CALIBRATION.contains(&metric) {
-        return Err(EvalError::UnknownMetric {
-            found: metric,
-            expected: Metric::CALIBRATION.map(Metric::key).join(", "),
-        });
-    }
+    check_metrics(metrics, &Metric::CALIBRATION)?;
     let pairs = probabilities.iter().zip(truth);
     let all: Vec<Row> = pairs
         .map(|(p, &class)| Row::new(p.as_ref(), class))
         .collect();
-    Ok(move |rows: &[usize]| {
-        let rows = rows.iter().map(|&row| all[row]);
-        let n = rows.len() as f64;
-        match metric {
-            Metric::Ece => calibration_error(rows, n),
-            Metric::Brier => rows.map(|row| row.brier).sum::<f64>() / n,
-            _ => rows.map(|row| row.nll).sum::<f64>() / n,
+    // rows, Brier, NLL, then in every bin hits less confidence: |accuracy - confidence| times its rows
+    let add = move |rows: &[usize], sums: &mut [f64]| {
+        for row in rows.iter().map(|&row| all[row]) {
+            sums[0] += 1.0;
+            sums[1] += row.brier;
+            sums[2] += row.nll;
+            sums[3 + row.bin()] += f64::from(u8::from(row.right)) - row.confidence;
         }
-    })
+    };
+    let empty = Measure::new(truth.len(), 3 + BINS, add);
+    Ok(metrics.iter().fold(empty, |measure, &metric| {
+        measure.metric(move |sums, _| match metric {
+            Metric::Ece => mean(sums[3..].iter().map(|off| off.abs()).sum(), sums[0]),
+            Metric::Brier => mean(sums[1], sums[0]),
+            _ => mean(sums[2], sums[0]),
+        })
+    }))
 }
 
 /// The rows of one bin of a reliability diagram (DeGroot and Fienberg, The Statistician 1983).
@@ -107,10 +110,10 @@ pub struct ReliabilityBin {
 }
 
 /// The 15 bins of `ece` with what lies in them, by ascending confidence: the sum of `n / rows * |accuracy - confidence|` is the `ece` of
-/// [`calibration_metric`].
+/// [`calibration_measure`].
 ///
 /// # Errors
-/// As [`calibration_metric`].
+/// As [`calibration_measure`].
 pub fn reliability<P: AsRef<[f64]>>(
     probabilities: &[P],
     truth: &[usize],
@@ -129,16 +132,6 @@ pub fn reliability<P: AsRef<[f64]>>(
         bin.accuracy /= bin.n as f64;
     }
     Ok(bins)
-}
-
-fn calibration_error(rows: impl Iterator<Item = Row>, n: f64) -> f64 {
-    if n == 0.0 {
-        return f64::NAN;
-    }
-    // hits minus confidence, summed: |accuracy - confidence| times the rows of the bin
-    let mut bins = [0.0; BINS];
-    rows.for_each(|row| bins[row.bin()] += f64::from(u8::from(row.right)) - row.confidence);
-    bins.iter().map(|off| off.abs()).sum::<f64>() / n
 }
 
 fn check<P: AsRef<[f64]>>(probabilities: &[P], truth: &[usize]) -> Result<(), EvalError> {
@@ -177,8 +170,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn value(metric: Metric, probabilities: &[Vec<f64>], truth: &[usize]) -> f64 {
-        let rows: Vec<usize> = (0..truth.len()).collect();
-        calibration_metric(probabilities, truth, metric).unwrap()(&rows)
+        let measure = calibration_measure(probabilities, truth, &[metric]);
+        measure.unwrap().of_all()[0].unwrap()
     }
 
     #[test]
@@ -214,8 +207,8 @@ mod tests {
     #[test]
     fn what_is_no_distribution_is_named_with_its_row() {
         let error = |said: &[Vec<f64>], truth: &[usize]| {
-            let metric = calibration_metric(said, truth, Metric::Ece).map(drop);
-            metric.unwrap_err().to_string()
+            let measure = calibration_measure(said, truth, &[Metric::Ece]);
+            measure.err().unwrap().to_string()
         };
         let good = vec![0.5, 0.5];
         assert_eq!(
@@ -227,8 +220,8 @@ mod tests {
         assert!(error(std::slice::from_ref(&good), &[2]).contains("a true class below 2"));
         assert!(error(&[vec![]], &[0]).contains("one for each of 1 classes"));
         assert!(error(&[], &[]).contains("no rows"));
-        let other = calibration_metric(&[good], &[0], Metric::Mae).map(drop);
-        assert!(other.unwrap_err().to_string().contains("ece, brier, nll"));
+        let other = calibration_measure(&[good], &[0], &[Metric::Mae]).err();
+        assert!(other.unwrap().to_string().contains("ece, brier, nll"));
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! `low[i] <= y[i] <= high[i]`, best at q; `width` is the mean of `high[i] - low[i]`, the smaller the better among those of equal coverage
 //! (Gneiting, Balabdaoui and Raftery, "Probabilistic forecasts, calibration and sharpness", JRSS B 2007).
 
-use crate::Metric;
+use crate::measure::check_metrics;
 use crate::scores::{EvalError, check_finite, check_lengths};
+use crate::{Measure, Metric};
 
 /// The central parts of the distribution of one score, each from its lower to its upper end, which belong to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,47 +17,44 @@ pub struct Central {
     pub most: (f64, f64),
 }
 
-/// `coverage50`, `coverage90`, `width50` or `width90` as a function of row numbers, for [`bootstrap`](crate::bootstrap); one central part and
-/// one truth a row. The function gives NaN for no rows and panics on a row number out of range.
+/// Some of [`Metric::COVERAGE`], in the order of `metrics`; one central part and one truth a row.
 ///
 /// ```
-/// use unimse_eval::{Central, Metric, coverage_metric};
+/// use unimse_eval::{Central, Metric, coverage_measure};
 ///
 /// let said = [Central { half: (-0.5, 0.5), most: (-2.0, 2.0) }, Central { half: (1.0, 2.0), most: (0.0, 3.0) }];
-/// let inside = coverage_metric(&said, &[0.5, 0.9], Metric::Coverage50)?;
-/// assert_eq!(inside(&[0, 1]), 1.0 / 2.0);
+/// let inside = coverage_measure(&said, &[0.5, 0.9], &[Metric::Coverage50])?;
+/// assert_eq!(inside.of_all(), [Ok(1.0 / 2.0)]);
 /// # Ok::<(), unimse_eval::EvalError>(())
 /// ```
 ///
 /// # Errors
 /// No rows, unequal lengths, a truth or an end that is no finite number, ends out of order, a metric of another kind.
-pub fn coverage_metric<T: Copy + Into<f64>>(
-    central: &[Central],
-    truth: &[T],
-    metric: Metric,
-) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<T>, EvalError> {
+pub fn coverage_measure<'a, T: Copy + Into<f64> + Sync>(
+    central: &'a [Central],
+    truth: &'a [T],
+    metrics: &[Metric],
+) -> Result<Measure<'a>, EvalError> {
     check(central, truth)?;
-    if !Metric::COVERAGE.contains(&metric) {
-        return Err(EvalError::UnknownMetric {
-            found: metric,
-            expected: Metric::COVERAGE.map(Metric::key).join(", "),
-        });
-    }
-    let value = |(c, &y): (&Central, &T)| {
+    check_metrics(metrics, &Metric::COVERAGE)?;
+    let value = move |row: usize, metric: Metric| {
+        let c = central[row];
         let (low, high) = match metric {
             Metric::Coverage50 | Metric::Width50 => c.half,
             _ => c.most,
         };
         match metric {
             Metric::Width50 | Metric::Width90 => high - low,
-            _ => f64::from(u8::from((low..=high).contains(&y.into()))),
+            _ => f64::from(u8::from((low..=high).contains(&truth[row].into()))),
         }
     };
-    let values: Vec<f64> = central.iter().zip(truth).map(value).collect();
-    Ok(move |rows: &[usize]| {
-        let sum: f64 = rows.iter().map(|&row| values[row]).sum();
-        sum / rows.len() as f64
-    })
+    let metrics = metrics.to_vec();
+    let count = metrics.len();
+    Ok(Measure::means(truth.len(), count, move |rows, sums| {
+        for (&metric, sum) in metrics.iter().zip(sums) {
+            rows.iter().for_each(|&row| *sum += value(row, metric));
+        }
+    }))
 }
 
 fn check<T: Copy + Into<f64>>(central: &[Central], truth: &[T]) -> Result<(), EvalError> {
@@ -100,18 +98,21 @@ mod tests {
     fn coverage_counts_the_ends_and_width_is_a_mean() {
         // inside 50 %: the first at its end, the second on the point; inside 90 %: the third too
         let truth = [0.0, 0.5, 2.5, 0.0];
-        let value = |metric| coverage_metric(&SAID, &truth, metric).unwrap()(&[0, 1, 2, 3]);
-        assert_eq!(value(Metric::Coverage50), 2.0 / 4.0);
-        assert_eq!(value(Metric::Coverage90), 3.0 / 4.0);
-        assert_eq!(value(Metric::Width50), (1.0 + 0.0 + 1.0 + 0.5) / 4.0);
-        assert_eq!(value(Metric::Width90), (3.0 + 1.0 + 3.0 + 2.0) / 4.0);
+        let measure = coverage_measure(&SAID, &truth, &Metric::COVERAGE).unwrap();
+        let expected = [
+            2.0 / 4.0,
+            3.0 / 4.0,
+            (1.0 + 0.0 + 1.0 + 0.5) / 4.0,
+            (3.0 + 1.0 + 3.0 + 2.0) / 4.0,
+        ];
+        assert_eq!(measure.of_all(), expected.map(Ok));
     }
 
     #[test]
     fn what_is_no_interval_is_named_with_its_row() {
         let error = |said: &[Central], truth: &[f32]| {
-            let metric = coverage_metric(said, truth, Metric::Width50).map(drop);
-            metric.unwrap_err().to_string()
+            let measure = coverage_measure(said, truth, &[Metric::Width50]);
+            measure.err().unwrap().to_string()
         };
         let turned = Central {
             half: (1.0, 0.0),
@@ -124,7 +125,7 @@ mod tests {
         assert!(error(&SAID[..1], &[f32::NAN]).contains("truth in row 1: NaN"));
         assert!(error(&SAID, &[0.0]).contains("4 predictions and 1 truths"));
         assert!(error(&[], &[]).contains("no rows"));
-        let other = coverage_metric(&SAID[..1], &[0.0], Metric::Corr).map(drop);
-        assert!(other.unwrap_err().to_string().contains("width90"));
+        let other = coverage_measure(&SAID[..1], &[0.0], &[Metric::Corr]).err();
+        assert!(other.unwrap().to_string().contains("width90"));
     }
 }

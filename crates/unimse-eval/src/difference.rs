@@ -5,31 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Interval;
-use crate::bca::SLACK;
-
-/// The mean of a metric over the seeds of a model, on the rows as they are and on every resample.
-#[derive(Clone, Debug, PartialEq)]
-pub struct OverSeeds {
-    /// On the rows as they are; NaN where a seed has no value.
-    pub value: f64,
-    /// On every resample; NaN where a seed has no value.
-    pub resampled: Vec<f64>,
-}
-
-impl OverSeeds {
-    /// The mean of `seeds`, one or more: the value of each, and its values over the resamples as [`resample`](crate::resample) gives them,
-    /// equally many.
-    pub fn mean(seeds: &[(f64, Vec<f64>)]) -> Self {
-        let n = seeds.len() as f64;
-        let draws = seeds.iter().map(|(_, values)| values.len()).min();
-        let at = |draw: usize| seeds.iter().map(|(_, values)| values[draw]).sum::<f64>() / n;
-        Self {
-            value: seeds.iter().map(|(value, _)| value).sum::<f64>() / n,
-            resampled: (0..draws.unwrap_or_default()).map(at).collect(),
-        }
-    }
-}
+use crate::{Interval, Resampled};
 
 /// A difference of two models with its 95 % interval and its p-value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,24 +21,12 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// `ours - theirs`, resample by resample: both over the same rows, clusters, resamples and seed. Resamples on which either has no value
-    /// are left out.
-    pub fn between(ours: &OverSeeds, theirs: &OverSeeds) -> Self {
-        let pairs = ours.resampled.iter().zip(&theirs.resampled);
-        let differences: Vec<f64> = pairs.map(|(ours, theirs)| less(*ours, *theirs)).collect();
-        let interval = Interval::percentile(ours.value - theirs.value, &differences);
-        let p = interval.low.and_then(|_| p_value(&differences));
+    /// `ours - theirs`, draw by draw: both over the same rows, clusters, resamples and seed. Draws on which either has no value are left out.
+    pub fn between(ours: &Resampled, theirs: &Resampled) -> Self {
+        let less = ours.less(theirs);
+        let interval = less.interval();
+        let p = interval.low.and_then(|_| p_value(&less.draws));
         Self { interval, p }
-    }
-}
-
-/// `ours - theirs`; 0 where rounding alone may set them apart, so that a tie counts as one.
-fn less(ours: f64, theirs: f64) -> f64 {
-    let difference = ours - theirs;
-    if difference.abs() <= SLACK * (ours.abs() + theirs.abs()) {
-        0.0
-    } else {
-        difference
     }
 }
 
@@ -78,12 +42,12 @@ fn p_value(differences: &[f64]) -> Option<f64> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::{bootstrap, resample};
+    use crate::{Measure, resample};
 
-    fn over(value: f64, resampled: &[f64]) -> OverSeeds {
-        OverSeeds {
+    fn over(value: f64, draws: &[f64]) -> Resampled {
+        Resampled {
             value,
-            resampled: resampled.to_vec(),
+            draws: draws.to_vec(),
         }
     }
 
@@ -113,32 +77,29 @@ mod tests {
         assert_eq!(p(0.1 + 0.2), p(0.3));
     }
 
-    #[test]
-    fn seeds_are_averaged_draw_by_draw() {
-        let mean = OverSeeds::mean(&[(1.0, vec![1.0, 2.0]), (4.0, vec![3.0, f64::NAN])]);
-        assert_eq!(mean.value, (1.0 + 4.0) / 2.0);
-        assert_eq!(mean.resampled[0], (1.0 + 3.0) / 2.0);
-        assert!(mean.resampled[1].is_nan());
-    }
-
-    /// With one seed each, the interval is that of the paired bootstrap.
+    /// The interval of the difference is that of a metric which is the difference.
     #[test]
     fn the_interval_is_that_of_the_paired_bootstrap() {
         let clusters: Vec<usize> = (0..60).map(|row| row / 3).collect();
         let (a, b): (Vec<f64>, Vec<f64>) = (0..60_u32)
             .map(|at| (f64::from(at * at % 17), f64::from(at * 5 % 13)))
             .unzip();
-        let mean = |values: &[f64], rows: &[usize]| {
-            rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len() as f64
+        let both = Measure::means(60, 3, |rows, sums| {
+            for &row in rows {
+                for (sum, value) in sums.iter_mut().zip([a[row], b[row], a[row] - b[row]]) {
+                    *sum += value;
+                }
+            }
+        });
+        let means = resample(&both, &clusters, 500, 7);
+        let (a, b, paired) = (&means[0], &means[1], &means[2]);
+        let (difference, paired) = (Difference::between(a, b), paired.interval());
+        let near = |one: Option<f64>, other: Option<f64>| {
+            assert!((one.unwrap() - other.unwrap()).abs() < 1e-12);
         };
-        let rows: Vec<usize> = (0..60).collect();
-        let of = |values: &[f64]| {
-            let drawn = resample(&clusters, 500, 7, |rows| mean(values, rows));
-            OverSeeds::mean(&[(mean(values, &rows), drawn)])
-        };
-        let difference = Difference::between(&of(&a), &of(&b));
-        let paired = bootstrap(&clusters, 500, 7, |rows| mean(&a, rows) - mean(&b, rows));
-        assert_eq!(difference.interval, paired);
+        near(difference.interval.estimate, paired.estimate);
+        near(difference.interval.low, paired.low);
+        near(difference.interval.high, paired.high);
         let excluded = paired.above_zero() || paired.below_zero();
         assert_eq!(difference.p.unwrap() < 0.05, excluded);
     }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Metric;
+use crate::measure::{check_metrics, mean};
 use crate::scores::{EvalError, Scores, check_lengths};
+use crate::{Measure, Metric};
 
 /// Metrics of a classification.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,80 +36,64 @@ pub struct ClassScores {
     pub support: u64,
 }
 
-/// Counts [truth, prediction], row-major.
-struct Confusion {
-    classes: usize,
-    counts: Vec<u64>,
-}
+/// Of every class, one after the other: rows that are hit, rows with this truth, rows with this prediction.
+struct Counts<'s>(&'s [f64]);
 
-impl Confusion {
-    /// From pairs (prediction, truth), all below `classes`.
-    fn new(classes: usize, rows: impl Iterator<Item = (usize, usize)>) -> Self {
-        let mut counts = vec![0; classes * classes];
-        rows.for_each(|(prediction, truth)| counts[truth * classes + prediction] += 1);
-        Self { classes, counts }
+impl Counts<'_> {
+    fn classes(&self) -> std::ops::Range<usize> {
+        0..self.0.len() / 3
     }
 
-    fn hits(&self, class: usize) -> u64 {
-        self.counts[class * self.classes + class]
-    }
-
-    fn support(&self, class: usize) -> u64 {
-        self.counts[class * self.classes..][..self.classes]
-            .iter()
-            .sum()
-    }
-
-    fn predicted(&self, class: usize) -> u64 {
-        self.counts.iter().skip(class).step_by(self.classes).sum()
-    }
-
-    fn precision(&self, class: usize) -> f64 {
-        ratio(self.hits(class), self.predicted(class))
-    }
-
-    fn recall(&self, class: usize) -> f64 {
-        ratio(self.hits(class), self.support(class))
-    }
-
-    fn f1(&self, class: usize) -> f64 {
-        ratio(
-            2 * self.hits(class),
-            self.predicted(class) + self.support(class),
+    fn of(&self, class: usize) -> (f64, f64, f64) {
+        (
+            self.0[3 * class],
+            self.0[3 * class + 1],
+            self.0[3 * class + 2],
         )
     }
 
-    fn metric(&self, metric: Metric) -> f64 {
-        let classes = 0..self.classes;
-        let n = self.counts.iter().sum::<u64>() as f64;
+    fn precision(&self, class: usize) -> f64 {
+        let (hits, _, predicted) = self.of(class);
+        ratio(hits, predicted)
+    }
+
+    fn recall(&self, class: usize) -> f64 {
+        let (hits, support, _) = self.of(class);
+        ratio(hits, support)
+    }
+
+    fn f1(&self, class: usize) -> f64 {
+        let (hits, support, predicted) = self.of(class);
+        ratio(2.0 * hits, predicted + support)
+    }
+
+    fn metric(&self, metric: Metric) -> Result<f64, &'static str> {
+        let support = |class| self.of(class).1;
+        let n = self.classes().map(support).sum();
         match metric {
-            Metric::Accuracy => classes.map(|class| self.hits(class)).sum::<u64>() as f64 / n,
+            Metric::Accuracy => mean(self.classes().map(|class| self.of(class).0).sum(), n),
             Metric::WeightedF1 => {
-                classes
-                    .map(|class| self.support(class) as f64 * self.f1(class))
-                    .sum::<f64>()
-                    / n
+                let parts = self.classes().map(|class| support(class) * self.f1(class));
+                mean(parts.sum(), n)
             }
             Metric::MacroF1 => {
-                classes.map(|class| self.f1(class)).sum::<f64>() / self.classes as f64
+                let sum = self.classes().map(|class| self.f1(class)).sum::<f64>();
+                // of no rows it is none either, though the sum is
+                mean(n, n).map(|_| sum / self.classes().len() as f64)
             }
             _ => {
-                let recalls = classes
-                    .filter(|&class| self.support(class) > 0)
-                    .map(|class| self.recall(class));
-                let (n, sum) = recalls.fold((0_u32, 0.0), |(n, sum), recall| (n + 1, sum + recall));
-                sum / f64::from(n)
+                let known = || self.classes().filter(|&class| support(class) > 0.0);
+                mean(
+                    known().map(|class| self.recall(class)).sum(),
+                    known().count() as f64,
+                )
             }
         }
     }
 }
 
-fn ratio(part: u64, whole: u64) -> f64 {
-    if whole == 0 {
-        0.0
-    } else {
-        part as f64 / whole as f64
-    }
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { part / whole }
 }
 
 /// Every metric of a classification; `prediction` and `truth` are indices into `labels`.
@@ -121,62 +106,64 @@ pub fn emotion(
     labels: &[String],
 ) -> Result<EmotionScores, EvalError> {
     check(prediction, truth, labels)?;
-    let confusion = Confusion::new(
-        labels.len(),
-        prediction.iter().copied().zip(truth.iter().copied()),
-    );
+    let n = labels.len();
+    let mut confusion = vec![vec![0_u64; n]; n];
+    let mut counts = vec![0.0; 3 * n];
+    for (&prediction, &truth) in prediction.iter().zip(truth) {
+        confusion[truth][prediction] += 1;
+    }
+    for (truth, row) in confusion.iter().enumerate() {
+        for (prediction, &rows) in row.iter().enumerate() {
+            add(&mut counts, prediction, truth, rows as f64);
+        }
+    }
+    let counts = Counts(&counts);
     let class = |(class, label): (usize, &String)| ClassScores {
         label: label.clone(),
-        precision: confusion.precision(class),
-        recall: confusion.recall(class),
-        f1: confusion.f1(class),
-        support: confusion.support(class),
+        precision: counts.precision(class),
+        recall: counts.recall(class),
+        f1: counts.f1(class),
+        support: counts.of(class).1 as u64,
     };
     Ok(EmotionScores {
         scores: Scores::collect(
             truth.len(),
-            Metric::EMOTION.map(|metric| (metric, Ok(confusion.metric(metric)))),
+            Metric::EMOTION.map(|metric| (metric, counts.metric(metric))),
         ),
         per_class: labels.iter().enumerate().map(class).collect(),
-        confusion: confusion
-            .counts
-            .chunks(labels.len())
-            .map(<[u64]>::to_vec)
-            .collect(),
+        confusion,
         labels: labels.to_vec(),
     })
 }
 
-/// One metric as a function of row numbers, for [`bootstrap`](crate::bootstrap).
-/// The function gives NaN for no rows and panics on a row number out of range.
+/// Adds `rows` rows to what [`Counts`] reads.
+fn add(counts: &mut [f64], prediction: usize, truth: usize, rows: f64) {
+    if prediction == truth {
+        counts[3 * truth] += rows;
+    }
+    counts[3 * truth + 1] += rows;
+    counts[3 * prediction + 2] += rows;
+}
+
+/// Some of [`Metric::EMOTION`], in the order of `metrics`.
 ///
 /// # Errors
-/// As [`emotion`], or a metric of sentiment.
-pub fn emotion_metric<'a>(
+/// As [`emotion`], or a metric of another kind.
+pub fn emotion_measure<'a>(
     prediction: &'a [usize],
     truth: &'a [usize],
     labels: &[String],
-    metric: Metric,
-) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<'a>, EvalError> {
+    metrics: &[Metric],
+) -> Result<Measure<'a>, EvalError> {
     check(prediction, truth, labels)?;
-    let classes = labels.len();
-    if !Metric::EMOTION.contains(&metric) {
-        return Err(EvalError::UnknownMetric {
-            found: metric,
-            expected: Metric::EMOTION.map(Metric::key).join(", "),
-        });
-    }
-    Ok(move |rows: &[usize]| {
-        Confusion::new(
-            classes,
-            rows.iter().map(|&row| (prediction[row], truth[row])),
-        )
-        .metric(metric)
-    })
+    check_metrics(metrics, &Metric::EMOTION)?;
+    let counts = counts(prediction, truth, labels);
+    Ok(metrics.iter().fold(counts, |measure, &metric| {
+        measure.metric(move |sums, _| Counts(sums).metric(metric))
+    }))
 }
 
-/// The F1 of one class as a function of row numbers, for [`bootstrap`](crate::bootstrap): 0 where the class is neither true nor predicted in
-/// these rows, NaN for a class beyond the list. The function panics on a row number out of range.
+/// The F1 of every class, in the order of `labels`: 0 where it is neither true nor predicted in the rows.
 ///
 /// # Errors
 /// As [`emotion`].
@@ -184,17 +171,22 @@ pub fn class_f1<'a>(
     prediction: &'a [usize],
     truth: &'a [usize],
     labels: &[String],
-    class: usize,
-) -> Result<impl Fn(&[usize]) -> f64 + Sync + use<'a>, EvalError> {
+) -> Result<Measure<'a>, EvalError> {
     check(prediction, truth, labels)?;
-    let classes = labels.len();
-    Ok(move |rows: &[usize]| {
-        if class >= classes {
-            return f64::NAN;
+    let counts = counts(prediction, truth, labels);
+    Ok((0..labels.len()).fold(counts, |measure, class| {
+        measure.metric(move |sums, _| Ok(Counts(sums).f1(class)))
+    }))
+}
+
+/// The sums that [`Counts`] reads, without a metric.
+fn counts<'a>(prediction: &'a [usize], truth: &'a [usize], labels: &[String]) -> Measure<'a> {
+    let rows = move |rows: &[usize], counts: &mut [f64]| {
+        for &row in rows {
+            add(counts, prediction[row], truth[row], 1.0);
         }
-        let rows = rows.iter().map(|&row| (prediction[row], truth[row]));
-        Confusion::new(classes, rows).f1(class)
-    })
+    };
+    Measure::new(truth.len(), 3 * labels.len(), rows)
 }
 
 /// Class names as indices into `labels`; `column` (`prediction` or `truth`) names them in the error.
@@ -256,12 +248,10 @@ mod tests {
         let (prediction, truth) = ([0, 0, 1, 1, 2], [0, 1, 1, 1, 0]);
         let labels = ["a", "b", "c"].map(str::to_owned);
         let all = emotion(&prediction, &truth, &labels).unwrap();
-        for (class, scores) in all.per_class.iter().enumerate() {
-            let f1 = class_f1(&prediction, &truth, &labels, class).unwrap();
-            assert_eq!(f1(&[0, 1, 2, 3, 4]), scores.f1);
-        }
-        let b = class_f1(&prediction, &truth, &labels, 1).unwrap();
-        assert_eq!(b(&[1, 2]), 2.0 / 3.0); // one hit, one predicted, two true
-        assert!(class_f1(&prediction, &truth, &labels, 3).unwrap()(&[0]).is_nan());
+        let f1 = class_f1(&prediction, &truth, &labels).unwrap();
+        let of_all = all.per_class.iter().map(|class| Ok(class.f1));
+        assert_eq!(f1.of_all(), of_all.collect::<Vec<_>>());
+        // one hit, one predicted, two true; the last class is neither
+        assert_eq!(f1.of_rows(&[1, 2])[1..], [2.0 / 3.0, 0.0]);
     }
 }

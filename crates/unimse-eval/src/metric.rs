@@ -45,17 +45,17 @@ pub enum Metric {
     MacroF1,
     /// Mean recall over the emotions that occur in the truth.
     UnweightedAverageRecall,
-    /// Mean recall of present and absent, of one emotion that is there or not: see [`presence_metric`](crate::presence_metric).
+    /// Mean recall of present and absent, of one emotion that is there or not: see [`presence_measure`](crate::presence_measure).
     WeightedAccuracy,
     /// F1 of present.
     F1Present,
-    /// Expected calibration error of class probabilities: see [`calibration_metric`](crate::calibration_metric).
+    /// Expected calibration error of class probabilities: see [`calibration_measure`](crate::calibration_measure).
     Ece,
     /// Brier score of class probabilities, from 0 to 2.
     Brier,
     /// Negative log-likelihood of the true class, in nats.
     Nll,
-    /// Share of the truths inside the central 50 % of their distribution: see [`coverage_metric`](crate::coverage_metric).
+    /// Share of the truths inside the central 50 % of their distribution: see [`coverage_measure`](crate::coverage_measure).
     #[serde(rename = "coverage50")]
     Coverage50,
     /// Share of the truths inside the central 90 %.
@@ -106,13 +106,13 @@ impl Metric {
         Self::UnweightedAverageRecall,
     ];
 
-    /// Those of [`presence_metric`](crate::presence_metric).
+    /// Those of [`presence_measure`](crate::presence_measure).
     pub const PRESENCE: [Self; 3] = [Self::WeightedAccuracy, Self::F1Present, Self::WeightedF1];
 
-    /// Those of [`calibration_metric`](crate::calibration_metric).
+    /// Those of [`calibration_measure`](crate::calibration_measure).
     pub const CALIBRATION: [Self; 3] = [Self::Ece, Self::Brier, Self::Nll];
 
-    /// Those of [`coverage_metric`](crate::coverage_metric).
+    /// Those of [`coverage_measure`](crate::coverage_measure).
     pub const COVERAGE: [Self; 4] = [
         Self::Coverage50,
         Self::Coverage90,

@@ -218,7 +218,7 @@ impl PaperTable {
         self.compare_corpora(&context.corpora, &mut reasons);
         let sentiment = Convention::ALL
             .into_iter()
-            .any(|convention| convention.has(cell.metric));
+            .any(|convention| convention.metrics().contains(&cell.metric));
         if sentiment {
             let (ours, theirs) = (Some(context.convention), Some(self.convention));
             differ("convention", ours, theirs, &mut reasons);

@@ -7,64 +7,63 @@
 //! - `f1_present` = `2 TP / (2 TP + misses + false alarms)`, 0 where nothing is hit;
 //! - `weighted_f1`: the F1 of present and of absent, weighted by P and N.
 
-use crate::Metric;
-use crate::scores::{EvalError, Scores, check_lengths};
+use crate::measure::check_metrics;
+use crate::scores::{EvalError, NO_ROWS, check_lengths};
 use crate::sentiment::weighted_f1;
+use crate::{Measure, Metric};
 
-/// Every metric of one emotion; for every row whether it was told, and whether it is there.
-///
-/// # Errors
-/// No rows, unequal lengths.
-pub fn presence(prediction: &[bool], truth: &[bool]) -> Result<Scores, EvalError> {
-    check_lengths(prediction, truth)?;
-    let rows = || prediction.iter().copied().zip(truth.iter().copied());
-    let values = Metric::PRESENCE.map(|metric| (metric, compute(metric, rows())));
-    Ok(Scores::collect(truth.len(), values))
-}
-
-/// One metric as a function of row numbers, for [`bootstrap`](crate::bootstrap); NaN where it is undefined.
-/// The function panics on a row number out of range.
+/// Some of [`Metric::PRESENCE`], in the order of `metrics`, each the mean over `emotions`: for every row whether the emotion was told, and whether
+/// it is there.
 ///
 /// ```
-/// use unimse_eval::{Metric, presence_metric};
+/// use unimse_eval::{Metric, presence_measure};
 ///
 /// let (told, is) = ([true, true, false, false], [true, false, false, false]);
-/// let accuracy = presence_metric(&told, &is, Metric::WeightedAccuracy)?;
-/// assert_eq!(accuracy(&[0, 1, 2, 3]), (1.0 * 3.0 / 1.0 + 2.0) / (2.0 * 3.0));
+/// let accuracy = presence_measure(vec![(told, is)], &[Metric::WeightedAccuracy])?;
+/// assert_eq!(accuracy.of_all(), [Ok((1.0 * 3.0 / 1.0 + 2.0) / (2.0 * 3.0))]);
 /// # Ok::<(), unimse_eval::EvalError>(())
 /// ```
 ///
 /// # Errors
-/// As [`presence`], or a metric of another kind.
-pub fn presence_metric<'a>(
-    prediction: &'a [bool],
-    truth: &'a [bool],
-    metric: Metric,
-) -> Result<impl Fn(&[usize]) -> f64 + Sync + 'a, EvalError> {
-    check_lengths(prediction, truth)?;
-    if !Metric::PRESENCE.contains(&metric) {
-        return Err(EvalError::UnknownMetric {
-            found: metric,
-            expected: Metric::PRESENCE.map(Metric::key).join(", "),
-        });
+/// No emotions, no rows, unequal lengths, a metric of another kind.
+pub fn presence_measure<'a, B: AsRef<[bool]> + Sync + 'a>(
+    emotions: Vec<(B, B)>,
+    metrics: &[Metric],
+) -> Result<Measure<'a>, EvalError> {
+    let rows = emotions.first().map_or(0, |(told, _)| told.as_ref().len());
+    if rows == 0 {
+        return Err(EvalError::Empty);
     }
-    Ok(move |rows: &[usize]| {
-        let rows = rows.iter().map(|&row| (prediction[row], truth[row]));
-        compute(metric, rows).unwrap_or(f64::NAN)
-    })
+    for (told, is) in &emotions {
+        check_lengths(&vec![(); rows], is.as_ref())?;
+        check_lengths(told.as_ref(), is.as_ref())?;
+    }
+    check_metrics(metrics, &Metric::PRESENCE)?;
+    let n = emotions.len();
+    // four cells of every emotion, [truth, prediction]
+    let add = move |rows: &[usize], sums: &mut [f64]| {
+        for ((told, is), cells) in emotions.iter().zip(sums.as_chunks_mut::<4>().0) {
+            let (told, is) = (told.as_ref(), is.as_ref());
+            for &row in rows {
+                cells[2 * usize::from(is[row]) + usize::from(told[row])] += 1.0;
+            }
+        }
+    };
+    let empty = Measure::new(rows, 4 * n, add);
+    Ok(metrics.iter().fold(empty, |measure, &metric| {
+        measure.metric(move |sums, _| {
+            let values = sums.as_chunks().0.iter().map(|cells| value(metric, *cells));
+            Ok(values.sum::<Result<f64, _>>()? / n as f64)
+        })
+    }))
 }
 
-/// Over pairs (prediction, truth).
-fn compute(metric: Metric, rows: impl Iterator<Item = (bool, bool)>) -> Result<f64, &'static str> {
-    if metric == Metric::WeightedF1 {
-        return weighted_f1(rows);
-    }
-    let mut count = [[0_u32; 2]; 2]; // [truth][prediction]
-    rows.for_each(|(p, t)| count[usize::from(t)][usize::from(p)] += 1);
-    let [[tn, fp], [miss, tp]] = count.map(|row| row.map(f64::from));
+/// From the rows that are rightly absent, false alarms, misses, hits.
+fn value(metric: Metric, [tn, fp, miss, tp]: [f64; 4]) -> Result<f64, &'static str> {
     let (n, p) = (tn + fp, miss + tp);
     match metric {
-        Metric::F1Present if n + p == 0.0 => Err("there are no rows"),
+        Metric::WeightedF1 => weighted_f1([[tn, fp], [miss, tp]]),
+        Metric::F1Present if n + p == 0.0 => Err(NO_ROWS),
         Metric::F1Present if tp == 0.0 => Ok(0.0),
         Metric::F1Present => Ok(2.0 * tp / (2.0 * tp + miss + fp)),
         _ if p == 0.0 => Err("no row has the emotion"),
@@ -77,8 +76,13 @@ fn compute(metric: Metric, rows: impl Iterator<Item = (bool, bool)>) -> Result<f
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
-    use crate::emotion;
+    use crate::{Scores, emotion};
     use proptest::prelude::*;
+
+    fn presence(told: &[bool], is: &[bool]) -> Result<Scores, EvalError> {
+        let measure = presence_measure(vec![(told, is)], &Metric::PRESENCE);
+        Ok(measure?.scores(&Metric::PRESENCE))
+    }
 
     #[test]
     fn what_is_undefined_says_why() {
@@ -90,14 +94,30 @@ mod tests {
         let reason = all.undefined.get(&Metric::WeightedAccuracy).unwrap();
         assert!(reason.contains("every row has"), "{reason}");
         assert_eq!(presence(&[], &[]), Err(EvalError::Empty));
-        let other = presence_metric(&[true], &[true], Metric::Mae)
-            .err()
-            .unwrap();
+        let uneven = vec![(vec![true], vec![true]), (vec![true; 2], vec![true; 2])];
+        assert!(presence_measure(uneven, &[]).is_err());
+        let other = presence_measure(vec![([true], [true])], &[Metric::Mae]).err();
         assert!(
             other
+                .unwrap()
                 .to_string()
                 .contains("weighted_accuracy, f1_present, weighted_f1")
         );
+    }
+
+    #[test]
+    fn of_several_emotions_each_metric_is_the_mean() {
+        let emotions = [
+            ([true, false, true], [true, true, false]),
+            ([false, false, true], [false, true, true]),
+        ];
+        let values = |emotions: &[([bool; 3], [bool; 3])]| {
+            let measure = presence_measure(emotions.to_vec(), &Metric::PRESENCE).unwrap();
+            measure.of_rows(&[0, 1, 2])
+        };
+        let (one, other) = (values(&emotions[..1]), values(&emotions[1..]));
+        let means = one.iter().zip(other).map(|(a, b)| (a + b) / 2.0);
+        assert_eq!(values(&emotions), means.collect::<Vec<_>>());
     }
 
     proptest! {

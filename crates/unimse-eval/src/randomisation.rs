@@ -8,65 +8,82 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rayon::prelude::*;
 
-use crate::bca::SLACK;
-use crate::bootstrap::Members;
+use crate::Measure;
+use crate::bootstrap::SLACK;
+use crate::clusters::{Members, Table};
 
-/// Two-sided p-value of no difference between two systems, `(1 + count) / (1 + draws)`, never 0.
+/// Two-sided p-values of no difference between two systems, one a metric, `(1 + count) / (1 + draws)`, never 0.
 ///
-/// `clusters` holds the cluster of each of n rows. `metric` maps row numbers below 2 n to a value, NaN where it has none: row `i` is row i with
-/// the answer of the first system, row `n + i` the same row with the answer of the second. Draws without a value are left out. `None` where the
-/// rows as they are have no difference, and where no draw has a value. Draw d takes its coins from stream d of a ChaCha8 generator, so the
-/// result depends on the arguments alone.
+/// `clusters` holds the cluster of each of n rows. The measure is of 2 n rows: row `i` is row i with the answer of the first system, row `n + i`
+/// the same row with the answer of the second. Draws without a value are left out. `None` where the rows as they are have no difference, and
+/// where no draw has a value. Draw d takes its coins from stream d of a ChaCha8 generator, so the result depends on the arguments alone.
 ///
 /// ```
+/// use unimse_eval::{Measure, randomisation};
+///
 /// // each system's answer to five rows; the first is better on all of them
 /// let error = [0.1, 0.2, 0.1, 0.3, 0.2, /**/ 0.4, 0.6, 0.5, 0.9, 0.8];
-/// let mean = |rows: &[usize]| rows.iter().map(|&row| error[row]).sum::<f64>() / rows.len() as f64;
-/// let p = unimse_eval::randomisation(&[0, 1, 2, 3, 4], 4000, 1, mean).ok_or("no value")?;
+/// let mean = Measure::means(10, 1, |rows, sums| {
+///     sums[0] += rows.iter().map(|&row| error[row]).sum::<f64>();
+/// });
+/// let p = randomisation(&mean, &[0, 1, 2, 3, 4], 4000, 1)[0].ok_or("no value")?;
 /// assert!((p - 2.0 / 32.0).abs() < 0.02); // all exchanged or none: 2 of the 2^5 ways
 /// # Ok::<(), &str>(())
 /// ```
 pub fn randomisation(
+    measure: &Measure<'_>,
     clusters: &[usize],
     draws: usize,
     seed: u64,
-    metric: impl Fn(&[usize]) -> f64 + Sync,
-) -> Option<f64> {
-    let n = clusters.len();
-    let members = Members::new(clusters);
-    let difference = |swapped: &[bool]| {
-        let of = |second: bool| -> Vec<usize> {
-            let rows = swapped.iter().enumerate();
-            rows.map(|(row, &swap)| if swap == second { row } else { n + row })
-                .collect()
+) -> Vec<Option<f64>> {
+    let (n, metrics) = (clusters.len(), measure.count());
+    let first = Members::new(clusters);
+    let members = [&first, &first.moved(n)];
+    let tables = members.map(|members| Table::new(measure, members));
+    // the metrics where the system at `swapped ^ second` answers each cluster
+    let values = |swapped: &[bool], second: bool| {
+        let (mut sums, mut values) = (tables[0].none(), vec![0.0; metrics]);
+        let answers = || swapped.iter().map(move |swap| usize::from(swap ^ second));
+        let each = || answers().enumerate();
+        each().for_each(|(place, system)| tables[system].add(place, &mut sums));
+        let rows = || -> Vec<usize> {
+            let rows = each().flat_map(|(place, system)| members[system].of(place));
+            rows.copied().collect()
         };
-        let (first, second) = (metric(&of(false)), metric(&of(true)));
-        (first - second, SLACK * (first.abs() + second.abs()))
+        measure.of_sums(&sums.of, &rows, &mut values);
+        values
     };
-    let (found, slack) = difference(&vec![false; n]);
-    if !found.is_finite() {
-        return None;
-    }
-    let draw = |draw: usize| {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let both = |swapped: &[bool]| [false, true].map(|second| values(swapped, second));
+    let mut differences = vec![0.0; draws * metrics];
+    let random = ChaCha8Rng::seed_from_u64(seed);
+    let each = differences.par_chunks_mut(metrics.max(1)).enumerate();
+    each.for_each(|(draw, out)| {
+        let mut random = random.clone();
         random.set_stream(draw as u64);
-        let mut swapped = vec![false; n];
-        for place in 0..members.count() {
-            let swap = random.next_u32() & 1 == 1;
-            members
-                .of(place)
-                .iter()
-                .for_each(|&row| swapped[row] = swap);
-        }
-        difference(&swapped).0
+        let coins = (0..first.count()).map(|_| random.next_u32() & 1 == 1);
+        let [first, second] = both(&coins.collect::<Vec<bool>>());
+        let pairs = first.iter().zip(second);
+        out.iter_mut()
+            .zip(pairs)
+            .for_each(|(out, (a, b))| *out = a - b);
+    });
+    let [ours, theirs] = both(&vec![false; first.count()]);
+    let p = |(at, (ours, theirs)): (usize, (f64, f64))| {
+        let drawn = differences.iter().skip(at).step_by(metrics).copied();
+        let slack = SLACK * (ours.abs() + theirs.abs());
+        p_value(ours - theirs, slack, drawn)
     };
-    let values: Vec<f64> = (0..draws).into_par_iter().map(draw).collect();
-    let finite = values.iter().filter(|value| value.is_finite());
+    ours.into_iter().zip(theirs).enumerate().map(p).collect()
+}
+
+/// The share of differences at least as large as the one that was `found`, less the slack of rounding.
+fn p_value(found: f64, slack: f64, drawn: impl Iterator<Item = f64>) -> Option<f64> {
+    let finite = drawn.filter(|value| value.is_finite());
     let (all, as_large) = finite.fold((0_usize, 0_usize), |(all, as_large), value| {
         let counts = value.abs() >= found.abs() - slack;
         (all + 1, as_large + usize::from(counts))
     });
-    (all > 0).then(|| (1 + as_large) as f64 / (1 + all) as f64)
+    (found.is_finite() && all > 0).then(|| (1 + as_large) as f64 / (1 + all) as f64)
 }
 
 #[cfg(test)]
@@ -74,8 +91,11 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
-    fn mean<'a>(values: &'a [f64]) -> impl Fn(&[usize]) -> f64 + Sync + 'a {
-        |rows: &[usize]| rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len() as f64
+    fn p(values: &[f64], clusters: &[usize], draws: usize, seed: u64) -> Option<f64> {
+        let mean = Measure::means(values.len(), 1, |rows, sums| {
+            sums[0] += rows.iter().map(|&row| values[row]).sum::<f64>();
+        });
+        randomisation(&mean, clusters, draws, seed)[0]
     }
 
     #[test]
@@ -83,9 +103,9 @@ mod tests {
         let alone: Vec<usize> = (0..40).collect();
         let first: Vec<f64> = alone.iter().map(|row| (row * 7 % 11) as f64).collect();
         let twice = [first.clone(), first.clone()].concat();
-        assert_eq!(randomisation(&alone, 99, 1, mean(&twice)), Some(1.0));
+        assert_eq!(p(&twice, &alone, 99, 1), Some(1.0));
         let better: Vec<f64> = first.iter().map(|value| value + 1.0).collect();
-        let p = randomisation(&alone, 999, 1, mean(&[better, first].concat()));
+        let p = p(&[better, first].concat(), &alone, 999, 1);
         assert_eq!(p, Some((1.0 + 0.0) / (1.0 + 999.0)));
     }
 
@@ -94,7 +114,7 @@ mod tests {
     fn clusters_are_exchanged_whole() {
         let clusters: Vec<usize> = (0..60).map(|row| row % 3).collect();
         let values: Vec<f64> = (0..120).map(|row| f64::from(row < 60)).collect();
-        let p = randomisation(&clusters, 8000, 3, mean(&values)).unwrap();
+        let p = p(&values, &clusters, 8000, 3).unwrap();
         let spread = (0.25_f64 * 0.75 / 8000.0).sqrt();
         assert!((p - 2.0 / 8.0).abs() < 4.0 * spread, "{p}");
     }
@@ -106,10 +126,10 @@ mod tests {
         let with = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
             let pool = pool.build().unwrap();
-            pool.install(|| randomisation(&clusters, 300, 5, mean(&values)))
+            pool.install(|| p(&values, &clusters, 300, 5))
         };
         assert_eq!(with(1), with(4));
-        assert_eq!(randomisation(&clusters, 10, 1, |_| f64::NAN), None);
-        assert_eq!(randomisation(&[], 10, 1, mean(&[])), None);
+        assert_eq!(p(&[f64::NAN; 100], &clusters, 10, 1), None);
+        assert_eq!(p(&[], &[], 10, 1), None);
     }
 }

@@ -116,6 +116,9 @@ pub enum EvalError {
     },
 }
 
+/// The reason of a mean over nothing.
+pub(crate) const NO_ROWS: &str = "there are no rows";
+
 /// Fails unless there are as many predictions as truths, and some.
 pub(crate) fn check_lengths<P, T>(prediction: &[P], truth: &[T]) -> Result<(), EvalError> {
     if prediction.len() != truth.len() {

@@ -10,8 +10,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use unimse_labels::UnknownName;
 
-use crate::Metric;
+use crate::measure::{BEYOND, check_metrics, mean};
 use crate::scores::{EvalError, Scores, check_finite, check_lengths};
+use crate::{Measure, Metric};
 
 /// Which metrics there are and how they count.
 #[derive(
@@ -30,7 +31,7 @@ pub enum Convention {
 }
 
 /// The rows that a metric counts.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Rows {
     All,
     /// Those with a truth other than zero.
@@ -38,14 +39,14 @@ enum Rows {
 }
 
 /// What makes a score positive.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Positive {
     Above0,
     From0,
 }
 
 #[derive(Clone, Copy)]
-enum Measure {
+enum Kind {
     Mae,
     Corr,
     /// Equality after clipping to +-limit and rounding half to even.
@@ -58,59 +59,43 @@ enum Measure {
 }
 
 /// How a convention computes a metric.
-type Rule = (Metric, Rows, Measure);
+type Rule = (Metric, Rows, Kind);
 
 const MMSA: &[Rule] = &[
-    (Metric::Mae, Rows::All, Measure::Mae),
-    (Metric::Corr, Rows::All, Measure::Corr),
-    (Metric::Acc7, Rows::All, Measure::Classes(3.0)),
-    (Metric::Acc5, Rows::All, Measure::Classes(2.0)),
-    (Metric::Acc3, Rows::All, Measure::Classes(1.0)),
-    (
-        Metric::Acc2Non0,
-        Rows::Non0,
-        Measure::Binary(Positive::Above0),
-    ),
+    (Metric::Mae, Rows::All, Kind::Mae),
+    (Metric::Corr, Rows::All, Kind::Corr),
+    (Metric::Acc7, Rows::All, Kind::Classes(3.0)),
+    (Metric::Acc5, Rows::All, Kind::Classes(2.0)),
+    (Metric::Acc3, Rows::All, Kind::Classes(1.0)),
+    (Metric::Acc2Non0, Rows::Non0, Kind::Binary(Positive::Above0)),
     (
         Metric::F1Non0,
         Rows::Non0,
-        Measure::WeightedF1(Positive::Above0),
+        Kind::WeightedF1(Positive::Above0),
     ),
-    (
-        Metric::Acc2Has0,
-        Rows::All,
-        Measure::Binary(Positive::From0),
-    ),
-    (
-        Metric::F1Has0,
-        Rows::All,
-        Measure::WeightedF1(Positive::From0),
-    ),
+    (Metric::Acc2Has0, Rows::All, Kind::Binary(Positive::From0)),
+    (Metric::F1Has0, Rows::All, Kind::WeightedF1(Positive::From0)),
 ];
 
 const MULT: &[Rule] = &[
-    (Metric::Mae, Rows::All, Measure::Mae),
-    (Metric::Corr, Rows::All, Measure::Corr),
-    (Metric::Acc7, Rows::All, Measure::Classes(3.0)),
-    (Metric::Acc5, Rows::All, Measure::Classes(2.0)),
-    (Metric::Acc3, Rows::All, Measure::Classes(1.0)),
-    (
-        Metric::Acc2Non0,
-        Rows::Non0,
-        Measure::Binary(Positive::Above0),
-    ),
+    (Metric::Mae, Rows::All, Kind::Mae),
+    (Metric::Corr, Rows::All, Kind::Corr),
+    (Metric::Acc7, Rows::All, Kind::Classes(3.0)),
+    (Metric::Acc5, Rows::All, Kind::Classes(2.0)),
+    (Metric::Acc3, Rows::All, Kind::Classes(1.0)),
+    (Metric::Acc2Non0, Rows::Non0, Kind::Binary(Positive::Above0)),
     (
         Metric::F1Non0,
         Rows::Non0,
-        Measure::SwappedF1(Positive::Above0),
+        Kind::SwappedF1(Positive::Above0),
     ),
 ];
 
 const MAG: &[Rule] = &[
-    (Metric::Mae, Rows::Non0, Measure::Mae),
-    (Metric::Corr, Rows::Non0, Measure::Corr),
-    (Metric::Acc2, Rows::Non0, Measure::Binary(Positive::From0)),
-    (Metric::F1, Rows::Non0, Measure::WeightedF1(Positive::From0)),
+    (Metric::Mae, Rows::Non0, Kind::Mae),
+    (Metric::Corr, Rows::Non0, Kind::Corr),
+    (Metric::Acc2, Rows::Non0, Kind::Binary(Positive::From0)),
+    (Metric::F1, Rows::Non0, Kind::WeightedF1(Positive::From0)),
 ];
 
 impl Convention {
@@ -126,9 +111,9 @@ impl Convention {
         }
     }
 
-    /// Whether `metric` is one of this convention.
-    pub fn has(self, metric: Metric) -> bool {
-        self.rules().iter().any(|rule| rule.0 == metric)
+    /// Its metrics, in its order.
+    pub fn metrics(self) -> Vec<Metric> {
+        self.rules().iter().map(|rule| rule.0).collect()
     }
 
     fn rules(self) -> &'static [Rule] {
@@ -164,81 +149,75 @@ impl FromStr for Convention {
 /// # Errors
 /// No rows, unequal lengths, NaN or an infinity. What a metric alone cannot do (the correlation of a constant) is
 /// not an error but stands in [`Scores::undefined`].
-pub fn sentiment<T: Copy + Into<f64>>(
+pub fn sentiment<T: Copy + Into<f64> + Sync>(
     prediction: &[T],
     truth: &[T],
     convention: Convention,
 ) -> Result<Scores, EvalError> {
-    check(prediction, truth)?;
-    let rows = prediction.iter().zip(truth);
-    let rows = rows.map(|(&p, &t)| (p.into(), t.into()));
-    let values = convention
-        .rules()
-        .iter()
-        .map(|&(metric, kept, measure)| (metric, compute(kept, measure, rows.clone())));
-    Ok(Scores::collect(truth.len(), values))
+    let metrics = convention.metrics();
+    Ok(sentiment_measure(prediction, truth, convention, &metrics)?.scores(&metrics))
 }
 
-/// One metric as a function of row numbers, for [`bootstrap`](crate::bootstrap); NaN where it is undefined.
-/// The function panics on a row number out of range.
+/// Some metrics of a convention, in the order of `metrics`.
 ///
 /// # Errors
 /// As [`sentiment`], or a metric that the convention does not have.
-pub fn sentiment_metric<'a, T: Copy + Into<f64> + Sync>(
+pub fn sentiment_measure<'a, T: Copy + Into<f64> + Sync>(
     prediction: &'a [T],
     truth: &'a [T],
     convention: Convention,
-    metric: Metric,
-) -> Result<impl Fn(&[usize]) -> f64 + Sync + 'a, EvalError> {
-    check(prediction, truth)?;
-    let rules = convention.rules();
-    let Some(&(_, kept, measure)) = rules.iter().find(|rule| rule.0 == metric) else {
-        let names: Vec<&str> = rules.iter().map(|rule| rule.0.key()).collect();
-        return Err(EvalError::UnknownMetric {
-            found: metric,
-            expected: names.join(", "),
-        });
-    };
-    Ok(move |rows: &[usize]| {
-        compute(
-            kept,
-            measure,
-            rows.iter()
-                .map(|&row| (prediction[row].into(), truth[row].into())),
-        )
-        .unwrap_or(f64::NAN)
-    })
-}
-
-fn check<T: Copy + Into<f64>>(prediction: &[T], truth: &[T]) -> Result<(), EvalError> {
+    metrics: &[Metric],
+) -> Result<Measure<'a>, EvalError> {
     check_lengths(prediction, truth)?;
     check_finite("prediction", prediction)?;
-    check_finite("truth", truth)
+    check_finite("truth", truth)?;
+    check_metrics(metrics, &convention.metrics())?;
+    let row = move |row: usize| -> (f64, f64) { (prediction[row].into(), truth[row].into()) };
+    let rules = metrics.iter().filter_map(|metric| {
+        let mut rules = convention.rules().iter();
+        rules.find(|rule| rule.0 == *metric)
+    });
+    // metrics that need the same sums share them
+    let mut summed: Vec<(Rows, Summed)> = Vec::new();
+    let mut placed = Vec::new();
+    for &(_, kept, kind) in rules {
+        let all = || (0..truth.len()).map(row).filter(move |row| kept.has(*row));
+        let of_kind = (kept, kind.summed(all));
+        let at = summed.iter().position(|known| *known == of_kind);
+        let at = at.unwrap_or_else(|| {
+            summed.push(of_kind);
+            summed.len() - 1
+        });
+        let start = summed[..at].iter().map(|(_, what)| what.width()).sum();
+        placed.push((kept, kind, start..start + of_kind.1.width()));
+    }
+    let width = summed.iter().map(|(_, what)| what.width()).sum();
+    let add = move |rows: &[usize], mut sums: &mut [f64]| {
+        for &(kept, what) in &summed {
+            let (own, others) = sums.split_at_mut(what.width());
+            sums = others;
+            let rows = rows.iter().map(|&at| row(at));
+            what.add(rows.filter(|row| kept.has(*row)), own);
+        }
+    };
+    let empty = Measure::new(truth.len(), width, add);
+    let measure = placed
+        .into_iter()
+        .fold(empty, |measure, (kept, kind, own)| {
+            measure.metric(move |sums, rows| {
+                kind.value(&sums[own.clone()], || {
+                    let rows = rows().into_iter().map(row);
+                    rows.filter(|row| kept.has(*row)).collect()
+                })
+            })
+        });
+    Ok(measure)
 }
 
-/// One metric over (prediction, truth), or why it is undefined.
-fn compute(
-    kept: Rows,
-    measure: Measure,
-    rows: impl Iterator<Item = (f64, f64)> + Clone,
-) -> Result<f64, &'static str> {
-    let rows = rows.filter(|&(_, truth)| matches!(kept, Rows::All) || truth != 0.0);
-    match measure {
-        Measure::Mae => mean(rows.map(|(p, t)| (p - t).abs())),
-        Measure::Corr => correlation(rows),
-        Measure::Classes(limit) => {
-            let class = move |score: f64| score.clamp(-limit, limit).round_ties_even();
-            mean(rows.map(|(p, t)| f64::from(u8::from(class(p) == class(t)))))
-        }
-        Measure::Binary(positive) => {
-            mean(rows.map(|(p, t)| f64::from(u8::from(positive.is(p) == positive.is(t)))))
-        }
-        Measure::WeightedF1(positive) => {
-            weighted_f1(rows.map(|(p, t)| (positive.is(p), positive.is(t))))
-        }
-        Measure::SwappedF1(positive) => {
-            weighted_f1(rows.map(|(p, t)| (positive.is(t), positive.is(p))))
-        }
+impl Rows {
+    /// Of (prediction, truth).
+    fn has(self, (_, truth): (f64, f64)) -> bool {
+        matches!(self, Self::All) || truth != 0.0
     }
 }
 
@@ -251,28 +230,127 @@ impl Positive {
     }
 }
 
-/// The only rows that can run out are those with a non-zero truth: [`check`] refuses empty input.
-const NO_ROWS: &str = "no row has a non-zero truth";
-const BEYOND: &str = "sums of the values are beyond 64-bit floats";
+/// What is added up of the rows that a metric counts.
+#[derive(Clone, Copy, PartialEq)]
+enum Summed {
+    /// Rows, absolute errors.
+    Errors,
+    /// Rows, and of what predictions and truths are more than the centre: p, t, p^2, t^2, p t. The centre is near their means, so that the
+    /// sums hold what a variance is made of and little else.
+    Moments { centre: (f64, f64) },
+    /// Rows, and those whose classes are equal after clipping to +-limit.
+    Equal(f64),
+    /// Rows by [truth, prediction], not positive and positive.
+    Cells(Positive),
+}
 
-fn mean(values: impl Iterator<Item = f64>) -> Result<f64, &'static str> {
-    let (n, sum) = values.fold((0_usize, 0.0), |(n, sum), value| (n + 1, sum + value));
-    match sum / n as f64 {
-        _ if n == 0 => Err(NO_ROWS),
-        mean if mean.is_finite() => Ok(mean),
-        _ => Err(BEYOND),
+/// Added to a small number it leaves no fraction, rounded half to even: floats from 2^52 on have none.
+const NO_FRACTION: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
+
+impl Summed {
+    fn width(self) -> usize {
+        match self {
+            Self::Errors | Self::Equal(_) => 2,
+            Self::Moments { .. } => 6,
+            Self::Cells(_) => 4,
+        }
+    }
+
+    /// Adds (prediction, truth) of rows.
+    fn add(self, rows: impl Iterator<Item = (f64, f64)>, sums: &mut [f64]) {
+        match self {
+            Self::Errors => add(sums, rows.map(|(p, t)| [1.0, (p - t).abs()])),
+            Self::Moments { centre } => {
+                let rows = rows.map(|(p, t)| (p - centre.0, t - centre.1));
+                add(sums, rows.map(|(p, t)| [1.0, p, t, p * p, t * t, p * t]));
+            }
+            Self::Equal(limit) => {
+                let class = |score: f64| score.clamp(-limit, limit) + NO_FRACTION;
+                let equal = |(p, t)| f64::from(u8::from(class(p) == class(t)));
+                add(sums, rows.map(|row| [1.0, equal(row)]));
+            }
+            Self::Cells(positive) => {
+                let cell = |(p, t)| 2 * usize::from(positive.is(t)) + usize::from(positive.is(p));
+                rows.for_each(|row| sums[cell(row)] += 1.0);
+            }
+        }
     }
 }
 
-/// Pearson's correlation, in two passes.
-fn correlation(rows: impl Iterator<Item = (f64, f64)> + Clone) -> Result<f64, &'static str> {
-    let mean_p = mean(rows.clone().map(|(p, _)| p))?;
-    let mean_t = mean(rows.clone().map(|(_, t)| t))?;
+/// Adds rows of terms to the sums.
+fn add<const N: usize>(sums: &mut [f64], rows: impl Iterator<Item = [f64; N]>) {
+    if let Some(sums) = sums.first_chunk_mut::<N>() {
+        *sums = rows.fold(*sums, |sums, terms| {
+            std::array::from_fn(|at| sums[at] + terms[at])
+        });
+    }
+}
+
+impl Kind {
+    /// `rows` gives all that the metric counts, (prediction, truth).
+    fn summed<I: Iterator<Item = (f64, f64)>>(self, rows: impl Fn() -> I) -> Summed {
+        match self {
+            Self::Mae => Summed::Errors,
+            Self::Corr => {
+                let n = rows().count() as f64;
+                let sum = rows().fold((0.0, 0.0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
+                Summed::Moments {
+                    centre: (sum.0 / n, sum.1 / n),
+                }
+            }
+            Self::Classes(limit) => Summed::Equal(limit),
+            Self::Binary(positive) | Self::WeightedF1(positive) | Self::SwappedF1(positive) => {
+                Summed::Cells(positive)
+            }
+        }
+    }
+
+    /// From its sums, or from the (prediction, truth) that were summed; or why it is undefined.
+    fn value(self, sums: &[f64], rows: impl Fn() -> Vec<(f64, f64)>) -> Result<f64, &'static str> {
+        let cells = || [[sums[0], sums[1]], [sums[2], sums[3]]];
+        let n = match self {
+            Self::Mae | Self::Corr | Self::Classes(_) => sums[0],
+            _ => sums.iter().sum(),
+        };
+        if n == 0.0 {
+            return Err("no row has a non-zero truth"); // no other rows can run out
+        }
+        match self {
+            Self::Mae | Self::Classes(_) => mean(sums[1], n),
+            Self::Corr => of_moments(sums).map_or_else(|| correlation(&rows()), Ok),
+            Self::Binary(_) => mean(sums[0] + sums[3], n),
+            Self::WeightedF1(_) => weighted_f1(cells()),
+            Self::SwappedF1(_) => {
+                let [[a, b], [c, d]] = cells();
+                weighted_f1([[a, c], [b, d]])
+            }
+        }
+    }
+}
+
+/// The share of the squares about the centre that must be left about the mean: less means that subtraction took more than four bits of them,
+/// or all, as where all values are equal.
+const LEFT: f64 = 1.0 / 16.0;
+
+/// Pearson's correlation from [`Summed::Moments`]; `None` where they do not tell it well enough.
+fn of_moments(sums: &[f64]) -> Option<f64> {
+    let &[n, p, t, pp, tt, pt] = sums.first_chunk()?;
+    let (about_p, about_t) = (pp - p * p / n, tt - t * t / n);
+    let whole = about_p.sqrt() * about_t.sqrt();
+    let told = about_p > LEFT * pp && about_t > LEFT * tt && whole > 0.0 && whole.is_finite();
+    told.then(|| ((pt - p * t / n) / whole).clamp(-1.0, 1.0))
+}
+
+/// The same in two passes over (prediction, truth).
+fn correlation(rows: &[(f64, f64)]) -> Result<f64, &'static str> {
+    let n = rows.len() as f64;
+    let mean_p = mean(rows.iter().map(|row| row.0).sum(), n)?;
+    let mean_t = mean(rows.iter().map(|row| row.1).sum(), n)?;
     // asked of the values: the mean of equal ones may be off by a rounding, and their variance then is not 0
-    if constant(rows.clone().map(|(p, _)| p)) {
+    if rows.iter().all(|row| row.0 == rows[0].0) {
         return Err("the predictions are constant");
     }
-    if constant(rows.clone().map(|(_, t)| t)) {
+    if rows.iter().all(|row| row.1 == rows[0].1) {
         return Err("the truths are constant");
     }
     let (mut pp, mut tt, mut pt) = (0.0, 0.0, 0.0);
@@ -290,28 +368,17 @@ fn correlation(rows: impl Iterator<Item = (f64, f64)> + Clone) -> Result<f64, &'
     }
 }
 
-fn constant(mut values: impl Iterator<Item = f64>) -> bool {
-    let first = values.next();
-    values.all(|value| Some(value) == first)
-}
-
-/// The F1 of both classes, weighted by the number of rows of the class in the second column.
-pub(crate) fn weighted_f1(rows: impl Iterator<Item = (bool, bool)>) -> Result<f64, &'static str> {
-    let mut count = [[0_u64; 2]; 2]; // [second][first]
-    rows.for_each(|(first, second)| count[usize::from(second)][usize::from(first)] += 1);
-    let n: u64 = count.iter().flatten().sum();
-    if n == 0 {
-        return Err(NO_ROWS);
-    }
+/// The F1 of both classes of `count` [second, first], weighted by the number of rows of the class in the second.
+pub(crate) fn weighted_f1(count: [[f64; 2]; 2]) -> Result<f64, &'static str> {
     let wrong = count[0][1] + count[1][0];
     let part = |class: usize| {
         let (hits, support) = (count[class][class], count[class][0] + count[class][1]);
         // F1 = 2 hits / (2 hits + misses + false alarms); a class without hits has 0, its denominator or not.
-        if hits == 0 {
+        if hits == 0.0 {
             0.0
         } else {
-            support as f64 * 2.0 * hits as f64 / (2 * hits + wrong) as f64
+            support * 2.0 * hits / (2.0 * hits + wrong)
         }
     };
-    Ok((part(0) + part(1)) / n as f64)
+    mean(part(0) + part(1), count.iter().flatten().sum())
 }

@@ -3,10 +3,17 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use unimse_eval::{Interval, Metric, bootstrap, emotion_metric, paired_bootstrap};
+use unimse_eval::{Interval, Measure, Metric, emotion_measure, resample};
 
-fn mean<'a>(values: &'a [f64]) -> impl Fn(&[usize]) -> f64 + Sync + 'a {
-    |rows: &[usize]| rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len() as f64
+fn mean(values: &[f64]) -> Measure<'_> {
+    Measure::means(values.len(), 1, |rows, sums| {
+        rows.iter().for_each(|&row| sums[0] += values[row]);
+    })
+}
+
+/// Of the one metric of a measure.
+fn interval(measure: &Measure<'_>, clusters: &[usize], resamples: usize, seed: u64) -> Interval {
+    resample(measure, clusters, resamples, seed)[0].interval()
 }
 
 /// Every row is a cluster of its own.
@@ -23,7 +30,7 @@ fn bounds(interval: &Interval) -> (f64, f64) {
 fn the_interval_of_a_mean_is_that_of_the_normal_approximation() {
     let n = 400;
     let values: Vec<f64> = (0..n).map(|at| f64::from(at % 20)).collect();
-    let interval = bootstrap(&alone(values.len()), 4000, 1, mean(&values));
+    let interval = interval(&mean(&values), &alone(values.len()), 4000, 1);
     let variance = (20.0_f64.powi(2) - 1.0) / 12.0; // of 0..20, uniformly
     let half = 1.96 * (variance / f64::from(n)).sqrt();
     assert_eq!(interval.estimate, Some(9.5));
@@ -42,7 +49,7 @@ fn equal_utterances_of_a_video_count_once() {
     let variance = (20.0_f64.powi(2) - 1.0) / 12.0;
     let half = 1.96 * (variance / videos as f64).sqrt();
     let width = |clusters: &[usize]| {
-        let (low, high) = bounds(&bootstrap(clusters, 2000, 1, mean(&values)));
+        let (low, high) = bounds(&interval(&mean(&values), clusters, 2000, 1));
         (high - low) / 2.0
     };
     let (by_video, by_row) = (width(&clusters), width(&alone(values.len())));
@@ -79,7 +86,7 @@ fn an_interval_over_videos_holds_the_truth_and_one_over_utterances_does_not() {
             }
         }
         let holds = |clusters: &[usize]| {
-            let (low, high) = bounds(&bootstrap(clusters, 300, 1, mean(&values)));
+            let (low, high) = bounds(&interval(&mean(&values), clusters, 300, 1));
             u32::from(low <= 0.0 && 0.0 <= high)
         };
         by_video += holds(&clusters);
@@ -99,25 +106,22 @@ fn an_interval_over_videos_holds_the_truth_and_one_over_utterances_does_not() {
 fn rows_that_are_their_own_clusters_give_the_bootstrap_over_rows() {
     let values: Vec<f64> = (0..83_u32).map(|at| f64::from(at * at % 29)).collect();
     let (n, resamples, seed) = (values.len(), 41, 5);
-    let metric = mean(&values);
+    let measure = mean(&values);
     let mut expected: Vec<f64> = (0..resamples)
         .map(|resample| {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_stream(resample);
             let draw = |_| ((u64::from(random.next_u32()) * n as u64) >> 32) as usize;
-            metric(&(0..n).map(draw).collect::<Vec<_>>())
+            measure.of_rows(&(0..n).map(draw).collect::<Vec<_>>())[0]
         })
         .collect();
     expected.sort_unstable_by(f64::total_cmp);
     // 2.5 % of 40 steps is one, so both quantiles are values
     let expected = (expected[1], expected[39]);
-    let interval = bootstrap(&alone(n), resamples as usize, seed, &metric);
-    assert_eq!(bounds(&interval), expected);
+    let found = interval(&measure, &alone(n), resamples as usize, seed);
+    assert_eq!(bounds(&found), expected);
     let named: Vec<usize> = alone(n).iter().map(|row| 1000 - 7 * row).collect();
-    assert_eq!(
-        bootstrap(&named, resamples as usize, seed, &metric),
-        interval
-    );
+    assert_eq!(interval(&measure, &named, resamples as usize, seed), found);
 }
 
 #[test]
@@ -129,7 +133,7 @@ fn threads_change_nothing_and_the_seed_does() {
             .num_threads(threads)
             .build()
             .unwrap();
-        pool.install(|| bootstrap(&clusters, 500, seed, mean(&values)))
+        pool.install(|| resample(&mean(&values), &clusters, 500, seed))
     };
     assert_eq!(with(1, 7), with(4, 7));
     assert_ne!(with(1, 7), with(1, 8));
@@ -140,16 +144,22 @@ fn a_paired_difference_cancels_what_the_rows_share() {
     let a: Vec<f64> = (0..50).map(|at| f64::from(at * 37 % 50)).collect();
     let b: Vec<f64> = a.iter().map(|value| value - 0.25).collect();
     let clusters: Vec<usize> = (0..50).map(|row| row / 4).collect();
-    let difference = paired_bootstrap(&clusters, 200, 1, mean(&a), mean(&b));
+    let [a, b] = [a, b].map(|values| resample(&mean(&values), &clusters, 200, 1));
+    let difference = a[0].less(&b[0]).interval();
     let (low, high) = bounds(&difference);
     assert!((low - 0.25).abs() < 1e-9 && (high - 0.25).abs() < 1e-9);
     assert!(difference.above_zero() && !difference.below_zero());
 }
 
+/// A metric that sums say nothing of.
+fn of_rows<'a>(rows: usize, value: impl Fn(&[usize]) -> f64 + Sync + 'a) -> Measure<'a> {
+    Measure::new(rows, 0, |_, _| {}).metric(move |_, rows| Ok(value(&rows())))
+}
+
 #[test]
 fn resamples_without_a_value_are_left_out() {
     let defined_for_row_0 = |rows: &[usize]| if rows.contains(&0) { 1.0 } else { f64::NAN };
-    let interval = bootstrap(&alone(3), 100, 1, defined_for_row_0);
+    let interval = interval(&of_rows(3, defined_for_row_0), &alone(3), 100, 1);
     assert_eq!(
         (interval.estimate, bounds(&interval)),
         (Some(1.0), (1.0, 1.0))
@@ -158,38 +168,19 @@ fn resamples_without_a_value_are_left_out() {
 
 #[test]
 fn without_an_interval_there_is_a_reason_and_the_estimate_does_not_pose_as_one() {
-    let check = |interval: Interval, estimate, reason: &str| {
+    let check = |measure: Measure<'_>, clusters: &[usize], estimate, reason: &str| {
+        let interval = interval(&measure, clusters, 50, 1);
         assert_eq!(interval.estimate, estimate);
         assert_eq!((interval.low, interval.high), (None, None));
         assert!(!interval.above_zero() && !interval.below_zero());
         let said = interval.undefined.unwrap();
         assert!(said.contains(reason), "{said}");
     };
-    check(
-        bootstrap(&alone(3), 100, 1, |_| f64::NAN),
-        None,
-        "no value on these rows",
-    );
-    check(
-        bootstrap(&alone(3), 100, 1, |_| f64::INFINITY),
-        None,
-        "no value on these rows",
-    );
-    check(
-        bootstrap(&[], 10, 1, |_| f64::NAN),
-        None,
-        "no value on these rows",
-    );
-    check(
-        bootstrap(&[7, 7, 7], 100, 1, |_| 2.0),
-        Some(2.0),
-        "one cluster",
-    );
-    check(
-        bootstrap(&alone(3), 0, 1, |_| 2.0),
-        Some(2.0),
-        "none of 0 resamples",
-    );
+    for (n, value) in [(3, f64::NAN), (3, f64::INFINITY), (0, f64::NAN)] {
+        let measure = of_rows(n, move |_| value);
+        check(measure, &alone(n), None, "no value on these rows");
+    }
+    check(of_rows(3, |_| 2.0), &[7, 7, 7], Some(2.0), "one cluster");
     let all_rows_only = |rows: &[usize]| {
         if rows == [0, 1, 2, 3, 4, 5, 6, 7] {
             2.0
@@ -198,7 +189,8 @@ fn without_an_interval_there_is_a_reason_and_the_estimate_does_not_pose_as_one()
         }
     };
     check(
-        bootstrap(&alone(8), 50, 1, all_rows_only),
+        of_rows(8, all_rows_only),
+        &alone(8),
         Some(2.0),
         "none of 50 resamples",
     );
@@ -207,14 +199,14 @@ fn without_an_interval_there_is_a_reason_and_the_estimate_does_not_pose_as_one()
 #[test]
 fn as_json_an_interval_has_numbers_or_a_reason() {
     let json = |interval: &Interval| serde_json::to_string(interval).unwrap();
-    let one = bootstrap(&[0, 0], 10, 1, |_| 2.0);
+    let one = interval(&of_rows(2, |_| 2.0), &[0, 0], 10, 1);
     let text = json(&one);
     assert!(
         text.starts_with(r#"{"estimate":2.0,"undefined":""#),
         "{text}"
     );
     assert_eq!(serde_json::from_str::<Interval>(&text).unwrap(), one);
-    let two = bootstrap(&[0, 1], 10, 1, |_| 2.0);
+    let two = interval(&of_rows(2, |_| 2.0), &[0, 1], 10, 1);
     assert_eq!(json(&two), r#"{"estimate":2.0,"low":2.0,"high":2.0}"#);
 }
 
@@ -225,8 +217,8 @@ fn two_thousand_resamples_of_as_many_rows_as_meld_hold_the_estimate() {
         .map(|row| if row % 3 == 0 { row % 7 } else { truth[row] })
         .collect();
     let labels: Vec<String> = (0..7).map(|class| class.to_string()).collect();
-    let metric = || emotion_metric(&prediction, &truth, &labels, Metric::WeightedF1).unwrap();
-    let interval = bootstrap(&alone(truth.len()), 2000, 1, metric());
+    let measure = emotion_measure(&prediction, &truth, &labels, &[Metric::WeightedF1]);
+    let interval = interval(&measure.unwrap(), &alone(truth.len()), 2000, 1);
     let (low, high) = bounds(&interval);
     assert!(low < interval.estimate.unwrap() && interval.estimate.unwrap() < high);
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use unimse_eval::{
-    Convention, Metric, Scores, class_indices, emotion, emotion_metric, sentiment, sentiment_metric,
+    Convention, Metric, Scores, class_indices, emotion, emotion_measure, sentiment,
+    sentiment_measure,
 };
 
 const TOLERANCE: f64 = 1e-6;
@@ -111,8 +112,8 @@ fn golden_sentiment() {
             assert_eq!(scores.metrics.len() + scores.undefined.len(), keys.len());
             for &(metric, golden) in keys {
                 check(&case, &scores, metric, &case["expect"][golden]);
-                let value =
-                    sentiment_metric(&prediction, &truth, convention, metric).unwrap()(&rows);
+                let measure = sentiment_measure(&prediction, &truth, convention, &[metric]);
+                let value = measure.unwrap().of_rows(&rows)[0];
                 assert_eq!(
                     Some(value).filter(|value| !value.is_nan()),
                     scores.get(metric)
@@ -142,8 +143,11 @@ fn golden_emotion() {
             Metric::UnweightedAverageRecall,
         ] {
             check(&case, &found.scores, metric, &expected[metric.key()]);
-            let value = emotion_metric(&prediction, &truth, &labels, metric).unwrap()(&rows);
-            assert_eq!(Some(value), found.scores.get(metric));
+            let measure = emotion_measure(&prediction, &truth, &labels, &[metric]).unwrap();
+            assert_eq!(
+                measure.of_rows(&rows).first().copied(),
+                found.scores.get(metric)
+            );
         }
         assert_eq!(
             serde_json::to_value(&found.confusion).unwrap(),

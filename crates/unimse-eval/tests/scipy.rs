@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use unimse_eval::{Interval, jackknife, randomisation, resample};
+use unimse_eval::{Interval, Measure, jackknife, randomisation, resample};
 
 /// What the script prints, given `input` as JSON; `None`, with a word on stderr, where Python has no scipy.
 fn scipy(test: &str, script: &str, input: &Value) -> Option<Value> {
@@ -45,8 +45,10 @@ fn rows() -> (Vec<usize>, Vec<f64>, Vec<f64>) {
     (clusters, first, second)
 }
 
-fn mean<'a>(values: &'a [f64]) -> impl Fn(&[usize]) -> f64 + Sync + 'a {
-    |rows: &[usize]| rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len() as f64
+fn mean(values: &[f64]) -> Measure<'_> {
+    Measure::means(values.len(), 1, |rows, sums| {
+        sums[0] += rows.iter().map(|&row| values[row]).sum::<f64>();
+    })
 }
 
 const BCA: &str = "
@@ -70,15 +72,14 @@ print(json.dumps({'same_resamples': interval(n_resamples=0, bootstrap_result=our
 #[test]
 fn bca_is_that_of_scipy() {
     let (clusters, values, _) = rows();
-    let metric = mean(&values);
-    let every: Vec<usize> = (0..values.len()).collect();
-    let resampled = resample(&clusters, 20_000, 1, &metric);
-    let input = json!({"clusters": clusters, "values": values, "resampled": resampled});
+    let measure = mean(&values);
+    let resampled = &resample(&measure, &clusters, 20_000, 1)[0];
+    let input = json!({"clusters": clusters, "values": values, "resampled": resampled.draws});
     let Some(theirs) = scipy("bca_is_that_of_scipy", BCA, &input) else {
         return;
     };
-    let jackknife = jackknife(&clusters, &metric).unwrap();
-    let ours = Interval::bca(metric(&every), metric(&every), &resampled, &jackknife);
+    let (value, jackknife) = (resampled.value, jackknife(&measure, &clusters));
+    let ours = Interval::bca(value, value, &resampled.draws, &jackknife[0]);
     let ours = [ours.low.unwrap(), ours.high.unwrap()];
     let width = ours[1] - ours[0];
     for (end, ours) in ours.into_iter().enumerate() {
@@ -122,9 +123,9 @@ fn randomisation_is_that_of_scipy() {
     };
     let draws = 50_000;
     let both = [first.clone(), second.clone()].concat();
-    let ours = randomisation(&clusters, draws, 1, mean(&both)).unwrap();
-    let every: Vec<usize> = (0..first.len()).collect();
-    let statistic = mean(&first)(&every) - mean(&second)(&every);
+    let ours = randomisation(&mean(&both), &clusters, draws, 1)[0].unwrap();
+    let mean_of = |values| mean(values).of_all()[0].unwrap();
+    let statistic = mean_of(&first) - mean_of(&second);
     assert!((theirs["statistic"].as_f64().unwrap() - statistic).abs() < 1e-9);
     let theirs = theirs["p"].as_f64().unwrap();
     // two estimates of one share

@@ -1,7 +1,7 @@
 //! Classes one by one: F1 with intervals, and what is taken for what.
 
 use maud::html;
-use unimse_eval::{ClassScores, Interval, bootstrap, class_f1};
+use unimse_eval::{ClassScores, Interval, class_f1, resample};
 use unimse_run::{Confusion, CorpusResults, Task};
 
 use crate::browse::BrowsedRow;
@@ -28,10 +28,8 @@ pub(crate) fn f1(
         return seeds::f1(doc, run, name, &corpus.test);
     }
     let answered = tested::emotions(rows);
-    let intervals: Vec<Option<Interval>> = classes
-        .iter()
-        .map(|class| interval(run, answered.as_ref()?, class))
-        .collect();
+    let intervals = answered.and_then(|answered| intervals(run, &answered, classes));
+    let intervals = intervals.unwrap_or_else(|| vec![None; classes.len()]);
     let marked = classes.iter().zip(&intervals).map(|(class, interval)| Row {
         name: class.label.clone(),
         marks: vec![mark(class, interval.as_ref())],
@@ -58,21 +56,29 @@ pub(crate) fn f1(
     }
 }
 
-/// `None` where the answers are not those that were scored.
-fn interval(run: &Run, answered: &Answered, class: &ClassScores) -> Option<Interval> {
+/// Of each class, none where the answers are not those that were scored.
+fn intervals(
+    run: &Run,
+    answered: &Answered,
+    classes: &[ClassScores],
+) -> Option<Vec<Option<Interval>>> {
     let Answered {
         labels,
         answers,
         truth,
         clusters,
     } = answered;
-    let at = labels.iter().position(|label| *label == class.label)?;
-    let support = truth.iter().filter(|&&truth| truth == at).count() as u64;
-    let measure = class_f1(answers, truth, labels, at).ok()?;
+    let measure = class_f1(answers, truth, labels).ok()?;
     let (resamples, seed) = run.resampling;
-    let interval = bootstrap(clusters, resamples, seed, measure);
-    let same = (interval.estimate? - class.f1).abs() < 1e-9 && support == class.support;
-    same.then_some(interval)
+    let drawn = resample(&measure, clusters, resamples, seed);
+    let of_class = |class: &ClassScores| {
+        let at = labels.iter().position(|label| *label == class.label)?;
+        let support = truth.iter().filter(|&&truth| truth == at).count() as u64;
+        let interval = drawn.get(at)?.interval();
+        let same = (interval.estimate? - class.f1).abs() < 1e-9 && support == class.support;
+        same.then_some(interval)
+    };
+    Some(classes.iter().map(of_class).collect())
 }
 
 fn mark(class: &ClassScores, interval: Option<&Interval>) -> Mark {

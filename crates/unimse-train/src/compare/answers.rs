@@ -1,6 +1,6 @@
 //! What a run says of the test rows of one corpus, as values that metrics take: as the run read them, or read in another way.
 
-use unimse_eval::{Convention, EvalError, Metric, emotion_metric, sentiment_metric};
+use unimse_eval::{Convention, EvalError, Measure, Metric, emotion_measure, sentiment_measure};
 use unimse_labels::{Grammar, PlainLabel, Polarity, Taxonomy};
 use unimse_model::batch::Prediction;
 use unimse_run::{CorpusResults, PredictedRow, Readout, Task};
@@ -16,9 +16,6 @@ pub(crate) struct Answers {
     /// Gold and answers of them.
     pub(crate) values: Values,
 }
-
-/// A metric as a function of the rows it is taken over.
-pub(crate) type Measure<'a> = Box<dyn Fn(&[usize]) -> f64 + Sync + 'a>;
 
 /// Why a run has no values to compare.
 #[derive(Debug, PartialEq)]
@@ -124,22 +121,21 @@ impl Answers {
         }
     }
 
-    /// A metric as a function of the rows it is taken over.
+    /// Some metrics of the answers, in their order.
     ///
     /// # Errors
-    /// As [`sentiment_metric`] and [`emotion_metric`].
-    pub(crate) fn measure(&self, metric: Metric) -> Result<Measure<'_>, EvalError> {
-        Ok(match &self.values {
+    /// As [`sentiment_measure`] and [`emotion_measure`].
+    pub(crate) fn measure(&self, metrics: &[Metric]) -> Result<Measure<'_>, EvalError> {
+        match &self.values {
             Values::Sentiment { prediction, truth } => {
-                let convention = Convention::Mmsa;
-                Box::new(sentiment_metric(prediction, truth, convention, metric)?)
+                sentiment_measure(prediction, truth, Convention::Mmsa, metrics)
             }
             Values::Emotion {
                 prediction,
                 truth,
                 labels,
-            } => Box::new(emotion_metric(prediction, truth, labels, metric)?),
-        })
+            } => emotion_measure(prediction, truth, labels, metrics),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use unimse_eval::{Difference, Metric, OverSeeds, resample};
+use unimse_eval::{Difference, Metric, Resampled, resample};
 use unimse_run::{ByName, ComparedCorpus, ComparedMetric, ComparedRun, Task};
 
 use super::answers::Answers;
@@ -35,7 +35,14 @@ pub(super) struct Rows {
     /// How many there are of them.
     count: usize,
     /// The metrics of the reference, over its seeds.
-    metrics: Vec<(Metric, OverSeeds)>,
+    metrics: Vec<OverSeeds>,
+}
+
+/// A metric of each seed of a run, and their mean with its resamples.
+struct OverSeeds {
+    metric: Metric,
+    own: Vec<Option<f64>>,
+    mean: Resampled,
 }
 
 impl<'a> Reference<'a> {
@@ -92,12 +99,7 @@ impl<'a> Reference<'a> {
             metrics: Vec::new(),
         };
         if let Ok(reference) = &rows.parts[0] {
-            let mut metrics = Vec::new();
-            for &metric in rows.task.compared() {
-                let over = self.over_seeds(&rows, &reference.seeds, metric, corpus)?;
-                metrics.push((metric, over.1));
-            }
-            rows.metrics = metrics;
+            rows.metrics = self.over_seeds(&rows, &reference.seeds, corpus)?;
         }
         Ok(Ok(rows))
     }
@@ -119,25 +121,33 @@ impl<'a> Reference<'a> {
         Ok((clusters, numbers.len()))
     }
 
-    /// A metric of `seeds` on these rows: each seed's own value, and their mean with its resamples.
+    /// The metrics of `seeds` on these rows.
     fn over_seeds(
         &self,
         rows: &Rows,
         seeds: &[Answers],
-        metric: Metric,
         corpus: &str,
-    ) -> Result<(Vec<Option<f64>>, OverSeeds), TrainError> {
-        let all: Vec<usize> = (0..rows.clusters.len()).collect();
-        let mut values = Vec::new();
+    ) -> Result<Vec<OverSeeds>, TrainError> {
+        let metrics = rows.task.compared();
+        let mut drawn: Vec<Vec<Resampled>> = metrics.iter().map(|_| Vec::new()).collect();
         for seed in seeds {
-            let measure = seed.measure(metric);
+            let measure = seed.measure(metrics);
             let measure = measure.map_err(|e| TrainError::Data(format!("corpus {corpus}: {e}")))?;
-            let resampled = resample(&rows.clusters, self.resamples, self.seed, &measure);
-            values.push((measure(&all), resampled));
+            let resampled = resample(&measure, &rows.clusters, self.resamples, self.seed);
+            let each = drawn.iter_mut().zip(resampled);
+            each.for_each(|(metric, resampled)| metric.push(resampled));
         }
-        let own = values.iter().map(|(value, _)| *value);
-        let own = own.map(|value| Some(value).filter(|v| v.is_finite()));
-        Ok((own.collect(), OverSeeds::mean(&values)))
+        let over = |(&metric, seeds): (&Metric, Vec<Resampled>)| {
+            let own = seeds.iter().map(|seed| seed.value);
+            OverSeeds {
+                metric,
+                own: own
+                    .map(|value| Some(value).filter(|v| v.is_finite()))
+                    .collect(),
+                mean: Resampled::mean(&seeds),
+            }
+        };
+        Ok(metrics.iter().zip(drawn).map(over).collect())
     }
 
     /// What is said of the run at `at`: of the reference itself, or of another one beside it.
@@ -175,11 +185,11 @@ impl<'a> Reference<'a> {
         differs: bool,
     ) -> Result<ComparedCorpus, TrainError> {
         let mut metrics = BTreeMap::new();
-        for (metric, theirs) in &rows.metrics {
-            let (own, ours) = self.over_seeds(rows, &part.seeds, *metric, name)?;
-            let mut compared = ComparedMetric::of_seeds(own);
-            compared.difference = differs.then(|| Difference::between(&ours, theirs));
-            metrics.insert(*metric, compared);
+        let all = self.over_seeds(rows, &part.seeds, name)?;
+        for (ours, theirs) in all.into_iter().zip(&rows.metrics) {
+            let mut compared = ComparedMetric::of_seeds(ours.own);
+            compared.difference = differs.then(|| Difference::between(&ours.mean, &theirs.mean));
+            metrics.insert(ours.metric, compared);
         }
         Ok(ComparedCorpus {
             task: rows.task,

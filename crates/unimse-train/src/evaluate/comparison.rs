@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use unimse_corpus::{Corpus, Task};
 use unimse_eval::{
-    Convention, Metric, Scores, bootstrap, emotion, emotion_metric, paired_bootstrap, sentiment,
-    sentiment_metric,
+    Convention, EvalError, Interval, Measure, Metric, Resampled, Scores, emotion, emotion_measure,
+    resample, sentiment, sentiment_measure,
 };
 use unimse_labels::Split;
 use unimse_model::batch::Prediction;
@@ -160,10 +160,7 @@ pub(crate) fn compare(
             (ScoredTask::Sentiment, resamples),
             (prediction, &at_rows(baselines, &places)),
             scores,
-            |p, metric| {
-                let measure = sentiment_metric(p, truth, Convention::Mmsa, metric)?;
-                Ok(Box::new(measure))
-            },
+            |p, metrics| sentiment_measure(p, truth, Convention::Mmsa, metrics),
             |p| Ok(sentiment(p, truth, Convention::Mmsa)?),
         ),
         (
@@ -177,7 +174,7 @@ pub(crate) fn compare(
             (ScoredTask::Emotion, resamples),
             (prediction, &at_rows(baselines, &places)),
             scores,
-            |p, metric| Ok(Box::new(emotion_metric(p, truth, labels, metric)?)),
+            |p, metrics| emotion_measure(p, truth, labels, metrics),
             |p| Ok(emotion(p, truth, labels)?.scores),
         ),
         _ => Err(TrainError::Data(format!(
@@ -218,13 +215,31 @@ impl Grouping {
     }
 }
 
-/// A metric of fixed predictions as a function of the rows it is taken over.
-type Measure<'a> = Box<dyn Fn(&[usize]) -> f64 + Sync + 'a>;
-
 /// What is drawn, and how often.
-struct Resamples<'a> {
-    clusters: Grouping,
-    config: &'a EvaluateConfig,
+pub(crate) struct Resamples<'a> {
+    pub(crate) clusters: Grouping,
+    pub(crate) config: &'a EvaluateConfig,
+}
+
+impl Resamples<'_> {
+    /// Of `metrics`, those of the measure, in their order.
+    fn of(&self, metrics: &[Metric], measure: &Measure<'_>) -> BTreeMap<Metric, Resampled> {
+        let (count, seed) = (self.config.resamples.get(), self.config.seed);
+        let resampled = resample(measure, &self.clusters.of_row, count, seed);
+        metrics.iter().copied().zip(resampled).collect()
+    }
+
+    /// Their intervals.
+    pub(crate) fn intervals(
+        &self,
+        metrics: &[Metric],
+        measure: &Measure<'_>,
+    ) -> BTreeMap<Metric, Interval> {
+        let resampled = self.of(metrics, measure).into_iter();
+        resampled
+            .map(|(metric, drawn)| (metric, drawn.interval()))
+            .collect()
+    }
 }
 
 /// Intervals of ours and of each baseline's difference. The first argument: the task, the draws.
@@ -232,29 +247,25 @@ fn table<'a, T>(
     (task, draws): (ScoredTask, Resamples<'_>),
     (ours, baselines): (&'a [T], &'a Baselines<T>),
     scores: &mut SplitScores,
-    measure: impl Fn(&'a [T], Metric) -> Result<Measure<'a>, TrainError>,
+    measure: impl Fn(&'a [T], &[Metric]) -> Result<Measure<'a>, EvalError>,
     score: impl Fn(&[T]) -> Result<Scores, TrainError>,
 ) -> Result<(), TrainError> {
-    let (rows, metrics) = (&draws.clusters.of_row, task.compared());
-    let (count, seed) = (draws.config.resamples.get(), draws.config.seed);
-    for &metric in metrics {
-        let interval = bootstrap(rows, count, seed, measure(ours, metric)?);
-        scores.intervals.insert(metric, interval);
-    }
+    let metrics = task.compared();
+    let ours = draws.of(metrics, &measure(ours, metrics)?);
+    let intervals = ours.iter();
+    (scores.intervals).extend(intervals.map(|(metric, ours)| (*metric, ours.interval())));
     let mut entries = Vec::new();
     for b in &baselines.fitted {
         let theirs = score(&b.prediction)?;
-        let mut difference = BTreeMap::new();
-        for &metric in metrics {
-            let (ours, theirs) = (measure(ours, metric)?, measure(&b.prediction, metric)?);
-            let interval = paired_bootstrap(rows, count, seed, ours, theirs);
-            difference.insert(metric, interval);
-        }
+        let drawn = draws.of(metrics, &measure(&b.prediction, metrics)?);
+        let pairs = ours.iter().zip(drawn.values());
+        let difference =
+            pairs.map(|((metric, ours), theirs)| (*metric, ours.less(theirs).interval()));
         let entry = unimse_run::Baseline {
             metrics: theirs.metrics,
             undefined: theirs.undefined,
             chosen: b.chosen,
-            difference,
+            difference: difference.collect(),
         };
         entries.push((b.name.to_owned(), entry));
     }

@@ -1,12 +1,8 @@
 //! Further questions to the predictions of a test split, each with intervals: classes that the main metrics do not ask for, and what the
 //! stated probabilities are worth. `docs/protocol.md` lists them.
 
-use std::collections::BTreeMap;
-
 use unimse_corpus::{INTENSITIES, Task, Utterance};
-use unimse_eval::{
-    Central, Interval, Metric, bootstrap, calibration_metric, coverage_metric, emotion_metric,
-};
+use unimse_eval::{Central, Metric, calibration_measure, coverage_measure, emotion_measure};
 use unimse_labels::{BasicEmotion, Field, IemocapEmotion, Polarity, Taxonomy};
 use unimse_model::batch::Prediction;
 use unimse_run::{ByName, View};
@@ -14,7 +10,7 @@ use unimse_run::{ByName, View};
 use crate::TrainError;
 use crate::config::EvaluateConfig;
 use crate::data::dataset::Dataset;
-use crate::evaluate::comparison::Grouping;
+use crate::evaluate::comparison::{Grouping, Resamples};
 use crate::evaluate::readout::half_step;
 
 /// Metrics of the most probable class.
@@ -111,22 +107,18 @@ impl<'a> Classified<'a> {
             return Ok(None);
         }
         let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
-        let draws = Draws::new(self.dialogues.iter().copied(), c);
-        let mut metrics = BTreeMap::new();
+        let draws = draws(self.dialogues.iter().copied(), c);
+        let calibration = Metric::CALIBRATION;
+        let measure = calibration_measure(&self.probabilities, &self.truth, &calibration)?;
+        let mut metrics = draws.intervals(&calibration, &measure);
         if classes {
             let top: Vec<usize> = self
                 .probabilities
                 .iter()
                 .map(|p| first_largest(p))
                 .collect();
-            for metric in CLASSES {
-                let measure = emotion_metric(&top, &self.truth, &labels, metric)?;
-                metrics.insert(metric, draws.interval(measure));
-            }
-        }
-        for metric in Metric::CALIBRATION {
-            let measure = calibration_metric(&self.probabilities, &self.truth, metric)?;
-            metrics.insert(metric, draws.interval(measure));
+            let measure = emotion_measure(&top, &self.truth, &labels, &CLASSES)?;
+            metrics.extend(draws.intervals(&CLASSES, &measure));
         }
         Ok(Some(View {
             n: self.truth.len(),
@@ -196,19 +188,15 @@ fn intensity(rows: &Rows<'_>, c: &EvaluateConfig) -> Result<Option<View>, TrainE
         (!p.intensity.is_empty()).then_some((central, u.score?))
     };
     let scored = rows.0.iter().filter(|row| known(row).is_some());
-    let draws = Draws::new(scored.map(|(u, _)| u.dialogue_id.as_str()), c);
+    let draws = draws(scored.map(|(u, _)| u.dialogue_id.as_str()), c);
     let (central, truth): (Vec<Central>, Vec<f32>) = rows.0.iter().filter_map(known).unzip();
     if truth.is_empty() {
         return Ok(None);
     }
-    let mut metrics = BTreeMap::new();
-    for metric in Metric::COVERAGE {
-        let measure = coverage_metric(&central, &truth, metric)?;
-        metrics.insert(metric, draws.interval(measure));
-    }
+    let measure = coverage_measure(&central, &truth, &Metric::COVERAGE)?;
     Ok(Some(View {
         n: truth.len(),
-        metrics,
+        metrics: draws.intervals(&Metric::COVERAGE, &measure),
         ..View::default()
     }))
 }
@@ -239,49 +227,37 @@ fn presence(
     if dev_y.is_empty() || test_y.is_empty() {
         return Ok(None);
     }
-    let every: Vec<usize> = (0..dev_y.len()).collect();
     let mut best: Option<(f64, f64)> = None;
     for threshold in THRESHOLDS {
         let called = called(&dev_p, threshold);
-        let recall = emotion_metric(&called, &dev_y, &labels, PRESENCE[0])?(&every);
-        if best.is_none_or(|(b, _)| recall > b) {
-            best = Some((recall, threshold));
+        let measure = emotion_measure(&called, &dev_y, &labels, &PRESENCE[..1])?;
+        for recall in measure.of_all().into_iter().flatten() {
+            if best.is_none_or(|(b, _)| recall > b) {
+                best = Some((recall, threshold));
+            }
         }
     }
     let threshold = best.map_or(THRESHOLDS[0], |(_, threshold)| threshold);
     let prediction = called(&test_p, threshold);
     let scored = test.0.iter().filter(|row| rated(row).is_some());
-    let draws = Draws::new(scored.map(|(u, _)| u.dialogue_id.as_str()), c);
-    let mut metrics = BTreeMap::new();
-    for metric in PRESENCE {
-        let measure = emotion_metric(&prediction, &test_y, &labels, metric)?;
-        metrics.insert(metric, draws.interval(measure));
-    }
+    let draws = draws(scored.map(|(u, _)| u.dialogue_id.as_str()), c);
+    let measure = emotion_measure(&prediction, &test_y, &labels, &PRESENCE)?;
     Ok(Some(View {
         n: test_y.len(),
         labels: labels.to_vec(),
         threshold: Some(threshold),
-        metrics,
+        metrics: draws.intervals(&PRESENCE, &measure),
     }))
 }
 
 /// Resamples of whole videos or dialogues.
-struct Draws<'a> {
-    clusters: Grouping,
-    config: &'a EvaluateConfig,
-}
-
-impl<'a> Draws<'a> {
-    fn new<'d>(dialogues: impl Iterator<Item = &'d str>, config: &'a EvaluateConfig) -> Self {
-        Self {
-            clusters: Grouping::new(dialogues),
-            config,
-        }
-    }
-
-    fn interval(&self, measure: impl Fn(&[usize]) -> f64 + Sync) -> Interval {
-        let (count, seed) = (self.config.resamples.get(), self.config.seed);
-        bootstrap(&self.clusters.of_row, count, seed, measure)
+fn draws<'c, 'd>(
+    dialogues: impl Iterator<Item = &'d str>,
+    config: &'c EvaluateConfig,
+) -> Resamples<'c> {
+    Resamples {
+        clusters: Grouping::new(dialogues),
+        config,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use unimse_eval::{Interval, bootstrap};
-use unimse_labels::{Agreement, Judged, Question};
+use unimse_eval::{Interval, Measure, resample};
+use unimse_labels::{Agreement, Question};
 use unimse_run::Agreed;
 
 /// Draws of the bootstrap intervals.
@@ -14,12 +14,14 @@ const SEED: u64 = 1;
 /// The means of what donors answered to one question, with their intervals.
 pub(crate) fn agreed(answers: &Agreement) -> Agreed {
     let groups: Vec<usize> = answers.rows.iter().map(|row| row.group as usize).collect();
-    let interval = |value: &(dyn Fn(&Judged) -> f64 + Sync)| {
-        let values: Vec<f64> = answers.rows.iter().map(value).collect();
-        let mean =
-            |rows: &[usize]| rows.iter().map(|&row| values[row]).sum::<f64>() / rows.len() as f64;
-        bootstrap(&groups, RESAMPLES, SEED, mean)
-    };
+    let means = Measure::means(answers.rows.len(), 3, |rows, sums| {
+        for row in rows.iter().map(|&row| &answers.rows[row]) {
+            let values = [row.donor, row.random, row.majority];
+            sums.iter_mut().zip(values).for_each(|(s, v)| *s += v);
+        }
+    });
+    let resampled = resample(&means, &groups, RESAMPLES, SEED);
+    let (donor, random, majority) = (&resampled[0], &resampled[1], &resampled[2]);
     let error = answers.question == Question::Intensity;
     Agreed {
         question: answers.question,
@@ -32,11 +34,11 @@ pub(crate) fn agreed(answers: &Agreement) -> Agreed {
         .to_owned(),
         n: answers.rows.len(),
         groups: groups.iter().collect::<HashSet<_>>().len(),
-        donor: interval(&|row| row.donor),
-        random: interval(&|row| row.random),
-        majority: interval(&|row| row.majority),
-        over_random: interval(&|row| row.donor - row.random),
-        over_majority: interval(&|row| row.donor - row.majority),
+        donor: donor.interval(),
+        random: random.interval(),
+        majority: majority.interval(),
+        over_random: donor.less(random).interval(),
+        over_majority: donor.less(majority).interval(),
     }
 }
 
@@ -72,6 +74,7 @@ pub(crate) fn line(agreed: &Agreed) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unimse_labels::Judged;
 
     #[test]
     fn agreement_within_one_dialogue_has_no_interval_and_says_why() {

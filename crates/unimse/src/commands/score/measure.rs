@@ -1,12 +1,12 @@
 //! From sorted rows to metrics, their intervals, and what sets two systems apart.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
 use anyhow::{Result, bail};
 use unimse_eval::{
-    Central, Convention, Difference, EvalError, Interval, Metric, OverSeeds, calibration_metric,
-    coverage_metric, emotion, emotion_metric, jackknife, presence, presence_metric, randomisation,
-    resample, sentiment, sentiment_metric,
+    Central, Convention, Difference, EvalError, Interval, Measure, Metric, Resampled,
+    calibration_measure, coverage_measure, emotion, emotion_measure, jackknife, presence_measure,
+    randomisation, resample, sentiment_measure,
 };
 use unimse_run::{Against, Intervals, ScoredRows, ScoredTask};
 
@@ -26,21 +26,13 @@ pub(super) struct Scoring {
 /// The metrics that there are; `further`: those of probabilities or quantiles.
 pub(super) fn available(task: ScoredTask, convention: Convention, further: bool) -> Vec<Metric> {
     let (mut metrics, more) = match task {
-        ScoredTask::Sentiment => {
-            let known = Metric::ALL
-                .into_iter()
-                .filter(|&metric| convention.has(metric));
-            (known.collect(), &Metric::COVERAGE[..])
-        }
+        ScoredTask::Sentiment => (convention.metrics(), &Metric::COVERAGE[..]),
         ScoredTask::Emotion => (Metric::EMOTION.to_vec(), &Metric::CALIBRATION[..]),
         ScoredTask::Presence => (Metric::PRESENCE.to_vec(), &[][..]),
     };
     metrics.extend(more.iter().filter(|_| further));
     metrics
 }
-
-/// A metric as a function of row numbers: those of the second system follow those of the first.
-type Measure<'a> = Box<dyn Fn(&[usize]) -> f64 + Sync + 'a>;
 
 impl Scoring {
     /// The scores of some rows; of several emotions the means, and each by itself.
@@ -79,139 +71,125 @@ impl Scoring {
         undefined: impl Fn(Metric) -> Option<String>,
     ) -> Result<ScoredRows> {
         let n = rows.len();
-        let every: Vec<usize> = (0..n).collect();
-        let reasons = values.undefined(self)?;
         let mut scored = ScoredRows {
             n,
             clusters: rows.cluster_count(),
             ..ScoredRows::default()
         };
-        for &metric in &self.metrics {
-            let measure = values.measure(self, metric)?;
-            let value = measure(&every);
-            if value.is_finite() {
-                scored.metrics.insert(metric, value);
-            } else {
-                let reason = undefined(metric).or_else(|| reasons.get(&metric).cloned());
-                let reason = reason.unwrap_or_else(|| "it has no value on these rows".to_owned());
-                scored.undefined.insert(metric, reason);
+        let (further, own): (Vec<Metric>, Vec<Metric>) =
+            (self.metrics.iter()).partition(|metric| is_further(**metric));
+        for metrics in [own, further].iter().filter(|metrics| !metrics.is_empty()) {
+            let first = values.measure(self, metrics, 0..n)?;
+            for (&metric, value) in metrics.iter().zip(first.of_all()) {
+                match value {
+                    Ok(value) => drop(scored.metrics.insert(metric, value)),
+                    Err(reason) => {
+                        let reason = undefined(metric).unwrap_or_else(|| reason.to_owned());
+                        scored.undefined.insert(metric, reason);
+                    }
+                }
             }
-            let draws = Draws {
-                clusters: &rows.clusters,
-                resamples: self.resamples,
-                seed: self.seed,
-            };
-            let first = draws.of(value, &measure);
+            let first = self.drawn(rows, &first);
+            for (&metric, drawn) in metrics.iter().zip(&first) {
+                let value = drawn.over.value;
+                if self.resamples > 0 && value.is_finite() {
+                    scored.intervals.insert(metric, drawn.intervals(value));
+                }
+            }
             if rows.systems.len() > 1 {
-                scored
-                    .against
-                    .insert(metric, draws.against(&first, &measure));
-            }
-            if self.resamples > 0 && value.is_finite() {
-                scored.intervals.insert(metric, first.intervals(value));
+                let second = self.drawn(rows, &values.measure(self, metrics, n..2 * n)?);
+                let p = self.exchanged(rows, &values.measure(self, metrics, 0..2 * n)?);
+                let each = first.iter().zip(&second).zip(p);
+                let against = each.map(|((first, second), p)| first.against(second, p));
+                scored.against.extend(metrics.iter().copied().zip(against));
             }
         }
         Ok(scored)
     }
-}
 
-/// What is drawn, and how often.
-struct Draws<'a> {
-    clusters: &'a [usize],
-    resamples: usize,
-    seed: u64,
-}
-
-/// A metric on the rows as they are, on resamples, and without each cluster.
-struct Drawn {
-    over: OverSeeds,
-    jackknife: Result<Vec<f64>, String>,
-}
-
-impl Draws<'_> {
-    fn of(&self, value: f64, measure: impl Fn(&[usize]) -> f64 + Sync) -> Drawn {
-        let wanted = self.resamples > 0 && value.is_finite();
-        let (resampled, jackknife) = if wanted {
-            (
-                resample(self.clusters, self.resamples, self.seed, &measure),
-                jackknife(self.clusters, &measure),
-            )
-        } else {
-            (Vec::new(), Ok(Vec::new()))
-        };
-        let over = OverSeeds { value, resampled };
-        Drawn { over, jackknife }
-    }
-
-    /// The second system, and the first less the second.
-    fn against(&self, first: &Drawn, measure: &Measure<'_>) -> Against {
-        let n = self.clusters.len();
-        let second = |rows: &[usize]| {
-            let rows: Vec<usize> = rows.iter().map(|row| n + row).collect();
-            measure(&rows)
-        };
-        let every: Vec<usize> = (0..n).collect();
-        let value = second(&every);
-        let mut against = Against {
-            value: Some(value).filter(|value| value.is_finite()),
-            ..Against::default()
-        };
-        let difference = first.over.value - value;
+    /// The metrics of one system; without resamples, on the rows as they are alone.
+    fn drawn(&self, rows: &Rows, measure: &Measure<'_>) -> Vec<Drawn> {
         if self.resamples == 0 {
-            let estimate = Some(difference).filter(|value| value.is_finite());
-            against.difference.interval.estimate = estimate;
-            return against;
+            let values = measure.of_all().into_iter();
+            return values
+                .map(|value| Drawn::of(value.unwrap_or(f64::NAN)))
+                .collect();
         }
-        let second = self.of(value, second);
-        against.difference = Difference::between(&first.over, &second.over);
-        let both = Drawn {
-            over: OverSeeds {
-                value: difference,
-                resampled: less(&first.over.resampled, &second.over.resampled),
-            },
-            jackknife: match (&first.jackknife, &second.jackknife) {
-                (Ok(first), Ok(second)) => Ok(less(first, second)),
-                (Err(why), _) | (_, Err(why)) => Err(why.clone()),
-            },
-        };
-        let scale = first.over.value.abs() + value.abs();
-        against.bca = both.intervals(scale).bca;
-        against.p_randomisation = randomisation(self.clusters, self.resamples, self.seed, measure);
-        against
+        let resampled = resample(measure, &rows.clusters, self.resamples, self.seed);
+        let left_out = jackknife(measure, &rows.clusters);
+        let each = resampled.into_iter().zip(left_out);
+        each.map(|(over, jackknife)| Drawn { over, jackknife })
+            .collect()
+    }
+
+    /// p-values of metrics of both systems.
+    fn exchanged(&self, rows: &Rows, measure: &Measure<'_>) -> Vec<Option<f64>> {
+        if self.resamples == 0 {
+            return vec![None; measure.count()];
+        }
+        randomisation(measure, &rows.clusters, self.resamples, self.seed)
     }
 }
 
-fn less(first: &[f64], second: &[f64]) -> Vec<f64> {
-    let pairs = first.iter().zip(second);
-    pairs.map(|(first, second)| first - second).collect()
+/// Whether a metric is of probabilities or quantiles.
+fn is_further(metric: Metric) -> bool {
+    Metric::COVERAGE.contains(&metric) || Metric::CALIBRATION.contains(&metric)
+}
+
+/// A metric of one system on the rows as they are, on resamples, and without each cluster.
+struct Drawn {
+    over: Resampled,
+    jackknife: Vec<f64>,
 }
 
 impl Drawn {
+    /// Nothing was drawn.
+    fn of(value: f64) -> Self {
+        Self {
+            over: Resampled {
+                value,
+                draws: Vec::new(),
+            },
+            jackknife: Vec::new(),
+        }
+    }
+
+    /// The second system, and this one less the second.
+    fn against(&self, second: &Self, p_randomisation: Option<f64>) -> Against {
+        let (ours, theirs) = (self.over.value, second.over.value);
+        let mut against = Against {
+            value: Some(theirs).filter(|value| value.is_finite()),
+            p_randomisation,
+            ..Against::default()
+        };
+        let pairs = self.jackknife.iter().zip(&second.jackknife);
+        let both = Self {
+            over: self.over.less(&second.over),
+            jackknife: pairs.map(|(ours, theirs)| ours - theirs).collect(),
+        };
+        if self.jackknife.is_empty() {
+            let estimate = Some(both.over.value).filter(|value| value.is_finite());
+            against.difference.interval.estimate = estimate;
+        } else {
+            against.difference = Difference::between(&self.over, &second.over);
+            against.bca = both.intervals(ours.abs() + theirs.abs()).bca;
+        }
+        against
+    }
+
     /// `scale`: the size of what the value was computed from.
     fn intervals(&self, scale: f64) -> Intervals {
-        let OverSeeds { value, resampled } = &self.over;
-        let lost = resampled.iter().filter(|value| !value.is_finite()).count();
-        let percentile = Interval::percentile(*value, resampled);
-        let bca = match &self.jackknife {
-            Ok(jackknife) => Interval::bca(*value, scale, resampled, jackknife),
-            Err(why) => Interval {
-                estimate: percentile.estimate,
-                undefined: Some(why.clone()),
-                ..Interval::default()
-            },
-        };
+        let Resampled { value, draws } = &self.over;
         Intervals {
-            percentile,
-            bca,
-            lost,
+            percentile: self.over.interval(),
+            bca: Interval::bca(*value, scale, draws, &self.jackknife),
+            lost: draws.iter().filter(|value| !value.is_finite()).count(),
         }
     }
 }
 
 /// Truths and predictions as metrics take them, the rows of a second system behind those of the first.
 struct Values {
-    /// Rows of one system.
-    n: usize,
     kind: Kind,
     probabilities: Matrix,
     central: Vec<Central>,
@@ -271,57 +249,48 @@ impl Values {
             }
         };
         Self {
-            n: rows.len(),
             kind,
             probabilities,
             central,
         }
     }
 
-    fn measure(&self, scoring: &Scoring, metric: Metric) -> Result<Measure<'_>> {
-        Ok(match &self.kind {
-            Kind::Scores { truth, .. } if Metric::COVERAGE.contains(&metric) => {
-                Box::new(coverage_metric(&self.central, truth, metric)?)
+    /// Some metrics of `rows`, none of probabilities or quantiles among others.
+    fn measure(
+        &self,
+        scoring: &Scoring,
+        metrics: &[Metric],
+        rows: Range<usize>,
+    ) -> Result<Measure<'_>, EvalError> {
+        let further = metrics.iter().any(|&metric| is_further(metric));
+        match &self.kind {
+            Kind::Scores { truth, .. } if further => {
+                coverage_measure(&self.central[rows.clone()], &truth[rows], metrics)
             }
             Kind::Scores { prediction, truth } => {
-                let convention = scoring.convention;
-                Box::new(sentiment_metric(prediction, truth, convention, metric)?)
+                let (prediction, truth) = (&prediction[rows.clone()], &truth[rows]);
+                sentiment_measure(prediction, truth, scoring.convention, metrics)
             }
-            Kind::Classes { truth, .. } if Metric::CALIBRATION.contains(&metric) => {
-                let rows: Vec<&[f64]> = self.probabilities.rows().collect();
-                Box::new(calibration_metric(&rows, truth, metric)?)
+            Kind::Classes { truth, .. } if further => {
+                let said: Vec<&[f64]> = self.probabilities.rows().collect();
+                calibration_measure(&said[rows.clone()], &truth[rows], metrics)
             }
             Kind::Classes { prediction, truth } => {
-                Box::new(emotion_metric(prediction, truth, &scoring.labels, metric)?)
+                let (prediction, truth) = (&prediction[rows.clone()], &truth[rows]);
+                emotion_measure(prediction, truth, &scoring.labels, metrics)
             }
             Kind::Present(emotions) => {
-                let measures = emotions.iter().map(|(p, t)| presence_metric(p, t, metric));
-                let measures: Vec<_> = measures.collect::<Result<_, EvalError>>()?;
-                let n = measures.len() as f64;
-                Box::new(move |rows| measures.iter().map(|of| of(rows)).sum::<f64>() / n)
+                let emotions = emotions.iter();
+                let own = emotions.map(|(p, t)| (&p[rows.clone()], &t[rows.clone()]));
+                presence_measure(own.collect(), metrics)
             }
-        })
-    }
-
-    /// Why metrics of the first system have no value.
-    fn undefined(&self, scoring: &Scoring) -> Result<BTreeMap<Metric, String>, EvalError> {
-        let n = self.n;
-        Ok(match &self.kind {
-            Kind::Scores { prediction, truth } => {
-                sentiment(&prediction[..n], &truth[..n], scoring.convention)?.undefined
-            }
-            Kind::Classes { .. } => BTreeMap::new(),
-            Kind::Present(emotions) => match &emotions[..] {
-                [(prediction, truth)] => presence(&prediction[..n], &truth[..n])?.undefined,
-                _ => BTreeMap::new(),
-            },
-        })
+        }
     }
 
     /// What is said of the classes of the first system.
     fn describe(&self, scoring: &Scoring, scored: &mut ScoredRows) -> Result<()> {
         if let Kind::Classes { prediction, truth } = &self.kind {
-            let n = self.n;
+            let n = scored.n;
             let all = emotion(&prediction[..n], &truth[..n], &scoring.labels)?;
             scored.per_class = all.per_class;
             scored.confusion_rows_truth = all.confusion;

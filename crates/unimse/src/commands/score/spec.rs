@@ -5,7 +5,7 @@ use unimse_run::{Generated, ScoredTask};
 
 use crate::commands::columns::Cell;
 
-/// How far from 1 the sum of a distribution may be: that of `unimse_eval::calibration_metric`.
+/// How far from 1 the sum of a distribution may be: that of `unimse_eval::calibration_measure`.
 const SLACK: f64 = 1e-3;
 
 /// What is asked of the cells of truth and prediction.
