@@ -217,7 +217,8 @@ impl Format {
         reason = "f32 is the type of signals"
     )]
     fn decode(self, data: &[u8]) -> (Vec<f32>, usize) {
-        let (unused, scale) = (32 - self.bits, 2_f64.powi(1 - self.bits as i32));
+        let unused = 32_u32.saturating_sub(self.bits); // of integers: floats may have 64
+        let scale = 2_f64.powi(1 - self.bits as i32);
         let integer = |value: i32| (f64::from(value << unused >> unused) * scale) as f32;
         match (self.float, self.width) {
             (true, 4) => self.average(data, f32::from_le_bytes),
