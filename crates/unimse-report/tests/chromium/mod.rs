@@ -213,13 +213,15 @@ impl Chromium {
         std::fs::write(path, png.unwrap()).unwrap();
     }
 
-    /// Fails where the page complained or asked for anything that does not lie at `address`, its own memory aside.
+    /// Fails where the page complained or asked for anything that does not lie at `address`; what asks no one, its own memory and the browser's pictures of
+    /// a player, aside.
     pub(crate) fn assert_quiet(&self, address: &str) {
         assert_eq!(self.complaints, [""; 0]);
         let address = address.split('#').next().unwrap();
         let own = |asked: &&String| {
             let asked = asked.strip_prefix("blob:").unwrap_or(asked.as_str());
-            asked.starts_with(address) || asked == "about:blank"
+            let asks_no_one = asked == "about:blank" || asked.starts_with("data:");
+            asked.starts_with(address) || asks_no_one
         };
         let beyond: Vec<&String> = self.requests.iter().filter(|asked| !own(asked)).collect();
         assert!(beyond.is_empty(), "{beyond:?}");
