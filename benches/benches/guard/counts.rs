@@ -226,15 +226,23 @@ fn collate(_: &Path) -> Result<Work, Failure> {
     }))
 }
 
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    if !from.is_dir() {
+        return std::fs::copy(from, to).map(drop);
+    }
+    std::fs::create_dir(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let name = entry?.file_name();
+        copy(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
+}
+
 fn report(place: &Path) -> Result<Work, Failure> {
     let fixture =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/unimse-report/tests/fixtures/single");
     let run = place.join("run");
-    std::fs::create_dir(&run)?;
-    for file in std::fs::read_dir(fixture)? {
-        let file = file?;
-        std::fs::copy(file.path(), run.join(file.file_name()))?;
-    }
+    copy(&fixture, &run)?;
     let published = unimse_report::paper_tables()?;
     Ok(Box::new(move || {
         black_box(unimse_report::write(&run, &published)?);
