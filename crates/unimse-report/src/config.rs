@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use unimse_run::dotted;
+
 use crate::doc::{Document, Line, words};
 use crate::load::Run;
 
@@ -56,24 +58,7 @@ fn changes(
 
 /// Every value by its dotted key; text that is no TOML has none.
 fn values(text: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    let table: toml::Table = text.parse().unwrap_or_default();
-    flatten("", &table, &mut found);
-    found
-}
-
-fn flatten(prefix: &str, table: &toml::Table, found: &mut BTreeMap<String, String>) {
-    for (key, value) in table {
-        let key = if prefix.is_empty() {
-            key.clone()
-        } else {
-            format!("{prefix}.{key}")
-        };
-        match value {
-            toml::Value::Table(inner) => flatten(&key, inner, found),
-            value => drop(found.insert(key, value.to_string())),
-        }
-    }
+    dotted(&text.parse().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -81,16 +66,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_become_dotted_keys() {
-        let found = values("seed = 1\n[a]\nb = \"x\"\n[a.c]\nd = [1, 2]\n");
-        let expected = [("a.b", "\"x\""), ("a.c.d", "[1, 2]"), ("seed", "1")];
-        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        assert_eq!(found, BTreeMap::from(expected));
-        assert!(values("no = [").is_empty());
-    }
-
-    #[test]
     fn only_what_differs_is_shown() {
+        assert!(values("no = [").is_empty());
         let mut doc = Document::new("t", "s");
         let (preset, run) = (
             values("a = 1\nb = 2\nd = 4"),

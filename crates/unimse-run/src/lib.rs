@@ -6,7 +6,7 @@
 //! One module, one idea: `folder` (what lies where), `artefact` (files that appear whole or not at all), `lock` (one process at a time),
 //! `cache` (what is kept between runs), `card` (how features were made), `labels` (what the unifier did), `event` (what a training tells), `tensorboard` (the same for TensorBoard), `log` (the files of both),
 //! `receipt` (openings of the test split), `readout` (how answers are read), `results`, `aggregate` and `pooled` (scores of one seed and of several), `baseline`, `view`, `robustness` and `alignment` (what else results say), `representations` (utterances before and after fusion), `comparison` (runs beside a reference), `scored` (a file of any system),
-//! `predicted` (a row of `predictions.parquet`), `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `data_set` (terms of the data), `ro_crate` (what a run folder holds, for machines), `by_name` (a map that keeps its order).
+//! `predicted` (a row of `predictions.parquet`), `answer` (what `predict` says), `plan` (what whoever runs the stages must know), `provenance` (where numbers come from), `data_set` (terms of the data), `dotted` (a configuration as single values), `ro_crate` (what a run folder holds, for machines), `by_name` (a map that keeps its order).
 //!
 //! # Example
 //! ```
@@ -36,6 +36,7 @@ mod cache;
 mod card;
 mod comparison;
 mod data_set;
+mod dotted;
 mod event;
 mod folder;
 mod labels;
@@ -68,6 +69,7 @@ pub use comparison::{
     COMPARISON_SCHEMA, ComparedCorpus, ComparedMetric, ComparedRun, Comparison, Setting,
 };
 pub use data_set::{DataSet, OWN_TERMS, SYNTHETIC_TERMS};
+pub use dotted::dotted;
 pub use event::{DevScores, End, Epoch, Event, EventLog, Start, Step};
 pub use folder::{CROISSANT, DOWNSTREAM, MODEL_CARD, RunFolder};
 pub use labels::{Agreed, CorpusLabels, FieldLabels, LabelSummary, Leak, SourceCounts, UsedDonor};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use unimse_run::{DOWNSTREAM, RunFolder, artefact};
+use unimse_run::{DOWNSTREAM, RunFolder, artefact, dotted};
 
 /// What makes two runs the same run.
 #[derive(Debug, Serialize, Deserialize)]
@@ -175,7 +175,7 @@ fn difference(there: &str, here: &str) -> String {
     let (Ok(there), Ok(here)) = (there.parse::<toml::Table>(), here.parse::<toml::Table>()) else {
         return "config.toml differs".to_owned();
     };
-    let (there, here) = (flat(&there, ""), flat(&here, ""));
+    let (there, here) = (dotted(&there), dotted(&here));
     let value = |table: &BTreeMap<String, String>, key: &String| {
         table
             .get(key)
@@ -193,15 +193,4 @@ fn difference(there: &str, here: &str) -> String {
             value(&here, key)
         )
     })
-}
-
-fn flat(table: &toml::Table, prefix: &str) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for (key, value) in table {
-        match value {
-            toml::Value::Table(inner) => found.extend(flat(inner, &format!("{prefix}{key}."))),
-            other => drop(found.insert(format!("{prefix}{key}"), other.to_string())),
-        }
-    }
-    found
 }

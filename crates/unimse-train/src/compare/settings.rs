@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use unimse_run::{FileError, Setting};
+use unimse_run::{FileError, Setting, dotted};
 
 use super::run::Run;
 use crate::TrainError;
@@ -45,17 +45,5 @@ fn read(path: &Path) -> Result<Values, TrainError> {
     let table: toml::Table = toml::from_str(&text).map_err(|e| {
         TrainError::artefact(path, format!("expected TOML, found: {}", e.message()))
     })?;
-    let mut values = Values::new();
-    flatten(&mut values, "", table);
-    Ok(values)
-}
-
-fn flatten(values: &mut Values, before: &str, table: toml::Table) {
-    for (key, value) in table {
-        let key = format!("{before}{key}");
-        match value {
-            toml::Value::Table(inner) => flatten(values, &format!("{key}."), inner),
-            value => drop(values.insert(key, value.to_string())),
-        }
-    }
+    Ok(dotted(&table))
 }
