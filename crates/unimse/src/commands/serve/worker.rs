@@ -31,7 +31,8 @@ pub(super) struct Job {
     /// A text whose nearest training utterances are wanted.
     near: Option<String>,
     reply: oneshot::Sender<Result<Reply, Problem>>,
-    _room: OwnedSemaphorePermit,
+    /// The places of its rows in the queue.
+    room: OwnedSemaphorePermit,
 }
 
 /// Where requests wait for the model.
@@ -79,7 +80,7 @@ impl Queue {
             inputs,
             near,
             reply,
-            _room: room.map_err(full)?,
+            room: room.map_err(full)?,
         };
         let stopped = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the model has stopped");
         self.jobs.send(job).map_err(|_| stopped())?;
@@ -153,6 +154,8 @@ fn reply(
             neighbours,
         })
     });
+    // Before the reply: who has got one may ask again, and finds the place free.
+    drop(job.room);
     // a client may have gone
     let _ = job.reply.send(reply);
 }
@@ -217,7 +220,7 @@ mod tests {
                 inputs: texts.iter().map(|text| input(text)).collect(),
                 near: None,
                 reply,
-                _room: room.unwrap(),
+                room: room.unwrap(),
             };
             queue.jobs.send(job).unwrap();
             waiting.push(answered);
@@ -301,7 +304,7 @@ mod tests {
             inputs: vec![input("a")],
             near: None,
             reply,
-            _room: room,
+            room,
         };
         queue.jobs.send(job).unwrap();
         drop(queue);
