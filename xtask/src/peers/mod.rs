@@ -10,6 +10,7 @@ mod python;
 mod ratio;
 mod render;
 mod results;
+mod resume;
 mod side;
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,9 @@ pub(crate) struct Options {
     /// Small work: to see that the contests run.
     #[arg(long, requires = "peers")]
     quick: bool,
+    /// Go on where a run was interrupted: keep what the same commit measured on this class of machine with the same rounds and threads.
+    #[arg(long, requires = "peers")]
+    resume: bool,
 }
 
 /// Between two sides: threads of the one before that still spin for work have given up.
@@ -100,14 +104,20 @@ pub(crate) fn run(checkout: &Checkout, options: &Options, only: &[String]) -> Re
         let version = version.trim_start_matches("rustc ").to_owned();
         ("rustc".to_owned(), version)
     }));
+    if options.resume {
+        resume::take(&mut results, &folder(checkout, false), bench.rounds)?;
+    }
     for contest in CONTESTS {
-        if only.is_empty() || only.iter().any(|name| name == contest.name) {
+        let asked = only.is_empty() || only.iter().any(|name| name == contest.name);
+        if asked && !results.has(contest.name) {
             let outcome = bench.outcome(contest, &mut results.versions);
             child::check_interrupted("the bench")?;
             results.contests.push(outcome);
             write(&results, &folder(checkout, false))?;
         }
     }
+    let place = |name: &str| CONTESTS.iter().position(|contest| contest.name == name);
+    results.contests.sort_by_key(|outcome| place(&outcome.name));
     let whole = only.is_empty() && !options.quick;
     let folder = folder(checkout, whole);
     write(&results, &folder)?;

@@ -116,6 +116,13 @@ impl SideOutcome {
     }
 }
 
+impl Results {
+    /// Whether a contest was measured, or could not be.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.contests.iter().any(|outcome| outcome.name == name)
+    }
+}
+
 impl Outcome {
     /// Of a contest that was not measured yet.
     pub(crate) fn of(contest: &Contest) -> Self {

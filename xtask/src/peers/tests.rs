@@ -344,3 +344,41 @@ fn a_part_of_the_contests_leaves_the_results_alone() {
     assert_eq!(folder(&checkout, true), Path::new("/c/benches"));
     assert_eq!(folder(&checkout, false), Path::new("/c/target/peers"));
 }
+
+#[test]
+fn an_interrupted_run_goes_on_only_under_the_same_conditions() {
+    let place = tempfile::tempdir().unwrap();
+    let mut before = results();
+    before.git.dirty = Some(false);
+    let now = Results {
+        contests: Vec::new(),
+        versions: BTreeMap::new(),
+        ..before.clone()
+    };
+    let mut fresh = now.clone();
+    resume::take(&mut fresh, place.path(), 6).unwrap();
+    assert_eq!(fresh, now, "nothing was interrupted");
+    write(&before, place.path()).unwrap();
+    let mut kept = now.clone();
+    resume::take(&mut kept, place.path(), 6).unwrap();
+    let names: Vec<&str> = kept.contests.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(
+        (names, &kept.versions),
+        (vec!["measured"], &before.versions)
+    );
+    let refused = |mut now: Results, rounds: usize, word: &str| {
+        let error = resume::take(&mut now, place.path(), rounds).unwrap_err();
+        assert!(format!("{error:#}").contains(word), "{error:#}");
+        assert!(now.contests.is_empty());
+    };
+    refused(now.clone(), 7, "rounds: expected 7, found 6");
+    let with = |change: &dyn Fn(&mut Results)| {
+        let mut other = now.clone();
+        change(&mut other);
+        other
+    };
+    refused(with(&|r| r.threads = 1), 6, "threads");
+    refused(with(&|r| r.host.cores = Some(4)), 6, "machine");
+    refused(with(&|r| r.git.dirty = Some(true)), 6, "commit");
+    refused(with(&|r| r.git.hash = None), 6, "commit");
+}
