@@ -45,18 +45,11 @@ pub(crate) fn build(checkout: &Checkout, options: &Options) -> Result<()> {
     setup::ensure(checkout)?;
     child::run(
         "cargo build",
+        // The workspace, as the alias of `cargo xtask` and the tests select it: with one package alone, features of shared
+        // dependencies differ and LibTorch's bindings would be compiled a second time.
         checkout
             .cargo()
-            // Both packages, as `cargo test --workspace` selects them: with one alone, features of shared dependencies differ
-            // and LibTorch's bindings would be compiled a second time.
-            .args([
-                "build",
-                "--release",
-                "--package",
-                "unimse",
-                "--package",
-                "xtask",
-            ]),
+            .args(["build", "--release", "--workspace", "--bin", "unimse"]),
     )
 }
 
