@@ -29,13 +29,18 @@ pub(crate) fn side(contest: &str, job: &Job) -> Result<Side, Failure> {
     }
     let mut command = Command::new(&job.unimse);
     command
-        .args(["--threads", &job.threads.to_string(), "predict", "--run"])
+        .args(["predict", "--run"])
         .arg(job.folder.join("run"))
         .stdin(Stdio::null())
         .stderr(Stdio::inherit());
+    let threads = job.threads.to_string();
     match contest {
+        // with its own number of threads, which is one, as a user calls it
         "predict_one" => command.args(["--text", TEXT]),
-        _ => command.arg("--input").arg(&rows),
+        _ => command
+            .arg("--input")
+            .arg(&rows)
+            .args(["--threads", &threads]),
     };
     let mut answers = move || -> Result<usize, Failure> {
         let output = command.output()?;

@@ -311,7 +311,7 @@ pub(crate) const CONTESTS: &[Contest] = &[
         &[
             Side {
                 target: Target::seconds(0.6),
-                ..ours("`unimse predict --text`")
+                ..ours("`unimse predict --text`, on one thread, as it chooses itself")
             },
             peer("start", "predict.py", START, None, Some(0.0)),
         ],

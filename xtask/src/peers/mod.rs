@@ -89,21 +89,7 @@ pub(crate) fn run(checkout: &Checkout, options: &Options, only: &[String]) -> Re
         threads: options.threads.map_or(cores, usize::from),
         quick: options.quick,
     };
-    let mut results = Results {
-        schema: SCHEMA,
-        host: provenance::host(),
-        cpu_features: provenance::cpu_features(),
-        threads: bench.threads,
-        quick: bench.quick,
-        git: provenance::git(&checkout.root),
-        versions: BTreeMap::new(),
-        contests: Vec::new(),
-    };
-    let rustc = provenance::said(Command::new("rustc").arg("--version"));
-    results.versions.extend(rustc.map(|version| {
-        let version = version.trim_start_matches("rustc ").to_owned();
-        ("rustc".to_owned(), version)
-    }));
+    let mut results = bench.results(checkout);
     if options.resume {
         resume::take(&mut results, &folder(checkout, false), bench.rounds)?;
     }
@@ -160,6 +146,25 @@ fn load() -> Option<f64> {
 }
 
 impl Bench<'_> {
+    /// Nothing measured yet.
+    fn results(&self, checkout: &Checkout) -> Results {
+        let rustc = provenance::said(Command::new("rustc").arg("--version"));
+        let rustc = rustc.map(|version| {
+            let version = version.trim_start_matches("rustc ").to_owned();
+            ("rustc".to_owned(), version)
+        });
+        Results {
+            schema: SCHEMA,
+            host: provenance::host(),
+            cpu_features: provenance::cpu_features(),
+            threads: self.threads,
+            quick: self.quick,
+            git: provenance::git(&checkout.root),
+            versions: rustc.into_iter().collect(),
+            contests: Vec::new(),
+        }
+    }
+
     /// What comes of a contest, whatever comes.
     fn outcome(&self, contest: &Contest, versions: &mut BTreeMap<String, String>) -> Outcome {
         eprintln!("bench: {}", contest.name);
