@@ -11,7 +11,13 @@ use crate::load::Run;
 pub(crate) fn section(doc: &mut Document, run: &Run, preset: Option<&str>) {
     doc.heading(2, "Configuration");
     if let (Some(preset), Some(name)) = (preset, &run.results.preset) {
-        changes(doc, name, &values(preset), &values(&run.config));
+        match (values(preset), values(&run.config)) {
+            (Ok(preset), Ok(run)) => changes(doc, name, &preset, &run),
+            (_, Err(error)) | (Err(error), _) => doc.notice(format!(
+                "What this run changes of the preset {name} is not known: config.toml is no TOML: {}.",
+                error.message()
+            )),
+        }
     }
     doc.verbatim("config.toml", run.config.as_str());
 }
@@ -56,9 +62,9 @@ fn changes(
     );
 }
 
-/// Every value by its dotted key; text that is no TOML has none.
-fn values(text: &str) -> BTreeMap<String, String> {
-    dotted(&text.parse().unwrap_or_default())
+/// Every value by its dotted key.
+fn values(text: &str) -> Result<BTreeMap<String, String>, toml::de::Error> {
+    Ok(dotted(&text.parse()?))
 }
 
 #[cfg(test)]
@@ -67,7 +73,8 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_shown() {
-        assert!(values("no = [").is_empty());
+        assert!(values("no = [").is_err());
+        let values = |text| values(text).unwrap();
         let mut doc = Document::new("t", "s");
         let (preset, run) = (
             values("a = 1\nb = 2\nd = 4"),

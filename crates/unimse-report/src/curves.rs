@@ -1,10 +1,12 @@
-//! A quantity of a training over several seeds: the mean, and how far the seeds lie apart.
+//! A quantity of a training over several seeds: the mean, and how far the seeds lie apart; and the numbers of curves as tables.
 
 use std::collections::BTreeMap;
 
 use unimse_run::{Epoch, Step};
 
+use crate::doc::{Line, Table, numbers};
 use crate::events::{Curves, MAX_POINTS};
+use crate::metric;
 
 /// The seeds of a run at one place.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,6 +70,56 @@ fn point(seeds: &[BTreeMap<u64, f64>], places: &[u64]) -> Option<Point> {
 
 fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// A row a step or epoch, a column a curve.
+pub(crate) fn by_place(place: &str, curves: &[(&str, &[Point])]) -> Table {
+    let points = curves.iter().flat_map(|(_, points)| *points);
+    let mut places: Vec<f64> = points.map(|point| point.x).collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    let rows = places.iter().map(|&x| {
+        let values = curves.iter().map(|(_, points)| {
+            let point = points.iter().find(|point| point.x == x);
+            Line::from(point.map_or_else(|| "—".to_owned(), shown))
+        });
+        std::iter::once(metric::number(x, 0).into())
+            .chain(values)
+            .collect()
+    });
+    let mut head = vec![numbers(place)];
+    head.extend(curves.iter().map(|(name, _)| numbers(*name)));
+    Table::of_figure(head, rows.collect())
+}
+
+/// The same at a few places of each curve, its last among them: it is drawn at hundreds.
+pub(crate) fn summary(place: &str, curves: &[(&str, &[Point])]) -> Table {
+    const ROWS: usize = 10;
+    let few = curves.iter().map(|(name, points)| {
+        let nth = points.len().div_ceil(ROWS).max(1);
+        let last = points
+            .last()
+            .filter(|_| !(points.len() - 1).is_multiple_of(nth));
+        let points: Vec<Point> = points.iter().step_by(nth).chain(last).copied().collect();
+        (*name, points)
+    });
+    let few: Vec<(&str, Vec<Point>)> = few.collect();
+    let few: Vec<(&str, &[Point])> = few.iter().map(|(name, p)| (*name, p.as_slice())).collect();
+    by_place(place, &few)
+}
+
+/// "0.512 (0.500–0.530)".
+fn shown(point: &Point) -> String {
+    let number = |value| metric::number(value, 4);
+    if point.low == point.high {
+        return number(point.mean);
+    }
+    format!(
+        "{} ({}–{})",
+        number(point.mean),
+        number(point.low),
+        number(point.high)
+    )
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use unimse_eval::Metric;
 use unimse_run::{Epoch, FusedLayer, Results, Step};
 
-use crate::curves::{by_epoch, by_step, over_seeds};
+use crate::curves::{Point, by_epoch, by_step, over_seeds, summary};
 use crate::doc::{Document, Line, Table, numbers, words};
 use crate::events::Curves;
 use crate::load::{Run, SeedRun};
@@ -49,9 +49,14 @@ const PARTS: [(&str, OfStep); 4] = [
 
 /// A panel for each part of the loss, in it a line a seed.
 fn losses(doc: &mut Document, seeds: &[SeedRun]) {
-    let panel = |(title, part): (&str, OfStep)| {
-        let lines = together(seeds, |curves| by_step(curves, part), false);
-        chart(title, ("step", "loss"), &lines, None)
+    let parts = PARTS.map(|(title, part)| (title, points(seeds, |curves| by_step(curves, part))));
+    let parts = parts
+        .iter()
+        .map(|(title, points)| (*title, points.as_slice()));
+    let parts: Vec<(&str, &[Point])> = parts.filter(|(_, points)| !points.is_empty()).collect();
+    let panel = |(title, points): &(&str, &[Point])| {
+        let line = together(seeds, points, false);
+        chart(title, ("step", "loss"), &line, None)
     };
     let averaged = seeds.iter().map(|s| s.curves.steps_a_point()).max();
     let averaged = averaged
@@ -62,8 +67,9 @@ fn losses(doc: &mut Document, seeds: &[SeedRun]) {
         how(seeds),
         averaged.unwrap_or_default()
     );
-    let panels = svg::panels(PARTS.into_iter().filter_map(panel).collect());
-    figure(doc, caption, "loss", None, panels, None);
+    let panels = svg::panels(parts.iter().filter_map(panel).collect());
+    let table = summary("Step", &parts);
+    figure(doc, caption, "loss", None, panels, table);
 }
 
 /// A panel for text with audio and one for text with video, in each a line a fused layer.
@@ -82,6 +88,15 @@ fn contrastive(doc: &mut Document, seed: &SeedRun) {
             .map(|s| (s.name.as_str(), s.colour, Look::Line)),
     );
     let panels = [("Text with audio", &audio), ("Text with video", &video)];
+    let curves = panels.iter().flat_map(|(title, lines)| {
+        let named = move |line: &Series| (format!("{title}, {}", line.name), plain(&line.points));
+        lines.iter().map(named)
+    });
+    let curves: Vec<(String, Vec<Point>)> = curves.collect();
+    let curves = curves
+        .iter()
+        .map(|(name, points)| (name.as_str(), points.as_slice()));
+    let table = summary("Step", &curves.collect::<Vec<_>>());
     let panels = panels
         .into_iter()
         .filter_map(|(title, lines)| chart(title, ("step", "InfoNCE loss"), lines, None));
@@ -92,8 +107,19 @@ fn contrastive(doc: &mut Document, seed: &SeedRun) {
         "InfoNCE loss",
         Some(key),
         svg::panels(panels.collect()),
-        None,
+        table,
     );
+}
+
+/// A curve of one seed.
+fn plain(points: &[(f64, f64)]) -> Vec<Point> {
+    let point = |&(x, y): &(f64, f64)| Point {
+        x,
+        low: y,
+        mean: y,
+        high: y,
+    };
+    points.iter().map(point).collect()
 }
 
 /// A panel for the score that selects the checkpoint and one for each corpus and metric of dev.
@@ -110,11 +136,15 @@ fn dev(doc: &mut Document, seeds: &[SeedRun]) {
     };
     let mark = chosen.map(|epoch| (epoch, "chosen"));
     let over = ("epoch", "score");
-    let score = together(seeds, |curves| by_epoch(curves, |e| e.dev.score), true);
+    let line = |values: &dyn Fn(&Epoch) -> Option<f64>| {
+        let points = points(seeds, |curves| by_epoch(curves, values));
+        together(seeds, &points, true)
+    };
+    let score = line(&|e| e.dev.score);
     let mut panels = vec![chart("Mean over corpora", over, &score, mark)];
     for (corpus, metric) in measured(seeds) {
         let value = |e: &Epoch| e.dev.corpora.get(&corpus)?.get(&metric).copied();
-        let lines = together(seeds, |curves| by_epoch(curves, value), true);
+        let lines = line(&value);
         let title = format!("{corpus}: {}", metric::with_arrow(metric));
         panels.push(chart(&title, over, &lines, mark));
     }
@@ -124,7 +154,7 @@ fn dev(doc: &mut Document, seeds: &[SeedRun]) {
         how(seeds)
     );
     let panels = svg::panels(panels.into_iter().flatten().collect());
-    figure(doc, caption, "dev score", None, panels, Some(epochs(seeds)));
+    figure(doc, caption, "dev score", None, panels, epochs(seeds));
 }
 
 /// The corpora and metrics that some epoch of some seed measured on dev.
@@ -148,18 +178,19 @@ fn measured(seeds: &[SeedRun]) -> Vec<(String, Metric)> {
     all
 }
 
-/// One line: the seed's, or the mean of several with a band.
-fn together(
-    seeds: &[SeedRun],
-    values: impl Fn(&Curves) -> BTreeMap<u64, f64>,
-    dots: bool,
-) -> Vec<Series> {
+/// A quantity of all seeds.
+fn points(seeds: &[SeedRun], values: impl Fn(&Curves) -> BTreeMap<u64, f64>) -> Vec<Point> {
     let all: Vec<_> = seeds.iter().map(|seed| values(&seed.curves)).collect();
+    over_seeds(&all)
+}
+
+/// One line: the seed's, or the mean of several with a band.
+fn together(seeds: &[SeedRun], points: &[Point], dots: bool) -> Vec<Series> {
     let name = match seeds {
         [one] => one.name.clone(),
         many => format!("mean of {} seeds", many.len()),
     };
-    vec![Series::over_seeds(&name, 0, &over_seeds(&all), dots)]
+    vec![Series::over_seeds(&name, 0, points, dots)]
 }
 
 /// What lines of several seeds are.
@@ -218,13 +249,13 @@ fn figure(
     what: &str,
     key: Option<Markup>,
     panels: Option<Markup>,
-    table: Option<Table>,
+    table: Table,
 ) {
     match panels {
         Some(panels) => doc.figure(
             caption,
             html! { @if let Some(key) = key { (key) } (panels) },
-            table,
+            Some(table),
         ),
         None => doc.paragraph(format!(
             "No {what} was recorded, so there is no picture of it."

@@ -346,6 +346,11 @@ fn paper_shows_nothing_to_click() {
     assert_eq!(chromium.value(page_is_white), json!("rgb(255, 255, 255)"));
 }
 
+/// Milliseconds from the start of loading until something of the page is seen.
+const PAINTED: &str = "new Promise(done => new PerformanceObserver(list => list.getEntriesByName('first-contentful-paint').forEach(e => done(e.startTime))).observe({type: 'paint', buffered: true}))";
+/// Most of them: a second is asked for, on a machine that does nothing else.
+const FIRST_PAINT: f64 = 3_000.0;
+
 #[test]
 fn sixty_thousand_rows_are_shown_a_hundred_at_a_time() {
     let Some(mut chromium) = chromium("sixty_thousand_rows_are_shown_a_hundred_at_a_time") else {
@@ -356,6 +361,9 @@ fn sixty_thousand_rows_are_shown_a_hundred_at_a_time() {
         .collect();
     let (_folder, page) = report(&all);
     let url = chromium.open(&page, "#utterance=mosi/video5999_9");
+    let painted = chromium.value(PAINTED).as_f64().unwrap();
+    eprintln!("first contentful paint of 60,000 rows: {painted:.0} ms");
+    assert!(painted < FIRST_PAINT, "{painted} ms");
     assert_eq!(
         chromium.value(COUNT),
         json!("60,000 of 60,000 utterances, page 600 of 600")

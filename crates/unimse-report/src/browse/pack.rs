@@ -25,7 +25,7 @@ struct Packed {
     taxonomies: BTreeMap<String, String>,
     /// Classes in the order of their probabilities: of `polarity` and of each taxonomy.
     classes: BTreeMap<String, Vec<String>>,
-    /// Utterance ids, front-coded.
+    /// Utterance ids, each once in its corpus, front-coded.
     ids: Vec<String>,
     /// `corpus/id` of those who lent labels, sorted, front-coded.
     donors: Vec<String>,
@@ -81,7 +81,7 @@ impl Packed {
             rows: rows.len(),
             taxonomies: taxonomies(rows),
             classes: classes(),
-            ids: front_coded(rows.iter().map(|row| clean(&row.predicted.utterance_id))),
+            ids: front_coded(ids(rows).into_iter()),
             donors: front_coded(sorted.into_iter().map(|(name, _)| name.clone())),
             texts: texts(rows),
             columns: (columns.numbers.into_iter())
@@ -216,6 +216,34 @@ impl Column {
             digits: digits.into_iter().collect(),
         }
     }
+}
+
+/// The ids as a page may hold them. Those that differ only in what it may not hold get numbers: an address names one row.
+fn ids(rows: &[BrowsedRow]) -> Vec<String> {
+    // the last number given to a name in a corpus
+    let mut given: HashMap<(String, String), usize> = HashMap::new();
+    let mut own = |row: &BrowsedRow| {
+        let key = (
+            clean(&row.predicted.corpus),
+            clean(&row.predicted.utterance_id),
+        );
+        let (corpus, id) = &key;
+        let mut number = given.get(&key).map_or(1, |number| number + 1);
+        let name = loop {
+            let name = match number {
+                1 => id.clone(),
+                _ => format!("{id} ({number})"),
+            };
+            if !given.contains_key(&(corpus.clone(), name.clone())) {
+                break name;
+            }
+            number += 1;
+        };
+        given.insert((corpus.clone(), name.clone()), 1);
+        given.insert(key, number);
+        name
+    };
+    rows.iter().map(&mut own).collect()
 }
 
 fn donor_name(donor: &Donor) -> String {

@@ -7,8 +7,8 @@ use unimse_eval::Metric;
 use unimse_run::RunFolder;
 
 use crate::ReportError;
-use crate::curves::{Point, by_epoch, by_step, over_seeds};
-use crate::doc::{Document, Line, Table, numbers};
+use crate::curves::{Point, by_epoch, by_place, by_step, over_seeds, summary};
+use crate::doc::{Document, Table};
 use crate::events::{self, Curves};
 use crate::metric;
 use crate::svg::{self, Lines, Look, Series};
@@ -63,7 +63,7 @@ pub(super) fn section(doc: &mut Document, trainings: &[Training]) {
         caption,
         trainings,
         chart.into_iter().collect(),
-        summary(&loss),
+        summary("Step", &named(&loss)),
     );
     dev(doc, trainings);
 }
@@ -90,7 +90,13 @@ fn dev(doc: &mut Document, trainings: &[Training]) {
          A mean over other corpora is another score."
     );
     let panels = panels.into_iter().flatten().collect();
-    figure(doc, caption, trainings, panels, by_place("Epoch", &score));
+    figure(
+        doc,
+        caption,
+        trainings,
+        panels,
+        by_place("Epoch", &named(&score)),
+    );
 }
 
 /// The corpora and metrics of which a dev score was made.
@@ -113,6 +119,12 @@ fn measured(trainings: &[Training]) -> Vec<(String, Metric)> {
 
 /// A run with a quantity over its seeds.
 type Curve<'a> = (&'a Training, Vec<Point>);
+
+fn named<'a>(curves: &'a [Curve<'_>]) -> Vec<(&'a str, &'a [Point])> {
+    let curves = curves.iter();
+    let curves = curves.map(|(training, points)| (training.name.as_str(), points.as_slice()));
+    curves.collect()
+}
 
 fn each(trainings: &[Training], values: impl Fn(&Curves) -> BTreeMap<u64, f64>) -> Vec<Curve<'_>> {
     let over =
@@ -158,55 +170,4 @@ fn figure(
     let entries = trainings.iter().enumerate();
     let key = svg::key(entries.map(|(i, training)| (training.name.as_str(), i, Look::Line)));
     doc.figure(caption, maud::html! { (key) (panels) }, Some(table));
-}
-
-/// A row an epoch, a column a run.
-fn by_place(place: &str, curves: &[Curve<'_>]) -> Table {
-    let mut places: Vec<f64> = Vec::new();
-    for point in curves.iter().flat_map(|(_, points)| points) {
-        if !places.contains(&point.x) {
-            places.push(point.x);
-        }
-    }
-    places.sort_by(f64::total_cmp);
-    let rows = places.iter().map(|&x| {
-        let values = curves.iter().map(|(_, points)| {
-            let point = points.iter().find(|point| point.x == x);
-            Line::from(point.map_or_else(|| "—".to_owned(), shown))
-        });
-        std::iter::once(metric::number(x, 0).into())
-            .chain(values)
-            .collect()
-    });
-    let mut head = vec![numbers(place)];
-    head.extend(curves.iter().map(|(training, _)| numbers(&training.name)));
-    Table::of_figure(head, rows.collect())
-}
-
-/// The loss at a few steps: it is drawn at hundreds.
-fn summary(curves: &[Curve<'_>]) -> Table {
-    const ROWS: usize = 10;
-    let few = curves.iter().map(|(training, points)| {
-        let nth = points.len().div_ceil(ROWS).max(1);
-        let last = points
-            .last()
-            .filter(|_| !(points.len() - 1).is_multiple_of(nth));
-        let points = points.iter().step_by(nth).chain(last).copied();
-        (*training, points.collect())
-    });
-    by_place("Step", &few.collect::<Vec<Curve<'_>>>())
-}
-
-/// "0.512 (0.500–0.530)".
-fn shown(point: &Point) -> String {
-    let number = |value| metric::number(value, 4);
-    if point.low == point.high {
-        return number(point.mean);
-    }
-    format!(
-        "{} ({}–{})",
-        number(point.mean),
-        number(point.low),
-        number(point.high)
-    )
 }

@@ -5,6 +5,9 @@ use maud::{Markup, html};
 use super::{BOTTOM, RIGHT, TOP, px};
 use crate::metric;
 
+/// Width of a letter of a tick's label.
+const LETTER: f64 = 6.8;
+
 /// An axis from `low` to `high` with a tick at every multiple of `step`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Axis {
@@ -41,6 +44,17 @@ impl Axis {
     pub(crate) fn between(low: f64, high: f64) -> Self {
         let step = step(high - low);
         Self { low, high, step }
+    }
+
+    /// The same with every second tick alone, among them 0, where labels of ticks so far apart would touch. `width` is that of the axis, in units.
+    pub(crate) fn apart(self, width: f64) -> Self {
+        let longest = self.ticks().map(|tick| self.label(tick).chars().count());
+        let needed = LETTER * (longest.max().unwrap_or(0) + 1) as f64;
+        let step = match width * self.step / (self.high - self.low) < needed {
+            true => 2.0 * self.step,
+            false => self.step,
+        };
+        Self { step, ..self }
     }
 
     /// Where a value lies, from 0 at the low end to 1 at the high end.
@@ -147,6 +161,19 @@ mod tests {
         let axis = Axis::between(-3.0, 3.0);
         let labels: Vec<_> = axis.ticks().map(|t| axis.label(t)).collect();
         assert_eq!(labels, ["−2", "0", "2"]);
+    }
+
+    #[test]
+    fn labels_that_would_touch_are_set_apart() {
+        let labels = |width| {
+            let axis = Axis::over([-0.04, 0.06].into_iter(), true).unwrap();
+            let axis = axis.apart(width);
+            axis.ticks().map(|t| axis.label(t)).collect::<Vec<_>>()
+        };
+        let all = ["−0.04", "−0.02", "0.00", "0.02", "0.04", "0.06"];
+        // five gaps, each for five letters and one of space
+        assert_eq!(labels(5.0 * 6.0 * LETTER + 1.0), all);
+        assert_eq!(labels(5.0 * 6.0 * LETTER - 1.0), ["−0.04", "0.00", "0.04"]);
     }
 
     #[test]

@@ -62,10 +62,9 @@ pub(crate) fn forest(forest: &Forest<'_>) -> Option<Markup> {
     } else {
         10.0 + CHARACTER * longest as f64
     };
-    let place = Place {
-        axis,
-        right: WIDTH - room,
-    };
+    let right = WIDTH - room;
+    let axis = axis.apart(right - LEFT);
+    let place = Place { axis, right };
     let mut rows = Vec::new();
     let mut y = TOP;
     for row in forest.rows {

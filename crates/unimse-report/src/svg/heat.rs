@@ -8,6 +8,9 @@ use crate::metric;
 
 const LEFT: f64 = 76.0;
 const TOP: f64 = 54.0;
+/// Height of a line of names, and width of a letter with its share of the gap to the next name.
+const LINE: f64 = 12.0;
+const LETTER: f64 = 6.3;
 /// With more classes than this a cell has no room for a number.
 const MOST_PRINTED: usize = 8;
 
@@ -17,19 +20,28 @@ pub(crate) fn heat_map(title: &str, confusion: &Confusion) -> Markup {
     let cell = ((WIDTH - LEFT) / n.max(1) as f64).min(64.0);
     let side = cell * n as f64;
     let at = |i: usize| cell * i as f64;
-    let letters = (cell / 5.7) as usize;
+    // names wider than their columns take turns on two lines
+    let longest = (confusion.labels.iter()).map(|label| label.chars().count());
+    let lines = if longest.max() > Some((cell / LETTER) as usize) {
+        2
+    } else {
+        1
+    };
+    let letters = (cell * lines as f64 / LETTER) as usize;
+    let top = TOP + LINE * (lines - 1) as f64;
+    let line = |i: usize| top - 3.0 - LINE * ((i + 1) % lines) as f64;
     let content = html! {
         text class="name" x=(px(LEFT)) y=(px(TOP - 16.0)) { "predicted →" }
         text class="name end" x=(px(LEFT - 8.0)) y=(px(TOP - 16.0)) { "true ↓" }
         @for (i, label) in confusion.labels.iter().enumerate() {
-            text class="tick small middle" x=(px(LEFT + at(i) + cell / 2.0)) y=(px(TOP - 3.0)) { (short(label, letters.max(3))) }
-            text class="tick end" x=(px(LEFT - 8.0)) y=(px(TOP + at(i) + cell / 2.0 + 4.0)) { (short(label, 10)) }
+            text class="tick small middle" x=(px(LEFT + at(i) + cell / 2.0)) y=(px(line(i))) { (short(label, letters.max(3))) }
+            text class="tick end" x=(px(LEFT - 8.0)) y=(px(top + at(i) + cell / 2.0 + 4.0)) { (short(label, 10)) }
         }
         @for (t, row) in confusion.rows_truth.iter().enumerate() {
             @let total = row.iter().sum::<u64>();
             @for (p, count) in row.iter().enumerate() {
                 @let share = if total > 0 { *count as f64 / total as f64 } else { 0.0 };
-                @let (x, y) = (LEFT + at(p), TOP + at(t));
+                @let (x, y) = (LEFT + at(p), top + at(t));
                 g {
                     title { (said(confusion, (t, p), *count, share)) }
                     rect class="ground" x=(px(x)) y=(px(y)) width=(px(cell)) height=(px(cell)) {}
@@ -41,7 +53,7 @@ pub(crate) fn heat_map(title: &str, confusion: &Confusion) -> Markup {
                 }
             }
         }
-        rect class="frame" x=(px(LEFT)) y=(px(TOP)) width=(px(side)) height=(px(side)) {}
+        rect class="frame" x=(px(LEFT)) y=(px(top)) width=(px(side)) height=(px(side)) {}
     };
     let right = (0..n).map(|i| {
         let row = &confusion.rows_truth[i];
@@ -53,7 +65,7 @@ pub(crate) fn heat_map(title: &str, confusion: &Confusion) -> Markup {
         )
     });
     let says = right.collect::<Vec<_>>().join("; ");
-    picture(title, &says, TOP + side + 2.0, &content)
+    picture(title, &says, top + side + 2.0, &content)
 }
 
 fn said(confusion: &Confusion, (t, p): (usize, usize), count: u64, share: f64) -> String {
@@ -87,6 +99,38 @@ mod tests {
         assert!(
             svg.contains("predicted a very long label: 1 (25.0 %)"),
             "{svg}"
+        );
+    }
+
+    #[test]
+    fn names_wider_than_their_columns_take_turns_on_two_lines() {
+        let of = |name: &str| {
+            let labels = vec![name.to_owned(); 7];
+            let rows_truth = vec![vec![1; 7]; 7];
+            let svg = heat_map("confusion", &Confusion { labels, rows_truth }).into_string();
+            let tree = roxmltree::Document::parse(&svg).unwrap();
+            let names = (tree.descendants())
+                .filter(|n| n.attribute("class") == Some("tick small middle"))
+                .map(|n| {
+                    (
+                        n.attribute("y").unwrap().to_owned(),
+                        n.text().unwrap().to_owned(),
+                    )
+                });
+            names.collect::<Vec<(String, String)>>()
+        };
+        let line = |at: f64| px(TOP - 3.0 + at);
+        let short = of("joy");
+        assert!(
+            short
+                .iter()
+                .all(|(y, name)| *y == line(0.0) && name == "joy")
+        );
+        let long = of("surprise");
+        assert!(long.iter().all(|(_, name)| name == "surprise"), "{long:?}");
+        assert_eq!(
+            [&long[0].0, &long[1].0, &long[2].0],
+            [&line(0.0), &line(LINE), &line(0.0)]
         );
     }
 

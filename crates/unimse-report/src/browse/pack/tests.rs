@@ -206,6 +206,28 @@ fn sixty_thousand_rows_stay_under_five_megabytes_and_read_back() {
 }
 
 #[test]
+fn every_id_has_an_address_of_its_own() {
+    let row = |id: &str| {
+        let mut row = drawn(&mut Draw(14), 0);
+        row.predicted.utterance_id = id.to_owned();
+        row
+    };
+    let rows = ["a\u{1}", "a\u{2}", "a\u{fffd} (2)", "a\u{3}", "b"].map(row);
+    let read = unpacked(&json(&rows));
+    let ids: Vec<&str> = (read.iter())
+        .map(|row| row.predicted.utterance_id.as_str())
+        .collect();
+    let expected = [
+        "a\u{fffd}",
+        "a\u{fffd} (2)",
+        "a\u{fffd} (2) (2)",
+        "a\u{fffd} (3)",
+        "b",
+    ];
+    assert_eq!(ids, expected);
+}
+
+#[test]
 fn what_is_absent_stays_absent_and_takes_no_room() {
     let rows = [BrowsedRow {
         predicted: PredictedRow {
