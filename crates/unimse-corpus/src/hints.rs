@@ -192,14 +192,47 @@ fn choices(dir: &Path, corpus: &str, file: &str) -> Option<Advice> {
     (!commands.is_empty()).then_some((what, commands))
 }
 
-/// A path as one word of a shell.
+/// A path as one word of a shell, which no command takes for an option. What a terminal would not show as it is, is spelt as bytes.
 fn shown(path: &Path) -> String {
-    let path = path.to_string_lossy();
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let here = if bytes.starts_with(b"-") { "./" } else { "" };
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
-    if path.chars().all(plain) && !path.is_empty() {
-        return path.into_owned();
+    match path.to_str() {
+        Some(text) if text.chars().all(plain) && !text.is_empty() => format!("{here}{text}"),
+        Some(text) if !text.contains(unseen) => {
+            format!("'{here}{}'", text.replace('\'', r"'\''"))
+        }
+        _ => format!("$'{here}{}'", spelt(bytes)),
     }
-    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+/// Moves the cursor or the text around it, or is not seen at all.
+fn unseen(c: char) -> bool {
+    let hidden = [
+        '\u{200b}'..='\u{200f}',
+        '\u{2028}'..='\u{202e}',
+        '\u{2060}'..='\u{2069}',
+    ];
+    c.is_control() || c == '\u{feff}' || hidden.iter().any(|range| range.contains(&c))
+}
+
+/// What stands between `$'` and `'`.
+fn spelt(bytes: &[u8]) -> String {
+    let octal = |bytes: &[u8]| -> String {
+        let bytes = bytes.iter();
+        bytes.map(|byte| format!("\\{byte:03o}")).collect()
+    };
+    let letter = |c: char| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if unseen(c) => octal(c.encode_utf8(&mut [0; 4]).as_bytes()),
+        c => c.to_string(),
+    };
+    let chunks = bytes.utf8_chunks();
+    let spelt = chunks.map(|chunk| {
+        let valid: String = chunk.valid().chars().map(letter).collect();
+        valid + &octal(chunk.invalid())
+    });
+    spelt.collect()
 }
 
 #[cfg(test)]
@@ -211,5 +244,32 @@ mod tests {
         assert_eq!(shown(Path::new("/a/b_c.d")), "/a/b_c.d");
         assert_eq!(shown(Path::new("it's here")), r"'it'\''s here'");
         assert_eq!(shown(Path::new("$(x)")), "'$(x)'");
+        assert_eq!(shown(Path::new("-rf")), "./-rf");
+        assert_eq!(shown(Path::new("-a b")), "'./-a b'");
+        assert_eq!(shown(Path::new("a\nb'\\")), r"$'a\012b\'\\'");
+        assert_eq!(shown(Path::new("\u{202e}x")), r"$'\342\200\256x'");
+    }
+
+    /// What `bash` reads of each word is the path, byte for byte.
+    #[test]
+    fn a_shell_reads_the_path() {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt, process::Command};
+        for path in [
+            &b"it's $(here) `there`; \"&\" *"[..],
+            b"a\nb\\'\x1b[2K\r",
+            b"\xff\xfe x",
+            "\u{202e}\u{200b}é".as_bytes(),
+        ] {
+            let word = shown(Path::new(OsStr::from_bytes(path)));
+            assert!(word.chars().all(|c| !unseen(c)), "{word:?}");
+            let Ok(read) = Command::new("bash")
+                .args(["-c", &format!("printf %s {word}")])
+                .output()
+            else {
+                eprintln!("left out: a_shell_reads_the_path needs bash");
+                return;
+            };
+            assert_eq!(read.stdout, path, "{word}");
+        }
     }
 }

@@ -48,6 +48,12 @@ fn planes(doc: &mut Document, found: &Representations) {
          Between left and right lie the whole encoder layers {first} to {last}, not their fusion alone.",
         found.dim
     ));
+    if found.rows.iter().any(|row| row.near_before.is_some()) {
+        doc.paragraph(
+            "Below them the same points by t-SNE (perplexity 30, started from the components): what lies near in all dimensions lies near there; how large a group is, and \
+             how far from another, says nothing.",
+        );
+    }
     let rows: Vec<&RepresentedRow> = found.rows.iter().filter(|row| is_test(row)).collect();
     let corpora = names(rows.iter().map(|row| row.corpus.as_str()));
     if corpora.len() > 1 {
@@ -95,7 +101,7 @@ fn figure<'a>(
         Some(name) if colour < OWN_COLOUR || names.len() == used => *name,
         _ => "others",
     };
-    let clouds = |place: fn(&RepresentedRow) -> [f32; 2]| -> Vec<Cloud> {
+    let clouds = |place: &dyn Fn(&RepresentedRow) -> [f32; 2]| -> Vec<Cloud> {
         let cloud = |wanted| Cloud {
             name: title(wanted).to_owned(),
             colour: wanted,
@@ -106,9 +112,27 @@ fn figure<'a>(
         };
         (0..used).map(cloud).collect()
     };
+    let axes = |plane| shares(plane).map(|share| format!("{share} of the variance"));
+    let near = || ["t-SNE, without unit".to_owned(), String::new()];
+    // a run of an older version has no neighbourhoods: there is then nothing to draw
+    let among = |place: Option<[f32; 2]>| place.unwrap_or([f32::NAN; 2]);
     let pictures = [
-        ("Before fusion", &found.before, clouds(|row| row.before)),
-        ("After fusion", &found.after, clouds(|row| row.after)),
+        (
+            "Before fusion",
+            axes(&found.before),
+            clouds(&|row| row.before),
+        ),
+        ("After fusion", axes(&found.after), clouds(&|row| row.after)),
+        (
+            "Before fusion, neighbours",
+            near(),
+            clouds(&|row| among(row.near_before)),
+        ),
+        (
+            "After fusion, neighbours",
+            near(),
+            clouds(&|row| among(row.near_after)),
+        ),
     ];
     let key = pictures[0].2.iter().map(|cloud| {
         let name = format!("{} ({})", cloud.name, cloud.points.len());
@@ -119,12 +143,11 @@ fn figure<'a>(
         key.iter()
             .map(|(name, colour)| (name.as_str(), *colour, Look::Dot)),
     );
-    let drawn = pictures.iter().filter_map(|(title, plane, clouds)| {
-        let [x, y] = shares(plane).map(|share| format!("{share} of the variance"));
+    let drawn = pictures.iter().filter_map(|(title, [x, y], clouds)| {
         svg::points(&Points {
             title,
-            x: &x,
-            y: &y,
+            x,
+            y,
             clouds,
         })
     });

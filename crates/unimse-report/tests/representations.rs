@@ -82,6 +82,24 @@ fn points_are_drawn_by_corpus_and_by_class() {
 }
 
 #[test]
+fn neighbours_are_drawn_where_the_run_has_them() {
+    let mut found = points();
+    for (at, row) in found["rows"].as_array_mut().unwrap().iter_mut().enumerate() {
+        row["near_before"] = json!([at, 1.0]);
+        row["near_after"] = json!([1.0, at]);
+    }
+    let (_folder, run) = run(Some(&found), |_| {});
+    let (_, html) = report(&run);
+    // both corpora together, and each alone
+    assert_eq!(html.matches(">Before fusion, neighbours<").count(), 3);
+    assert_eq!(html.matches(">After fusion, neighbours<").count(), 3);
+    assert!(html.contains("perplexity 30"));
+    found["rows"] = points()["rows"].clone();
+    fs::write(run.join("representations.json"), found.to_string()).unwrap();
+    assert!(!report(&run).1.contains("neighbours<"), "a run of before");
+}
+
+#[test]
 fn ranks_stand_beside_chance() {
     let (_folder, run) = run(None, aligned);
     let (markdown, html) = report(&run);

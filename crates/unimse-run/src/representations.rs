@@ -63,4 +63,10 @@ pub struct RepresentedRow {
     pub before: [f32; 2],
     /// Place along the axes after fusion.
     pub after: [f32; 2],
+    /// Place among its neighbours before fusion (t-SNE); absent in a run of an older version and where there are too few rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_before: Option<[f32; 2]>,
+    /// The same after fusion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_after: Option<[f32; 2]>,
 }

@@ -100,6 +100,9 @@ pub struct ScoredRows {
     /// The system compared with, and what sets them apart; empty where there is none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub against: BTreeMap<Metric, Against>,
+    /// Rows whose predicted class has not the largest of their probabilities, which calibration takes for the answer; absent without probabilities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlike_probabilities: Option<usize>,
     /// One entry a class, in the order of the class list; empty for scores.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub per_class: Vec<ClassScores>,

@@ -261,8 +261,18 @@ fn the_report_browses_every_answer_and_holds_transcripts_on_request_alone() {
     );
     std::fs::rename(run.path("labels-away"), folder.join("labels")).unwrap();
 
+    let asked = ["report", "--run", folder.to_str().unwrap()];
+    let held = unimse_run::RunLock::take(&folder).unwrap();
+    refused(&unimse(&asked), &["is at work in this run"]);
+    drop(held);
+    std::fs::rename(folder.join("predictions.parquet"), run.path("answers")).unwrap();
+    let with_text = [&asked[..], &["--with-text"]].concat();
+    let absent = "--with-text: expected answers to utterances, found none";
+    refused(&unimse(&with_text), &[absent, "predictions.parquet"]);
+    std::fs::rename(run.path("answers"), folder.join("predictions.parquet")).unwrap();
+
     std::fs::rename(folder.join("corpus/mosi-dev.parquet"), run.path("away")).unwrap();
-    let refusal = unimse(&["report", "--run", folder.to_str().unwrap()]);
+    let refusal = unimse(&asked);
     refused(
         &refusal,
         &[

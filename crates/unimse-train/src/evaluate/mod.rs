@@ -42,6 +42,7 @@ mod draw;
 mod finetuned;
 mod fitting;
 mod knn;
+mod neighbourhood;
 mod plane;
 pub mod predictions;
 pub mod readout;

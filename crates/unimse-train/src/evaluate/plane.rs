@@ -5,7 +5,7 @@ use tch::{Kind, Tensor};
 use crate::TrainError;
 
 /// How [`Tensor::cdist`] is to compute: without the product of matrices, which loses small distances.
-const EXACT: i64 = 2;
+pub(super) const EXACT: i64 = 2;
 
 /// Vectors along the two directions in which they differ most.
 #[derive(Debug)]

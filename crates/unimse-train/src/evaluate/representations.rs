@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use tch::Tensor;
 use unimse_corpus::{Task, Utterance};
 use unimse_run::{
     Plane, REPRESENTATIONS_SCHEMA, Representations, RepresentedRow, RunFolder, Separation, artefact,
@@ -9,7 +10,8 @@ use unimse_run::{
 
 use crate::TrainError;
 use crate::data::dataset::Dataset;
-use crate::evaluate::plane::{points, silhouette};
+use crate::evaluate::neighbourhood::neighbourhood;
+use crate::evaluate::plane::{Points, points, silhouette};
 use crate::evaluate::shown::{Shown, ShownRow, matrix};
 
 /// Writes the points of the splits in one step, on one line; nothing of a model without the fused `layers`.
@@ -65,11 +67,18 @@ fn represent(
     let Some((_, first)) = rows.first() else {
         return Ok(None);
     };
-    let before = points(&matrix(rows.iter().map(|(_, row)| &*row.before)))?;
-    let after = points(&matrix(rows.iter().map(|(_, row)| &*row.after)))?;
+    let [before, after] = [
+        matrix(rows.iter().map(|(_, row)| &*row.before)),
+        matrix(rows.iter().map(|(_, row)| &*row.after)),
+    ];
+    let near = |rows: &Tensor, found: &Points| neighbourhood(rows, &found.places);
+    let found = [points(&before)?, points(&after)?];
+    let [near_before, near_after] = [near(&before, &found[0])?, near(&after, &found[1])?];
+    let [before, after] = found;
+    let place = |points: &Option<Vec<[f32; 2]>>, at: usize| points.as_ref().map(|all| all[at]);
     let plane = |layer, variance| Plane { layer, variance };
     let places = before.places.iter().zip(&after.places);
-    let placed = rows.iter().zip(places);
+    let placed = rows.iter().zip(places).enumerate();
     Ok(Some(Representations {
         schema: REPRESENTATIONS_SCHEMA,
         dim: first.before.len(),
@@ -77,9 +86,11 @@ fn represent(
         after: plane(layers.end.saturating_sub(1), after.variance),
         separation: separation(rows)?,
         rows: placed
-            .map(|((row, _), (&before, &after))| RepresentedRow {
+            .map(|(at, ((row, _), (&before, &after)))| RepresentedRow {
                 before,
                 after,
+                near_before: place(&near_before, at),
+                near_after: place(&near_after, at),
                 ..row.clone()
             })
             .collect(),

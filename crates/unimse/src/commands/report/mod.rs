@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use unimse_report::{Beside, ModelCard, TableFormat};
-use unimse_run::{Results, RoCrate, RunFolder, artefact};
+use unimse_run::{Results, RoCrate, RunFolder, RunLock, artefact};
 use unimse_train::config::RunConfig;
 
 #[derive(clap::Args)]
@@ -36,10 +36,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             seed.run.display()
         );
     }
-    if !seeds.is_empty() {
+    let published = unimse_report::paper_tables()?;
+    if seeds.is_empty() {
+        Results::read(&folder.results())?; // a folder that holds no run is left as it is
+    } else {
         Results::aggregate(&args.run)?.write(&folder.results())?;
     }
-    let published = unimse_report::paper_tables()?;
     if let Some(format) = args.table {
         let text = unimse_report::table(&args.run, &published, format)?;
         match &args.out {
@@ -48,10 +50,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    // `evaluate` takes away what a writer has not finished
+    let _lock = RunLock::take(&args.run)?;
     let utterances = match seeds.is_empty() {
         true => browsed::rows(&folder, args.with_text)?,
         false => Vec::new(), // every seed has answers of its own
     };
+    if args.with_text && utterances.is_empty() {
+        bail!(
+            "--with-text: expected answers to utterances, found none: {} or {} is absent",
+            folder.predictions().display(),
+            folder.corpus.display()
+        );
+    }
     let preset = preset(&folder)?;
     let beside = Beside {
         utterances: &utterances,

@@ -294,6 +294,11 @@ impl Values {
             let all = emotion(&prediction[..n], &truth[..n], &scoring.labels)?;
             scored.per_class = all.per_class;
             scored.confusion_rows_truth = all.confusion;
+            if !self.probabilities.values.is_empty() {
+                let unlike = self.probabilities.rows().zip(&prediction[..n]);
+                let unlike = unlike.filter(|(said, class)| said.iter().any(|p| *p > said[**class]));
+                scored.unlike_probabilities = Some(unlike.count());
+            }
         }
         Ok(())
     }

@@ -75,6 +75,11 @@ fn rows(name: &str, scored: &Scored, rows: &ScoredRows) -> String {
             out.push_str(&line(metric, &value, rows));
         }
     }
+    if let Some(unlike @ 1..) = rows.unlike_probabilities {
+        out.push_str(&format!(
+            "  predictions without the largest of their probabilities: {unlike}; ECE takes the largest for the answer\n"
+        ));
+    }
     for class in &rows.per_class {
         out.push_str(&format!(
             "    {:<12} precision {:.4}  recall {:.4}  F1 {:.4}  n {}\n",

@@ -18,8 +18,12 @@ pub(super) const CONNECTIONS: usize = 64;
 pub(super) const WAITING_ROWS: usize = 1_024;
 /// Rows that one batch of the model waits for at most to be filled from the queue; a single request may have more.
 pub(super) const BATCH_ROWS: usize = 64;
-/// Bodies that are parsed at once.
-pub(super) const PARSERS: usize = 2;
+/// Bytes of a body from which on it is large: JSON takes up to a hundred times its bytes in memory.
+pub(super) const LARGE_BYTES: usize = 256 << 10;
+/// Large bodies that are held at once, from reading to the answer; what 64 clients can take in memory is bounded by it.
+pub(super) const LARGE_BODIES: usize = 2;
+/// How long a further large body waits for a place.
+pub(super) const PLACE_TIME: Duration = Duration::from_secs(10);
 /// Nearest training utterances in an explanation.
 pub(super) const NEIGHBOURS: usize = 8;
 /// Time for the head of a request.

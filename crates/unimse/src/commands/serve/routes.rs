@@ -10,11 +10,13 @@ use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use unimse_run::Answer;
 
 use super::explain::{Explanation, Parts};
-use super::limits::{BODY_BYTES, BODY_TIME, DISCARDED_BYTES, PARSERS};
+use super::limits::{
+    BODY_BYTES, BODY_TIME, DISCARDED_BYTES, LARGE_BODIES, LARGE_BYTES, PLACE_TIME,
+};
 use super::page::Page;
 use super::problem::Problem;
 use super::request::{self, Explain, Predict};
@@ -90,22 +92,42 @@ pub(super) async fn respond(shared: &Shared, request: Request<Incoming>) -> Resp
     response
 }
 
+/// A place among the large bodies; it is free again when nothing of the body is left.
+pub(super) type Place = SemaphorePermit<'static>;
+
+/// A body that was read.
+struct Received {
+    bytes: Vec<u8>,
+    /// Of a large one.
+    place: Option<Place>,
+}
+
+/// A place for a large body; none where others hold all of them too long.
+async fn place() -> Option<Place> {
+    static PLACES: Semaphore = Semaphore::const_new(LARGE_BODIES);
+    let place = tokio::time::timeout(PLACE_TIME, PLACES.acquire()).await;
+    place.ok()?.ok()
+}
+
 /// The whole body, within the limits of size and time.
-async fn collect(mut body: Incoming) -> Result<Bytes, Problem> {
+async fn collect(mut body: Incoming) -> Result<Received, Problem> {
     let reading = async {
-        let (mut all, mut length) = (Vec::new(), 0);
+        let (mut bytes, mut length, mut held) = (Vec::new(), 0, None);
         while let Some(frame) = body.frame().await {
             let broken = |error| Problem::new(StatusCode::BAD_REQUEST, format!("body: {error}"));
             let Ok(data) = frame.map_err(broken)?.into_data() else {
                 continue; // a trailer
             };
             length += data.len();
-            if length <= BODY_BYTES {
-                all.extend_from_slice(&data);
-            } else if length <= DISCARDED_BYTES {
-                all = Vec::new();
-            } else {
+            if length > LARGE_BYTES && held.is_none() {
+                held = Some(place().await);
+            }
+            if length > DISCARDED_BYTES {
                 break;
+            } else if length > BODY_BYTES || matches!(held, Some(None)) {
+                bytes = Vec::new(); // it is read to its end all the same
+            } else {
+                bytes.extend_from_slice(&data);
             }
         }
         if length > BODY_BYTES {
@@ -116,7 +138,14 @@ async fn collect(mut body: Incoming) -> Result<Bytes, Problem> {
             let detail = format!("expected a body of at most {BODY_BYTES} bytes, found {length}");
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
         }
-        Ok(Bytes::from(all))
+        if matches!(held, Some(None)) {
+            let detail = format!(
+                "expected a place for a body of more than {LARGE_BYTES} bytes within {PLACE_TIME:?}, found all {LARGE_BODIES} taken"
+            );
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+        }
+        let place = held.flatten();
+        Ok(Received { bytes, place })
     };
     let late = |_| {
         let detail = format!("expected the body within {BODY_TIME:?}, found its beginning");
@@ -127,7 +156,7 @@ async fn collect(mut body: Incoming) -> Result<Bytes, Problem> {
         .map_err(late)?
 }
 
-async fn route(shared: &Shared, head: &Head, body: Bytes) -> Result<Content, Problem> {
+async fn route(shared: &Shared, head: &Head, body: Received) -> Result<Content, Problem> {
     check_host(head, shared.loopback)?;
     let (path, method) = (head.uri.path(), &head.method);
     let allow = match path {
@@ -165,23 +194,25 @@ async fn route(shared: &Shared, head: &Head, body: Bytes) -> Result<Content, Pro
     }
 }
 
-async fn predict(shared: &Shared, body: Bytes) -> Result<Content, Problem> {
+async fn predict(shared: &Shared, body: Received) -> Result<Content, Problem> {
     let context = shared.context;
-    let inputs = parsed(move || request::parse::<Predict>(&body)?.inputs(context)).await?;
-    let reply = shared.queue.ask(inputs, None).await?;
+    let inputs = move |body: &[u8]| request::parse::<Predict>(body)?.inputs(context);
+    let (inputs, place) = parsed(body, inputs).await?;
+    let reply = shared.queue.ask(inputs, None, place).await?;
     let answers = reply.answers.into_iter().map(|(answer, _)| answer);
     json(&Predicted {
         answers: answers.collect(),
     })
 }
 
-async fn explain(shared: &Shared, body: Bytes) -> Result<Content, Problem> {
+async fn explain(shared: &Shared, body: Received) -> Result<Content, Problem> {
     let context = shared.context;
-    let input = parsed(move || request::parse::<Explain>(&body)?.input(context)).await?;
+    let input = move |body: &[u8]| request::parse::<Explain>(body)?.input(context);
+    let (input, place) = parsed(body, input).await?;
     let text = input.spoken.text.clone();
     let near = Some(text).filter(|text| !text.trim().is_empty());
     let parts = Parts::of(input, context);
-    let reply = shared.queue.ask(parts.inputs, near).await?;
+    let reply = shared.queue.ask(parts.inputs, near, place).await?;
     let nothing = || {
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -191,21 +222,22 @@ async fn explain(shared: &Shared, body: Bytes) -> Result<Content, Problem> {
     json(&Explanation::new(parts.names, parts.unread, reply).ok_or_else(nothing)?)
 }
 
-/// Runs what reads a body, a wave file in it perhaps, beside the connections; few at a time, for JSON takes many times its size in memory.
+/// Runs what reads a body, a wave file in it perhaps, beside the connections. The place of a large body stays taken until it is read, even by a client
+/// that has gone meanwhile.
 async fn parsed<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    static PLACES: Semaphore = Semaphore::const_new(PARSERS);
-    let stopped = || {
+    body: Received,
+    work: impl FnOnce(&[u8]) -> Result<T, Problem> + Send + 'static,
+) -> Result<(T, Option<Place>), Problem> {
+    let stopped = |_| {
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the body could not be read",
         )
     };
-    let _place = PLACES.acquire().await.map_err(|_| stopped())?;
-    tokio::task::spawn_blocking(work)
+    let reading = move || Ok((work(&body.bytes)?, body.place));
+    tokio::task::spawn_blocking(reading)
         .await
-        .map_err(|_| stopped())?
+        .map_err(stopped)?
 }
 
 fn json(content: &impl Serialize) -> Result<Content, Problem> {

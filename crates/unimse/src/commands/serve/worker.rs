@@ -13,6 +13,7 @@ use unimse_train::predict::{Input, Scores};
 use super::explain::Neighbour;
 use super::limits::{BATCH_ROWS, WAITING_ROWS};
 use super::problem::Problem;
+use super::routes::Place;
 
 /// Answers in the order of the inputs, each beside the distribution of its score.
 pub(super) type Answers = Vec<(Answer, Scores)>;
@@ -33,6 +34,8 @@ pub(super) struct Job {
     reply: oneshot::Sender<Result<Reply, Problem>>,
     /// The places of its rows in the queue.
     room: OwnedSemaphorePermit,
+    /// That of a large body.
+    _place: Option<Place>,
 }
 
 /// Where requests wait for the model.
@@ -55,7 +58,7 @@ impl Queue {
         WAITING_ROWS - self.room.available_permits()
     }
 
-    /// Answers `inputs`, and finds the training utterances nearest to `near`.
+    /// Answers `inputs`, and finds the training utterances nearest to `near`; `place` is free when it is done.
     ///
     /// # Errors
     /// 503 where too many rows wait; 422 for a row that the model cannot read; 500 where it fails.
@@ -63,6 +66,7 @@ impl Queue {
         &self,
         inputs: Vec<Input>,
         near: Option<String>,
+        place: Option<Place>,
     ) -> Result<Reply, Problem> {
         let full = |_| {
             Problem::new(
@@ -81,6 +85,7 @@ impl Queue {
             near,
             reply,
             room: room.map_err(full)?,
+            _place: place,
         };
         let stopped = || Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the model has stopped");
         self.jobs.send(job).map_err(|_| stopped())?;
@@ -221,6 +226,7 @@ mod tests {
                 near: None,
                 reply,
                 room: room.unwrap(),
+                _place: None,
             };
             queue.jobs.send(job).unwrap();
             waiting.push(answered);
@@ -289,7 +295,7 @@ mod tests {
             .build()
             .unwrap();
         let two = vec![input("a"), input("b")];
-        let problem = runtime.block_on(queue.ask(two, None)).unwrap_err();
+        let problem = runtime.block_on(queue.ask(two, None, None)).unwrap_err();
         assert_eq!(problem.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(problem.detail.contains("found 1023"), "{}", problem.detail);
     }
@@ -305,6 +311,7 @@ mod tests {
             near: None,
             reply,
             room,
+            _place: None,
         };
         queue.jobs.send(job).unwrap();
         drop(queue);
