@@ -18,7 +18,7 @@ use chromium::{Chromium, SCREENS, axe, chromium};
 use compared::World;
 use serde_json::json;
 use unimse_labels::{Donor, Labelled, MeldEmotion, Polarity, Taxonomy, UniversalLabel};
-use unimse_report::{Beside, BrowsedRow, paper_tables, write_with};
+use unimse_report::{Beside, BrowsedRow, Examined, ToDo, examined_page, paper_tables, write_with};
 use unimse_run::PredictedRow;
 
 /// An id that a page would trip over if it took it for markup or for a piece of an address.
@@ -162,6 +162,42 @@ fn a_comparison_fits_every_screen_and_asks_for_nothing() {
             json!(0)
         );
     }
+}
+
+/// What the doctor says of a folder whose names mean harm, as a file.
+fn examined() -> (tempfile::TempDir, PathBuf) {
+    let finding = |severity: &str| Examined {
+        code: "MISSING_SPLIT".to_owned(),
+        severity: severity.to_owned(),
+        file: format!("{HOSTILE}/{}", "long_name".repeat(20)),
+        rows: (0..9).map(|row| format!("line {row}")).collect(),
+        message: HOSTILE.repeat(3),
+        advice: "put the table of dev beside the others".to_owned(),
+    };
+    let to_do = ToDo {
+        file: HOSTILE.to_owned(),
+        what: format!("put the table there, at {}", "/a/long/folder".repeat(12)),
+        commands: vec![format!("mv {} here", "/a/long/folder".repeat(12))],
+    };
+    let findings = ["error", "warning", "info"].map(finding);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("page.html");
+    fs::write(&path, examined_page(HOSTILE, &findings, &[to_do])).unwrap();
+    (folder, path)
+}
+
+#[test]
+fn findings_of_the_doctor_fit_every_screen_and_ask_for_nothing() {
+    let test = "findings_of_the_doctor_fit_every_screen_and_ask_for_nothing";
+    let Some(mut chromium) = chromium(test) else {
+        return;
+    };
+    let (_folder, page) = examined();
+    assert_fits(&mut chromium, &page, "", "doctor");
+    assert_eq!(
+        chromium.value("document.querySelectorAll('img, script').length"),
+        json!(0)
+    );
 }
 
 #[test]
@@ -392,7 +428,9 @@ fn axe_finds_nothing() {
     };
     let (_folder, page) = report(&rows(true));
     let (_place, comparison) = compared_page("other");
-    for (page, fragment) in [(&page, "#utterance=mosi/video3_4"), (&comparison, "")] {
+    let (_data, doctor) = examined();
+    let browsed = (&page, "#utterance=mosi/video3_4");
+    for (page, fragment) in [browsed, (&comparison, ""), (&doctor, "")] {
         for screen in SCREENS {
             chromium.show(screen.0, screen.1);
             chromium.open(page, fragment);

@@ -149,6 +149,23 @@ fn hostile_files_are_refused_by_file_line_and_column() {
         let error = refused(&file, options);
         assert!(error.contains(words), "{words:?} not in {error}");
     }
+    // a megabyte in one field, or in the header, takes a line of the error
+    let long = "a".repeat(1 << 20);
+    let file = folder.path().join("long.csv");
+    for (content, words) in [
+        (
+            format!("truth,prediction\n1,{long}\n"),
+            "line 2, column prediction",
+        ),
+        (
+            format!("{long},prediction\n"),
+            "column truth is missing (found: aaa",
+        ),
+    ] {
+        fs::write(&file, content).unwrap();
+        let error = refused(&file, &SENTIMENT);
+        assert!(error.contains(words) && error.len() < 500, "{error}");
+    }
     let fifo = folder.path().join("fifo.csv");
     assert!(
         Command::new("mkfifo")

@@ -249,6 +249,41 @@ fn a_full_queue_says_when_to_ask_again() {
 }
 
 #[test]
+fn large_bodies_take_turns_and_small_ones_do_not_wait_for_them() {
+    let server = server();
+    let head = format!(
+        "POST /predict HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        server.address,
+        1 << 20
+    );
+    let begun = [head.as_bytes(), &[b' '; 300 << 10]].concat();
+    let mut holders = [server.connect(), server.connect()];
+    for stream in &mut holders {
+        stream.write_all(&begun).unwrap(); // and never ends
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let row = |note: usize| json!({"text": "a note", "note": "x".repeat(note)});
+    let large = rows_body(&[row(300 << 10)]);
+    std::thread::scope(|scope| {
+        let third = scope.spawn(|| server.post("/predict", &large));
+        let start = Instant::now();
+        let _ = server.post("/predict", &rows_body(&[row(9)])).answered();
+        assert!(start.elapsed() < Duration::from_secs(9), "it did not wait");
+        let third = third.join().unwrap();
+        assert_eq!(third.status, 503);
+        assert_eq!(third.header("Retry-After"), Some("1"));
+        let detail = third.json()["detail"].to_string();
+        assert!(detail.contains("found all 2 taken"), "{detail}");
+    });
+    drop(holders);
+    let answer = server.post("/predict", &large).answered();
+    assert_eq!(
+        answer["answers"][0]["note"].as_str().unwrap().len(),
+        300 << 10
+    );
+}
+
+#[test]
 fn clients_that_hang_up_or_never_finish_stop_nobody() {
     let server = server();
     let body = rows_body(&vec![json!({"text": "gone"}); 50]);

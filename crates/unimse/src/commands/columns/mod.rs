@@ -28,9 +28,9 @@ impl Cell<'_> {
         match self {
             Self::Missing => "nothing".to_owned(),
             Self::Number(number) => number.to_string(),
-            Self::Text(text) => match text.char_indices().nth(60) {
-                Some((at, _)) => format!("{:?}...", &text[..at]),
-                None => format!("{text:?}"),
+            Self::Text(text) => match beginning(text) {
+                whole if whole.len() == text.len() => format!("{text:?}"),
+                begun => format!("{begun:?}..."),
             },
             Self::Numbers([]) => "an empty list".to_owned(),
             Self::Numbers(numbers) if numbers.len() > 12 => {
@@ -39,6 +39,12 @@ impl Cell<'_> {
             Self::Numbers(numbers) => format!("{numbers:?}"),
         }
     }
+}
+
+/// The first characters of a text, as many as an error shows.
+fn beginning(text: &str) -> &str {
+    let end = text.char_indices().nth(60);
+    end.map_or(text, |(at, _)| &text[..at])
 }
 
 /// A cell that is not what it should be; the reader of its file knows where it stands.
@@ -88,7 +94,8 @@ fn position(path: &Path, names: &[&str], wanted: &str) -> Result<usize> {
 fn quoted(names: &[&str]) -> String {
     const MOST: usize = 30;
     let shown = names.iter().take(MOST);
-    let shown: Vec<String> = shown.map(|name| name.escape_debug().to_string()).collect();
+    let shown = shown.map(|name| beginning(name).escape_debug().to_string());
+    let shown: Vec<String> = shown.collect();
     let more = names.len().saturating_sub(MOST);
     let rest = if more > 0 {
         format!(" and {more} more")

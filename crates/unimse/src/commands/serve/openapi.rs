@@ -135,7 +135,7 @@ fn operation(
         ("500", "The model failed"),
         (
             "503",
-            "Too many rows wait; Retry-After says when to ask again",
+            "Too many rows or large bodies wait; Retry-After says when to ask again",
         ),
     ] {
         let content = json!({"application/problem+json": {"schema": problem}});
