@@ -69,6 +69,7 @@ fn values(text: &str) -> Result<BTreeMap<String, String>, toml::de::Error> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
 
     #[test]

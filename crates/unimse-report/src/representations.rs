@@ -112,10 +112,6 @@ fn figure<'a>(
         };
         (0..used).map(cloud).collect()
     };
-    let axes = |plane| shares(plane).map(|share| format!("{share} of the variance"));
-    let near = || ["t-SNE, without unit".to_owned(), String::new()];
-    // a run of an older version has no neighbourhoods: there is then nothing to draw
-    let among = |place: Option<[f32; 2]>| place.unwrap_or([f32::NAN; 2]);
     let pictures = [
         (
             "Before fusion",
@@ -123,33 +119,23 @@ fn figure<'a>(
             clouds(&|row| row.before),
         ),
         ("After fusion", axes(&found.after), clouds(&|row| row.after)),
-        (
-            "Before fusion, neighbours",
-            near(),
-            clouds(&|row| among(row.near_before)),
-        ),
-        (
-            "After fusion, neighbours",
-            near(),
-            clouds(&|row| among(row.near_after)),
-        ),
+        (NEAR[0], near_axes(), clouds(&|row| near(row.near_before))),
+        (NEAR[1], near_axes(), clouds(&|row| near(row.near_after))),
     ];
     let key = pictures[0].2.iter().map(|cloud| {
         let name = format!("{} ({})", cloud.name, cloud.points.len());
         (name, cloud.colour)
     });
     let key: Vec<(String, usize)> = key.collect();
-    let key = svg::key(
-        key.iter()
-            .map(|(name, colour)| (name.as_str(), *colour, Look::Dot)),
-    );
+    let key = svg::key((key.iter()).map(|(name, colour)| (name.as_str(), *colour, Look::Dot)));
     let drawn = pictures.iter().filter_map(|(title, [x, y], clouds)| {
-        svg::points(&Points {
+        let points = Points {
             title,
             x,
             y,
             clouds,
-        })
+        };
+        svg::points(&points)
     });
     if let Some(panels) = svg::panels(drawn.collect()) {
         let [before, after] = [&found.before, &found.after].map(|p| shares(p).join(" and "));
@@ -158,6 +144,22 @@ fn figure<'a>(
         );
         doc.figure(caption, html! { (key) (panels) }, None);
     }
+}
+
+/// Titles of the pictures of neighbours.
+const NEAR: [&str; 2] = ["Before fusion, neighbours", "After fusion, neighbours"];
+
+/// A place among neighbours; a run of an older version has none, and nothing is drawn.
+fn near(place: Option<[f32; 2]>) -> [f32; 2] {
+    place.unwrap_or([f32::NAN; 2])
+}
+
+fn near_axes() -> [String; 2] {
+    ["t-SNE, without unit".to_owned(), String::new()]
+}
+
+fn axes(plane: &Plane) -> [String; 2] {
+    shares(plane).map(|share| format!("{share} of the variance"))
 }
 
 fn shares(plane: &Plane) -> [String; 2] {

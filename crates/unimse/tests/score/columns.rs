@@ -51,6 +51,7 @@ fn probabilities_and_quantiles_are_scored() {
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("truth", names(["joy", "joy"])),
         ("prediction", names(["joy", "fear"])),
+        ("joys", names(["joy", "joy"])),
         ("p", Arc::new(lists)),
         ("score", column([0.5, 0.9])),
         ("said", column([0.0, 1.5])),
@@ -72,7 +73,7 @@ fn probabilities_and_quantiles_are_scored() {
     assert_eq!(got["unlike_probabilities"], json!(0));
     let all_joy = score(
         &file,
-        &[&options[..], &["--prediction-column", "truth"]].concat(),
+        &[&options[..], &["--prediction-column", "joys"]].concat(),
     );
     assert_eq!(
         all_joy["unlike_probabilities"],
