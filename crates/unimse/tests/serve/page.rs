@@ -57,6 +57,8 @@ fn the_page_asks_and_shows_what_the_answer_rests_on() {
     let classes = chromium.value(&count("#answer .chances tr"));
     assert_eq!(classes, json!(3 + 7 + 6), "polarity, MELD, IEMOCAP");
     assert!(chromium.value(&count("#answer svg rect")).as_u64().unwrap() > 10);
+    let fill = "getComputedStyle(document.querySelector('#answer svg rect')).fill";
+    assert_ne!(chromium.value(fill), json!("rgb(0, 0, 0)"), "dark on dark");
     assert_eq!(chromium.value(&count("#nearest tbody tr")), json!(8));
     let mattered = chromium.value("document.querySelector('#context table').textContent");
     for part in ["Ross: <i>we were on a break</i>", "after 1: no", "audio"] {

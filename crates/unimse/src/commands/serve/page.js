@@ -62,7 +62,7 @@
     const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Distribution of the score from −3 to 3; score ${number(intensity.value, 2)}` });
     for (const s of scores) {
       const tall = (base - 14) * s.probability / most;
-      svg.append(drawn("rect", { class: "bar c0", x: x(s.score) - bar * 0.4, y: base - tall, width: bar * 0.8, height: tall }));
+      svg.append(drawn("rect", { class: "fill c0", x: x(s.score) - bar * 0.4, y: base - tall, width: bar * 0.8, height: tall }));
     }
     svg.append(drawn("line", { class: "axis", x1: left, x2: width - left, y1: base, y2: base }));
     for (let score = -3; score <= 3; score++) svg.append(drawn("text", { class: "tick", x: x(score), y: base + 15, "text-anchor": "middle" }, number(score, 0)));
