@@ -1,0 +1,149 @@
+//! What processes do together, in two and three of them; what they hear of one that ends.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod processes;
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use tch::{Device, Kind, Tensor};
+use unimse_c10d::{Group, GroupError, Place, TIMEOUT};
+
+fn numbers(tensor: &Tensor) -> Vec<f32> {
+    Vec::try_from(tensor.flatten(0, -1)).unwrap()
+}
+
+fn sums_are_those_of_all(group: &Group) {
+    let (rank, size) = (group.rank() as f32, group.size() as f32);
+    let ranks = size * (size - 1.0) / 2.0;
+    let odd = Tensor::arange(6, (Kind::Float, Device::Cpu))
+        .view([2, 3])
+        .tr();
+    // more than a bucket, none at all, another kind, strides of its own
+    let mut tensors = [
+        Tensor::full([5 << 20], f64::from(rank + 1.0), (Kind::Float, Device::Cpu)),
+        Tensor::zeros([0], (Kind::Float, Device::Cpu)),
+        Tensor::from_slice(&[i64::from(group.rank() == 0)]),
+        &odd * f64::from(rank),
+        Tensor::from_slice(&[rank; 3]),
+    ];
+    group.all_reduce(&mut tensors).unwrap();
+    let large = [tensors[0].min(), tensors[0].max()].map(|t| t.double_value(&[]) as f32);
+    assert_eq!(large, [ranks + size; 2]);
+    assert_eq!(tensors[2].int64_value(&[0]), 1);
+    assert_eq!(numbers(&tensors[3]), numbers(&(odd * f64::from(ranks))));
+    assert_eq!(numbers(&tensors[4]), [ranks; 3]);
+    group.all_reduce(&mut []).unwrap();
+}
+
+/// A process has as many rows as its rank says: the first one none.
+fn rows_are_gathered_by_rank(group: &Group) {
+    let rows =
+        |rank: usize| Tensor::full([rank as i64, 2], rank as f64, (Kind::Float, Device::Cpu));
+    let all = group.gather_rows(&rows(group.rank())).unwrap();
+    assert_eq!(all.len(), group.size());
+    for (rank, found) in all.iter().enumerate() {
+        assert_eq!(found.size(), [rank as i64, 2]);
+        assert_eq!(numbers(found), numbers(&rows(rank)));
+    }
+    let none = group
+        .gather_rows(&Tensor::zeros([0, 2], (Kind::Int64, Device::Cpu)))
+        .unwrap();
+    assert!(
+        none.iter()
+            .all(|rows| rows.size() == [0, 2] && rows.kind() == Kind::Int64)
+    );
+}
+
+#[test]
+fn every_process_gets_the_same() {
+    let Some(group) = processes::joined() else {
+        return [2, 3]
+            .into_iter()
+            .for_each(|size| processes::all_succeed("every_process_gets_the_same", size));
+    };
+    sums_are_those_of_all(&group);
+    rows_are_gathered_by_rank(&group);
+    let last = group.size() - 1;
+    let mut told = Tensor::from_slice(&[group.rank() as f32]);
+    group.broadcast(&mut told, last, TIMEOUT).unwrap();
+    assert_eq!(numbers(&told), [last as f32]);
+    let mut bytes = if group.rank() == 0 {
+        b"words".to_vec()
+    } else {
+        Vec::new()
+    };
+    group.broadcast_bytes(&mut bytes, 0, TIMEOUT).unwrap();
+    assert_eq!(bytes, b"words");
+    group.barrier(TIMEOUT).unwrap();
+}
+
+/// The process of rank 1 ends without a word while the others wait for it, as long as that may take.
+#[test]
+fn a_process_that_ends_is_missed_at_once() {
+    let Some(group) = processes::joined() else {
+        let begun = processes::begin("a_process_that_ends_is_missed_at_once", 2);
+        let mut ended = begun
+            .into_iter()
+            .map(|child| child.wait_with_output().unwrap());
+        let waited = ended.next().unwrap();
+        assert!(
+            waited.status.success(),
+            "{}",
+            String::from_utf8_lossy(&waited.stderr)
+        );
+        assert!(!ended.next().unwrap().status.success());
+        return;
+    };
+    if group.rank() == 1 {
+        std::process::abort();
+    }
+    let begun = Instant::now();
+    let mut tensor = Tensor::from_slice(&[1f32]);
+    let error = group
+        .broadcast(&mut tensor, 1, Duration::from_secs(3600))
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            GroupError::Lost {
+                rank: 0,
+                size: 2,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let said = error.to_string();
+    assert!(
+        said.starts_with("process 0 of 2: hearing: another process has ended"),
+        "{said}"
+    );
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
+fn nobody_who_listens_is_an_error_that_says_where() {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let place = Place {
+        rank: 1,
+        size: 2,
+        local_rank: 1,
+        host: "127.0.0.1".to_owned(),
+        port,
+        agent: None,
+    };
+    let error = Group::join(&place, Duration::from_secs(1))
+        .unwrap_err()
+        .to_string();
+    let words = format!("process 1 of 2 found no group at 127.0.0.1:{port}, waited up to 1 s: ");
+    assert!(error.starts_with(&words), "{error}");
+}
