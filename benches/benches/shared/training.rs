@@ -54,7 +54,10 @@ impl Bare {
     /// One step of the model on batch `at`: forward, backward, update.
     pub(crate) fn step(&mut self, at: usize) -> Result<(), Failure> {
         let (batch, targets) = &self.batches[at];
-        let losses = self.session.model.training_loss(batch, targets, 1.0)?;
+        let losses = self
+            .session
+            .model
+            .training_loss(batch, targets, 1.0, None)?;
         losses.backward(1.0);
         self.optimizer.step_groups(|_| 1.0, Some(self.clip))?;
         Ok(())

@@ -1,8 +1,8 @@
 //! Inter-modality contrastive learning inside the model (paper, section 3.5, equation 6): text of each fused layer against
 //! audio and video, `[batch, time, dim]` and `[present, steps, hidden]`, both projected and pooled to `[present, common]`.
 
-use tch::Tensor;
 use tch::nn::{Init, Path};
+use tch::{Device, Kind, Tensor};
 use unimse_contrastive::{
     Negatives, Reduction, info_nce, masked_mean, normalise, symmetric_info_nce,
 };
@@ -10,6 +10,7 @@ use unimse_contrastive::{
 use crate::config::{Modality, ModelConfig, Scope, State};
 use crate::error::{ModelError, Result};
 use crate::lstm::ModalityStates;
+use crate::share::Share;
 use crate::variables::variable;
 
 /// A 1-D convolution over time, followed by the mean over valid steps.
@@ -107,38 +108,74 @@ impl Contrast {
     }
 
     /// The loss of each fused layer between its text and `states`, the rows that lack the modality left out, none where too few have it; rows
-    /// of one `identity` (`[batch]` i64, `None` where every row has its own) are no negatives of each other.
+    /// of one `identity` (`[batch]` i64, `None` where every row has its own) are no negatives of each other. With `share` the rows are those
+    /// of all processes.
     pub(crate) fn losses(
+        &self,
+        text: &[Anchor],
+        states: Option<&ModalityStates>,
+        modality: Modality,
+        identity: Option<&Tensor>,
+        share: Option<&Share<'_>>,
+    ) -> Result<Vec<Tensor>> {
+        let enough = |rows: i64| rows >= self.min_rows.max(1);
+        let here = states.filter(|states| share.is_some() || enough(states.rows.size()[0]));
+        let pairs = here.map(|states| self.pairs(text, states, modality, identity));
+        let mut pairs = pairs.transpose()?.flatten();
+        if let Some(share) = share.filter(|_| self.projection(modality).is_some()) {
+            let pairs = pairs.get_or_insert_with(|| self.no_pairs(text.len()));
+            *pairs = pairs.of_all(share)?;
+        }
+        let Some(pairs) = pairs.filter(|pairs| enough(pairs.key.size()[0])) else {
+            return Ok(Vec::new());
+        };
+        let (key, identity) = (&pairs.key, pairs.identity.as_ref());
+        let loss = |query: &Tensor| {
+            let (temperature, mean) = (self.temperature, Reduction::Mean);
+            if self.symmetric {
+                symmetric_info_nce(query, key, identity, None, temperature, mean)
+            } else {
+                let negatives = identity.map_or(Negatives::InBatch, Negatives::OtherIdentities);
+                info_nce(query, key, negatives, None, temperature, mean)
+            }
+            .map_err(|e| ModelError::Input(e.to_string()))
+        };
+        pairs.queries.iter().map(loss).collect()
+    }
+
+    /// What is compared of the rows of `states`; `None` where the modality is not.
+    fn pairs(
         &self,
         text: &[Anchor],
         states: &ModalityStates,
         modality: Modality,
         identity: Option<&Tensor>,
-    ) -> Result<Vec<Tensor>> {
-        let few = states.rows.size()[0] < self.min_rows;
-        let key = if few {
-            None
-        } else {
-            self.key(states, modality)?
-        };
-        let Some(key) = key else {
-            return Ok(Vec::new());
-        };
-        let identity = identity.map(|identity| identity.index_select(0, &states.rows));
-        let identity = identity.as_ref();
-        text.iter()
-            .map(|anchor| {
-                let query = anchor.0.index_select(0, &states.rows);
-                let (temperature, mean) = (self.temperature, Reduction::Mean);
-                if self.symmetric {
-                    symmetric_info_nce(&query, &key, identity, None, temperature, mean)
-                } else {
-                    let negatives = identity.map_or(Negatives::InBatch, Negatives::OtherIdentities);
-                    info_nce(&query, &key, negatives, None, temperature, mean)
-                }
-                .map_err(|e| ModelError::Input(e.to_string()))
-            })
-            .collect()
+    ) -> Result<Option<Pairs>> {
+        let of_rows = |all: &Tensor| all.index_select(0, &states.rows);
+        Ok(self.key(states, modality)?.map(|key| Pairs {
+            queries: text.iter().map(|anchor| of_rows(&anchor.0)).collect(),
+            key,
+            identity: identity.map(of_rows),
+        }))
+    }
+
+    /// The pairs of a process in whose rows nothing is compared.
+    fn no_pairs(&self, layers: usize) -> Pairs {
+        let common = self.text.first().map_or(0, |text| text.bias.size()[0]);
+        let rows = |kind| Tensor::zeros([0, common], (kind, Device::Cpu));
+        Pairs {
+            queries: (0..layers).map(|_| rows(Kind::Float)).collect(),
+            key: rows(Kind::Float),
+            identity: Some(Tensor::zeros([0], (Kind::Int64, Device::Cpu))),
+        }
+    }
+
+    fn projection(&self, modality: Modality) -> Option<&Projection> {
+        match modality {
+            Modality::Audio => self.audio.as_ref(),
+            Modality::Video => self.video.as_ref(),
+            Modality::Text => None,
+        }
     }
 
     /// The rows of `states` as text is compared with them: `[present, common]` fp32; `None` where it is not.
@@ -147,13 +184,7 @@ impl Contrast {
         states: &ModalityStates,
         modality: Modality,
     ) -> Result<Option<Tensor>> {
-        let projection = match modality {
-            Modality::Audio => &self.audio,
-            Modality::Video => &self.video,
-            Modality::Text => &None,
-        };
-        let projection = projection.as_ref();
-        projection
+        self.projection(modality)
             .map(|projection| projection.forward(&states.sequence, &states.mask))
             .transpose()
     }
@@ -187,6 +218,29 @@ impl Contrast {
     }
 }
 
+/// Rows that have a modality: of each fused layer the text, and the modality, `[rows, common]` fp32 each, and which utterances they hold, `[rows]` i64.
+struct Pairs {
+    queries: Vec<Tensor>,
+    key: Tensor,
+    identity: Option<Tensor>,
+}
+
+impl Pairs {
+    /// Those of all processes, which send theirs in one piece.
+    fn of_all(&self, share: &Share<'_>) -> Result<Self> {
+        let mut parts: Vec<&Tensor> = self.queries.iter().collect();
+        parts.push(&self.key);
+        let all = share.gather(&Tensor::cat(&parts, 1))?;
+        let mut parts = all.chunk(parts.len() as i64, 1);
+        let key = parts.pop().unwrap_or(all);
+        Ok(Self {
+            queries: parts,
+            key,
+            identity: Some(share.gather_identity(self.identity.as_ref())?),
+        })
+    }
+}
+
 /// Text of one fused layer, projected: `[batch, common]` fp32.
 #[derive(Debug)]
 pub(crate) struct Anchor(Tensor);
@@ -202,7 +256,6 @@ impl Anchor {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
     use tch::nn::VarStore;
-    use tch::{Device, Kind};
 
     use super::*;
     use crate::generator::seeded;

@@ -78,6 +78,9 @@ pub enum ModelError {
     /// A file could not be mapped.
     #[error(transparent)]
     Format(#[from] unimse_formats::FormatError),
+    /// The processes that share a batch lost each other.
+    #[error(transparent)]
+    Group(#[from] unimse_c10d::GroupError),
     /// LibTorch refused.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),

@@ -27,6 +27,7 @@ mod parameters;
 mod post_norm;
 mod relative_bias;
 mod samples;
+mod share;
 mod variables;
 
 pub mod automaton;
@@ -65,5 +66,6 @@ pub use losses::Losses;
 pub use mismatch::Mismatch;
 pub use precision::Precision;
 pub use sentence::{Pooling, SentenceEncoder};
+pub use share::Share;
 pub use tokenizer::{Encoded, Tokenizer};
 pub use unimodel::{Inference, Keys, Observed, ParameterGroup, UniModel};

@@ -4,6 +4,7 @@ use tch::{Kind, Tensor};
 
 use crate::checkpointing::Tape;
 use crate::error::{ModelError, Result};
+use crate::share::Share;
 
 /// Losses of one batch; [`Losses::backward`] computes their gradients. `'m` is the life of the model.
 #[derive(Debug)]
@@ -11,6 +12,8 @@ pub struct Losses<'m> {
     /// Scalar f32: `task + alpha * sum text_audio + beta * sum text_video` (paper, equation 7), and what the sections `loss` and `contrastive` add. Differentiable, except under
     /// gradient checkpointing, where it has no graph and only [`Losses::backward`] knows the way.
     pub total: Tensor,
+    /// Value of `total`; where several processes share a batch, of the whole batch, whereas `total` is what gives the gradient of the rows here.
+    pub value: f64,
     /// Task loss, the mean over utterances of the weighted sum over fields; with `loss.r_drop` its disagreement too.
     pub task: f64,
     /// Contrastive loss text-audio of each fused layer, first to last; empty where it was not computed.
@@ -21,6 +24,8 @@ pub struct Losses<'m> {
     pub auxiliary: Option<f64>,
     /// Contrast between samples, before its weight; `None` where it was not computed.
     pub samples: Option<f64>,
+    /// Of the total, what every process that shares the batch has whole: the contrastive losses.
+    whole: f64,
     /// Under gradient checkpointing the differentiable total and what it was computed on.
     pub(crate) checkpoints: Option<(Tensor, Tape<'m>)>,
 }
@@ -31,6 +36,8 @@ impl Losses<'_> {
         Self {
             task: task.double_value(&[]),
             total: task,
+            value: f64::NAN,
+            whole: 0.0,
             text_audio: Vec::new(),
             text_video: Vec::new(),
             auxiliary: None,
@@ -49,7 +56,9 @@ impl Losses<'_> {
         }
         let each = Tensor::stack(each, 0);
         self.total += each.sum(Kind::Float) * weight;
-        Ok(Vec::try_from(each.detach().to_kind(Kind::Double))?)
+        let values: Vec<f64> = Vec::try_from(each.detach().to_kind(Kind::Double))?;
+        self.whole += values.iter().sum::<f64>() * weight;
+        Ok(values)
     }
 
     /// Adds `weight` times the loss `part`, a scalar, to the total; gives its value.
@@ -58,9 +67,20 @@ impl Losses<'_> {
         part.double_value(&[])
     }
 
-    /// Refuses a total that is NaN or infinite; the error says which part of it is at fault.
-    pub(crate) fn check_finite(&self) -> Result<()> {
-        if self.total.double_value(&[]).is_finite() {
+    /// Puts together what the processes of `share` have. Refuses a total that is NaN or infinite; the error says which part of it is at fault.
+    pub(crate) fn complete(&mut self, share: Option<&Share<'_>>) -> Result<()> {
+        self.value = self.total.double_value(&[]);
+        if let Some(share) = share {
+            let here = [
+                self.task,
+                self.auxiliary.unwrap_or(0.0),
+                self.value - self.whole,
+            ];
+            let [task, auxiliary, parts] = share.sum(here)?;
+            (self.task, self.value) = (task, parts + self.whole);
+            self.auxiliary = self.auxiliary.map(|_| auxiliary);
+        }
+        if self.value.is_finite() {
             return Ok(());
         }
         let mut parts = format!(

@@ -16,6 +16,7 @@ use crate::batch::Target;
 use crate::config::ContrastiveConfig;
 use crate::error::{ModelError, Result};
 use crate::layers::Linear;
+use crate::share::Share;
 use crate::variables::variable;
 
 /// Names of the queue's tensors in a checkpoint.
@@ -88,22 +89,38 @@ impl Samples {
     }
 
     /// Mean over fields of the supervised contrastive loss of `text` `[batch, dim]`, fp32 scalar. Rows of one `identity` are no keys of each
-    /// other; the first `fresh` rows enter the queue.
+    /// other; the first `fresh` rows enter the queue. With `share` the rows are those of all processes, and so are those of the queue.
     pub(crate) fn loss(
         &self,
         text: &Tensor,
         targets: &[Target],
         identity: Option<&Tensor>,
         fresh: i64,
+        share: Option<&Share<'_>>,
     ) -> Result<Tensor> {
-        let vectors = self.projection.forward(text).to_kind(Kind::Float);
-        let classes = self.classes(targets).to_device(vectors.device());
+        let mut vectors = self.projection.forward(text).to_kind(Kind::Float);
+        let mut classes = self.classes(targets).to_device(vectors.device());
+        let place = Tensor::arange(vectors.size()[0], (Kind::Int64, vectors.device()));
+        let mut fresh = place.lt(fresh);
+        let mut identity = identity.map(Tensor::shallow_clone);
+        if let Some(share) = share {
+            vectors = share.gather(&vectors)?;
+            classes = share.gather(&classes)?;
+            fresh = share.gather(&fresh)?;
+            identity = Some(share.gather_identity(identity.as_ref())?);
+        }
+        // every process computes the whole loss: one of them learns the prototypes
+        let learns = share.is_none_or(Share::leads);
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let mut each = Vec::new();
         for (at, (_, prototypes)) in self.prototypes.iter().enumerate() {
             let of = |all: &Tensor| all.select(1, at as i64);
             let own = Tensor::arange(prototypes.size()[0], (Kind::Int64, vectors.device()));
-            let keys = Tensor::cat(&[prototypes, &queue.vectors], 0);
+            let prototypes = match learns {
+                true => prototypes.shallow_clone(),
+                false => prototypes.detach(),
+            };
+            let keys = Tensor::cat(&[&prototypes, &queue.vectors], 0);
             let of_keys = Tensor::cat(&[own, of(&queue.classes)], 0);
             let batch = Classed {
                 vectors: &vectors,
@@ -113,13 +130,13 @@ impl Samples {
                 vectors: &keys,
                 classes: &of_keys,
             };
-            let loss = supervised(batch, identity, Some(others), self.temperature);
+            let loss = supervised(batch, identity.as_ref(), Some(others), self.temperature);
             each.push(loss.map_err(|e| ModelError::Input(e.to_string()))?);
         }
-        let fresh = fresh.min(vectors.size()[0]);
+        let fresh = fresh.nonzero().squeeze_dim(1);
         queue.push(
-            &vectors.detach().narrow(0, 0, fresh),
-            &classes.narrow(0, 0, fresh),
+            &vectors.detach().index_select(0, &fresh),
+            &classes.index_select(0, &fresh),
             self.capacity,
         );
         Ok(Tensor::stack(&each, 0).mean(Kind::Float))

@@ -208,7 +208,7 @@ fn warming_up_scales_the_contrast_and_nothing_else() {
     config.contrastive.samples = tiny::number(0.5);
     let model = model(&config, 1);
     let total = |share| {
-        let losses = model.training_loss(&batch(5, 2, true), &targets(5), share);
+        let losses = model.training_loss(&batch(5, 2, true), &targets(5), share, None);
         let losses = losses.unwrap();
         (losses.total.double_value(&[]), losses.task)
     };

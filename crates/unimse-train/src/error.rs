@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use unimse_c10d::GroupError;
+use unimse_model::ModelError;
+
 /// Errors of unify, train, evaluate and predict. Each names the file or the field.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -62,13 +65,19 @@ pub enum TrainError {
     Corpus(#[from] unimse_corpus::CorpusError),
     /// The model could not be built or run.
     #[error(transparent)]
-    Model(#[from] unimse_model::ModelError),
+    Model(#[from] ModelError),
     /// A metric could not be computed.
     #[error(transparent)]
     Eval(#[from] unimse_eval::EvalError),
     /// Labels could not be unified.
     #[error(transparent)]
     Unify(#[from] unimse_labels::UnifyError),
+    /// The processes that train together do not find each other.
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    /// The processes that train together lost each other.
+    #[error("{0}; `--resume` goes on from the last checkpoint")]
+    Lost(GroupError),
     /// LibTorch refused an operation.
     #[error("LibTorch: {0}")]
     Torch(#[from] tch::TchError),
@@ -85,6 +94,15 @@ impl From<unimse_run::FileError> for TrainError {
 }
 
 impl TrainError {
+    /// The same; of a training under way that lost a process, with what can be done.
+    pub(crate) fn of_training(self) -> Self {
+        match self {
+            Self::Group(lost @ GroupError::Lost { .. })
+            | Self::Model(ModelError::Group(lost @ GroupError::Lost { .. })) => Self::Lost(lost),
+            other => other,
+        }
+    }
+
     /// For `map_err` on file operations.
     pub(crate) fn io(
         path: impl Into<PathBuf>,

@@ -12,6 +12,7 @@ use crate::error::{ModelError, Result};
 use crate::head::{Source, Teaching};
 use crate::losses::Losses;
 use crate::lstm::ModalityStates;
+use crate::share::Share;
 
 impl UniModel {
     /// Loss of a batch, `targets` one per row; with `train` dropout is on and everything that only training has is added.
@@ -20,12 +21,14 @@ impl UniModel {
     /// A batch that does not fit the model, a loss that is not finite.
     pub fn loss(&self, batch: &Batch, targets: &[Target], train: bool) -> Result<Losses<'_>> {
         if train {
-            return self.training_loss(batch, targets, 1.0);
+            return self.training_loss(batch, targets, 1.0, None);
         }
-        self.objective(batch, targets, &Teaching::default(), 0.0)
+        self.objective(batch, targets, &Teaching::default(), (0.0, None))
     }
 
     /// [`UniModel::loss`] of a training that is still warming up: the contrastive losses count `contrast` times what they are configured to.
+    /// With `share`, `batch` is what this process has of a batch that it shares with others, who call this at the same time: the values are those
+    /// of the whole batch, and the gradients of all processes add up to that of one which has it whole. Rows are told apart by `batch.identity`.
     ///
     /// # Errors
     /// As [`UniModel::loss`].
@@ -34,6 +37,7 @@ impl UniModel {
         batch: &Batch,
         targets: &[Target],
         contrast: f64,
+        share: Option<&Share<'_>>,
     ) -> Result<Losses<'_>> {
         let loss = &self.config.loss;
         let teaching = Teaching {
@@ -42,10 +46,10 @@ impl UniModel {
             r_drop: loss.r_drop.get(),
         };
         if teaching.r_drop == 0.0 {
-            return self.objective(batch, targets, &teaching, contrast);
+            return self.objective(batch, targets, &teaching, (contrast, share));
         }
         let twice = [targets, targets].concat();
-        self.objective(&batch.twice(), &twice, &teaching, contrast)
+        self.objective(&batch.twice(), &twice, &teaching, (contrast, share))
     }
 
     fn objective(
@@ -53,7 +57,7 @@ impl UniModel {
         batch: &Batch,
         targets: &[Target],
         teaching: &Teaching,
-        contrast: f64,
+        (contrast, share): (f64, Option<&Share<'_>>),
     ) -> Result<Losses<'_>> {
         if targets.len() as i64 != batch.size {
             return Err(ModelError::Input(format!(
@@ -83,13 +87,17 @@ impl UniModel {
             current: &current,
             others: Some(&encoded.others),
         };
-        let task = self.head.loss(&tape, &source, targets, teaching)?;
+        let mut task = self.head.loss(&tape, &source, targets, teaching)?;
+        if let Some(share) = share {
+            task = task * share.weight();
+        }
         let mut losses = Losses::of_task(task);
         if teaching.train {
-            self.between_modalities(&mut losses, &anchors, &encoded, batch, contrast)?;
-            self.beside(&mut losses, &encoded, &current, (batch, targets), contrast)?;
+            let (rows, shared) = ((batch, targets), (contrast, share));
+            self.between_modalities(&mut losses, &anchors, &encoded, batch, shared)?;
+            self.beside(&mut losses, &encoded, &current, rows, shared)?;
         }
-        losses.check_finite()?;
+        losses.complete(share)?;
         if recompute {
             // What is left of the graph leads to the last blocks only; nobody shall take it for the whole.
             let plain = losses.total.detach();
@@ -105,18 +113,18 @@ impl UniModel {
         anchors: &[Anchor],
         encoded: &Encoded,
         batch: &Batch,
-        share: f64,
+        (warm, share): (f64, Option<&Share<'_>>),
     ) -> Result<()> {
         let Some(contrast) = &self.contrast else {
             return Ok(());
         };
-        let c = &self.config.contrastive;
-        let mut add = |weight, states: &Option<ModalityStates>, modality| match states {
-            Some(states) if weight != 0.0 => {
-                let each = contrast.losses(anchors, states, modality, batch.identity.as_ref())?;
-                losses.add(weight * share, &each)
+        let (c, identity) = (&self.config.contrastive, batch.identity.as_ref());
+        let mut add = |weight, states: &Option<ModalityStates>, modality| {
+            if weight == 0.0 {
+                return Ok(Vec::new());
             }
-            _ => Ok(Vec::new()),
+            let each = contrast.losses(anchors, states.as_ref(), modality, identity, share)?;
+            losses.add(weight * warm, &each)
         };
         let text_audio = add(c.alpha.get(), &encoded.audio, Modality::Audio)?;
         let text_video = add(c.beta.get(), &encoded.video, Modality::Video)?;
@@ -131,11 +139,11 @@ impl UniModel {
         encoded: &Encoded,
         current: &Tensor,
         (batch, targets): (&Batch, &[Target]),
-        share: f64,
+        (warm, share): (f64, Option<&Share<'_>>),
     ) -> Result<()> {
         if let Some(auxiliary) = &self.auxiliary {
             let (audio, video) = (encoded.audio.as_ref(), encoded.video.as_ref());
-            let part = auxiliary.loss(audio, video, targets);
+            let part = auxiliary.loss(audio, video, targets, share)?;
             let weight = self.config.loss.auxiliary.get();
             losses.auxiliary = part.map(|part| losses.add_one(weight, &part));
         }
@@ -144,9 +152,9 @@ impl UniModel {
             let text = text.map_err(|e| ModelError::Input(e.to_string()))?;
             let doubled = self.config.loss.r_drop.get() > 0.0;
             let fresh = if doubled { batch.size / 2 } else { batch.size };
-            let part = samples.loss(&text, targets, batch.identity.as_ref(), fresh)?;
-            let weight = self.config.contrastive.samples.get() * share;
-            losses.samples = Some(losses.add_one(weight, &part));
+            let part = samples.loss(&text, targets, batch.identity.as_ref(), fresh, share)?;
+            let weight = self.config.contrastive.samples.get() * warm;
+            losses.samples = losses.add(weight, &[part])?.first().copied();
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Utterance tables and label tables joined by id into what the model reads and is taught.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -208,16 +209,18 @@ impl Dataset {
     /// # Errors
     /// [`TrainError::Data`] naming the utterance whose features cannot be used.
     pub fn batch(&self, indices: &[usize], device: Device) -> Result<Batch, TrainError> {
-        self.batch_without(indices, |_, _| false, device)
+        self.batch_without(indices, 0..indices.len(), |_, _| false, device)
     }
 
-    /// [`Dataset::batch`] without the audio or video that `lacks` takes away, by the place in the batch.
+    /// The rows at `own` of [`Dataset::batch`], without the audio or video that `lacks` takes away, by the place in the whole batch: it is asked of every
+    /// row of that, in their order.
     ///
     /// # Errors
     /// As [`Dataset::batch`].
     pub fn batch_without(
         &self,
         indices: &[usize],
+        own: Range<usize>,
         mut lacks: impl FnMut(usize, Modality) -> bool,
         device: Device,
     ) -> Result<Batch, TrainError> {
@@ -226,7 +229,8 @@ impl Dataset {
             row.audio = row.audio.filter(|_| !lacks(at, Modality::Audio));
             row.video = row.video.filter(|_| !lacks(at, Modality::Video));
         }
-        let mut batch = collate(&rows, self.pad, device).map_err(|e| {
+        let (rows, indices) = (&rows[own.clone()], &indices[own]);
+        let mut batch = collate(rows, self.pad, device).map_err(|e| {
             let name = indices.get(e.row()).map(|&i| self.name(i));
             TrainError::Data(format!("{}: {e}", name.unwrap_or_default()))
         })?;

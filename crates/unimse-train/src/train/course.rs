@@ -17,12 +17,13 @@ pub(super) struct Course {
     /// With `train.average`.
     pub(super) average: Option<Average>,
     pub(super) state: LoopState,
-    events: EventLog,
-    scalars: ScalarLog,
+    /// `None` in a process that does not write.
+    logs: Option<(EventLog, ScalarLog)>,
 }
 
 impl Course {
-    /// That of a new training, or, where `saved` is one, of the training in the folder, whose weights `model` then gets.
+    /// That of a new training, or, where `saved` is one, of the training in the folder, whose weights `model` then gets. Where `writes` is false
+    /// it has no logs.
     ///
     /// # Errors
     /// A checkpoint or a log that cannot be read or does not fit the model.
@@ -32,6 +33,7 @@ impl Course {
         paths: &RunFolder,
         saved: Option<LoopState>,
         identity: Identity,
+        writes: bool,
     ) -> Result<Self, TrainError> {
         let (groups, members) = parameter_groups(config, model.parameters(), &model.blocks_above());
         let optimizer = Optimizer::new(config.optimizer, groups, members)?;
@@ -42,11 +44,16 @@ impl Course {
             identity,
             ..LoopState::default()
         });
+        let logs = || {
+            let events = EventLog::open(&paths.events(), state.events)?;
+            let scalars = ScalarLog::open(&paths.scalars(), state.scalars)?;
+            Ok::<_, TrainError>((events, scalars))
+        };
+        let logs = writes.then(logs).transpose()?;
         let mut course = Self {
             optimizer,
             average,
-            events: EventLog::open(&paths.events(), state.events)?,
-            scalars: ScalarLog::open(&paths.scalars(), state.scalars)?,
+            logs,
             state,
         };
         if resumed {
@@ -64,14 +71,19 @@ impl Course {
 
     /// Appends an event to both logs.
     pub(super) fn tell(&mut self, event: &Event) -> Result<(), TrainError> {
-        self.events.write(event)?;
-        Ok(self.scalars.write(event)?)
+        if let Some((events, scalars)) = &mut self.logs {
+            events.write(event)?;
+            scalars.write(event)?;
+        }
+        Ok(())
     }
 
     /// Makes what the logs hold part of the state.
     pub(super) fn keep_logs(&mut self) {
-        self.state.events = self.events.length();
-        self.state.scalars = self.scalars.length();
+        if let Some((events, scalars)) = &self.logs {
+            self.state.events = events.length();
+            self.state.scalars = scalars.length();
+        }
     }
 
     /// Writes the checkpoint that a training goes on from; the one before it stays beside it.

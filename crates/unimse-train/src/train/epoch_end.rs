@@ -16,8 +16,28 @@ use crate::train::preflight::peak_memory;
 use crate::train::trainer::Trainer;
 
 impl Trainer<'_> {
-    /// Dev score, best checkpoint, early stopping. `drawn` utterances were trained on since `started`.
+    /// Dev score, best checkpoint, early stopping, by the leading process; the others hear of it. `drawn` utterances were trained on since `started`.
     pub(super) fn finish_epoch(
+        &self,
+        course: &mut Course,
+        batches: usize,
+        drawn: usize,
+        started: Instant,
+    ) -> Result<(), TrainError> {
+        let leads = self.processes.leads();
+        let ended = leads.then(|| self.lead_epoch_end(course, batches, drawn, started));
+        let word = match ended.transpose() {
+            Ok(ended) => ended.map(|()| Some(course.state.clone())),
+            Err(TrainError::Interrupted { .. }) => Some(None),
+            Err(error) => return Err(error),
+        };
+        let step = course.state.step;
+        let state: Option<LoopState> = self.processes.hear(word)?;
+        course.state = state.ok_or(TrainError::Interrupted { step })?;
+        Ok(())
+    }
+
+    fn lead_epoch_end(
         &self,
         course: &mut Course,
         batches: usize,
@@ -46,7 +66,7 @@ impl Trainer<'_> {
         let state = &mut course.state;
         state.epoch += 1;
         (state.batch, state.loss_sum) = (0, 0.0);
-        self.save(course)
+        course.save(&self.session.model, self.paths)
     }
 
     /// Scores dev with the weights, or with their average, and keeps them where they are the best so far.
@@ -56,7 +76,7 @@ impl Trainer<'_> {
         let selected = answered.and_then(|dev| self.keep_best(&mut course.state, &dev));
         course.swap_average();
         if matches!(selected, Err(TrainError::Interrupted { .. })) {
-            self.save(course)?;
+            course.save(&self.session.model, self.paths)?;
         }
         selected
     }

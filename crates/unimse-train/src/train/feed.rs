@@ -13,6 +13,7 @@ use unimse_model::config::Modality;
 
 use crate::TrainError;
 use crate::data::dataset::Dataset;
+use crate::train::processes::Rank;
 
 /// Batches that wait for the model, at most.
 const AHEAD: usize = 2;
@@ -26,13 +27,15 @@ pub(super) struct Feed<'a> {
     pub(super) modality_dropout: f64,
     /// Where the tensors shall lie.
     pub(super) device: Device,
+    /// Whose rows of a batch are wanted.
+    pub(super) rank: Rank,
 }
 
 /// A batch with its targets.
 pub(super) type Loaded = Result<(Batch, Vec<Target>), TrainError>;
 
 impl Feed<'_> {
-    /// The batch of the examples at `indices`. `seed` decides which modalities are lost.
+    /// What this process reads of the batch of the examples at `indices`. `seed` decides which modalities are lost.
     ///
     /// # Errors
     /// [`TrainError::Data`] naming the utterance that cannot be used.
@@ -40,8 +43,13 @@ impl Feed<'_> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed.unsigned_abs());
         let chance = self.modality_dropout;
         let lost = |_, _: Modality| chance > 0.0 && rng.random_bool(chance);
-        let batch = self.dataset.batch_without(indices, lost, self.device)?;
-        Ok((batch, self.dataset.targets(indices)?))
+        let own = self.rank.read(indices.len());
+        let targets = self.dataset.targets(&indices[own.clone()])?;
+        let dataset = self.dataset;
+        Ok((
+            dataset.batch_without(indices, own, lost, self.device)?,
+            targets,
+        ))
     }
 
     /// The batches from number `first` on, in their order. The thread ends with the last one, after the first error, or when nobody listens.

@@ -27,6 +27,9 @@ pub struct Identity {
     pub seed: u64,
     /// Threads of LibTorch: they decide the order of sums.
     pub threads: u64,
+    /// Processes that train together, which decide it too. Their number may change between two of a training's parts, and threads with it.
+    #[serde(default = "one")]
+    pub processes: u64,
     /// Digest of each table, by `corpus/mosi-train.parquet` or `labels/mosi.parquet`.
     pub tables: BTreeMap<String, String>,
     /// Digest of each file of the checkpoint that the model is built around: weights, `config.json`, `tokenizer.json`.
@@ -67,6 +70,7 @@ impl Identity {
             config: keys(config)?,
             seed,
             threads: tch::get_num_threads().unsigned_abs().into(),
+            processes: one(),
             tables,
             backbone: digests(&parts)?,
             precision: precision.name().to_owned(),
@@ -80,7 +84,12 @@ impl Identity {
     /// What differs between this identity and that of `here`, in words: `train.epochs is 3 there, 5 here`; `None` where nothing does.
     #[must_use]
     pub fn difference(&self, here: &Self) -> Option<String> {
-        let (there, here) = (self.parts(), here.parts());
+        let other_processes = self.processes != here.processes;
+        let (mut there, mut here) = (self.parts(), here.parts());
+        if other_processes {
+            there.remove("threads");
+            here.remove("threads");
+        }
         let absent = || "absent".to_owned();
         let mut names: Vec<&String> = there.keys().chain(here.keys()).collect();
         names.sort();
@@ -122,6 +131,10 @@ impl Identity {
         }
         parts
     }
+}
+
+fn one() -> u64 {
+    1
 }
 
 /// A digest by its beginning, anything else whole.
@@ -225,6 +238,8 @@ mod tests {
             Some("the backbone's model.safetensors is cdcdcdcdcdcd there, efefefefefef here"),
         );
         check(&|i| i.seed = 2, Some("seed is 1 there, 2 here"));
+        check(&|i| i.threads = 1, Some("threads is 2 there, 1 here"));
+        check(&|i| (i.threads, i.processes) = (1, 2), None);
         check(
             &|i| {
                 i.config = identity(&["train.epochs=5", "train.batch=8"]).config;

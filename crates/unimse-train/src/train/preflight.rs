@@ -32,7 +32,7 @@ impl std::fmt::Display for Estimate {
     }
 }
 
-/// Runs forward and backward of three batches (shortest, middle, longest), then clears their gradients: nothing is learned.
+/// Of the batches of an `epoch` as this process reads them: runs forward and backward of three (shortest, middle, longest), then clears their gradients: nothing is learned.
 ///
 /// # Errors
 /// As the model.

@@ -33,15 +33,16 @@ impl Trainer<'_> {
         (batch, targets): &(Batch, Vec<Target>),
     ) -> Result<(f64, Step), TrainError> {
         tch::manual_seed(self.step_seed(state.epoch, state.batch));
+        let share = self.processes.share(batches[state.batch].len());
         let contrast = self.rates.contrast(state.step);
         let model = &self.session.model;
-        let losses = match model.training_loss(batch, targets, contrast) {
+        let losses = match model.training_loss(batch, targets, contrast, share.as_ref()) {
             Err(ModelError::NonFinite(parts)) => {
                 return Err(self.non_finite(parts, &batches[state.batch], state));
             }
             other => other?,
         };
-        let total = losses.total.double_value(&[]);
+        let total = losses.value;
         let event = Step {
             epoch: state.epoch as u64,
             loss: Some(total),
@@ -77,8 +78,12 @@ impl Trainer<'_> {
             utterances,
         };
         let path = self.paths.run.join("non_finite.json");
-        match artefact::write_json(&path, &kept) {
-            Ok(()) => TrainError::NonFinite { what, step },
+        let leads = self.processes.leads();
+        match leads
+            .then(|| artefact::write_json(&path, &kept))
+            .transpose()
+        {
+            Ok(_) => TrainError::NonFinite { what, step },
             Err(error) => error.into(),
         }
     }

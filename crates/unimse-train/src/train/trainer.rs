@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use unimse_c10d::Group;
 use unimse_corpus::splits::Learning;
 use unimse_run::{End, Event, Readout, RunFolder, RunLock, Start, Step, artefact};
 
@@ -21,6 +22,7 @@ use crate::train::feed::Feed;
 use crate::train::identity::Identity;
 use crate::train::memory::{self, Shape};
 use crate::train::parameter_groups::of_backbone;
+use crate::train::processes::Processes;
 use crate::train::schedule::Rates;
 use crate::train::{accumulation, preflight, setup};
 
@@ -40,6 +42,7 @@ pub(super) struct Trainer<'a> {
     pub(super) rates: Rates,
     pub(super) paths: &'a RunFolder,
     pub(super) interrupt: &'a AtomicBool,
+    pub(super) processes: Processes,
 }
 
 /// Trains and selects; see the module. `interrupt` is polled after every batch. Once the training is accepted, the whole `config` is
@@ -55,17 +58,68 @@ pub fn train(
     resume: bool,
     interrupt: &AtomicBool,
 ) -> Result<(), TrainError> {
-    let _lock = RunLock::take(&paths.run)?;
+    train_by(
+        config,
+        paths,
+        seed,
+        resume,
+        (interrupt, Processes::of(None)),
+    )
+}
+
+/// [`train`] by the processes of `group`, each of which calls this. Every one takes its share of each batch; the numbers are those of one process up to
+/// rounding, but for dropout, of which every one draws its own. The one of rank 0 writes.
+///
+/// # Errors
+/// As [`train`]; [`TrainError::Lost`] where another process ends, [`TrainError::Config`] where one would train something else than that of rank 0, or on a GPU.
+pub fn train_together(
+    config: &RunConfig,
+    paths: &RunFolder,
+    seed: u64,
+    resume: bool,
+    interrupt: &AtomicBool,
+    group: Group,
+) -> Result<(), TrainError> {
+    if session::device().is_cuda() {
+        return Err(TrainError::Config(
+            "several processes train on the CPU only: set CUDA_VISIBLE_DEVICES to nothing, or train with one".to_owned(),
+        ));
+    }
+    let processes = Processes::of(Some(group));
+    let done = train_by(config, paths, seed, resume, (interrupt, processes));
+    done.map_err(TrainError::of_training)
+}
+
+fn train_by(
+    config: &RunConfig,
+    paths: &RunFolder,
+    seed: u64,
+    resume: bool,
+    (interrupt, processes): (&AtomicBool, Processes),
+) -> Result<(), TrainError> {
+    let lock = processes.leads().then(|| RunLock::take(&paths.run));
+    let _lock = lock.transpose()?;
     let folder = checkpoint_folder(&config.model.checkpoint)?;
-    let identity = Identity::of(config, paths, &folder, seed)?;
+    let identity = Identity {
+        processes: processes.rank().size as u64,
+        ..Identity::of(config, paths, &folder, seed)?
+    };
+    processes.agree(&identity)?;
     let saved = resume_state(paths, resume, &identity)?;
+    processes.wait()?; // all have read it
     if saved.as_ref().is_some_and(|s| s.finished) {
+        if !processes.leads() {
+            return Ok(());
+        }
         eprintln!("train: already finished");
         // a kill right behind the last save leaves it
         return checkpoint::forget(&paths.previous());
     }
-    let trainer = Trainer::new(config, paths, &folder, seed, interrupt)?;
-    trainer.accept(config)?;
+    let together = (interrupt, processes);
+    let trainer = Trainer::new(config, paths, &folder, seed, together)?;
+    if trainer.processes.leads() {
+        trainer.accept(config)?;
+    }
     trainer.run(saved, identity)
 }
 
@@ -84,7 +138,7 @@ impl<'a> Trainer<'a> {
         paths: &'a RunFolder,
         folder: &Path,
         seed: u64,
-        interrupt: &'a AtomicBool,
+        (interrupt, processes): (&'a AtomicBool, Processes),
     ) -> Result<Self, TrainError> {
         let mut corpora = dataset::read_corpora::<Learning>(&paths.corpus)?;
         let normaliser = Normaliser::fit(corpora.list().iter().map(AsRef::as_ref));
@@ -138,6 +192,7 @@ impl<'a> Trainer<'a> {
             rates: Rates::new(t, config.contrastive.warmup, updates as i64),
             paths,
             interrupt,
+            processes,
         })
     }
 
@@ -161,6 +216,7 @@ impl<'a> Trainer<'a> {
             self.paths,
             saved,
             identity,
+            self.processes.leads(),
         )?;
         let (all, trained) = self.session.model.parameter_count();
         let state = &course.state;
@@ -175,17 +231,24 @@ impl<'a> Trainer<'a> {
                 initialised: self.session.model.initialised().to_vec(),
             }))?;
         }
-        let estimate = preflight::estimate(
-            &self.session.model,
-            &self.train,
-            &self.plan.epoch(&self.entries, self.seed, 0),
-            self.config,
-        )?;
-        eprintln!(
-            "train: {} utterances, {} dev, {all} parameters ({trained} trained); {estimate}",
-            self.train.examples.len(),
-            self.dev.examples.len()
-        );
+        let rank = self.processes.rank();
+        let mut first = self.plan.epoch(&self.entries, self.seed, 0);
+        for batch in first.iter_mut().filter(|_| rank.size > 1) {
+            *batch = batch[rank.read(batch.len())].to_vec();
+        }
+        let model = &self.session.model;
+        let estimate = preflight::estimate(model, &self.train, &first, self.config)?;
+        if self.processes.leads() {
+            let by = match rank.size {
+                1 => String::new(),
+                size => format!(" by each of {size} processes"),
+            };
+            eprintln!(
+                "train: {} utterances, {} dev, {all} parameters ({trained} trained); {estimate}{by}",
+                self.train.examples.len(),
+                self.dev.examples.len()
+            );
+        }
 
         while course.state.epoch < self.config.epochs.get()
             && !(course.state.best.is_some() && self.rates.exhausted(&course.state.progress))
@@ -203,6 +266,9 @@ impl<'a> Trainer<'a> {
                 self.paths.events().display()
             )));
         }
+        if !self.processes.leads() {
+            return self.processes.wait();
+        }
         course.tell(&Event::End(End {
             step: state.step,
             best_epoch: state.best_epoch,
@@ -211,14 +277,18 @@ impl<'a> Trainer<'a> {
         course.state.finished = true;
         course.keep_logs();
         checkpoint::save(&self.paths.last(), &Default::default(), &course.state)?;
-        checkpoint::forget(&self.paths.previous())
+        checkpoint::forget(&self.paths.previous())?;
+        self.processes.wait()
     }
 
     fn epoch(&self, course: &mut Course) -> Result<(), TrainError> {
         let started = Instant::now();
         let epoch = course.state.epoch;
         let batches = self.plan.epoch(&self.entries, self.seed, epoch);
-        let bar = ProgressBar::new(batches.len() as u64);
+        let bar = match self.processes.leads() {
+            true => ProgressBar::new(batches.len() as u64),
+            false => ProgressBar::hidden(),
+        };
         bar.set_style(
             ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}")
                 .unwrap_or_else(|_| ProgressStyle::default_bar()),
@@ -229,6 +299,7 @@ impl<'a> Trainer<'a> {
             dataset: &self.train,
             modality_dropout: self.config.modality_dropout.get(),
             device: self.session.model.device(),
+            rank: self.processes.rank(),
         };
         let (seed, first) = (self.seed, course.state.batch);
         std::thread::scope(|scope| {
@@ -257,6 +328,9 @@ impl<'a> Trainer<'a> {
 
     /// One update of the weights from the gradients at hand, told and saved as configured.
     fn update(&self, course: &mut Course, step: Step) -> Result<(), TrainError> {
+        let parameters = self.session.model.parameters().into_iter();
+        self.processes
+            .sum_gradients(parameters.map(|(_, p)| p).collect())?;
         let done = course.state.step;
         let scale = self.rates.factor(done, &course.state.progress);
         let held = self.rates.holds_backbone(done);
@@ -289,6 +363,7 @@ impl<'a> Trainer<'a> {
             }))?;
         }
         let interrupted = self.interrupt.load(Ordering::Relaxed);
+        let interrupted = self.processes.any(interrupted)?;
         if interrupted || course.state.step % self.config.save_every.get() as i64 == 0 {
             self.save(course)?;
         }
@@ -299,13 +374,20 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    pub(super) fn save(&self, course: &mut Course) -> Result<(), TrainError> {
-        course.save(&self.session.model, self.paths)
+    fn save(&self, course: &mut Course) -> Result<(), TrainError> {
+        if self.processes.leads() {
+            course.save(&self.session.model, self.paths)?;
+        }
+        self.processes.wait()
     }
 
-    /// The seed of dropout in batch `batch` of an epoch.
+    /// The seed of dropout in batch `batch` of an epoch, in this process.
     pub(super) fn step_seed(&self, epoch: usize, batch: usize) -> i64 {
-        step_seed(self.seed, epoch, batch)
+        let seed = step_seed(self.seed, epoch, batch);
+        match self.processes.rank().rank {
+            0 => seed,
+            rank => mix(seed.unsigned_abs(), rank as u64),
+        }
     }
 }
 

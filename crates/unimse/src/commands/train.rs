@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
+use unimse_c10d::{Group, Place, TIMEOUT};
 use unimse_run::RunFolder;
 use unimse_train::train::trainer;
 
@@ -51,6 +52,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     paths.labels = args.labels.clone().unwrap_or(paths.labels);
     super::fetch::warn_without_gpu(&config);
     POLLED.store(true, Ordering::SeqCst);
-    trainer::train(&config, &paths, args.seed, args.resume, &INTERRUPTED)?;
+    let (seed, resume) = (args.seed, args.resume);
+    // one of several that torchrun, or xtask, began
+    let place = Place::of_this_process()?.filter(|place| place.size > 1);
+    match place
+        .map(|place| Group::join(&place, TIMEOUT))
+        .transpose()?
+    {
+        None => trainer::train(&config, &paths, seed, resume, &INTERRUPTED)?,
+        Some(group) => {
+            trainer::train_together(&config, &paths, seed, resume, &INTERRUPTED, group)?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
