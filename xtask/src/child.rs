@@ -15,7 +15,11 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
 use wait4::Wait4;
+
+/// How long a process may outlive the one that it works with: as long as it waits for an answer.
+const LINGER: Duration = Duration::from_secs(30);
 
 static CHILD: Mutex<Option<Pid>> = Mutex::new(None);
 static SIGNALLED: AtomicI32 = AtomicI32::new(0);
@@ -173,6 +177,52 @@ pub(crate) fn run_with(
     Ok(())
 }
 
+/// As [`run`] of `first`, with `others` beside it in its process group: signals reach all. They must end when the first one does; one that does not
+/// within [`LINGER`] is killed. An error of the first one, else of another.
+pub(crate) fn run_together(
+    what: &str,
+    first: &mut Command,
+    mut others: Vec<Command>,
+) -> Result<()> {
+    let mut begun = Vec::new();
+    let done = run_with(what, first, |leader| {
+        let group = i32::try_from(leader.id()).context("a process without a number")?;
+        for other in &mut others {
+            die_with_parent(other);
+            let child = other.process_group(group).spawn();
+            begun.push(child.with_context(|| format!("cannot start {what} once more"))?);
+        }
+        Ok(())
+    });
+    let deadline = Instant::now() + LINGER;
+    let ended: Vec<ExitStatus> = begun
+        .into_iter()
+        .map(|child| end_by(child, deadline))
+        .collect::<Result<_>>()?;
+    done?;
+    match ended.into_iter().find(|status| !status.success()) {
+        None => Ok(()),
+        Some(status) => Err(Failed {
+            what: what.to_owned(),
+            status: Some(status),
+            interrupted: false,
+        }
+        .into()),
+    }
+}
+
+/// Waits for `child` until `deadline`, and kills it then.
+fn end_by(mut child: Child, deadline: Instant) -> Result<ExitStatus> {
+    while Instant::now() < deadline {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.kill()?;
+    Ok(child.wait()?)
+}
+
 /// Runs `command` to its end and returns its status.
 pub(crate) fn status_with(
     what: &str,
@@ -277,6 +327,29 @@ mod tests {
             format!("{missing:#}").starts_with("cannot start the tool"),
             "{missing:#}"
         );
+    }
+
+    #[test]
+    fn those_that_run_together_fail_together() {
+        let place = tempfile::tempdir().unwrap();
+        let run = |first: &str, others: &[&str]| {
+            let script = |text: &&str| {
+                let mut command = sh(text);
+                command.current_dir(place.path());
+                command
+            };
+            let others = others.iter().map(script).collect();
+            run_together("x", &mut script(&first), others)
+        };
+        run("exit 0", &["echo one > one", "echo two > two"]).unwrap();
+        assert!(
+            ["one", "two"]
+                .iter()
+                .all(|name| place.path().join(name).exists())
+        );
+        let code = |done: Result<()>| done.unwrap_err().downcast::<Failed>().unwrap().exit_code();
+        assert_eq!(code(run("exit 3", &["exit 4"])), 3);
+        assert_eq!(code(run("exit 0", &["exit 0", "exit 4"])), 4);
     }
 
     #[test]

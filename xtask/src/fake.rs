@@ -11,6 +11,7 @@ use std::path::PathBuf;
 /// and the file removed. A training's dev score is the value of the key `train.score` of its configuration, plus a hundredth of its seed.
 const UNIMSE: &str = r#"#!/bin/sh
 here=$(dirname "$0"); echo "$*" >> "$here/log"
+[ -n "$RANK" ] && echo "$RANK $LOCAL_RANK of $WORLD_SIZE $LOCAL_WORLD_SIZE at $MASTER_ADDR $MASTER_PORT" >> "$here/ranks"
 command=$1; shift; seed=; resume=; runs=
 while [ $# -gt 0 ]; do case "$1" in
   --out) out=$2; shift;; --data) data=$2; shift;; --run) run=$2; shift;; --seed) seed=$2; shift;; --resume) resume=yes;;

@@ -22,6 +22,7 @@ use unimse_run::{DOWNSTREAM, MODEL_CARD, RO_CRATE, RunFolder, RunLock, Source, a
 
 mod options;
 mod place;
+mod processes;
 mod site;
 mod tables;
 #[cfg(test)]
@@ -301,7 +302,7 @@ impl Reproduction<'_> {
                 tree::remove(&run.join(name)).and_then(|()| tree::remove(&self.out.join(name)))
             })?;
         }
-        self.site.unimse("train", |train| {
+        self.site.train(|train| {
             train
                 .arg("--config")
                 .arg(run.join("config.toml"))

@@ -177,12 +177,13 @@ impl UniModel {
         let segments = self.segments.forward(&batch.segments);
         let (mut hidden, mut bias) =
             encoder.embed(&batch.tokens, &batch.mask, Some(&segments), train);
-        let sequences = audio.iter_mut().chain(&mut video).map(|s| &mut s.sequence);
+        let states = audio.iter_mut().chain(&mut video);
+        let states = states.flat_map(|s| [&mut s.sequence, &mut s.last]);
         tape.cut(
             [&mut hidden, &mut bias]
                 .into_iter()
                 .chain(&mut others)
-                .chain(sequences),
+                .chain(states),
         );
         let first = self.fused_layers().start;
         for at in 0..encoder.layers() {

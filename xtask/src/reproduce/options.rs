@@ -1,6 +1,7 @@
 //! What `cargo xtask reproduce` takes; `ablate` and `sweep` take it too.
 
 use clap::Args;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use unimse_run::Plan;
 
@@ -33,9 +34,12 @@ pub(crate) struct Options {
     /// Do every stage again, with another configuration if need be.
     #[arg(long, conflicts_with = "resume")]
     pub(super) force: bool,
-    /// Threads of every stage. Default: all cores.
+    /// Threads of every stage, and of each process that trains. Default: all cores, shared by the processes.
     #[arg(long, value_name = "N")]
-    pub(super) threads: Option<std::num::NonZeroUsize>,
+    pub(super) threads: Option<NonZeroUsize>,
+    /// Processes that train together, each on its part of every batch.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(super) processes: NonZeroUsize,
     /// Configuration values over those of the preset, such as train.epochs=3.
     #[arg(value_name = "a.b=c", value_parser = assignment)]
     pub(crate) values: Vec<String>,
@@ -60,6 +64,7 @@ impl Options {
             resume: false,
             force: false,
             threads: None,
+            processes: NonZeroUsize::MIN,
             values: Vec::new(),
         }
     }

@@ -1,7 +1,7 @@
 //! What all runs of one call share: the checkout, the built binary and what it says of itself, OUT and the data folder.
 
 use super::place::{self, Scratch};
-use super::{Options, Reproduction, Tables};
+use super::{Options, Reproduction, Tables, processes};
 use crate::checkout::Checkout;
 use crate::child;
 use crate::lock::Lock;
@@ -32,6 +32,7 @@ pub(crate) struct Site<'a> {
     pub(super) unimse: &'a Path,
     pub(super) mode: Mode,
     threads: Option<NonZeroUsize>,
+    processes: NonZeroUsize,
     /// What the binary says of its stages and of the data folder.
     pub(super) plan: Plan,
     pub(crate) out: PathBuf,
@@ -69,6 +70,7 @@ impl<'a> Site<'a> {
                 force: options.force,
             },
             threads: options.threads,
+            processes: options.processes,
             plan,
             _lock: place::lock(&out)?,
             out,
@@ -114,6 +116,16 @@ impl<'a> Site<'a> {
         let mut command = self.command(subcommand);
         arguments(&mut command);
         child::run(&format!("unimse {subcommand}"), &mut command)
+    }
+
+    /// Calls the binary to train, once for each process.
+    pub(super) fn train(&self, arguments: impl Fn(&mut Command) -> &mut Command) -> Result<()> {
+        child::check_interrupted("train")?;
+        processes::run("unimse train", self.processes, || {
+            let mut command = self.command("train");
+            arguments(&mut command);
+            command
+        })
     }
 
     /// The merged configuration of a preset with values over it; `unimse` checks every key.

@@ -1,0 +1,177 @@
+//! Processes that train together, as `torchrun` begins them: the losses of one process, one writer, an end for all where one ends, and a
+//! checkpoint that any number of them goes on from.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+#[path = "../../unimse-c10d/tests/processes/mod.rs"]
+mod processes;
+mod runs;
+
+use std::collections::BTreeSet;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use runs::{Run, WORLD, files};
+use serde_json::Value;
+
+/// What has no chance in it but that which all processes share, with everything that looks at other rows. 43 is odd: shares are uneven.
+const SETTINGS: [&str; 14] = [
+    "model.dropout=0",
+    "lstm.dropout=0",
+    "fusion.dropout=0",
+    "label_decoder.dropout=0",
+    "train.batch=43",
+    "train.accumulate=1",
+    "train.modality_dropout=0.3",
+    "train.save_every=7",
+    "contrastive.samples=0.5",
+    "contrastive.queue=100",
+    "contrastive.min_rows=2",
+    "loss.auxiliary=0.3",
+    "loss.r_drop=0.5",
+    "loss.logit_adjustment=0.5",
+];
+
+fn train(run: &Run, more: &[&str]) -> Command {
+    let mut command = run.train(&[&["--seed", "7"], &SETTINGS[..], more].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn begin(run: &Run, size: usize, more: &[&str]) -> Vec<Child> {
+    let all = processes::ranks(size, |_| train(run, more));
+    all.into_iter().map(|mut c| c.spawn().unwrap()).collect()
+}
+
+fn end(children: Vec<Child>) -> Vec<Output> {
+    let ended = children.into_iter().map(Child::wait_with_output);
+    ended.map(Result::unwrap).collect()
+}
+
+/// Losses of the steps that are told, and the means over every epoch.
+fn losses(run: &Run) -> Vec<f64> {
+    let text = std::fs::read_to_string(run.path("run/events.jsonl")).unwrap();
+    let events = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let losses = events.flat_map(|event| {
+        let step = ["loss", "task", "auxiliary", "samples", "train_loss"];
+        step.map(|key| event[key].as_f64())
+    });
+    losses.flatten().collect()
+}
+
+/// Largest relative difference between the losses of two runs.
+fn gap(one: &Run, other: &Run) -> f64 {
+    let (one, other) = (losses(one), losses(other));
+    assert_eq!(one.len(), other.len());
+    assert!(one.len() > 5, "{one:?}");
+    let gaps = one.iter().zip(&other);
+    gaps.map(|(a, b)| (a - b).abs() / a.abs().max(1.0))
+        .inspect(|gap| eprintln!("{gap:e}"))
+        .fold(0.0, f64::max)
+}
+
+fn names(run: &Run) -> BTreeSet<std::path::PathBuf> {
+    files(&run.path("run")).into_keys().collect()
+}
+
+/// The same training by one process and by `size` of them.
+fn both(size: usize, more: &[&str]) -> [Run; 2] {
+    let runs = [(); 2].map(|()| Run::new(WORLD.checkpoint.path()));
+    runs::assert_done(&train(&runs[0], more).output().unwrap());
+    end(begin(&runs[1], size, more))
+        .iter()
+        .for_each(runs::assert_done);
+    runs
+}
+
+#[test]
+fn two_processes_have_the_losses_of_one() {
+    let epochs = "train.epochs=4";
+    let [one, two] = both(2, &[epochs, "train.precision=fp32"]);
+    let steps = std::fs::read_to_string(one.path("run/events.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(steps.lines().last().unwrap()).unwrap();
+    assert!(last["step"].as_u64() >= Some(50), "{last}");
+    let found = gap(&one, &two);
+    assert!(found < 1e-5, "{found:e}");
+    assert_eq!(names(&one), names(&two));
+    // bf16 has eight bits: a row's own answers depend on the rows beside it
+    let [one, two] = both(2, &["train.epochs=1", "train.precision=bf16"]);
+    let found = gap(&one, &two);
+    assert!(found < 2e-2, "{found:e}");
+}
+
+/// Waits until the training in `run` has a checkpoint.
+fn until_saved(run: &Run) {
+    let begun = Instant::now();
+    while !run.path("run/checkpoints/last.safetensors").exists() {
+        assert!(begun.elapsed() < Duration::from_secs(120), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_ends_all_and_another_number_goes_on() {
+    for (size, killed) in [(3, 1), (2, 0)] {
+        let run = Run::new(WORLD.checkpoint.path());
+        let more = ["train.epochs=3"];
+        let mut children = begin(&run, size, &more);
+        until_saved(&run);
+        children[killed].kill().unwrap();
+        let begun = Instant::now();
+        for (rank, output) in end(children).iter().enumerate() {
+            if rank != killed {
+                let place = format!("process {rank} of {size}: ");
+                let lost = "another process has ended or does not answer";
+                runs::refused(output, &[&place, lost, "`--resume` goes on"]);
+            }
+        }
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(30), "{took:?}");
+        for by in [2, 1] {
+            let resume = [&["--resume"], &more[..]].concat();
+            let ended = end(match by {
+                1 => vec![train(&run, &resume).spawn().unwrap()],
+                by => begin(&run, by, &resume),
+            });
+            ended.iter().for_each(runs::assert_done);
+            let said = ended.iter().map(runs::stderr).collect::<String>();
+            let finished = said.contains("train: already finished");
+            assert_eq!(finished, by == 1, "{said}");
+        }
+        assert!(run.path("run/checkpoints/model.safetensors").exists());
+    }
+}
+
+#[test]
+fn a_signal_to_one_process_saves_and_ends_all() {
+    let run = Run::new(WORLD.checkpoint.path());
+    let more = ["train.epochs=3"];
+    let children = begin(&run, 2, &more);
+    until_saved(&run);
+    let kill = ["-INT".to_owned(), children[1].id().to_string()];
+    assert!(Command::new("kill").args(kill).status().unwrap().success());
+    for output in end(children) {
+        assert_eq!(output.status.code(), Some(130), "{}", runs::stderr(&output));
+    }
+    let resume = [&["--resume"], &more[..]].concat();
+    runs::assert_done(&train(&run, &resume).output().unwrap());
+}
+
+#[test]
+fn processes_that_do_not_fit_are_refused() {
+    let run = Run::new(WORLD.checkpoint.path());
+    let mut alone = train(&run, &[]);
+    alone.env("RANK", "2").env("WORLD_SIZE", "2");
+    let words = "environment variable RANK: expected a whole number from 0 to 1, found \"2\"";
+    runs::refused(&alone.output().unwrap(), &[words]);
+
+    let more = |rank: usize| ["train.clip=1", "train.clip=2"][rank];
+    let all = processes::ranks(2, |rank| train(&run, &[more(rank)]));
+    let all = all.into_iter().map(|mut c| c.spawn().unwrap()).collect();
+    let ended = end(all);
+    let words = "process 1 would train something else than process 0 (there): train.clip is 1.0 there, 2.0 here";
+    runs::refused(&ended[1], &[words]);
+    runs::refused(&ended[0], &["another process has ended"]);
+    assert!(!run.path("run/events.jsonl").exists());
+}
