@@ -56,6 +56,7 @@ fn sources_of(stage: &str) -> Vec<&'static str> {
     let model = [
         "crates/unimse-corpus/src",
         "crates/unimse-eval/src",
+        "crates/unimse-c10d/src",
         "crates/unimse-contrastive/src",
         "crates/unimse-model/src",
         "crates/unimse-train/src/config",

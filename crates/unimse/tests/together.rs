@@ -4,6 +4,8 @@
 
 #[path = "../../unimse-c10d/tests/processes/mod.rs"]
 mod processes;
+#[path = "../../unimse-model/tests/python/mod.rs"]
+mod python;
 mod runs;
 
 use std::collections::BTreeSet;
@@ -99,6 +101,26 @@ fn two_processes_have_the_losses_of_one() {
     let [one, two] = both(2, &["train.epochs=1", "train.precision=bf16"]);
     let found = gap(&one, &two);
     assert!(found < 2e-2, "{found:e}");
+}
+
+#[test]
+fn torchrun_begins_a_training() {
+    let Some(python) = python::python("torchrun_begins_a_training") else {
+        return;
+    };
+    let run = Run::new(WORLD.checkpoint.path());
+    let own = train(&run, &["train.epochs=1"]);
+    let mut torchrun = Command::new(python);
+    torchrun
+        .args(["-m", "torch.distributed.run", "--standalone"])
+        .args(["--nproc-per-node", "2", "--no-python"])
+        .arg(own.get_program())
+        .args(own.get_args());
+    let output = torchrun.output().unwrap();
+    runs::assert_done(&output);
+    let said = runs::stderr(&output);
+    assert!(said.contains("by each of 2 processes"), "{said}");
+    assert!(run.path("run/checkpoints/model.safetensors").exists());
 }
 
 /// Waits until the training in `run` has a checkpoint.
