@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tch::{Kind, Tensor};
 use unimse_c10d::Group;
-use unimse_model::Share;
+use unimse_model::{Share, UniModel};
 
 use crate::TrainError;
 use crate::train::identity::Identity;
@@ -83,19 +83,20 @@ impl Processes {
         })
     }
 
-    /// Sums the gradients of `parameters` over the processes. One that took no part in the rows here is 0 here.
-    pub(super) fn sum_gradients(&self, parameters: Vec<Tensor>) -> Result<(), TrainError> {
+    /// Sums the gradients of the model over the processes. That of a parameter that took no part in the rows here is 0 here.
+    pub(super) fn sum_gradients(&self, model: &UniModel) -> Result<(), TrainError> {
         let Some(group) = &self.0 else {
             return Ok(());
         };
-        let trained = || parameters.iter().filter(|p| p.requires_grad());
-        let absent = trained().filter(|p| !p.grad().defined());
+        let parameters = model.parameters().into_iter().map(|(_, p)| p);
+        let trained: Vec<Tensor> = parameters.filter(Tensor::requires_grad).collect();
+        let absent = trained.iter().filter(|p| !p.grad().defined());
         // tch sets no gradient; that of 0 times a parameter is 0
         let zeros = absent.map(|p| p.sum(Kind::Float) * 0.0);
         if let Some(zero) = zeros.reduce(|a, b| a + b) {
             zero.backward();
         }
-        let mut gradients: Vec<Tensor> = trained().map(Tensor::grad).collect();
+        let mut gradients: Vec<Tensor> = trained.iter().map(Tensor::grad).collect();
         Ok(group.all_reduce(&mut gradients)?)
     }
 
@@ -117,11 +118,12 @@ impl Processes {
         let unheard = |error: &dyn std::fmt::Display| {
             TrainError::Data(format!("what process 0 says cannot be read: {error}"))
         };
+        let Some(group) = &self.0 else {
+            return word.ok_or_else(|| unheard(&"nothing"));
+        };
         let said = word.as_ref().map(serde_json::to_vec).transpose();
         let mut bytes = said.map_err(|e| unheard(&e))?.unwrap_or_default();
-        if let Some(group) = &self.0 {
-            group.broadcast_bytes(&mut bytes, 0, PATIENCE)?;
-        }
+        group.broadcast_bytes(&mut bytes, 0, PATIENCE)?;
         match word {
             Some(word) => Ok(word),
             None => serde_json::from_slice(&bytes).map_err(|e| unheard(&e)),

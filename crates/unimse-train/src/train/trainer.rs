@@ -328,9 +328,7 @@ impl<'a> Trainer<'a> {
 
     /// One update of the weights from the gradients at hand, told and saved as configured.
     fn update(&self, course: &mut Course, step: Step) -> Result<(), TrainError> {
-        let parameters = self.session.model.parameters().into_iter();
-        self.processes
-            .sum_gradients(parameters.map(|(_, p)| p).collect())?;
+        self.processes.sum_gradients(&self.session.model)?;
         let done = course.state.step;
         let scale = self.rates.factor(done, &course.state.progress);
         let held = self.rates.holds_backbone(done);
@@ -362,8 +360,8 @@ impl<'a> Trainer<'a> {
                 ..step
             }))?;
         }
-        let interrupted = self.interrupt.load(Ordering::Relaxed);
-        let interrupted = self.processes.any(interrupted)?;
+        let asked = self.interrupt.load(Ordering::Relaxed);
+        let interrupted = self.processes.any(asked)?;
         if interrupted || course.state.step % self.config.save_every.get() as i64 == 0 {
             self.save(course)?;
         }
