@@ -4,6 +4,7 @@
 
 #[path = "../../unimse-c10d/tests/processes/mod.rs"]
 mod processes;
+#[allow(dead_code, reason = "one function of two")]
 #[path = "../../unimse-model/tests/python/mod.rs"]
 mod python;
 mod runs;
@@ -69,7 +70,6 @@ fn gap(one: &Run, other: &Run) -> f64 {
     assert!(one.len() > 5, "{one:?}");
     let gaps = one.iter().zip(&other);
     gaps.map(|(a, b)| (a - b).abs() / a.abs().max(1.0))
-        .inspect(|gap| eprintln!("{gap:e}"))
         .fold(0.0, f64::max)
 }
 
@@ -97,10 +97,10 @@ fn two_processes_have_the_losses_of_one() {
     let found = gap(&one, &two);
     assert!(found < 1e-5, "{found:e}");
     assert_eq!(names(&one), names(&two));
-    // bf16 has eight bits: a row's own answers depend on the rows beside it
+    // bf16 has eight bits, and the kernels for other shapes round elsewhere
     let [one, two] = both(2, &["train.epochs=1", "train.precision=bf16"]);
     let found = gap(&one, &two);
-    assert!(found < 2e-2, "{found:e}");
+    assert!(found < 1e-3, "{found:e}");
 }
 
 #[test]
