@@ -87,10 +87,11 @@ impl UniModel {
             current: &current,
             others: Some(&encoded.others),
         };
-        let mut task = self.head.loss(&tape, &source, targets, teaching)?;
-        if let Some(share) = share {
-            task = task * share.weight();
-        }
+        let task = self.head.loss(&tape, &source, targets, teaching)?;
+        let task = match share {
+            Some(share) => task * share.weight(),
+            None => task,
+        };
         let mut losses = Losses::of_task(task);
         if teaching.train {
             let (rows, shared) = ((batch, targets), (contrast, share));
