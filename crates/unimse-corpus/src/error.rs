@@ -48,6 +48,9 @@ pub enum CorpusError {
         /// What is wrong.
         message: String,
     },
+    /// Whoever asked for the tables wants them no more.
+    #[error("interrupted")]
+    Interrupted,
     /// A Parquet table is unreadable or has another schema.
     #[error("{}: {message}", path.display())]
     Table {

@@ -31,6 +31,20 @@ pub fn ingest(
     features: &[(String, PathBuf)],
     progress: &mut dyn FnMut(&str),
 ) -> Result<Vec<Summary>, CorpusError> {
+    ingest_while(data, out, features, progress, &|| true)
+}
+
+/// As [`ingest`], for as long as `wanted` says so: it is asked before every corpus and with every few row groups.
+///
+/// # Errors
+/// As [`ingest`], and [`CorpusError::Interrupted`]; `out` then is as it was.
+pub fn ingest_while(
+    data: &Path,
+    out: &Path,
+    features: &[(String, PathBuf)],
+    progress: &mut dyn FnMut(&str),
+    wanted: &dyn Fn() -> bool,
+) -> Result<Vec<Summary>, CorpusError> {
     let mut findings = Findings::default();
     let folders = open_folders(data, &mut findings)?;
     refuse(data, &findings)?;
@@ -42,6 +56,9 @@ pub fn ingest(
     let staging = Staging::for_tables(out)?;
     let mut summaries = Vec::new();
     for opened in folders {
+        if !wanted() {
+            return Err(CorpusError::Interrupted);
+        }
         let name = &opened.folder.name;
         progress(&format!("{name}: reading"));
         let chosen: Vec<PathBuf> = features
@@ -54,7 +71,14 @@ pub fn ingest(
         let mut draft = adapters::read(opened.kind, &opened.folder, &chosen, &mut findings)?;
         draft.finish(synthetic, &mut findings);
         refuse(data, &findings)?;
-        let written = store::write(&draft, staging.path(), synthetic, &mut findings, progress)?;
+        let written = store::write(
+            &draft,
+            staging.path(),
+            synthetic,
+            &mut findings,
+            progress,
+            wanted,
+        )?;
         for s in &written {
             progress(&format!(
                 "{name} {}: {} utterances, {} with audio, {} with video",

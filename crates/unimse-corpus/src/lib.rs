@@ -17,6 +17,7 @@
 
 mod adapters;
 mod cards;
+pub mod cell;
 mod code;
 mod context;
 mod croissant;
@@ -33,8 +34,10 @@ mod frame;
 mod hints;
 mod ingest;
 mod known;
+mod labels;
 pub mod mel;
 mod mel_cache;
+mod samples;
 mod schema;
 pub mod splits;
 mod staging;
@@ -51,9 +54,11 @@ pub use finite::zero_non_finite;
 #[cfg(feature = "frame")]
 pub use frame::{FRAME_KEYS, frame, queries, steps, tables_in};
 pub use hints::{Hint, hints};
-pub use ingest::{data_entries, ingest};
+pub use ingest::{data_entries, ingest, ingest_while};
+pub use labels::{LabelRow, label_row, labels_to_batch};
 #[cfg(feature = "frame")]
 pub use polars;
+pub use samples::samples_from_batch;
 pub use schema::{Steps, StepsRef};
 pub use staging::abandon_ingest;
 pub use store::{Summary, open_table, read};

@@ -33,5 +33,5 @@ pub use error::{FormatError, PickleErrorKind};
 pub use file::{kind_of_file, open_file};
 pub use npy::{Tensor, npy_shape, read_npy, read_npy_f64};
 pub use npz::Npz;
-pub use pickle::{Array, ArrayId, Item, Limits, Pickle};
+pub use pickle::{Array, ArrayId, Item, ItemId, Limits, Object, Pickle};
 pub use wav::{Wave, parse_wav, parse_wav_header, read_wav, wav_header};

@@ -60,4 +60,4 @@ pub use options::{DonorProtocol, QueryProtocol, UnifyOptions};
 pub use parse::{ParseError, Parsed, Repair};
 pub use sample::{Sample, fields_present};
 pub use search::{Block, Candidate, Key, Matches, SearchError, search};
-pub use unify::{UnifyError, unify};
+pub use unify::{UnifyError, unify, unify_while};

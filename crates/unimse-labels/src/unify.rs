@@ -70,6 +70,9 @@ pub enum UnifyError {
         /// The utterance.
         utterance_id: String,
     },
+    /// Whoever asked for the labels wants them no more.
+    #[error("interrupted")]
+    Interrupted,
     /// The least similarity is no cosine.
     #[error("minimum similarity {found}, expected a cosine in [-1, 1]")]
     MinSimilarity {
@@ -99,16 +102,30 @@ pub fn unify(
     dim: usize,
     options: &UnifyOptions,
 ) -> Result<Vec<Option<UniversalLabel>>, UnifyError> {
+    unify_while(samples, embeddings, dim, options, || true)
+}
+
+/// As [`unify`], for as long as `wanted` says so: it is asked before every pair of blocks of some 16,000 rows.
+///
+/// # Errors
+/// As [`unify`], and [`UnifyError::Interrupted`].
+pub fn unify_while(
+    samples: &[Sample],
+    embeddings: &[f32],
+    dim: usize,
+    options: &UnifyOptions,
+    wanted: impl Fn() -> bool,
+) -> Result<Vec<Option<UniversalLabel>>, UnifyError> {
     check(samples, embeddings, dim, options)?;
     let order = rank(samples)?;
-    let mut donors = donors(samples, &order, embeddings, dim, options)?;
-    keep_similar(&mut donors, options);
     let rows = Embedded {
         samples,
         order: &order,
         embeddings,
         dim,
     };
+    let mut donors = donors(rows, options, &wanted)?;
+    keep_similar(&mut donors, options);
     match options.donors {
         DonorProtocol::Random => rows.draw(&mut donors, options),
         DonorProtocol::Shuffled => rows.shuffle(&mut donors, options),
@@ -231,6 +248,19 @@ impl Class {
             Ok(Block { values, keys })
         })
     }
+
+    /// The same blocks for as long as they are wanted.
+    fn wanted<'a>(
+        &'a self,
+        rows: Embedded<'a>,
+        wanted: &'a impl Fn() -> bool,
+    ) -> impl Iterator<Item = Result<Block<Vec<f32>>, UnifyError>> + 'a {
+        let blocks = self.blocks(rows.embeddings, rows.dim);
+        blocks.map(move |block| match wanted() {
+            true => block.map_err(UnifyError::from),
+            false => Err(UnifyError::Interrupted),
+        })
+    }
 }
 
 /// The best donor and the runner-up of every sample, by field; [`Candidate::NONE`] where there are fewer.
@@ -238,24 +268,23 @@ impl Class {
 /// Samples of a polarity fall into classes by the set of fields they have. Two classes that lack different fields are
 /// searched against each other once, for both directions.
 fn donors(
-    samples: &[Sample],
-    order: &[usize],
-    embeddings: &[f32],
-    dim: usize,
+    rows: Embedded<'_>,
     options: &UnifyOptions,
+    wanted: &impl Fn() -> bool,
 ) -> Result<PerField<Vec<Best>>, UnifyError> {
+    let (samples, dim) = (rows.samples, rows.dim);
     let mut best = PerField::<Vec<Best>>::default();
     for field in Field::BORROWED {
         best[field] = vec![[Candidate::NONE; 2]; samples.len()];
     }
-    for classes in classes(samples, order, options) {
+    for classes in classes(samples, rows.order, options) {
         for (a, left) in classes.iter().enumerate() {
             for (b, right) in classes.iter().enumerate().skip(a + 1) {
                 if left.rows.is_empty() || right.rows.is_empty() {
                     continue;
                 }
-                let (of_left, of_right) = search(dim, 2, left.blocks(embeddings, dim), || {
-                    right.blocks(embeddings, dim)
+                let (of_left, of_right) = search(dim, 2, left.wanted(rows, wanted), || {
+                    right.wanted(rows, wanted)
                 })?;
                 for field in Field::BORROWED {
                     let (from_left, from_right) = (a & bit(field) != 0, b & bit(field) != 0);

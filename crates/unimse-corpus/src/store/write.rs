@@ -75,6 +75,7 @@ pub(crate) fn write(
     synthetic: bool,
     findings: &mut Findings,
     progress: &mut dyn FnMut(&str),
+    wanted: &dyn Fn() -> bool,
 ) -> Result<Vec<Summary>, CorpusError> {
     let dims = Dims {
         audio: draft.dim(Modality::Audio),
@@ -92,7 +93,7 @@ pub(crate) fn write(
                 continue;
             }
             let path = folder.join(file_name(&draft.name, split));
-            let writer = write_rows(&path, draft, dims, &rows, findings, progress)?;
+            let writer = write_rows(&path, draft, dims, &rows, findings, progress, wanted)?;
             if let Some(hashing) = hashing.take() {
                 sources = hashing
                     .join()
@@ -180,6 +181,7 @@ fn write_rows(
     rows: &[&Row],
     findings: &mut Findings,
     progress: &mut dyn FnMut(&str),
+    wanted: &dyn Fn() -> bool,
 ) -> Result<SerializedFileWriter<File>, CorpusError> {
     let wrong = CorpusError::table(path);
     let file = File::create(path).map_err(CorpusError::io(path))?;
@@ -198,6 +200,9 @@ fn write_rows(
     let (mut done, mut reported) = (0, Instant::now());
     // as many row groups at a time as there are threads: memory stays that of a few groups
     for wave in groups.chunks(rayon::current_num_threads()) {
+        if !wanted() {
+            return Err(CorpusError::Interrupted);
+        }
         let encoded: Vec<_> = (wave.par_iter().enumerate())
             .map(|(i, group)| encoder.encode(i, group))
             .collect::<Result<_, _>>()?;

@@ -1,7 +1,7 @@
 //! numpy arrays whose payload stays in the file until asked for.
 
 use super::{
-    item::Item,
+    item::{Item, ItemId},
     opened::Pickle,
     value::{ArrayNode, Node, Value},
 };
@@ -192,8 +192,24 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// The payload: exactly `len() * size` bytes.
-    fn raw(&self) -> Result<&'a [u8], FormatError> {
+    /// The identity of its payload, which several arrays may share.
+    #[must_use]
+    pub fn payload_id(&self) -> Option<ItemId> {
+        let (pickle, value) = (self.pickle, self.node.payload);
+        Item { pickle, value }.id()
+    }
+
+    /// Whether the first axis runs fastest in memory, as in Fortran.
+    #[must_use]
+    pub fn is_fortran(&self) -> bool {
+        self.node.fortran
+    }
+
+    /// The elements as they lie in memory: exactly `len() * dtype().size` bytes, in the order that [`is_fortran`](Self::is_fortran) says.
+    ///
+    /// # Errors
+    /// For an object array, which has no bytes, and where a payload written as text is not one.
+    pub fn raw(&self) -> Result<&'a [u8], FormatError> {
         let (file, graph) = (self.pickle.bytes.as_slice(), &self.pickle.graph);
         let raw = match self.node.payload {
             Value::Bytes(span) => graph.span(file, span),
@@ -232,7 +248,7 @@ impl<'a> Array<'a> {
 }
 
 /// Bytes from the characters of a text; `None` when one is above 255.
-fn latin1(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn latin1(text: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(text).ok()?;
     let mut bytes = Vec::with_capacity(text.len());
     for character in text.chars() {

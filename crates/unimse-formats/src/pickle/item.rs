@@ -1,10 +1,11 @@
 //! The view of a Python object that callers hold.
 
 use super::{
+    array::{Array, latin1},
     opened::Pickle,
     value::{Global, Node, Span, Value},
 };
-use crate::dtype::latin1_or_utf8;
+use crate::dtype::{DType, latin1_or_utf8};
 use std::borrow::Cow;
 
 /// A Python object of a [`Pickle`].
@@ -13,6 +14,44 @@ pub struct Item<'a> {
     pub(super) pickle: &'a Pickle,
     pub(super) value: Value,
 }
+
+/// What an [`Item`] is, for whoever wants all of a pickle and not what it expects to find.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Object<'a> {
+    /// `None`, or a call of its type.
+    None,
+    /// `True` or `False`.
+    Bool(bool),
+    /// An integer of 64 bits.
+    Int(i64),
+    /// An integer of more than 64 bits, which is not read.
+    BigInt,
+    /// A float.
+    Float(f64),
+    /// Text.
+    Text(Cow<'a, str>),
+    /// Bytes, or a string of Python 2.
+    Bytes(Cow<'a, [u8]>),
+    /// A list; see [`Item::items`].
+    List,
+    /// A tuple; see [`Item::items`].
+    Tuple,
+    /// A set; see [`Item::items`].
+    Set,
+    /// A dict; see [`Item::entries`].
+    Dict,
+    /// A numpy array, or with no axis a numpy scalar.
+    Array(Array<'a>),
+    /// A numpy element type.
+    DType(DType),
+    /// A type, kept without its name: the factory of a defaultdict.
+    Type,
+}
+
+/// Tells whether two items of one pickle are the same Python object, not merely equal ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ItemId(usize, usize);
 
 impl Pickle {
     /// The object that was pickled.
@@ -62,6 +101,46 @@ impl<'a> Item<'a> {
                 Some(Node::Array(_)) => "numpy array",
                 None => "nothing",
             },
+        }
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn object(&self) -> Object<'a> {
+        match self.value {
+            Value::None | Value::Global(Global::None) => Object::None,
+            Value::Bool(value) => Object::Bool(value),
+            Value::Int(value) => Object::Int(value),
+            Value::BigInt => Object::BigInt,
+            Value::Float(value) => Object::Float(value),
+            Value::Str(span) => Object::Text(String::from_utf8_lossy(self.span(span))),
+            Value::Bytes(span) => Object::Bytes(Cow::Borrowed(self.span(span))),
+            Value::Latin1(span) => {
+                let bytes = latin1(self.span(span)).unwrap_or_default();
+                Object::Bytes(Cow::Owned(bytes))
+            }
+            Value::Global(_) => Object::Type,
+            Value::Node(_) => match self.node() {
+                Some(Node::List(_)) => Object::List,
+                Some(Node::Tuple(_)) => Object::Tuple,
+                Some(Node::Set(_)) => Object::Set,
+                Some(Node::Dict(_)) => Object::Dict,
+                Some(Node::DType(dtype)) => Object::DType(*dtype),
+                Some(Node::Array(_)) => self.as_array().map_or(Object::None, Object::Array),
+                None => Object::None,
+            },
+        }
+    }
+
+    /// Its identity, where it is a container, an array, text or bytes: a pickle that names one object many times must not become many.
+    #[must_use]
+    pub fn id(&self) -> Option<ItemId> {
+        match self.value {
+            Value::Str(span) => Some(ItemId(span.at, 3 * span.len)),
+            Value::Bytes(span) => Some(ItemId(span.at, 3 * span.len + 1)),
+            Value::Latin1(span) => Some(ItemId(span.at, 3 * span.len + 2)),
+            Value::Node(node) => Some(ItemId(usize::MAX, node as usize)),
+            _ => None,
         }
     }
 

@@ -18,5 +18,5 @@ mod value;
 
 pub use array::{Array, ArrayId};
 pub use heap::Limits;
-pub use item::Item;
+pub use item::{Item, ItemId, Object};
 pub use opened::Pickle;
