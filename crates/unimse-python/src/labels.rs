@@ -1,0 +1,62 @@
+//! Universal labels for the rows of a table.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use pyo3::prelude::*;
+use unimse_corpus::{LabelRow, labels_to_batch, samples_from_batch};
+use unimse_labels::{Sample, UnifyOptions, UniversalLabel, unify_while};
+
+use crate::arguments::{Matrix, choice};
+use crate::errors::input;
+use crate::table::{Table, batch_of};
+use crate::work;
+
+#[pyfunction]
+#[pyo3(signature = (table, embeddings, *, donors = "train", queries = "train+dev", min_similarity = None, seed = 1))]
+pub(crate) fn unify(
+    table: &Bound<'_, PyAny>,
+    embeddings: &Bound<'_, PyAny>,
+    donors: &str,
+    queries: &str,
+    min_similarity: Option<f32>,
+    seed: u64,
+) -> PyResult<Table> {
+    let options = UnifyOptions {
+        donors: choice(donors)?,
+        queries: choice(queries)?,
+        min_similarity,
+        seed,
+    };
+    let samples = samples_from_batch(&batch_of(table)?)
+        .map_err(|error| input(format_args!("table: {error}")))?;
+    let embeddings = Matrix::new("embeddings", embeddings)?;
+    let (values, dim) = (embeddings.values()?, embeddings.dim());
+    let labels = work::run(table.py(), |wanted| {
+        unify_while(&samples, values, dim, &options, || wanted.is())
+    })?;
+    Ok(Table::new(
+        labelled(samples, labels.map_err(input)?).map_err(input)?,
+    ))
+}
+
+/// The label table with the corpus of every row before it.
+fn labelled(
+    samples: Vec<Sample>,
+    labels: Vec<Option<UniversalLabel>>,
+) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let names = samples.iter().map(|sample| Some(sample.corpus.as_str()));
+    let corpus: ArrayRef = Arc::new(names.collect::<StringArray>());
+    let rows = samples.into_iter().zip(labels);
+    let rows = rows.map(|(sample, label)| LabelRow {
+        utterance_id: sample.utterance_id,
+        split: sample.split,
+        label,
+    });
+    let batch = labels_to_batch(&rows.collect::<Vec<_>>())?;
+    let mut fields = vec![Arc::new(Field::new("corpus", DataType::Utf8, false))];
+    fields.extend(batch.schema().fields().iter().cloned());
+    let columns = [&[corpus][..], batch.columns()].concat();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
+}

@@ -1,0 +1,46 @@
+//! The native half of the Python package `unimse`.
+//!
+//! Every function here only translates: Python's values to the types of the library crates, their results and errors back. What a
+//! function does is documented once, in the stub `python/unimse/_native.pyi`, which type checkers and editors read. The package's other
+//! half, `python/unimse`, names things as Python does and holds no logic of the product.
+//!
+//! In one file each: errors as exceptions (`errors`), long work without the interpreter's lock (`work`), tables by Arrow's PyCapsule
+//! interface (`table`), arrays and sequences as arguments (`arguments`), labels (`labels`), the donor search (`donors`), the text form
+//! (`grammar`), metrics (`metrics`), pickles (`pickle`), data folders (`corpora`), run folders (`runs`).
+//!
+//! It links neither LibTorch nor polars.
+
+mod arguments;
+mod corpora;
+mod donors;
+mod errors;
+mod grammar;
+mod labels;
+mod metrics;
+mod pickle;
+mod runs;
+mod table;
+mod work;
+
+/// `unimse._native`; users import `unimse`.
+#[pyo3::pymodule]
+mod _native {
+    #[pymodule_export]
+    use crate::corpora::{demo, doctor, ingest};
+    #[pymodule_export]
+    use crate::donors::Donors;
+    #[pymodule_export]
+    use crate::grammar::{Grammar, Label};
+    #[pymodule_export]
+    use crate::labels::unify;
+    #[pymodule_export]
+    use crate::metrics::{bootstrap, emotion, sentiment};
+    #[pymodule_export]
+    use crate::pickle::read_pickle;
+    #[pymodule_export]
+    use crate::runs::{results, seeds};
+    #[pymodule_export]
+    use crate::table::Table;
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
+}
