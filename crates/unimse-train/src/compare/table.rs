@@ -5,11 +5,12 @@ use std::path::Path;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field as Column, Float32Type};
+use unimse_corpus::cell::{column, number, text};
 use unimse_labels::Split;
 use unimse_run::PredictedRow;
 
 use crate::TrainError;
-use crate::data::labels_table::{column, number, read_batches, text};
+use crate::data::labels_table::read_batches;
 
 /// The rows of these splits in a `predictions.parquet`, in their order.
 ///

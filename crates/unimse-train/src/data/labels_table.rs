@@ -2,33 +2,18 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float32Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field as Column, Float32Type, Schema};
+use arrow::array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use unimse_labels::{
-    Donor, Field, FieldValue, IemocapEmotion, Labelled, LabelledField, MeldEmotion, Polarity,
-    Split, UniversalLabel,
-};
+pub use unimse_corpus::LabelRow as Row;
+use unimse_corpus::{label_row, labels_to_batch};
 
 use crate::TrainError;
 use unimse_run::artefact;
-
-/// One row: an utterance and its label; `None` where the utterance has no polarity.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// Utterance id, unique within its corpus.
-    pub utterance_id: String,
-    /// Split of the utterance.
-    pub split: Split,
-    /// Its label.
-    pub label: Option<UniversalLabel>,
-}
 
 /// The labels of one corpus.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,43 +48,7 @@ impl LabelTable {
     /// [`TrainError::Io`] or [`TrainError::Artefact`] with the path.
     pub fn write(&self, folder: &Path) -> Result<(), TrainError> {
         let path = Self::path(folder, &self.corpus);
-        let rows = &self.rows;
-        let text = |f: &dyn Fn(&Row) -> Option<String>| -> ArrayRef {
-            Arc::new(rows.iter().map(f).collect::<StringArray>())
-        };
-        let mut columns: Vec<(String, ArrayRef, bool)> = vec![
-            (
-                "utterance_id".into(),
-                text(&|r| Some(r.utterance_id.clone())),
-                false,
-            ),
-            (
-                "split".into(),
-                text(&|r| Some(r.split.name().to_owned())),
-                false,
-            ),
-            (
-                "polarity".into(),
-                text(&|r| r.label.as_ref().map(|l| l.polarity.name().to_owned())),
-                true,
-            ),
-        ];
-        for field in Field::BORROWED {
-            let labels = rows
-                .iter()
-                .map(|r| r.label.as_ref().map(|l| l.field(field)))
-                .collect();
-            columns.extend(field_columns(field, labels));
-        }
-        let fields: Vec<Column> = columns
-            .iter()
-            .map(|(n, a, null)| Column::new(n, a.data_type().clone(), *null))
-            .collect();
-        let batch = RecordBatch::try_new(
-            Arc::new(Schema::new(fields)),
-            columns.into_iter().map(|c| c.1).collect(),
-        )
-        .map_err(|e| TrainError::artefact(&path, e))?;
+        let batch = labels_to_batch(&self.rows).map_err(|e| TrainError::artefact(&path, e))?;
         let metadata = vec![
             KeyValue::new("schema_version".into(), "1".to_owned()),
             KeyValue::new("corpus".into(), self.corpus.clone()),
@@ -120,7 +69,7 @@ impl LabelTable {
         for batch in &batches {
             let base = rows.len();
             for i in 0..batch.num_rows() {
-                rows.push(read_row(batch, i).map_err(|m| {
+                rows.push(label_row(batch, i).map_err(|m| {
                     TrainError::artefact(&path, format!("row {}: {m}", base + i + 1))
                 })?);
             }
@@ -131,151 +80,6 @@ impl LabelTable {
             leaky,
         })
     }
-}
-
-/// The columns of one field: its value and where that came from.
-fn field_columns(
-    field: Field,
-    labels: Vec<Option<LabelledField<'_>>>,
-) -> Vec<(String, ArrayRef, bool)> {
-    let name = |class: usize| field.classes()?.get(class).copied();
-    let values: ArrayRef =
-        match field {
-            Field::Intensity => Arc::new(Float32Array::from_iter(labels.iter().map(|label| {
-                match label.as_ref()?.value? {
-                    FieldValue::Score(score) => Some(score),
-                    FieldValue::Class(_) => None,
-                }
-            }))),
-            _ => Arc::new(StringArray::from_iter(labels.iter().map(|label| {
-                match label.as_ref()?.value? {
-                    FieldValue::Class(class) => name(class),
-                    FieldValue::Score(_) => None,
-                }
-            }))),
-        };
-    let sources = labels.iter().map(|l| l.as_ref().map(|l| l.source.name()));
-    let donors: Vec<Option<&Donor>> = labels.iter().map(|l| l.as_ref()?.donor).collect();
-    let text = |part: fn(&Donor) -> &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter(
-            donors.iter().map(|d| d.as_ref().map(|d| part(d))),
-        ))
-    };
-    let number = |part: fn(&Donor) -> Option<f32>| -> ArrayRef {
-        Arc::new(Float32Array::from_iter(
-            donors.iter().map(|d| d.and_then(part)),
-        ))
-    };
-    let columns: [(&str, ArrayRef); 6] = [
-        ("", values),
-        ("_source", Arc::new(StringArray::from_iter(sources))),
-        ("_donor_corpus", text(|d| &d.corpus)),
-        ("_donor_id", text(|d| &d.utterance_id)),
-        ("_similarity", number(|d| Some(d.similarity))),
-        ("_margin", number(|d| d.margin)),
-    ];
-    columns
-        .into_iter()
-        .map(|(suffix, column)| (format!("{field}{suffix}"), column, true))
-        .collect()
-}
-
-fn read_row(batch: &RecordBatch, i: usize) -> Result<Row, String> {
-    let id = text(batch, "utterance_id", i)?
-        .ok_or("utterance_id is null")?
-        .to_owned();
-    let split: Split = parsed(batch, "split", i)?.ok_or("split is null")?;
-    let label = match parsed::<Polarity>(batch, "polarity", i)? {
-        None => None,
-        Some(polarity) => Some(UniversalLabel {
-            polarity,
-            intensity: field(batch, "intensity", i, number(batch, "intensity", i)?)?,
-            meld: field(batch, "meld", i, parsed::<MeldEmotion>(batch, "meld", i)?)?,
-            iemocap: field(
-                batch,
-                "iemocap",
-                i,
-                parsed::<IemocapEmotion>(batch, "iemocap", i)?,
-            )?,
-        }),
-    };
-    Ok(Row {
-        utterance_id: id,
-        split,
-        label,
-    })
-}
-
-fn field<T>(
-    batch: &RecordBatch,
-    name: &str,
-    i: usize,
-    value: Option<T>,
-) -> Result<Labelled<T>, String> {
-    let source = parsed(batch, &format!("{name}_source"), i)?
-        .ok_or_else(|| format!("{name}_source is null"))?;
-    let donor = match text(batch, &format!("{name}_donor_id"), i)? {
-        None => None,
-        Some(id) => Some(Donor {
-            corpus: text(batch, &format!("{name}_donor_corpus"), i)?
-                .unwrap_or_default()
-                .to_owned(),
-            utterance_id: id.to_owned(),
-            similarity: number(batch, &format!("{name}_similarity"), i)?
-                .ok_or_else(|| format!("{name}_similarity is null"))?,
-            margin: number(batch, &format!("{name}_margin"), i)?,
-        }),
-    };
-    Ok(Labelled {
-        value,
-        source,
-        donor,
-    })
-}
-
-pub(crate) fn column<'a>(
-    batch: &'a RecordBatch,
-    name: &str,
-    kind: &DataType,
-) -> Result<&'a ArrayRef, String> {
-    let array = batch
-        .column_by_name(name)
-        .ok_or_else(|| format!("column {name} is missing"))?;
-    if array.data_type() == kind {
-        Ok(array)
-    } else {
-        Err(format!(
-            "column {name}: expected {kind}, found {}",
-            array.data_type()
-        ))
-    }
-}
-
-pub(crate) fn text<'a>(
-    batch: &'a RecordBatch,
-    name: &str,
-    i: usize,
-) -> Result<Option<&'a str>, String> {
-    let array = column(batch, name, &DataType::Utf8)?.as_string::<i32>();
-    Ok(array.is_valid(i).then(|| array.value(i)))
-}
-
-pub(crate) fn number(batch: &RecordBatch, name: &str, i: usize) -> Result<Option<f32>, String> {
-    let array = column(batch, name, &DataType::Float32)?.as_primitive::<Float32Type>();
-    Ok(array.is_valid(i).then(|| array.value(i)))
-}
-
-fn parsed<T: std::str::FromStr>(
-    batch: &RecordBatch,
-    name: &str,
-    i: usize,
-) -> Result<Option<T>, String> {
-    text(batch, name, i)?
-        .map(|s| {
-            s.parse()
-                .map_err(|_| format!("column {name}: unknown value {s:?}"))
-        })
-        .transpose()
 }
 
 /// Writes one batch as Parquet with zstd, in one step.
@@ -327,7 +131,7 @@ pub(crate) fn read_batches(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-    use unimse_labels::Source;
+    use unimse_labels::{Donor, Labelled, MeldEmotion, Polarity, Source, Split, UniversalLabel};
 
     use super::*;
 
