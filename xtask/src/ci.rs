@@ -2,7 +2,7 @@
 
 use crate::checkout::Checkout;
 use crate::stage::in_words;
-use crate::{bench, child, licences, reproduce, setup, tests_run};
+use crate::{bench, child, licences, reproduce, setup, tests_run, wheel};
 use anyhow::{Context, Result};
 use std::time::Instant;
 
@@ -68,6 +68,7 @@ pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
         )
     })?;
     step("test", &|| tests_run::run(checkout, complete))?;
+    step("wheel", &|| wheel::run(checkout, complete))?;
     step("benchmarks", &|| bench::check_all(checkout))?;
     step("demo", &|| {
         let dir = tempfile::tempdir().context("cannot make a temporary folder")?;

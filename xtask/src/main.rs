@@ -27,6 +27,8 @@ mod stage;
 mod sweep;
 mod tests_run;
 mod tree;
+mod venv;
+mod wheel;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -61,6 +63,8 @@ enum Command {
     Test,
     /// The benches, or whether a part has become slower than the committed baseline.
     Bench(bench::Options),
+    /// The Python package: built, and tested in a fresh environment.
+    Wheel,
     /// Everything the continuous integration checks, cheapest first.
     Ci {
         /// Fail where a test was skipped for want of data, models or a Python.
@@ -100,6 +104,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Sweep(options) => sweep::run(&checkout, &options),
         Command::Test => tests_run::run(&checkout, false),
         Command::Bench(options) => bench::run(&checkout, &options),
+        Command::Wheel => wheel::run(&checkout, false),
         Command::Ci { complete } => ci::run(&checkout, complete),
     }
 }

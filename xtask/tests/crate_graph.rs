@@ -116,6 +116,7 @@ fn light_crates_reach_no_heavy_library() {
         ("unimse-run", &["tch", "torch-sys", "arrow", "polars"]),
         ("unimse-eval", &["tch", "torch-sys"]),
         ("unimse-corpus", &["tch", "torch-sys"]),
+        ("unimse-python", &["tch", "torch-sys", "unimse-model"]),
         (
             "unimse-report",
             &["tch", "torch-sys", "polars", "arrow", "parquet"],
@@ -154,5 +155,6 @@ fn what_trains_links_no_polars() {
         text.lines().any(|library| library == "polars")
     };
     assert!(!links("unimse-train"));
+    assert!(!links("unimse-python"));
     assert!(links("unimse"));
 }

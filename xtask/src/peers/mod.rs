@@ -6,7 +6,6 @@
 
 mod contest;
 mod contests;
-mod python;
 mod ratio;
 mod render;
 mod results;
@@ -25,11 +24,19 @@ use unimse_run::artefact;
 
 use crate::checkout::Checkout;
 use crate::reproduce::Usage;
+use crate::venv::Venv;
 use crate::{built, child, provenance, setup, tree};
 use contest::{Contest, Program};
 use contests::CONTESTS;
 use results::{NotMeasured, Outcome, Results, SCHEMA, SideOutcome};
 use side::{Job, Running};
+
+/// A Python with the peers.
+const PYTHON: Venv = Venv {
+    name: "peers",
+    lists: &["benches/peers/requirements.txt", ".ci/requirements.txt"],
+    notice: "bench: Python packages of the peers (more than 2 GB, 4.5 GB on disk, once)",
+};
 
 /// How the contests are run.
 #[derive(clap::Args, Debug)]
@@ -76,7 +83,7 @@ pub(crate) fn run(checkout: &Checkout, options: &Options, only: &[String]) -> Re
         return Err(Usage(format!("--only {other}: expected a contest of {expected}")).into());
     }
     setup::ensure(checkout)?;
-    let python = python::ensure(checkout)?;
+    let python = PYTHON.ensure(checkout)?;
     let ours = built::bench(checkout, "peers", &["--bin", "unimse"])?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let bench = Bench {

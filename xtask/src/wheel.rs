@@ -1,0 +1,204 @@
+//! `cargo xtask wheel`: the Python package, built, and tested where nothing but the wheel is installed of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::checkout::Checkout;
+use crate::venv::{Venv, pip};
+use crate::{child, tree};
+
+/// maturin, and what the package's tests use.
+const TOOLS: Venv = Venv {
+    name: "wheel",
+    lists: &[".ci/wheel.txt"],
+    notice: "wheel: Python packages that build and test it (about 400 MB, 1.2 GB on disk, once)",
+};
+
+/// The stages of one run of the task, each in a folder of its own below `target/wheel`.
+struct Work<'a> {
+    checkout: &'a Checkout,
+    /// The interpreter with [`TOOLS`].
+    python: PathBuf,
+    /// `target/wheel`.
+    place: PathBuf,
+}
+
+/// Builds the wheel and the source distribution into `target/wheel/dist`, the latter's wheel too, and runs the tests of the package in a
+/// fresh environment. Where there is no Python it says so and does nothing; with `complete` that, and a skipped test, is a failure.
+pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
+    if Command::new("python3").arg("--version").output().is_err() {
+        if complete {
+            bail!("wheel: needs python3 with venv and pip, found none");
+        }
+        eprintln!("wheel: skipped: needs python3 with venv and pip");
+        return Ok(());
+    }
+    let work = Work {
+        checkout,
+        python: TOOLS.ensure(checkout)?,
+        place: checkout.target().join("wheel"),
+    };
+    let (wheel, sources) = work.build()?;
+    work.build_again(&sources)?;
+    let python = work.install(&wheel)?;
+    work.test(&python, &wheel, complete)?;
+    eprintln!("wheel: {}", wheel.display());
+    Ok(())
+}
+
+impl Work<'_> {
+    /// An empty folder below `target/wheel`.
+    fn fresh(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.place.join(name);
+        tree::remove(&folder)?;
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(folder)
+    }
+
+    /// The environment of a build: the folder that all others of the checkout build into, and the tools on PATH.
+    fn prepare<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        // what `cargo xtask` describes of itself, and what the checkout's own builds are told, is not for maturin
+        for (name, _) in self
+            .checkout
+            .cargo()
+            .get_envs()
+            .filter(|env| env.1.is_none())
+        {
+            command.env_remove(name);
+        }
+        command
+            .env("CARGO_TARGET_DIR", self.checkout.target())
+            .env_remove("PYO3_NO_PYTHON")
+            .env_remove("PYO3_BUILD_EXTENSION_MODULE")
+            .current_dir(&self.checkout.root)
+    }
+
+    /// The wheel and the source distribution. maturin refuses a wheel that links what its tag of the platform does not promise.
+    fn build(&self) -> Result<(PathBuf, PathBuf)> {
+        let dist = self.fresh("dist")?;
+        let maturin = |arguments: &[&str]| {
+            let mut maturin = Command::new(&self.python);
+            self.prepare(&mut maturin).args(["-m", "maturin"]);
+            child::run("maturin", maturin.args(arguments).arg("--out").arg(&dist))
+        };
+        maturin(&["build", "--release", "--locked", "--auditwheel", "check"])?;
+        maturin(&["sdist"])?;
+        Ok((only(&dist, ".whl")?, only(&dist, ".tar.gz")?))
+    }
+
+    /// The source distribution holds all that it needs: pip makes a wheel of it.
+    fn build_again(&self, sources: &Path) -> Result<()> {
+        let (unpacked, made) = (self.fresh("sources")?, self.fresh("from-sources")?);
+        let mut tar = Command::new("tar");
+        tar.arg("-xzf").arg(sources).arg("-C").arg(&unpacked);
+        child::run("tar", tar.arg("--strip-components=1"))?;
+        let mut wheel = pip(&self.python);
+        wheel.args(["wheel", "--no-deps", "--no-build-isolation"]);
+        wheel.arg("--wheel-dir").arg(&made).arg(&unpacked);
+        let bin = self
+            .python
+            .parent()
+            .context("an interpreter without a folder")?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let paths = [bin.to_owned()]
+            .into_iter()
+            .chain(std::env::split_paths(&path));
+        wheel.env("PATH", std::env::join_paths(paths)?); // pip starts `maturin` by its name
+        child::run("pip wheel", self.prepare(&mut wheel))?;
+        only(&made, ".whl").map(drop)
+    }
+
+    /// An environment in which the wheel alone is installed; it sees the packages of the tools.
+    fn install(&self, wheel: &Path) -> Result<PathBuf> {
+        let place = self.fresh("venv")?;
+        let mut venv = Command::new(&self.python);
+        child::run(
+            "python -m venv",
+            venv.args(["-m", "venv", "--without-pip"]).arg(&place),
+        )?;
+        let python = place.join("bin/python");
+        let packages = |python: &Path| -> Result<PathBuf> {
+            let mut asked = Command::new(python);
+            asked.args([
+                "-c",
+                "import sysconfig; print(sysconfig.get_path('purelib'))",
+            ]);
+            let said = child::output("python", &mut asked)?;
+            Ok(PathBuf::from(String::from_utf8(said)?.trim()))
+        };
+        let shared = packages(&python)?.join("tools.pth");
+        let line = format!("{}\n", packages(&self.python)?.display());
+        unimse_run::artefact::write(&shared, line.as_bytes())?;
+        let mut install = pip(&self.python);
+        install.arg("--python").arg(&python);
+        install.args(["install", "--no-deps", "--no-index"]);
+        child::run("pip install", install.arg(wheel))?;
+        Ok(python)
+    }
+
+    /// The tests of the package. Those that compare with the binary get it where it is built.
+    fn test(&self, python: &Path, wheel: &Path, complete: bool) -> Result<()> {
+        let mut tests = Command::new(python);
+        tests.args(["-m", "pytest", "--quiet"]);
+        self.prepare(&mut tests).env("UNIMSE_WHEEL", wheel);
+        let binary = self.checkout.unimse();
+        if binary.is_file() {
+            tests.env("UNIMSE_BINARY", binary);
+        }
+        if complete {
+            tests.env("UNIMSE_COMPLETE", "1");
+        }
+        child::run("pytest", &mut tests)
+    }
+}
+
+/// The one file of a folder whose name ends so.
+fn only(folder: &Path, end: &str) -> Result<PathBuf> {
+    let read = || format!("cannot read {}", folder.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(read)? {
+        let path = entry.with_context(read)?.path();
+        found.extend(path.to_string_lossy().ends_with(end).then_some(path));
+    }
+    match &found[..] {
+        [one] => Ok(one.clone()),
+        several => bail!(
+            "{}: expected one file *{end}, found {}",
+            folder.display(),
+            several.len()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failing test may panic")]
+    use super::*;
+
+    #[test]
+    fn a_folder_without_one_wheel_is_an_error_that_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| fs::write(dir.path().join(name), "").unwrap();
+        file("unimse-1.tar.gz");
+        let none = only(dir.path(), ".whl").unwrap_err().to_string();
+        assert!(none.ends_with("expected one file *.whl, found 0"), "{none}");
+        file("a.whl");
+        assert_eq!(only(dir.path(), ".whl").unwrap(), dir.path().join("a.whl"));
+        file("b.whl");
+        assert!(only(dir.path(), ".whl").is_err());
+    }
+
+    /// pip installs the list with --no-deps: a line that pins nothing would change under us.
+    #[test]
+    fn every_package_of_the_list_is_pinned() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let text = fs::read_to_string(root.join(TOOLS.lists[0])).unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let (pinned, loose): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.contains("=="));
+        assert!(loose.is_empty(), "{loose:?}");
+        assert!(pinned.iter().any(|line| line.starts_with("maturin==")));
+    }
+}
