@@ -24,7 +24,7 @@ class Run:
 
     path: pathlib.Path
     results: Results
-    """`results.json`, of version 3 or 4."""
+    """`results.json`, of any version that the command line reads."""
     seeds: dict[int, pathlib.Path]
     """The run folders of the seeds below it; empty where it is of one seed."""
 
