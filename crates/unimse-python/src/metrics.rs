@@ -4,8 +4,8 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use serde::Serialize;
 use unimse_eval::{
-    Convention, Interval, Metric, class_indices, emotion_metric, jackknife, resample,
-    sentiment_metric,
+    Convention, Interval, Measure, Metric, class_indices, emotion_measure, jackknife, resample,
+    sentiment_measure,
 };
 use unimse_labels::{Taxonomy, UnknownName};
 
@@ -13,8 +13,8 @@ use crate::arguments::{Numbering, choice, numbers, same_length, words};
 use crate::errors::input;
 use crate::work;
 
-/// Most resamples of an interval: more say no more, and each holds a value.
-const MOST: usize = 1_000_000;
+/// Most resamples of an interval: more say no more, and Ctrl-C waits for all of them.
+const MOST: usize = 100_000;
 
 #[pyfunction]
 #[pyo3(signature = (truth, prediction, *, convention = "mmsa"))]
@@ -69,12 +69,12 @@ pub(crate) fn bootstrap<'py>(
         };
         let classes = Classes::new(truth, prediction, labels)?;
         let (predictions, truths) = (&classes.predictions, &classes.truths);
-        let measure = emotion_metric(predictions, truths, &classes.labels, metric);
-        drawing(truths.len())?.interval(py, measure.map_err(input)?)?
+        let measure = emotion_measure(predictions, truths, &classes.labels, &[metric]);
+        drawing(truths.len())?.interval(py, &measure.map_err(input)?)?
     } else {
         let (truths, predictions) = (numbers(truth)?, numbers(prediction)?);
-        let measure = sentiment_metric(&predictions, &truths, convention, metric);
-        drawing(truths.len())?.interval(py, measure.map_err(input)?)?
+        let measure = sentiment_measure(&predictions, &truths, convention, &[metric]);
+        drawing(truths.len())?.interval(py, &measure.map_err(input)?)?
     };
     to_python(py, &interval)
 }
@@ -159,29 +159,16 @@ impl Drawing {
         })
     }
 
-    fn interval(
-        &self,
-        py: Python<'_>,
-        measure: impl Fn(&[usize]) -> f64 + Sync + Send,
-    ) -> PyResult<Interval> {
-        let rows: Vec<usize> = (0..self.clusters.len()).collect();
-        work::run(py, |wanted| {
-            let measure = |rows: &[usize]| match wanted.is() {
-                true => measure(rows),
-                false => f64::NAN, // nobody waits for it any more
-            };
-            let estimate = measure(&rows);
-            let resampled = resample(&self.clusters, self.resamples, self.seed, measure);
+    /// Of a measure with one metric.
+    fn interval(&self, py: Python<'_>, measure: &Measure<'_>) -> PyResult<Interval> {
+        work::run(py, |_| {
+            let drawn = &resample(measure, &self.clusters, self.resamples, self.seed)[0];
             match self.method {
-                Method::Percentile => Interval::percentile(estimate, &resampled),
-                Method::Bca => match jackknife(&self.clusters, measure) {
-                    Ok(without) => Interval::bca(estimate, estimate, &resampled, &without),
-                    Err(why) => Interval {
-                        estimate: Some(estimate).filter(|value| value.is_finite()),
-                        undefined: Some(why),
-                        ..Interval::default()
-                    },
-                },
+                Method::Percentile => drawn.interval(),
+                Method::Bca => {
+                    let left_out = &jackknife(measure, &self.clusters)[0];
+                    Interval::bca(drawn.value, drawn.value, &drawn.draws, left_out)
+                }
             }
         })
     }
