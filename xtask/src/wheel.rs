@@ -26,8 +26,7 @@ struct Work<'a> {
     place: PathBuf,
 }
 
-/// Builds the wheel and the source distribution into `target/wheel/dist`, the latter's wheel too, and runs the tests of the package in a
-/// fresh environment. Where there is no Python it says so and does nothing; with `complete` that, and a skipped test, is a failure.
+/// Builds the source distribution and of it the wheel, both into `target/wheel/dist`, and runs the tests of the package in a fresh environment. Where there is no Python it says so and does nothing; with `complete` that, and a skipped test, is a failure.
 pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     if Command::new("python3").arg("--version").output().is_err() {
         if complete {
@@ -41,8 +40,7 @@ pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
         python: TOOLS.ensure(checkout)?,
         place: checkout.target().join("wheel"),
     };
-    let (wheel, sources) = work.build()?;
-    work.build_again(&sources)?;
+    let wheel = work.build()?;
     let python = work.install(&wheel)?;
     work.test(&python, &wheel, complete)?;
     eprintln!("wheel: {}", wheel.display());
@@ -76,39 +74,24 @@ impl Work<'_> {
             .current_dir(&self.checkout.root)
     }
 
-    /// The wheel and the source distribution. maturin refuses a wheel that links what its tag of the platform does not promise.
-    fn build(&self) -> Result<(PathBuf, PathBuf)> {
-        let dist = self.fresh("dist")?;
-        let maturin = |arguments: &[&str]| {
+    /// The wheel of the source distribution, which so holds all that it needs. maturin refuses a wheel that links what its tag of the platform
+    /// does not promise.
+    fn build(&self) -> Result<PathBuf> {
+        let (dist, sources) = (self.fresh("dist")?, self.fresh("sources")?);
+        let maturin = |folder: &Path, arguments: &[&str]| {
             let mut maturin = Command::new(&self.python);
             self.prepare(&mut maturin).args(["-m", "maturin"]);
-            child::run("maturin", maturin.args(arguments).arg("--out").arg(&dist))
+            maturin.args(arguments).arg("--out").arg(&dist);
+            child::run("maturin", maturin.current_dir(folder))
         };
-        maturin(&["build", "--release", "--locked", "--auditwheel", "check"])?;
-        maturin(&["sdist"])?;
-        Ok((only(&dist, ".whl")?, only(&dist, ".tar.gz")?))
-    }
-
-    /// The source distribution holds all that it needs: pip makes a wheel of it.
-    fn build_again(&self, sources: &Path) -> Result<()> {
-        let (unpacked, made) = (self.fresh("sources")?, self.fresh("from-sources")?);
+        maturin(&self.checkout.root, &["sdist"])?;
         let mut tar = Command::new("tar");
-        tar.arg("-xzf").arg(sources).arg("-C").arg(&unpacked);
-        child::run("tar", tar.arg("--strip-components=1"))?;
-        let mut wheel = pip(&self.python);
-        wheel.args(["wheel", "--no-deps", "--no-build-isolation"]);
-        wheel.arg("--wheel-dir").arg(&made).arg(&unpacked);
-        let bin = self
-            .python
-            .parent()
-            .context("an interpreter without a folder")?;
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let paths = [bin.to_owned()]
-            .into_iter()
-            .chain(std::env::split_paths(&path));
-        wheel.env("PATH", std::env::join_paths(paths)?); // pip starts `maturin` by its name
-        child::run("pip wheel", self.prepare(&mut wheel))?;
-        only(&made, ".whl").map(drop)
+        tar.args(["--extract", "--strip-components=1", "--file"]);
+        tar.arg(only(&dist, ".tar.gz")?).arg("--directory");
+        child::run("tar", tar.arg(&sources))?;
+        // not --locked: what the rest of the workspace needs is not in it, so cargo shortens its lock file
+        maturin(&sources, &["build", "--release", "--auditwheel", "check"])?;
+        only(&dist, ".whl")
     }
 
     /// An environment in which the wheel alone is installed; it sees the packages of the tools.

@@ -67,6 +67,18 @@ pub fn resample(
     resamples: usize,
     seed: u64,
 ) -> Vec<Resampled> {
+    // always wanted, so always some
+    resample_while(measure, clusters, resamples, seed, || true).unwrap_or_default()
+}
+
+/// As [`resample`], for as long as `wanted` says so: it is asked before every draw. `None` where it ended so.
+pub fn resample_while(
+    measure: &Measure<'_>,
+    clusters: &[usize],
+    resamples: usize,
+    seed: u64,
+    wanted: impl Fn() -> bool + Sync,
+) -> Option<Vec<Resampled>> {
     let members = Members::new(clusters);
     let table = Table::new(measure, &members);
     let (n, metrics) = (members.count(), measure.count());
@@ -75,7 +87,10 @@ pub fn resample(
     let random = ChaCha8Rng::seed_from_u64(seed);
     let start = || (Vec::with_capacity(n), table.none());
     let each = values.par_chunks_mut(metrics.max(1)).enumerate();
-    each.for_each_init(start, |(drawn, sums), (draw, out)| {
+    each.try_for_each_init(start, |(drawn, sums), (draw, out)| {
+        if !wanted() {
+            return None;
+        }
         let mut random = random.clone();
         random.set_stream(draw as u64);
         drawn.clear();
@@ -83,13 +98,14 @@ pub fn resample(
         sums.of.fill(0.0);
         drawn.iter().for_each(|&place| table.add(place, sums));
         measure.of_sums(&sums.of, &|| members.rows(drawn.iter().copied()), out);
-    });
+        Some(())
+    })?;
     let found = measure.of_all().into_iter().enumerate();
     let metric = |(at, value): (usize, Result<f64, _>)| Resampled {
         value: value.unwrap_or(f64::NAN),
         draws: values.iter().skip(at).step_by(metrics).copied().collect(),
     };
-    found.map(metric).collect()
+    Some(found.map(metric).collect())
 }
 
 /// Maps 32 random bits to a number below `n` by a multiplication: the bias is under n / 2^32.
@@ -99,6 +115,8 @@ fn below(n: usize, random: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -111,5 +129,17 @@ mod tests {
         assert_eq!(mean.value, (1.0 + 4.0) / 2.0);
         assert_eq!(mean.draws[0], (1.0 + 3.0) / 2.0);
         assert!(mean.draws[1].is_nan());
+    }
+
+    #[test]
+    fn what_is_wanted_no_more_ends() {
+        let measure = Measure::means(4, 1, |rows, sums| sums[0] += rows.len() as f64);
+        let asked = AtomicUsize::new(0);
+        let wanted = || asked.fetch_add(1, Ordering::Relaxed) < 3;
+        assert_eq!(
+            resample_while(&measure, &[0, 1, 2, 3], 1000, 1, wanted),
+            None
+        );
+        assert!(asked.into_inner() < 1000);
     }
 }

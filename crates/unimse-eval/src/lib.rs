@@ -45,7 +45,7 @@ mod scores;
 mod sentiment;
 
 pub use bca::jackknife;
-pub use bootstrap::{Resampled, resample};
+pub use bootstrap::{Resampled, resample, resample_while};
 pub use calibration::{ReliabilityBin, calibration_measure, reliability};
 pub use coverage::{Central, coverage_measure};
 pub use difference::Difference;

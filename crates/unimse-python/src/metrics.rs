@@ -4,8 +4,8 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use serde::Serialize;
 use unimse_eval::{
-    Convention, Interval, Measure, Metric, class_indices, emotion_measure, jackknife, resample,
-    sentiment_measure,
+    Convention, Interval, Measure, Metric, Resampled, class_indices, emotion_measure, jackknife,
+    resample_while, sentiment_measure,
 };
 use unimse_labels::{Taxonomy, UnknownName};
 
@@ -13,8 +13,8 @@ use crate::arguments::{Numbering, choice, numbers, same_length, words};
 use crate::errors::input;
 use crate::work;
 
-/// Most resamples of an interval: more say no more, and Ctrl-C waits for all of them.
-const MOST: usize = 100_000;
+/// Most resamples of an interval: more say no more, and each holds a value.
+const MOST: usize = 1_000_000;
 
 #[pyfunction]
 #[pyo3(signature = (truth, prediction, *, convention = "mmsa"))]
@@ -161,16 +161,19 @@ impl Drawing {
 
     /// Of a measure with one metric.
     fn interval(&self, py: Python<'_>, measure: &Measure<'_>) -> PyResult<Interval> {
-        work::run(py, |_| {
-            let drawn = &resample(measure, &self.clusters, self.resamples, self.seed)[0];
-            match self.method {
-                Method::Percentile => drawn.interval(),
+        let interval = work::run(py, |wanted| {
+            let (clusters, wanted) = (&self.clusters, || wanted.is());
+            let drawn = resample_while(measure, clusters, self.resamples, self.seed, wanted)?;
+            let Resampled { value, draws } = &drawn[0];
+            Some(match self.method {
+                Method::Percentile => drawn[0].interval(),
                 Method::Bca => {
-                    let left_out = &jackknife(measure, &self.clusters)[0];
-                    Interval::bca(drawn.value, drawn.value, &drawn.draws, left_out)
+                    Interval::bca(*value, *value, draws, &jackknife(measure, clusters)[0])
                 }
-            }
-        })
+            })
+        })?;
+        // what is wanted no more ends with the exception that made it so
+        interval.ok_or_else(|| input("interrupted"))
     }
 }
 

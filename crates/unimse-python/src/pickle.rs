@@ -105,21 +105,21 @@ impl<'py> Reader<'_, 'py> {
         Ok(dict.into_any())
     }
 
-    /// An array of its own type and order, which can be written to; a scalar of numpy where there are no axes.
+    /// An array of its own type and order, which can be written to.
     fn array(&mut self, array: Array<'_>) -> PyResult<Bound<'py, PyAny>> {
         let py = self.py;
         let (shape, dtype) = (PyTuple::new(py, array.shape())?, array.dtype());
         let empty = |kind: &str| self.numpy.call_method1("empty", (&shape, kind));
-        let made = match dtype.kind {
+        match dtype.kind {
             Kind::Object => {
                 let flat = self.numpy.call_method1("empty", (array.len(), "object"))?;
                 for (at, item) in (0..array.len()).map_while(|at| Some((at, array.item(at)?))) {
                     flat.set_item(at, self.object(item)?)?;
                 }
-                flat.call_method1("reshape", (&shape,))?
+                flat.call_method1("reshape", (&shape,))
             }
-            Kind::Other(_) => return Err(self.refuse(format_args!("an array of {dtype}"))),
-            _ if array.is_empty() => empty(&dtype.to_string())?,
+            Kind::Other(_) => Err(self.refuse(format_args!("an array of {dtype}"))),
+            _ if array.is_empty() => empty(&dtype.to_string()),
             _ => {
                 let bytes = self.payload(array)?;
                 let flat = self
@@ -127,12 +127,8 @@ impl<'py> Reader<'_, 'py> {
                     .call_method1("frombuffer", (bytes, dtype.to_string()))?;
                 let options = PyDict::new(py);
                 options.set_item("order", if array.is_fortran() { "F" } else { "C" })?;
-                flat.call_method("reshape", (&shape,), Some(&options))?
+                flat.call_method("reshape", (&shape,), Some(&options))
             }
-        };
-        match array.shape() {
-            [] => made.get_item(PyTuple::empty(py)),
-            _ => Ok(made),
         }
     }
 

@@ -16,9 +16,10 @@ import unimse
 def equal(a: object, b: object) -> bool:
     if isinstance(b, np.ndarray) and b.dtype == object:
         return isinstance(a, np.ndarray) and a.shape == b.shape and all(map(equal, a.flat, b.flat))
-    if isinstance(b, (np.ndarray, np.generic)):
-        same = type(a) is type(b) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=b.dtype.kind == "f")  # type: ignore[attr-defined]
-        return bool(same)
+    if isinstance(b, np.generic):  # read as the number of Python's that it is
+        return type(a) is type(b.item()) and bool(a == b or a != a and b != b)
+    if isinstance(b, np.ndarray):
+        return isinstance(a, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
     if isinstance(b, dict):
         return isinstance(a, dict) and list(a) == list(b) and all(equal(a[key], b[key]) for key in b)
     if isinstance(b, (list, tuple)):
@@ -37,6 +38,7 @@ def content() -> dict[object, object]:
         "bytes": np.array([b"a", b"bc"]),
         "objects": np.array([{"a": [1]}, None], dtype=object),
         "empty": np.zeros((0, 5), np.float32),
+        "no axis": np.array(2.5),
         "scalars": [np.float32(1.5), np.int64(-3), np.float64("nan")],
         "plain": [None, True, 2**40, -1.5, "text", b"bytes", (1, (2,)), {3, 4}, []],
         7: {"nested": [{}]},

@@ -89,8 +89,8 @@ def test_every_library_s_table_goes_in_and_out() -> None:
     assert labels[0].to_polars().equals(pl.from_arrow(first))
     pd.testing.assert_frame_equal(pd.DataFrame.from_arrow(labels[0]), first.to_pandas(), check_dtype=False)
     made = labels[0]
-    counted = connection.sql("select count(intensity) from made").fetchone()
-    assert counted == (60 - first["intensity"].null_count,)
+    counted = connection.sql("select count(intensity) from made").fetchall()
+    assert counted == [(60 - first["intensity"].null_count,)]
     assert made is labels[0]
 
 

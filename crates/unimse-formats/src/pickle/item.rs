@@ -41,7 +41,7 @@ pub enum Object<'a> {
     Set,
     /// A dict; see [`Item::entries`].
     Dict,
-    /// A numpy array, or with no axis a numpy scalar.
+    /// A numpy array. A numpy scalar is the number or text that it holds.
     Array(Array<'a>),
     /// A numpy element type.
     DType(DType),

@@ -20,7 +20,7 @@ def read_pickle(path: Path, *, bytes_as_text: bool = False) -> Any:
     """Reads a pickle of dicts, lists and numpy arrays, protocols 0 to 5, of Python 2 and 3; never runs what it says.
 
     Any global beyond those that such data need is an error that names it. Objects that the pickle names twice are one object here too;
-    arrays have the type, shape and order of the file and can be written to.
+    arrays have the type, shape and order of the file and can be written to; scalars of numpy are Python's numbers.
 
     Args:
         path: A regular file.

@@ -75,7 +75,7 @@ def bootstrap(
             rows of one video are alike, and drawn one by one they give intervals that are too narrow. Default: each row is its own.
         convention: Of a metric of sentiment.
         labels: Of a metric of emotions.
-        resamples: How often, 1 to 100,000.
+        resamples: How often, 1 to a million.
         seed: The same seed, rows and groups give the same interval, on any number of threads.
         method: `percentile`, or the bias-corrected and accelerated interval `bca`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import metrics
@@ -50,8 +51,7 @@ def scorer(metric: str, **options: Any) -> Callable[..., float]:
         metric: As in `mae`, `acc2_non0`, `weighted_f1`.
         options: `convention` of a metric of sentiment, `labels` of one of emotions.
     """
-    from sklearn.metrics import make_scorer
-
+    make_scorer: Callable[..., Callable[..., float]] = import_module("sklearn.metrics").make_scorer
     score = emotion_score if metric in EMOTION else sentiment_score
     better = metric not in LESS_IS_BETTER
     return make_scorer(score, greater_is_better=better, metric=metric, **options)

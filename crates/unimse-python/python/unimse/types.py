@@ -126,11 +126,15 @@ class CorpusResults(TypedDict, total=False):
     test: SplitScores
 
 
-class Results(TypedDict, total=False):
-    """`results.json` of a run; `docs/schema/results.schema.json` has every key."""
-
+class _Always(TypedDict):
     schema: int
     synthetic: bool
+    corpora: dict[str, CorpusResults]
+
+
+class Results(_Always, total=False):
+    """`results.json` of a run; `docs/schema/results.schema.json` has every key."""
+
     leaky: bool
     donors: str
     seeds: list[int]
@@ -138,4 +142,3 @@ class Results(TypedDict, total=False):
     trained_on: list[str]
     preset: str
     backbone: str
-    corpora: dict[str, CorpusResults]
