@@ -22,6 +22,7 @@ mod lock;
 mod peers;
 mod provenance;
 mod reproduce;
+mod scale;
 mod setup;
 mod stage;
 mod sweep;
@@ -65,6 +66,8 @@ enum Command {
     Bench(bench::Options),
     /// The Python package: built, and tested in a fresh environment.
     Wheel,
+    /// Labels of many synthetic utterances on a local cluster of Ray, beside one process.
+    Scale(scale::Options),
     /// Everything the continuous integration checks, cheapest first.
     Ci {
         /// Fail where a test was skipped for want of data, models or a Python.
@@ -105,6 +108,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Test => tests_run::run(&checkout, false),
         Command::Bench(options) => bench::run(&checkout, &options),
         Command::Wheel => wheel::run(&checkout, false),
+        Command::Scale(options) => scale::run(&checkout, &options),
         Command::Ci { complete } => ci::run(&checkout, complete),
     }
 }

@@ -14,7 +14,7 @@ use crate::{child, tree};
 const TOOLS: Venv = Venv {
     name: "wheel",
     lists: &[".ci/wheel.txt"],
-    notice: "wheel: Python packages that build and test it (about 400 MB, 1.2 GB on disk, once)",
+    notice: "wheel: Python packages that build and test it (about 500 MB, 1.5 GB on disk, once)",
 };
 
 /// The stages of one run of the task, each in a folder of its own below `target/wheel`.
@@ -26,7 +26,8 @@ struct Work<'a> {
     place: PathBuf,
 }
 
-/// Builds the source distribution and of it the wheel, both into `target/wheel/dist`, and runs the tests of the package in a fresh environment. Where there is no Python it says so and does nothing; with `complete` that, and a skipped test, is a failure.
+/// Builds the source distribution and of it the wheel, both into `target/wheel/dist`, and runs the tests of the package in a fresh environment.
+/// Where there is no Python it says so and does nothing; with `complete` that, and a skipped test, is a failure.
 pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     if Command::new("python3").arg("--version").output().is_err() {
         if complete {
@@ -35,11 +36,7 @@ pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
         eprintln!("wheel: skipped: needs python3 with venv and pip");
         return Ok(());
     }
-    let work = Work {
-        checkout,
-        python: TOOLS.ensure(checkout)?,
-        place: checkout.target().join("wheel"),
-    };
+    let work = Work::new(checkout)?;
     let wheel = work.build()?;
     let python = work.install(&wheel)?;
     work.test(&python, &wheel, complete)?;
@@ -47,7 +44,22 @@ pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     Ok(())
 }
 
-impl Work<'_> {
+/// The interpreter of an environment with the built wheel and all that its tests use.
+pub(crate) fn installed(checkout: &Checkout) -> Result<PathBuf> {
+    let work = Work::new(checkout)?;
+    let wheel = work.build()?;
+    work.install(&wheel)
+}
+
+impl<'a> Work<'a> {
+    fn new(checkout: &'a Checkout) -> Result<Self> {
+        Ok(Self {
+            checkout,
+            python: TOOLS.ensure(checkout)?,
+            place: checkout.target().join("wheel"),
+        })
+    }
+
     /// An empty folder below `target/wheel`.
     fn fresh(&self, name: &str) -> Result<PathBuf> {
         let folder = self.place.join(name);

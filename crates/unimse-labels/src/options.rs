@@ -26,6 +26,8 @@ vocabulary! {
     TrainDev = "train+dev",
     /// Utterances of every split: a diagnostic that training must not read.
     All = "all",
+    /// Utterances of the test splits alone: as a stream is labelled, block by block against donors that are kept, none of which asks.
+    Test = "test",
 }
 
 /// How [`unify`](crate::unify()) works. The default is the clean protocol.
@@ -67,6 +69,10 @@ impl UnifyOptions {
 
     /// Whether a sample of this split takes labels; the labels of others are kept but never looked at.
     pub fn asks(&self, sample: &Sample) -> bool {
-        self.queries == QueryProtocol::All || sample.split != Split::Test
+        match self.queries {
+            QueryProtocol::TrainDev => sample.split != Split::Test,
+            QueryProtocol::All => true,
+            QueryProtocol::Test => sample.split == Split::Test,
+        }
     }
 }

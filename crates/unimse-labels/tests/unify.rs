@@ -79,6 +79,19 @@ fn who_gives_and_who_takes() {
             [id("b_1"), None]
         ]
     );
+    let stream = UnifyOptions {
+        queries: QueryProtocol::Test,
+        ..CLEAN
+    };
+    assert_eq!(
+        donors(&stream),
+        [
+            [None, None],
+            [None, id("dia0_utt0")],
+            [None, None],
+            [None, None]
+        ]
+    );
     let diagnostic = UnifyOptions {
         queries: QueryProtocol::All,
         ..CLEAN

@@ -21,7 +21,7 @@ def unify(
     embeddings: npt.NDArray[np.float32],
     *,
     donors: Literal["train", "all", "none", "random", "shuffled"] = "train",
-    queries: Literal["train+dev", "all"] = "train+dev",
+    queries: Literal["train+dev", "all", "test"] = "train+dev",
     min_similarity: float | None = None,
     seed: int = 1,
 ) -> Table:
@@ -41,7 +41,7 @@ def unify(
             meanwhile.
         donors: Who lends: `train` rows; `all` rows, as the official release does it, which leaks labels of test rows; nobody (`none`); or
             the controls `random` and `shuffled`.
-        queries: Who takes: `train+dev` rows; `all`, a diagnostic that no training may read.
+        queries: Who takes: `train+dev` rows; `all`, a diagnostic that no training may read; `test` rows alone, as `unimse.stream` does it.
         min_similarity: A nearest row of a smaller cosine lends nothing.
         seed: Of the two controls.
 
