@@ -98,7 +98,8 @@ impl<'a> Work<'a> {
         };
         maturin(&self.checkout.root, &["sdist"])?;
         let mut tar = Command::new("tar");
-        tar.args(["--extract", "--strip-components=1", "--file"]);
+        // --touch: in the archive all files are of one day, and cargo would take changed ones for those that it knows
+        tar.args(["--extract", "--touch", "--strip-components=1", "--file"]);
         tar.arg(only(&dist, ".tar.gz")?).arg("--directory");
         child::run("tar", tar.arg(&sources))?;
         // not --locked: what the rest of the workspace needs is not in it, so cargo shortens its lock file

@@ -75,7 +75,7 @@ USE = """import numpy as np
 import unimse
 scores = unimse.metrics.sentiment([1.0], np.zeros(1))
 mae: float = scores["metrics"]["mae"]
-wrong: str = unimse.metrics.bootstrap([1.0], [2.0], metric="mae")["low"]
+wrong: str = scores["n"]
 """
 
 
