@@ -71,7 +71,8 @@ def main() -> int:
         for start in range(0, options.rows, FILE):
             rows = min(FILE, options.rows - start)
             pq.write_table(table("web", start, rows, False), folder / f"queries/{start:012}.parquet", row_group_size=BLOCK)
-        ray.init(num_cpus=options.workers, include_dashboard=False, object_store_memory=2**30, log_to_driver=False)
+        ray.init(num_cpus=options.workers, include_dashboard=False, object_store_memory=2**30, log_to_driver=False, logging_level="warning")
+        ray.data.DataContext.get_current().enable_progress_bars = False
         start = time.perf_counter()
         done = scale.unify(folder / "queries", folder / "donors.parquet", folder / "ray", workers=options.workers, rows=BLOCK)
         on_ray = time.perf_counter() - start
