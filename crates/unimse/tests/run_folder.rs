@@ -260,7 +260,12 @@ fn the_report_browses_every_answer_and_holds_transcripts_on_request_alone() {
         published["columns"]["label.meld.donor"]
     );
     std::fs::rename(run.path("labels-away"), folder.join("labels")).unwrap();
+    refused_without_its_files(&run);
+}
 
+/// A report that another process may be writing, or whose answers or utterances are gone.
+fn refused_without_its_files(run: &Run) {
+    let folder = run.path("run");
     let asked = ["report", "--run", folder.to_str().unwrap()];
     let held = unimse_run::RunLock::take(&folder).unwrap();
     refused(&unimse(&asked), &["is at work in this run"]);
