@@ -85,7 +85,11 @@ mod tests {
     fn groups() -> Tensor {
         let at = |row: usize, dim: usize| {
             let off = ((row * 37 + dim * 11) % 17) as f64 / 17.0;
-            if row % 2 == 0 { off } else { 20.0 + off }
+            if row.is_multiple_of(2) {
+                off
+            } else {
+                20.0 + off
+            }
         };
         let numbers: Vec<f64> = (0..80 * 8).map(|i| at(i / 8, i % 8)).collect();
         Tensor::from_slice(&numbers).view([80, 8])
