@@ -28,7 +28,7 @@ pub fn column<'a>(
 /// The text in row `i` of a column; `None` where it is null.
 ///
 /// # Errors
-/// As [`column`].
+/// As [`column()`].
 pub fn text<'a>(batch: &'a RecordBatch, name: &str, i: usize) -> Result<Option<&'a str>, String> {
     let array = column(batch, name, &DataType::Utf8)?.as_string::<i32>();
     Ok(array.is_valid(i).then(|| array.value(i)))
@@ -37,7 +37,7 @@ pub fn text<'a>(batch: &'a RecordBatch, name: &str, i: usize) -> Result<Option<&
 /// The number in row `i` of a column; `None` where it is null.
 ///
 /// # Errors
-/// As [`column`].
+/// As [`column()`].
 pub fn number(batch: &RecordBatch, name: &str, i: usize) -> Result<Option<f32>, String> {
     let array = column(batch, name, &DataType::Float32)?.as_primitive::<Float32Type>();
     Ok(array.is_valid(i).then(|| array.value(i)))
@@ -46,7 +46,7 @@ pub fn number(batch: &RecordBatch, name: &str, i: usize) -> Result<Option<f32>, 
 /// The word in row `i` of a column, of a closed vocabulary; `None` where it is null.
 ///
 /// # Errors
-/// As [`column`], and a word outside the vocabulary.
+/// As [`column()`], and a word outside the vocabulary.
 pub(crate) fn parsed<T: std::str::FromStr>(
     batch: &RecordBatch,
     name: &str,
