@@ -27,13 +27,13 @@ struct Work<'a> {
 }
 
 /// Builds the source distribution and of it the wheel, both into `target/wheel/dist`, and runs the tests of the package in a fresh environment.
-/// Where there is no Python it says so and does nothing; with `complete` that, and a skipped test, is a failure.
+/// Where there is no such Python it says so and does nothing; with `complete` that, and a skipped test, is a failure.
 pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
-    if Command::new("python3").arg("--version").output().is_err() {
+    if let Some(what) = missing() {
         if complete {
-            bail!("wheel: needs python3 with venv and pip, found none");
+            bail!("wheel: {what}");
         }
-        eprintln!("wheel: skipped: needs python3 with venv and pip");
+        eprintln!("wheel: skipped: {what}");
         return Ok(());
     }
     let work = Work::new(checkout)?;
@@ -42,6 +42,24 @@ pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     work.test(&python, &wheel, complete)?;
     eprintln!("wheel: {}", wheel.display());
     Ok(())
+}
+
+/// What of Python is not here, in words: the packages that are pinned need 3.11, and Debian's python3 comes without venv.
+fn missing() -> Option<String> {
+    const PROBE: &str = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
+    let probe = Command::new("python3").args(["-c", PROBE]).output();
+    let found = match probe {
+        Ok(done) if done.status.success() => return None,
+        Ok(done) if done.stderr.is_empty() => "an older one".to_owned(),
+        Ok(done) => {
+            let said = String::from_utf8_lossy(&done.stderr);
+            said.lines().last().unwrap_or_default().to_owned()
+        }
+        Err(error) => error.to_string(),
+    };
+    Some(format!(
+        "needs python3 from 3.11 on with venv and pip, found: {found}"
+    ))
 }
 
 /// The interpreter of an environment with the built wheel and all that its tests use.
