@@ -1,4 +1,4 @@
-//! The only unsafe code of the workspace's libraries: calls of `shim.cpp`, each under a safe function.
+//! The only unsafe code of this crate: calls of `shim.cpp`, each under a safe function.
 #![allow(
     unsafe_code,
     reason = "c10d is C++: its functions can be reached in no other way"
