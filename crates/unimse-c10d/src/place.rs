@@ -8,7 +8,7 @@ use crate::GroupError;
 pub struct Place {
     /// Of this process, from 0: `RANK`.
     pub rank: usize,
-    /// Processes of the group: `WORLD_SIZE`.
+    /// Processes of the group, at least 2: `WORLD_SIZE`.
     pub size: usize,
     /// Of this process among those of its machine, from 0: `LOCAL_RANK`; default that of `RANK`.
     pub local_rank: usize,
@@ -21,7 +21,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// That of this process; `None` where neither `RANK` nor `WORLD_SIZE` is set: it works alone.
+    /// That of this process; `None` where it works alone: neither `RANK` nor `WORLD_SIZE` is set, or `WORLD_SIZE` is 1.
     ///
     /// # Errors
     /// [`GroupError::Variable`] for one that is missing beside others, or does not hold what it must.
@@ -38,6 +38,9 @@ impl Place {
             return Ok(None);
         }
         let size = number(&value, "WORLD_SIZE", 1..=1 << 16)?;
+        if size == 1 {
+            return Ok(None);
+        }
         let rank = number(&value, "RANK", 0..=size - 1)?;
         let local_rank = match value("LOCAL_RANK") {
             Some(_) => number(&value, "LOCAL_RANK", 0..=size - 1)?,
@@ -118,6 +121,14 @@ mod tests {
         assert_eq!(read(&[]), Ok(Some(whole.clone())));
         let alone = read(&[("RANK", None), ("WORLD_SIZE", None)]);
         assert_eq!(alone, Ok(None));
+        // as a batch system sets them that gives no address to a single process
+        let single = [
+            ("RANK", Some("0")),
+            ("WORLD_SIZE", Some("1")),
+            ("MASTER_ADDR", None),
+            ("MASTER_PORT", None),
+        ];
+        assert_eq!(read(&single), Ok(None));
         let agent = [
             ("LOCAL_RANK", None),
             ("TORCHELASTIC_USE_AGENT_STORE", Some("True")),

@@ -54,11 +54,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     POLLED.store(true, Ordering::SeqCst);
     let (seed, resume) = (args.seed, args.resume);
     // one of several that torchrun, or xtask, began
-    let place = Place::of_this_process()?.filter(|place| place.size > 1);
-    match place
+    let place = Place::of_this_process()?;
+    let group = place
         .map(|place| Group::join(&place, TIMEOUT))
-        .transpose()?
-    {
+        .transpose()?;
+    match group {
         None => trainer::train(&config, &paths, seed, resume, &INTERRUPTED)?,
         Some(group) => {
             trainer::train_together(&config, &paths, seed, resume, &INTERRUPTED, group)?;
