@@ -1,12 +1,20 @@
 // c10d of LibTorch 2.11 behind plain functions. Each gives a null pointer, or the text of what went wrong, which `unimse_c10d_free` frees.
 
+#include <fcntl.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <stdexcept>
 #include <string>
+#include <system_error>
 #include <vector>
 
 // What ProcessGroupGloo.hpp needs of gloo to be read. LibTorch holds the real classes; here they only go by as pointers, and no object of them
@@ -74,6 +82,33 @@ bool loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0;
 }
 
+// A socket at `host` alone, which the store takes over: one that it opens itself listens at every address of the machine.
+int boundAt(const char* host, uint16_t port) {
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  wanted.ai_flags = AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  int failed = getaddrinfo(host, std::to_string(port).c_str(), &wanted, &found);
+  if (failed != 0) throw std::runtime_error(gai_strerror(failed));
+  int bound = -1;
+  int cause = EADDRNOTAVAIL;
+  for (addrinfo* next = found; next != nullptr && bound < 0; next = next->ai_next) {
+    int made = ::socket(next->ai_family, next->ai_socktype, next->ai_protocol);
+    int on = 1;
+    if (made >= 0 && fcntl(made, F_SETFD, FD_CLOEXEC) == 0 &&
+        setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+        ::bind(made, next->ai_addr, next->ai_addrlen) == 0) {
+      bound = made;
+    } else {
+      cause = errno;
+      if (made >= 0) ::close(made);
+    }
+  }
+  freeaddrinfo(found);
+  if (bound < 0) throw std::system_error(cause, std::generic_category(), "cannot listen");
+  return bound;
+}
+
 } // namespace
 
 extern "C" {
@@ -95,6 +130,7 @@ char* unimse_c10d_join(
     place.waitWorkers = false; // the group itself waits for all
     place.numWorkers = size;
     place.timeout = Milliseconds(timeout);
+    if (hosts && loopback(host)) place.masterListenFd = boundAt(host, port);
     auto tcp = c10::make_intrusive<c10d::TCPStore>(host, place);
     auto store = c10::make_intrusive<c10d::PrefixStore>(prefix, tcp);
     store->setTimeout(Milliseconds(timeout));

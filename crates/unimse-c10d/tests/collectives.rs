@@ -3,7 +3,7 @@
 
 mod processes;
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor};
@@ -55,6 +55,16 @@ fn rows_are_gathered_by_rank(group: &Group) {
     );
 }
 
+/// The group met at 127.0.0.1: no other address of the machine answers, such as another one of its loopback.
+fn nobody_listens_elsewhere() {
+    let Place { host, port, .. } = Place::of_this_process().unwrap().unwrap();
+    assert_eq!(host, "127.0.0.1");
+    let time = Duration::from_secs(5);
+    let at = |host: [u8; 4]| TcpStream::connect_timeout(&(host, port).into(), time);
+    assert!(at([127, 0, 0, 2]).is_err());
+    assert!(at([127, 0, 0, 1]).is_ok());
+}
+
 #[test]
 fn every_process_gets_the_same() {
     let Some(group) = processes::joined() else {
@@ -62,6 +72,7 @@ fn every_process_gets_the_same() {
             .into_iter()
             .for_each(|size| processes::all_succeed("every_process_gets_the_same", size));
     };
+    nobody_listens_elsewhere();
     sums_are_those_of_all(&group);
     rows_are_gathered_by_rank(&group);
     let last = group.size() - 1;
