@@ -18,7 +18,8 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 use wait4::Wait4;
 
-/// How long a process may outlive the one that it works with: as long as it waits for an answer.
+/// How long a process may outlive the one that it works with. It hears of the end as soon as it asks for something, for the connection is closed
+/// then; until then it may compute.
 const LINGER: Duration = Duration::from_secs(30);
 
 static CHILD: Mutex<Option<Pid>> = Mutex::new(None);

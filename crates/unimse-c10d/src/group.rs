@@ -7,8 +7,12 @@ use tch::{Device, Kind, Tensor};
 use crate::ffi::Handle;
 use crate::{GroupError, Place};
 
-/// How long a process waits for the others, to be found and in everything that they do together.
+/// How long a process waits to find the others.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long it waits for the sums and rows of the others: they may have more to compute, or be stopped for a while. That one ends is noticed
+/// at once all the same.
+const STEP: Duration = Duration::from_secs(600);
 
 /// Connections to the other processes. Dropping it leaves the group.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ impl Group {
     /// [`GroupError::Tensor`] for one that lies on no CPU; [`GroupError::Lost`].
     pub fn all_reduce(&self, tensors: &mut [Tensor]) -> Result<(), GroupError> {
         tensors.iter().try_for_each(|t| on_cpu("tensors", t))?;
-        let summed = self.handle.all_reduce(tensors, TIMEOUT);
+        let summed = self.handle.all_reduce(tensors, STEP);
         summed.map_err(self.lost("summing"))
     }
 
@@ -72,7 +76,7 @@ impl Group {
         let tensor = tensor.detach().contiguous();
         let mut all: Vec<Tensor> = (0..self.size).map(|_| tensor.empty_like()).collect();
         if tensor.numel() > 0 {
-            let gathered = self.handle.all_gather(&tensor, &mut all, TIMEOUT);
+            let gathered = self.handle.all_gather(&tensor, &mut all, STEP);
             gathered.map_err(self.lost("gathering"))?;
         }
         Ok(all)

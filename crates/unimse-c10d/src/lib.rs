@@ -12,7 +12,7 @@
 //! | [`Group::barrier`] | | when all have come |
 //!
 //! Every process must call the same functions in the same order. Where one ends, the others get an error at once, for the kernel closes
-//! its connections; where one hangs, after a time ([`TIMEOUT`]).
+//! its connections; where one hangs, after ten minutes, or after the time that the caller gives.
 //!
 //! What this crate must not do: know a model, or when to speak.
 
@@ -21,7 +21,7 @@ mod group;
 mod place;
 
 pub use group::{Group, TIMEOUT};
-pub use place::Place;
+pub use place::{Place, side_by_side};
 
 /// What keeps processes from working together.
 #[derive(Debug, thiserror::Error)]

@@ -65,6 +65,17 @@ impl Place {
     }
 }
 
+/// Processes that share this machine, at least 1, where `torchrun` began several: `LOCAL_WORLD_SIZE`; default 1.
+#[must_use]
+pub fn side_by_side() -> usize {
+    beside(std::env::var("LOCAL_WORLD_SIZE").ok().as_deref())
+}
+
+fn beside(said: Option<&str>) -> usize {
+    let processes: Option<usize> = said.and_then(|number| number.trim().parse().ok());
+    processes.unwrap_or(1).max(1)
+}
+
 fn number(
     value: &impl Fn(&str) -> Option<String>,
     name: &'static str,
@@ -140,6 +151,12 @@ mod tests {
             ..whole
         };
         assert_eq!(read(&agent), Ok(Some(expected)));
+    }
+
+    #[test]
+    fn processes_that_share_a_machine() {
+        let said = [None, Some("4"), Some("0"), Some("two")];
+        assert_eq!(said.map(beside), [1, 4, 1, 1]);
     }
 
     #[test]
