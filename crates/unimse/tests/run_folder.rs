@@ -110,7 +110,7 @@ fn a_model_beyond_all_memory_is_refused_before_it_is_built() {
     ];
     let words = [
         "configuration: the model, most of it for contrastive.dim = 65536, needs at least ",
-        " GiB of memory, this machine has ",
+        " GiB of memory, this process may have ",
     ];
     refused(&run.train(&absurd).output().unwrap(), &words);
     assert!(before == files(&run.path("run")), "a file changed");

@@ -195,5 +195,7 @@ fn processes_that_do_not_fit_are_refused() {
     let words = "process 1 would train something else than process 0 (there): train.clip is 1.0 there, 2.0 here";
     runs::refused(&ended[1], &[words]);
     runs::refused(&ended[0], &["another process has ended"]);
+    let said = runs::stderr(&ended[0]);
+    assert!(!said.contains("--resume"), "{said}");
     assert!(!run.path("run/events.jsonl").exists());
 }

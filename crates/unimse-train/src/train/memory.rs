@@ -35,8 +35,15 @@ impl Shape {
     }
 }
 
-/// Bytes that this process may have: the machine's memory, or less where its control group says so; `None` where nobody tells.
-pub(crate) fn available() -> Option<u64> {
+/// Bytes that each of a training's `processes` may have: those of the machine by how many of them share it; `None` where nobody tells.
+pub(crate) fn available(processes: usize) -> Option<u64> {
+    // what was said to another program is not of a training alone
+    let here = unimse_c10d::side_by_side().min(processes);
+    machine().map(|bytes| bytes / here.max(1) as u64)
+}
+
+/// Bytes of this machine, or less where its control group says so.
+fn machine() -> Option<u64> {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let info = read("/proc/meminfo");
     let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"));
@@ -146,7 +153,7 @@ fn between_samples(config: &RunConfig, shape: Shape) -> Option<[(&'static str, u
     ])
 }
 
-/// Refuses batches whose states for the backward pass cannot be kept in `available` bytes.
+/// Refuses batches, as this process reads them, whose states for the backward pass cannot be kept in `available` bytes.
 pub(crate) fn check_batches(
     config: &RunConfig,
     shape: Shape,
@@ -189,7 +196,7 @@ fn refuse(
     let gib = |bytes: f64| bytes / f64::from(1 << 30);
     match available {
         Some(available) if bytes > available as f64 => Err(TrainError::Config(format!(
-            "{} needs at least {:.1} GiB of memory, this machine has {:.1}",
+            "{} needs at least {:.1} GiB of memory, this process may have {:.1}",
             what(),
             gib(bytes),
             gib(available as f64)
@@ -231,7 +238,7 @@ mod tests {
             &["lstm.hidden=16384", "lstm.input=1", "fusion.layers=0"],
             32,
             Some(
-                "most of it for lstm.hidden = 16384, needs at least 32.0 GiB of memory, this machine has 32.0",
+                "most of it for lstm.hidden = 16384, needs at least 32.0 GiB of memory, this process may have 32.0",
             ),
         );
         check(
@@ -266,6 +273,7 @@ mod tests {
         // 6 layers of 384, 1024 rows of 1024 tokens, 8 states of 2 bytes: 36 GiB
         let gib = |checkpointing| states(SHAPE, 1024, 1024, checkpointing) / GIB as f64;
         assert_eq!((gib(false), gib(true)), (36.0, 4.5));
-        assert!(available().is_none_or(|bytes| bytes > GIB / 16));
+        assert!(available(1).is_none_or(|bytes| bytes > GIB / 16));
+        assert_eq!(available(1), machine());
     }
 }

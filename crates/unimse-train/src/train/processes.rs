@@ -15,7 +15,7 @@ use unimse_model::{Share, UniModel};
 use crate::TrainError;
 use crate::train::identity::Identity;
 
-/// How long the others wait while the leading process scores dev or writes. That it ends is noticed at once all the same.
+/// How long the others wait while one gets ready, or the leading process scores dev or writes. That it ends is noticed at once all the same.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Which of how many processes this is.
@@ -38,6 +38,12 @@ impl Rank {
     pub(super) fn read(self, rows: usize) -> Range<usize> {
         let own = self.own(rows);
         if own.is_empty() { 0..rows.min(1) } else { own }
+    }
+
+    /// What it reads of every one of `batches`.
+    pub(super) fn parts(self, batches: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+        let part = |batch: Vec<usize>| batch[self.read(batch.len())].to_vec();
+        batches.into_iter().map(part).collect()
     }
 }
 
@@ -130,7 +136,7 @@ impl Processes {
         }
     }
 
-    /// Waits until all have come here, the leading process from writing.
+    /// Waits until all have come here: the leading process from writing, each from what it does before the first batch.
     pub(super) fn wait(&self) -> Result<(), TrainError> {
         let group = self.0.as_ref();
         Ok(group.map_or(Ok(()), |group| group.barrier(PATIENCE))?)
@@ -152,6 +158,9 @@ mod tests {
                     let (own, read) = (of(rank).own(rows), of(rank).read(rows));
                     assert!(own.len().abs_diff(rows / size) <= 1, "{own:?}");
                     assert!(own == read || own.is_empty() && read == (0..1));
+                    let batch: Vec<usize> = (10..10 + rows).collect();
+                    let part = batch[read].to_vec();
+                    assert_eq!(of(rank).parts(vec![batch]), [part]);
                 }
             }
         }

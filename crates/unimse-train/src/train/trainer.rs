@@ -71,7 +71,7 @@ pub fn train(
 /// rounding, but for dropout, of which every one draws its own. The one of rank 0 writes.
 ///
 /// # Errors
-/// As [`train`]; [`TrainError::Lost`] where another process ends, [`TrainError::Config`] where one would train something else than that of rank 0, or on a GPU.
+/// As [`train`]; [`TrainError::Group`] where another process ends, once it trains [`TrainError::Lost`], [`TrainError::Config`] where one would train something else than that of rank 0, or on a GPU.
 pub fn train_together(
     config: &RunConfig,
     paths: &RunFolder,
@@ -86,8 +86,7 @@ pub fn train_together(
         ));
     }
     let processes = Processes::of(Some(group));
-    let done = train_by(config, paths, seed, resume, (interrupt, processes));
-    done.map_err(TrainError::of_training)
+    train_by(config, paths, seed, resume, (interrupt, processes))
 }
 
 fn train_by(
@@ -120,7 +119,8 @@ fn train_by(
     if trainer.processes.leads() {
         trainer.accept(config)?;
     }
-    trainer.run(saved, identity)
+    let done = trainer.run(saved, identity);
+    done.map_err(TrainError::of_training)
 }
 
 /// A seed for one purpose and one position, so that no generator state has to be saved.
@@ -146,7 +146,8 @@ impl<'a> Trainer<'a> {
         let tables = dataset::read_labels(&paths.labels, corpora.list())?;
         let (fields, model) = (dataset::fields(&tables), config.model());
         let dims = dataset::feature_dims(corpora.list(), &model);
-        let available = memory::available().filter(|_| !session::device().is_cuda());
+        let rank = processes.rank();
+        let available = memory::available(rank.size).filter(|_| !session::device().is_cuda());
         let shape = Shape::of(&model, folder)?;
         memory::check_weights(config, shape, &dims, available)?;
 
@@ -162,7 +163,7 @@ impl<'a> Trainer<'a> {
             mixture: setup::mixture(t, &train)?,
         };
         let entries = train.entries();
-        let first = plan.epoch(&entries, seed, 0);
+        let first = rank.parts(plan.epoch(&entries, seed, 0));
         memory::check_batches(config, shape, &train, &first, available)?;
         let updates = (0..t.epochs.get()).map(|e| plan.epoch(&entries, seed, e).len());
         let updates: usize = updates.map(|n| n.div_ceil(t.accumulate.get())).sum();
@@ -232,12 +233,10 @@ impl<'a> Trainer<'a> {
             }))?;
         }
         let rank = self.processes.rank();
-        let mut first = self.plan.epoch(&self.entries, self.seed, 0);
-        for batch in first.iter_mut().filter(|_| rank.size > 1) {
-            *batch = batch[rank.read(batch.len())].to_vec();
-        }
+        let first = rank.parts(self.plan.epoch(&self.entries, self.seed, 0));
         let model = &self.session.model;
         let estimate = preflight::estimate(model, &self.train, &first, self.config)?;
+        self.processes.wait()?; // not all read, write and measure as fast
         if self.processes.leads() {
             let by = match rank.size {
                 1 => String::new(),

@@ -29,17 +29,11 @@ fn anew(is_set: impl Fn(&str) -> bool) -> Option<Command> {
     Some(anew)
 }
 
-/// How many processes share this machine, where `torchrun` or xtask began several.
-const SIDE_BY_SIDE: &str = "LOCAL_WORLD_SIZE";
-
 /// Applies `--threads`; default all cores of this process, or its part of them.
 pub(crate) fn set(threads: Option<u16>) {
     let cores = || {
-        let processes = std::env::var(SIDE_BY_SIDE)
-            .ok()
-            .and_then(|n| n.parse().ok());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        (cores / processes.unwrap_or(1).max(1)).max(1)
+        (cores / unimse_c10d::side_by_side()).max(1)
     };
     let n = threads.map_or_else(cores, usize::from);
     tch::set_num_threads(n as i32);
