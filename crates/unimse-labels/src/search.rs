@@ -4,6 +4,8 @@
 //! its columns at once. Candidates are ordered by similarity, then by rank, and similarities do not depend on the tile
 //! they are computed in, so the result is the same for any number of threads and any division into blocks.
 
+use std::iter::repeat_with;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -61,18 +63,41 @@ impl Candidate {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matches {
     k: usize,
+    rows: usize,
+    /// [rows up to the last that asks, k].
     slots: Vec<Candidate>,
 }
 
 impl Matches {
+    fn new(k: usize) -> Self {
+        let (rows, slots) = (0, Vec::new());
+        Self { k, rows, slots }
+    }
+
+    /// Takes in rows that have no candidates yet. None is kept for those after the last that asks.
+    fn add(&mut self, keys: &[Key]) {
+        if let Some(last) = keys.iter().rposition(|key| key.asks) {
+            let rows = self.rows + last + 1;
+            self.slots.resize(rows * self.k, Candidate::NONE);
+        }
+        self.rows += keys.len();
+    }
+
+    /// The slots of some rows, as far as there are any.
+    fn part(&mut self, rows: Range<usize>) -> &mut [Candidate] {
+        let place = |row: usize| self.slots.len().min(row * self.k);
+        let (start, end) = (place(rows.start), place(rows.end));
+        &mut self.slots[start..end]
+    }
+
     /// Number of rows.
     pub fn len(&self) -> usize {
-        self.slots.len() / self.k
+        self.rows
     }
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.rows == 0
     }
 
     /// The candidates of a row, the best first: `k` of them, or all there are.
@@ -80,7 +105,8 @@ impl Matches {
     /// # Panics
     /// If `row` is not below [`len`](Self::len).
     pub fn of(&self, row: usize) -> &[Candidate] {
-        let slots = &self.slots[row * self.k..][..self.k];
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        let slots = self.slots.chunks_exact(self.k).nth(row).unwrap_or(&[]);
         let found = slots.iter().take_while(|slot| **slot != Candidate::NONE);
         &slots[..found.count()]
     }
@@ -144,7 +170,7 @@ pub enum SearchError {
 ///
 /// The sets come as iterators of blocks, which may be of any size and come from anywhere; `right` is opened once for
 /// each block of `left`. An error of theirs ends the search. Memory beyond the two blocks at hand: 8 k bytes a row for the
-/// result, and a tile of 256 KiB and 256 rows a thread.
+/// result, up to the last row of a set that asks, and a tile of 256 KiB and 256 rows a thread.
 ///
 /// ```
 /// use unimse_labels::{Block, Key, SearchError, search};
@@ -180,47 +206,42 @@ where
             return Err(SearchError::Zero { name }.into());
         }
     }
-    let (mut of_left, mut of_right) = (Vec::new(), Vec::new());
-    for (pass, block) in left.into_iter().enumerate() {
+    let (mut of_left, mut of_right) = (Matches::new(k), Matches::new(k));
+    let mut opened = false;
+    for block in left {
         let block = block?;
-        let base = of_left.len() / k;
+        let base = of_left.rows;
         check(&block, dim, "left", base)?;
-        of_left.resize((base + block.keys.len()) * k, Candidate::NONE);
+        of_left.add(&block.keys);
         let mut at = 0;
         for other in right() {
             let other = other?;
             check(&other, dim, "right", at)?;
             let end = at + other.keys.len();
-            if pass == 0 {
-                of_right.resize(end * k, Candidate::NONE);
+            if !opened {
+                of_right.add(&other.keys);
             }
-            let expected = of_right.len() / k;
-            let best = of_right
-                .get_mut(at * k..end * k)
-                .ok_or(SearchError::Changed {
-                    expected,
-                    found: end,
-                })?;
-            meet(&block, &other, dim, k, &mut of_left[base * k..], best);
+            same_rows(end.max(of_right.rows), of_right.rows)?;
+            let (of_block, of_other) = (of_left.part(base..of_left.rows), of_right.part(at..end));
+            meet(&block, &other, dim, k, of_block, of_other);
             at = end;
         }
-        if at * k != of_right.len() {
-            let expected = of_right.len() / k;
-            return Err(SearchError::Changed {
-                expected,
-                found: at,
-            }
-            .into());
-        }
+        same_rows(at, of_right.rows)?;
+        opened = true;
     }
-    if of_left.is_empty() {
-        of_right.clear();
+    if !opened {
         for other in right() {
-            of_right.resize(of_right.len() + other?.keys.len() * k, Candidate::NONE);
+            of_right.add(&other?.keys);
         }
     }
-    let matches = |slots| Matches { k, slots };
-    Ok((matches(of_left), matches(of_right)))
+    Ok((of_left, of_right))
+}
+
+fn same_rows(found: usize, expected: usize) -> Result<(), SearchError> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(SearchError::Changed { expected, found }),
+    }
 }
 
 /// Refuses a block whose shape or rows are not as promised.
@@ -278,7 +299,7 @@ pub(crate) fn fault(row: &[f32]) -> Option<String> {
     }
 }
 
-/// Feeds the pairs of two blocks to the best candidates of either, [keys, k].
+/// Feeds the pairs of two blocks to the best candidates of either, [keys, k], or of fewer keys where the last ones do not ask.
 fn meet<V: AsRef<[f32]> + Sync>(
     left: &Block<V>,
     right: &Block<V>,
@@ -287,13 +308,12 @@ fn meet<V: AsRef<[f32]> + Sync>(
     of_left: &mut [Candidate],
     of_right: &mut [Candidate],
 ) {
-    let rows = |block: &'_ Block<V>| block.keys.len().div_ceil(TILE);
-    if rows(left) == 0 || rows(right) == 0 {
-        return;
-    }
     // A thread owns the rows of its strip; it takes the candidates of a tile's columns for the moment of a scan.
-    let columns: Vec<_> = of_right.chunks_mut(TILE * k).map(Mutex::new).collect();
-    let strips = of_left.par_chunks_mut(TILE * k).enumerate();
+    let columns: Vec<_> = tiles(of_right, right.keys.len(), k)
+        .map(Mutex::new)
+        .collect();
+    let strips: Vec<_> = tiles(of_left, left.keys.len(), k).collect();
+    let strips = strips.into_par_iter().enumerate();
     strips.for_each_init(Scratch::default, |scratch, (strip, of_rows)| {
         let keys = part(&left.keys, strip, TILE);
         scratch
@@ -316,6 +336,14 @@ fn meet<V: AsRef<[f32]> + Sync>(
             rows.scan(&scratch.similarities, other, &mut of_columns);
         }
     });
+}
+
+/// The slots of the tiles of `rows` rows; empty ones where no row has any.
+fn tiles(best: &mut [Candidate], rows: usize, k: usize) -> impl Iterator<Item = &mut [Candidate]> {
+    let tiles = best
+        .chunks_mut(TILE * k)
+        .chain(repeat_with(Default::default));
+    tiles.take(rows.div_ceil(TILE))
 }
 
 /// What a thread works in.
@@ -354,6 +382,7 @@ const LANES: usize = 16;
 /// The rows of a strip while it passes over the columns.
 struct Rows<'a> {
     keys: &'a [Key],
+    /// [keys, k], or of fewer keys where the last ones do not ask.
     best: &'a mut [Candidate],
     k: usize,
     /// What a similarity must reach to change the candidates of a row; infinite for rows that do not ask.
@@ -382,7 +411,10 @@ impl<'a> Rows<'a> {
     /// Feeds a tile of similarities [column, row] to the candidates of the rows and of the columns.
     fn scan(&mut self, similarities: &[f32], columns: &[Key], of_columns: &mut [Candidate]) {
         let lines = similarities.chunks_exact(TILE).zip(columns);
-        for ((line, column), best) in lines.zip(of_columns.chunks_exact_mut(self.k)) {
+        // columns that do not ask may have no slots
+        let slots = of_columns.chunks_exact_mut(self.k);
+        let slots = slots.chain(repeat_with(Default::default));
+        for ((line, column), best) in lines.zip(slots) {
             let mut bar = bar_of(column, best);
             for (chunk, similarities) in line.as_chunks::<LANES>().0.iter().enumerate() {
                 // The common case: nothing in the chunk matters.

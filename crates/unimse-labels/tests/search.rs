@@ -165,6 +165,38 @@ fn block(values: &[f32], first: u32) -> Block<Vec<f32>> {
     }
 }
 
+/// 64 GiB of them, had each donor its own.
+#[test]
+fn who_does_not_ask_keeps_no_candidates() {
+    let rows = 1 << 16;
+    let key = |rank, asks| Key {
+        asks,
+        gives: !asks,
+        ..key(rank)
+    };
+    let donors = || {
+        [Ok(Block {
+            values: [1.0, 0.0].repeat(rows),
+            keys: (0..rows as u32).map(|rank| key(rank, false)).collect(),
+        })]
+    };
+    let query = Block {
+        values: vec![1.0, 0.0],
+        keys: vec![key(u32::MAX - 1, true)],
+    };
+    let k = 2 * rows;
+    let (of_query, of_donors) = search(2, k, [Ok::<_, SearchError>(query)], donors).unwrap();
+    assert!(
+        of_query
+            .of(0)
+            .iter()
+            .map(|found| found.rank)
+            .eq(0..rows as u32)
+    );
+    assert_eq!(of_donors.len(), rows);
+    assert!(of_donors.of(rows - 1).is_empty());
+}
+
 #[test]
 fn rows_that_are_no_directions_are_named() {
     let good = || [Ok(block(&[1.0, 0.0], 10))];

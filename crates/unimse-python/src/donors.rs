@@ -226,6 +226,9 @@ impl Donors {
             let rows: Vec<usize> = (0..keys.len())
                 .filter(|&row| places[row] == place)
                 .collect();
+            if rows.is_empty() {
+                continue;
+            }
             let matches = self.matches(class, &rows, values, keys, k, wanted)?;
             for (at, &row) in rows.iter().enumerate() {
                 for (slot, candidate) in matches.of(at).iter().enumerate() {
