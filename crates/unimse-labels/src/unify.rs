@@ -91,7 +91,8 @@ pub enum UnifyError {
 /// controls [`DonorProtocol::Random`] and [`DonorProtocol::Shuffled`] replace the donors that were found, none of which then has a margin.
 ///
 /// `embeddings` is row-major [samples, dim] with rows of unit length. The result is in the order of the samples:
-/// `None` where the polarity is `None`; under [`QueryProtocol::TrainDev`](crate::QueryProtocol::TrainDev) test rows hold their gold fields only.
+/// `None` where the polarity is `None`. A row that does not ask under [`UnifyOptions::queries`] (by default one of test) holds its gold
+/// fields only.
 /// Exact, the same for any number of threads; memory beyond input and output is O(samples) and a tile a thread.
 ///
 /// # Errors

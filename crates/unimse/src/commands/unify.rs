@@ -23,8 +23,8 @@ pub(crate) struct Args {
     /// `random` and `shuffled`, are there to see what donors are worth.
     #[arg(long, value_name = "train|all|none|random|shuffled")]
     donors: Option<DonorProtocol>,
-    /// `all` labels test rows too: a diagnostic that training never reads.
-    #[arg(long, value_name = "all")]
+    /// Which rows take: `train+dev` (default); `all` or `test` label test rows too, or alone: diagnostics that training never reads.
+    #[arg(long, value_name = "train+dev|all|test")]
     queries: Option<QueryProtocol>,
     /// Sentence encoder: a folder or a Hub id.
     #[arg(long, value_name = "DIR")]
