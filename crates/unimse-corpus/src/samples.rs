@@ -13,7 +13,8 @@ use unimse_labels::{IemocapEmotion, MeldEmotion, Polarity, Sample, Split, Taxono
 /// - `score`: numbers in [-3, 3], null where the corpus has none;
 /// - `polarity`: text, null for an utterance that neither gives nor takes labels. Without the column it is the sign of the score, or what an
 ///   emotion of IEMOCAP implies;
-/// - `emotion`: text, in the taxonomy of the corpora `meld` and `iemocap`; `meld`, `iemocap`: the emotions of any corpus.
+/// - `emotion`: text, in the taxonomy of the corpora `meld` and `iemocap`; `meld`, `iemocap`: the emotions of any corpus. Where one of these has a
+///   value, the `emotion` of another corpus is left alone.
 ///
 /// Text may be of any Arrow type of text, plain or as a dictionary, and a column without a value of the type null.
 ///
@@ -74,7 +75,7 @@ impl Columns {
                 Some(Task::Emotion(Taxonomy::Iemocap)) => {
                     iemocap = Some(word("emotion", emotion)?);
                 }
-                _ if self.meld.is_some() || self.iemocap.is_some() => {}
+                _ if meld.is_some() || iemocap.is_some() => {}
                 _ => {
                     return Err(format!(
                         "column emotion: found `{emotion}` in corpus {corpus}, whose taxonomy is not known; expected it in a column meld or iemocap"
@@ -245,6 +246,15 @@ mod tests {
             ("emotion", text([None, None, Some("joy")])),
             "row 3: column emotion: found `joy` in corpus mine, whose taxonomy is not known; expected it in a column meld or iemocap",
         );
+        // a column meld speaks for the rows that have a value in it
+        let mut columns = names();
+        columns.push(("meld", text([None, None, Some("joy")])));
+        columns.push(("emotion", text([None, None, Some("glad")])));
+        let samples = samples_from_batch(&batch(&columns)).unwrap();
+        assert_eq!(samples[2].meld, Some(MeldEmotion::Joy));
+        columns[4].1 = text([Some("joy"), None, None]);
+        let unknown = samples_from_batch(&batch(&columns)).unwrap_err();
+        assert!(unknown.starts_with("row 3: column emotion: found `glad` in corpus mine,"));
         check(
             ("score", text([None; 3])),
             "column score: expected numbers, found Utf8",
