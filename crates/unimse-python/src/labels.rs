@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use pyo3::prelude::*;
 use unimse_corpus::{LabelRow, labels_to_batch, samples_from_batch};
-use unimse_labels::{Sample, UnifyOptions, UniversalLabel, unify_while};
+use unimse_labels::{Sample, Split, UnifyOptions, UniversalLabel, unify_while};
 
 use crate::arguments::{Matrix, choice};
 use crate::errors::input;
@@ -29,16 +29,22 @@ pub(crate) fn unify(
         min_similarity,
         seed,
     };
-    let samples = samples_from_batch(&batch_of(table)?)
-        .map_err(|error| input(format_args!("table: {error}")))?;
+    let batch = batch_of(table)?;
     let embeddings = Matrix::new("embeddings", embeddings)?;
     let (values, dim) = (embeddings.values()?, embeddings.dim());
     let labels = work::run(table.py(), |wanted| {
-        unify_while(&samples, values, dim, &options, || wanted.is())
+        let samples = samples_from_batch(&batch).map_err(|error| format!("table: {error}"))?;
+        let labels = unify_while(&samples, values, dim, &options, || wanted.is())
+            .map_err(|error| error.to_string())?;
+        labelled(samples, labels).map_err(|error| error.to_string())
     })?;
-    Ok(Table::new(
-        labelled(samples, labels.map_err(input)?).map_err(input)?,
-    ))
+    Ok(Table::new(labels.map_err(input)?))
+}
+
+/// The name that a split goes by in tables of labels: `dev` for `valid`.
+#[pyfunction]
+pub(crate) fn split(name: &str) -> PyResult<&'static str> {
+    choice::<Split>(name).map(Split::name)
 }
 
 /// The label table with the corpus of every row before it.

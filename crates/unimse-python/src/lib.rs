@@ -2,7 +2,8 @@
 //!
 //! Every function here only translates: Python's values to the types of the library crates, their results and errors back. What a
 //! function does is documented once, in the stub `python/unimse/_native.pyi`, which type checkers and editors read. The package's other
-//! half, `python/unimse`, names things as Python does and holds no logic of the product.
+//! half, `python/unimse`, names things as Python does. Two of its modules decide something: `stream`, which rows of a stream lend and ask
+//! and which fields may be asked for; `ray`, what of an interrupted run is done already.
 //!
 //! In one file each: errors as exceptions (`errors`), long work without the interpreter's lock (`work`), tables by Arrow's PyCapsule
 //! interface (`table`), arrays and sequences as arguments (`arguments`), labels (`labels`), the donor search (`donors`), the text form
@@ -32,7 +33,7 @@ mod _native {
     #[pymodule_export]
     use crate::grammar::{Grammar, Label};
     #[pymodule_export]
-    use crate::labels::unify;
+    use crate::labels::{split, unify};
     #[pymodule_export]
     use crate::metrics::{bootstrap, emotion, sentiment};
     #[pymodule_export]

@@ -8,6 +8,7 @@ import pickle
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -86,6 +87,21 @@ def test_it_travels_to_other_processes_and_maps_batches() -> None:
     assert pa.Table.from_batches(batches).equals(at_once(kept, asked))
 
 
+def test_a_smaller_block_after_a_larger_one_and_threads_share_a_labeller() -> None:
+    kept, asked = donors(100), queries(200, 5)
+    expected, labeller = at_once(kept, asked), Labeller(kept)
+    spans = [(0, 5), (5, 120), (125, 1), (126, 60), (186, 14)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda span: labeller(asked.slice(*span)), spans))
+    assert pa.concat_tables(found).equals(expected)
+
+
+def test_a_split_gets_the_name_that_unify_gives_it() -> None:
+    asked = queries(3, 6)
+    asked = asked.set_column(1, "split", pa.array(["valid", "test", "train"]).dictionary_encode())
+    assert Labeller(donors(40))(asked)["split"].to_pylist() == ["dev", "test", "train"]
+
+
 def test_a_least_similarity_and_the_dialogue_of_a_donor_count() -> None:
     kept = donors(40)
     asked = kept.set_column(2, "utterance_id", pa.array([f"other{row}" for row in range(40)])).drop_columns(["score", "emotion"])
@@ -104,7 +120,17 @@ def test_what_cannot_be_labelled_is_refused() -> None:
             labeller(table)
 
     refused("^column embedding is missing$", asked.drop_columns("embedding"))
-    refused("^column dialogue_id is missing$", asked.drop_columns("dialogue_id"))
+    for place, name in enumerate(["corpus", "split", "utterance_id", "dialogue_id"]):
+        refused(f"^column {name} is missing$", asked.drop_columns(name))
+        numbers = asked.set_column(place, name, pa.array(range(10)))
+        refused(f"^column {name}: expected text, found int64$", numbers)
+    refused("^column score: expected numbers, found string$", asked.append_column("score", pa.array(["1"] * 10)))
+    refused("^column score: .*not in range", asked.append_column("score", pa.array([2**60 + 1] * 10)))
+    words = ["train"] * 9
+    refused("^row 10: column split: unknown split `tset`, expected one of: ", asked.set_column(1, "split", pa.array([*words, "tset"])))
+    refused("^row 10: column split: expected a value, found null$", asked.set_column(1, "split", pa.array([*words, None])))
+    emotions = asked.append_column("emotion", pa.array([None] * 9 + ["joy"]))
+    refused("^table: row 10: column emotion: found `joy` in corpus web, whose taxonomy is not known", emotions)
     refused("^column polarity: expected in the donors and in the rows that ask, or in neither$", asked.drop_columns("polarity"))
     refused("^embedding: expected 16 dimensions, found 8$", queries(10, 4, dim=8))
     ragged = asked.set_column(5, "embedding", pa.array([[1.0]] * 9 + [[1.0, 0.0]], pa.list_(pa.float32())))
@@ -112,6 +138,25 @@ def test_what_cannot_be_labelled_is_refused() -> None:
     refused("^column embedding: expected lists of float32, found list<item: double>$", asked.set_column(5, "embedding", pa.array([[1.0]] * 10)))
     refused("^iemocap: the rows that ask have it and no donor has$", asked.append_column("iemocap", pa.array(["joy"] * 10)))
     refused("occurs twice, expected every utterance once$", kept.slice(0, 3))
+    with pytest.raises(unimse.InputError, match=r"expected a cosine in \[-1, 1\]$"):
+        Labeller(kept, min_similarity=2.0)
+
+
+def test_a_field_that_no_donor_has_is_refused_whatever_the_polarity_of_the_row() -> None:
+    """Else the neutral rows of its block, and no others, would get it by rule."""
+    scored = donors(40).filter(pa.array([True, False] * 20))
+    asked = queries(4, 7).set_column(4, "polarity", pa.array([None, "neutral", "neutral", "positive"]))
+    labeller = Labeller(scored)
+    assert labeller(asked)["meld_source"].to_pylist()[1:] == ["missing"] * 3
+    own = asked.append_column("meld", pa.array(["joy", None, None, None]))
+    of_meld = asked.set_column(0, "corpus", pa.array(["meld", "web", "web", "web"])).append_column("emotion", own["meld"])
+    for table in (own, of_meld):
+        with pytest.raises(unimse.InputError, match="^meld: the rows that ask have it and no donor has$"):
+            labeller(table)
+    # a donor without polarity is in every block
+    named = donors(40).set_column(4, "polarity", pa.nulls(40, pa.string())).set_column(5, "score", pa.nulls(40, pa.float64()))
+    rule = Labeller(named)(own.slice(1))
+    assert rule["meld_source"].to_pylist() == ["rule", "rule", "missing"]
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +186,7 @@ def test_a_cluster_with_a_killed_worker_gives_what_one_process_gives(cluster: ob
         """The first worker that is seen at work."""
         until = time.monotonic() + 60
         while not killed and time.monotonic() < until:
-            for partial in out.glob(".*.partial"):
+            for partial in out.glob(".part-*.partial"):
                 killed.append(int(partial.name.split(".")[-2]))
                 os.kill(killed[0], signal.SIGKILL)
                 break
@@ -158,11 +203,16 @@ def test_a_cluster_with_a_killed_worker_gives_what_one_process_gives(cluster: ob
     # what is there stays, what is not is made again, with the same bytes
     before = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in out.glob("*.parquet")}
     (out / "part-3.parquet").unlink()
+    lost, busy = out / ".part-1.parquet.1.partial", out / ".part-2.parquet.1.partial"
+    busy.touch()  # of another call
+    for partial in (lost, *out.glob(f".*.{killed[0]}.partial")):
+        partial.touch()
+        os.utime(partial, (time.time() - 7200,) * 2)
     assert scale.unify(source, tmp_path / "donors.parquet", out, workers=2, rows=100) == {"files": 1, "rows": 1500, "skipped": 5}
     after = {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in out.glob("*.parquet")}
     assert {name: content for name, (content, _) in after.items()} == {name: content for name, (content, _) in before.items()}
     assert [name for name in after if after[name][1] != before[name][1]] == ["part-3.parquet"]
-    assert not list(out.glob(".*.partial"))
+    assert list(out.glob(".*.partial")) == [busy]
 
 
 def test_a_folder_of_other_donors_or_of_bad_rows_is_refused(cluster: object, tmp_path: pathlib.Path) -> None:
@@ -183,5 +233,44 @@ def test_a_folder_of_other_donors_or_of_bad_rows_is_refused(cluster: object, tmp
     with pytest.raises(unimse.InputError, match="expected an empty folder or one of a call like this$"):
         scale.unify(tmp_path / "queries", tmp_path / "donors.parquet", tmp_path / "queries", workers=1)
     pq.write_table(queries(20, 1).drop_columns("dialogue_id"), tmp_path / "queries/part-001.parquet")
-    with pytest.raises(Exception, match="part-001.parquet: column dialogue_id is missing"):
+    with pytest.raises(unimse.InputError, match="^[^:]*part-001.parquet: column dialogue_id is missing$"):
         scale.unify(tmp_path / "queries", tmp_path / "donors.parquet", tmp_path / "out", workers=1)
+    (tmp_path / "queries/part-001.parquet").unlink()
+    (tmp_path / "queries/part-001.parquet").mkdir()
+    with pytest.raises(unimse.FileError, match="^[^:]*part-001.parquet: "):
+        scale.unify(tmp_path / "queries", tmp_path / "donors.parquet", tmp_path / "out", workers=1)
+    (tmp_path / "out/_unimse.json").write_text("{")
+    with pytest.raises(unimse.InputError, match="_unimse.json: expected .*, found no JSON .*; choose another folder, or remove this one$"):
+        scale.unify(tmp_path / "queries", tmp_path / "donors.parquet", tmp_path / "out", workers=1)
+
+
+def test_donors_that_cannot_lend_leave_the_folder_as_it_is(cluster: object, tmp_path: pathlib.Path) -> None:
+    from unimse import ray as scale
+
+    source, out, file = tmp_path / "queries", tmp_path / "out", tmp_path / "donors.parquet"
+    source.mkdir()
+    pq.write_table(queries(20, 10), source / "part-000.parquet")
+    file.write_bytes(b"no Parquet")
+    with pytest.raises(unimse.InputError, match="^[^:]*donors.parquet: "):
+        scale.unify(source, file, out, workers=1)
+    pq.write_table(donors(50).drop_columns("split"), file)
+    with pytest.raises(unimse.InputError, match="^[^:]*donors.parquet: column split is missing$"):
+        scale.unify(source, file, out, workers=1)
+    assert not out.exists()
+    # a receipt without files binds nobody
+    out.mkdir()
+    (out / "_unimse.json").write_text("{")
+    pq.write_table(donors(50), file)
+    assert scale.unify(source, file, out, workers=1) == {"files": 1, "rows": 20, "skipped": 0}
+    assert scale.unify(source, file, out, workers=1) == {"files": 0, "rows": 0, "skipped": 1}
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path: pathlib.Path) -> None:
+    from unimse.ray import label_file
+
+    labeller, bad = Labeller(donors(40)), tmp_path / "bad.parquet"
+    bad.write_bytes(b"no Parquet")
+    with pytest.raises(unimse.InputError, match="^[^:]*bad.parquet: "):
+        label_file(labeller, bad, tmp_path / "out", 10)
+    with pytest.raises(unimse.FileError, match="^[^:]*absent.parquet: "):
+        label_file(labeller, tmp_path / "absent.parquet", tmp_path / "out", 10)

@@ -101,6 +101,9 @@ def unify(
     min_similarity: float | None = None,
     seed: int = 1,
 ) -> Table: ...
+def split(name: str) -> Literal["train", "dev", "test"]:
+    """The name that a split goes by in tables of labels: `dev` for `valid`. Raises InputError for any other name."""
+
 def sentiment(truth: Numbers, prediction: Numbers, *, convention: str = "mmsa") -> Scores: ...
 def emotion(truth: Iterable[str], prediction: Iterable[str], *, labels: str | Iterable[str]) -> EmotionScores: ...
 def bootstrap(

@@ -7,11 +7,14 @@ The donors lie in Ray's object store once a machine.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
-from typing import TYPE_CHECKING, Any, TypedDict, Union
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, TypedDict, Union
 
 from .errors import FileError, InputError
 from .stream import Labeller
@@ -23,6 +26,8 @@ __all__ = ["Labelled", "label_file", "unify"]
 
 #: Names what the files of a folder were made with.
 RECEIPT = "_unimse.json"
+#: Seconds after which nobody writes to a partial file any more that was not written to.
+LOST = 3600
 
 
 class Labelled(TypedDict):
@@ -60,100 +65,142 @@ def unify(
         min_similarity: A nearest donor of a smaller cosine lends nothing.
 
     Raises:
-        InputError: No such files; `out` holds files that were made with other donors or options; a table that cannot be labelled.
+        InputError: No such files; `out` holds files that were made with other donors or options; a file that cannot be labelled, by name.
         FileError: A file or folder that cannot be read or written.
+        Of several such files it names one; those that are whole by then stay for the next call.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
     import ray
 
     for name, value in (("workers", workers), ("threads", threads), ("rows", rows)):
         if value < 1:
             raise InputError(f"{name}: {value}, expected 1 or more")
-    source, target = pathlib.Path(queries), pathlib.Path(out)
+    source, target, lending = pathlib.Path(queries), pathlib.Path(out), pathlib.Path(donors)
     files = sorted(file.name for file in source.glob("*.parquet"))
     if not files:
         raise InputError(f"{source}: expected *.parquet files, found none")
-    _receipt(target, pathlib.Path(donors), min_similarity)
+    with _errors_of(lending):
+        data = lending.read_bytes()
+        labeller = Labeller(pq.ParquetFile(pa.BufferReader(data)).read(), min_similarity=min_similarity)
+    _receipt(target, {"donors_sha256": hashlib.sha256(data).hexdigest(), "min_similarity": min_similarity})
     left = [name for name in files if not (target / name).exists()]
     if not left:
         return Labelled(files=0, rows=0, skipped=len(files))
-    kept = ray.put(pq.ParquetFile(donors).read())
     work = ray.data.from_items([{"file": name} for name in left], override_num_blocks=len(left))
     written = work.map_batches(
         _Worker,
-        fn_constructor_args=(kept, str(source), str(target), threads, rows, min_similarity),
+        fn_constructor_args=(ray.put(labeller), str(source), str(target), threads, rows),
         batch_size=1,
         batch_format="pyarrow",
         num_cpus=threads,
         compute=ray.data.ActorPoolStrategy(size=min(workers, len(left))),
     )
-    return Labelled(files=len(left), rows=sum(row["rows"] for row in written.iter_rows()), skipped=len(files) - len(left))
+    count = 0
+    for row in written.iter_rows():
+        if row["error"] is not None:
+            raise (FileError if row["of_system"] else InputError)(row["error"])
+        count += row["rows"]
+    return Labelled(files=len(left), rows=count, skipped=len(files) - len(left))
 
 
 class _Worker:
-    """The actor: holds the donors, labels one file after the other."""
+    """The actor: holds the donors, labels one file after the other. Ray wraps exceptions, so it returns them as rows."""
 
-    def __init__(self, donors: Any, source: str, target: str, threads: int, rows: int, min_similarity: float | None) -> None:
+    def __init__(self, labeller: Any, source: str, target: str, threads: int, rows: int) -> None:
         import ray
 
         os.environ["RAYON_NUM_THREADS"] = str(threads)
-        self.labeller = Labeller(ray.get(donors), min_similarity=min_similarity)
+        self.labeller: Labeller = ray.get(labeller)
         self.source, self.target, self.rows = pathlib.Path(source), pathlib.Path(target), rows
 
     def __call__(self, work: Any) -> Any:
         import pyarrow as pa
 
-        names = work["file"].to_pylist()
-        return pa.table({"rows": [label_file(self.labeller, self.source / name, self.target, self.rows) for name in names]})
+        done = [self._label(name) for name in work["file"].to_pylist()]
+        schema = pa.schema({"rows": pa.int64(), "error": pa.string(), "of_system": pa.bool_()})
+        return pa.Table.from_pylist(done, schema)
+
+    def _label(self, name: str) -> dict[str, Any]:
+        try:
+            rows = label_file(self.labeller, self.source / name, self.target, self.rows)
+            return {"rows": rows, "error": None, "of_system": False}
+        except (FileError, InputError) as error:
+            return {"rows": 0, "error": str(error), "of_system": isinstance(error, FileError)}
 
 
 def label_file(labeller: Labeller, source: pathlib.Path, target: pathlib.Path, rows: int) -> int:
     """Labels a Parquet file into the file of the same name below `target`, in blocks of `rows`; says of how many rows.
 
     Raises:
-        InputError: A block that cannot be labelled.
+        InputError: No Parquet; a block that cannot be labelled.
+        FileError: A file that cannot be read or written.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    partial, count = target / f".{source.name}.{os.getpid()}.partial", 0
-    try:
-        with pq.ParquetFile(source) as file, open(partial, "wb") as sink:
-            with pq.ParquetWriter(sink, labeller.schema, compression="zstd") as writer:
-                for batch in file.iter_batches(rows):
-                    writer.write_table(labeller(pa.Table.from_batches([batch])))
-                    count += len(batch)
-            sink.flush()
-            os.fsync(sink.fileno())
-        os.replace(partial, target / source.name)
-    except InputError as error:
-        raise InputError(f"{source}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    count = 0
+    with _errors_of(source), pq.ParquetFile(source) as file, _whole(target / source.name) as sink:
+        with pq.ParquetWriter(sink, labeller.schema, compression="zstd") as writer:
+            for batch in file.iter_batches(rows):
+                writer.write_table(labeller(pa.Table.from_batches([batch])))
+                count += len(batch)
     return count
 
 
-def _receipt(target: pathlib.Path, donors: pathlib.Path, min_similarity: float | None) -> None:
-    """Refuses a folder whose files were made with something else; removes what lost workers left."""
+@contextlib.contextmanager
+def _errors_of(file: pathlib.Path) -> Iterator[None]:
+    """What Arrow, the system and the package raise while a file is read, as the package's own errors that name it."""
+    import pyarrow as pa
+
     try:
-        with open(donors, "rb") as file:
-            digest = hashlib.sha256()
-            while part := file.read(1 << 20):
-                digest.update(part)
+        yield
+    except (ValueError, KeyError, pa.ArrowException) as error:  # InputError and bad UTF-8 are of the first
+        raise InputError(f"{file}: {error}") from error
+    except OSError as error:
+        raise FileError(f"{file}: {error}") from error
+
+
+@contextlib.contextmanager
+def _whole(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """A file that is there under its name once it is whole and on the disk."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as sink:
+            yield sink
+            sink.flush()
+            os.fsync(sink.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _receipt(target: pathlib.Path, made: dict[str, Any]) -> None:
+    """Refuses a folder whose files were made with something else; removes what lost workers left."""
+    receipt = target / RECEIPT
+    try:
         target.mkdir(parents=True, exist_ok=True)
-        made = {"donors_sha256": digest.hexdigest(), "min_similarity": min_similarity}
-        receipt = target / RECEIPT
-        if receipt.exists():
-            found = json.loads(receipt.read_text())
-            if found != made:
-                raise InputError(f"{receipt}: expected {made}, found {found}; choose another folder, or remove this one")
-        elif any(target.glob("*.parquet")):
-            raise InputError(f"{target}: holds Parquet files and no {RECEIPT}, expected an empty folder or one of a call like this")
+        if any(target.glob("*.parquet")):
+            _same(receipt, made)
         else:
-            partial = target / f"{RECEIPT}.{os.getpid()}"
-            partial.write_text(json.dumps(made) + "\n")
-            os.replace(partial, receipt)
+            with _whole(receipt) as sink:
+                sink.write(json.dumps(made).encode() + b"\n")
         for left in target.glob(".*.partial"):
-            left.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # whole by now
+                if left.stat().st_mtime < time.time() - LOST:
+                    left.unlink()
     except OSError as error:
         raise FileError(str(error)) from error
+
+
+def _same(receipt: pathlib.Path, made: dict[str, Any]) -> None:
+    """Refuses a receipt that says something else, or nothing."""
+    if not receipt.exists():
+        raise InputError(f"{receipt.parent}: holds Parquet files and no {RECEIPT}, expected an empty folder or one of a call like this")
+    text = receipt.read_bytes()
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{receipt}: expected {made}, found no JSON ({error}); choose another folder, or remove this one") from error
+    if found != made:
+        raise InputError(f"{receipt}: expected {made}, found {found}; choose another folder, or remove this one")
