@@ -24,13 +24,24 @@ def golden() -> pathlib.Path:
     return ROOT / "data/golden"
 
 
+def named(variable: str) -> pathlib.Path:
+    """The file that a variable of the environment names; without it the test is skipped."""
+    path = os.environ.get(variable)
+    if not path:
+        pytest.skip(f"needs {variable}")
+    return pathlib.Path(path)
+
+
 @pytest.fixture(scope="session")
 def binary() -> pathlib.Path:
     """The binary `unimse`, which the package is compared with."""
-    path = os.environ.get("UNIMSE_BINARY")
-    if not path:
-        pytest.skip("needs UNIMSE_BINARY")
-    return pathlib.Path(path)
+    return named("UNIMSE_BINARY")
+
+
+@pytest.fixture(scope="session")
+def wheel() -> pathlib.Path:
+    """The built wheel."""
+    return named("UNIMSE_WHEEL")
 
 
 @pytest.fixture(scope="session")

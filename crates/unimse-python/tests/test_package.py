@@ -79,14 +79,6 @@ wrong: str = scores["n"]
 """
 
 
-@pytest.fixture(scope="module")
-def wheel() -> pathlib.Path:
-    path = os.environ.get("UNIMSE_WHEEL")
-    if not path:
-        pytest.skip("needs UNIMSE_WHEEL")
-    return pathlib.Path(path)
-
-
 def test_the_wheel_is_small_and_of_one_build_for_every_python(wheel: pathlib.Path) -> None:
     assert "-cp310-abi3-manylinux_2_" in wheel.name
     assert wheel.stat().st_size < 10 * 2**20
@@ -105,7 +97,10 @@ def test_auditwheel_agrees_with_the_tag(wheel: pathlib.Path) -> None:
 
 
 def test_a_call_that_ends_at_once_does_not_wait_for_the_watch() -> None:
-    start = time.perf_counter()
-    for _ in range(20):
+    def seconds() -> float:
+        start = time.perf_counter()
         unimse.metrics.bootstrap([1.0, 2.0], [1.5, 2.0], metric="mae", resamples=10)
-    assert time.perf_counter() - start < 20 * 0.05
+        return time.perf_counter() - start
+
+    # the watch looks every 50 ms; that of a call on a busy machine says nothing, the fastest of twenty does
+    assert min(seconds() for _ in range(20)) < 0.05
