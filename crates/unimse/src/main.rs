@@ -57,10 +57,11 @@ enum Command {
 impl Command {
     /// Whether LibTorch computes for minutes, or whenever it is asked.
     fn lasts(&self) -> bool {
-        matches!(
-            self,
-            Self::Unify(_) | Self::Train(_) | Self::Evaluate(_) | Self::Serve(_)
-        )
+        match self {
+            Self::Unify(_) | Self::Train(_) | Self::Evaluate(_) | Self::Serve(_) => true,
+            Self::Predict(args) => !args.is_one_text(),
+            _ => false,
+        }
     }
 
     /// Threads that are enough, where more would spend longer waiting for each other than they compute.

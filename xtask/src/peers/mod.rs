@@ -99,6 +99,8 @@ pub(crate) fn run(checkout: &Checkout, options: &Options, only: &[String]) -> Re
     let mut results = bench.results(checkout);
     if options.resume {
         resume::take(&mut results, &folder(checkout, false), bench.rounds)?;
+    } else {
+        resume::put_aside(&folder(checkout, false))?;
     }
     for contest in CONTESTS {
         let asked = only.is_empty() || only.iter().any(|name| name == contest.name);

@@ -34,6 +34,22 @@ pub(crate) fn take(results: &mut Results, folder: &Path, rounds: usize) -> Resul
     Ok(())
 }
 
+/// Renames what an earlier run left in `folder`, so that a run from the start loses nothing of it but what was put aside before.
+///
+/// # Errors
+/// The file cannot be renamed.
+pub(crate) fn put_aside(folder: &Path) -> Result<()> {
+    let (path, aside) = (
+        folder.join("RESULTS.json"),
+        folder.join("RESULTS.before.json"),
+    );
+    if path.exists() {
+        std::fs::rename(&path, &aside).with_context(|| format!("renaming {}", path.display()))?;
+        eprintln!("bench: what was measured before is in {}", aside.display());
+    }
+    Ok(())
+}
+
 /// What keeps two runs from being one, if anything does.
 fn difference(now: &Results, before: &Results, rounds: usize) -> Option<String> {
     let differs = |what: &str, now: &dyn std::fmt::Debug, before: &dyn std::fmt::Debug| {

@@ -382,3 +382,15 @@ fn an_interrupted_run_goes_on_only_under_the_same_conditions() {
     refused(with(&|r| r.git.dirty = Some(true)), 6, "commit");
     refused(with(&|r| r.git.hash = None), 6, "commit");
 }
+
+#[test]
+fn a_run_from_the_start_puts_aside_what_was_measured() {
+    let place = tempfile::tempdir().unwrap();
+    resume::put_aside(place.path()).unwrap(); // nothing there
+    write(&results(), place.path()).unwrap();
+    let text = fs::read_to_string(place.path().join("RESULTS.json")).unwrap();
+    resume::put_aside(place.path()).unwrap();
+    assert!(!place.path().join("RESULTS.json").exists());
+    let aside = fs::read_to_string(place.path().join("RESULTS.before.json")).unwrap();
+    assert_eq!(aside, text);
+}

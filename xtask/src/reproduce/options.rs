@@ -37,8 +37,8 @@ pub(crate) struct Options {
     /// Threads of every stage, and of each process that trains. Default: all cores, shared by the processes.
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<NonZeroUsize>,
-    /// Processes that train together, each on its part of every batch.
-    #[arg(long, value_name = "N", default_value = "1")]
+    /// Processes that train together, each on its part of every batch; at most 64.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = processes)]
     pub(super) processes: NonZeroUsize,
     /// Configuration values over those of the preset, such as train.epochs=3.
     #[arg(value_name = "a.b=c", value_parser = assignment)]
@@ -51,6 +51,12 @@ fn assignment(text: &str) -> Result<String, String> {
     } else {
         Err("expected key=value, such as train.epochs=3".to_owned())
     }
+}
+
+/// More on one machine only wait for each other.
+fn processes(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|n: &NonZeroUsize| n.get() <= 64);
+    number.ok_or_else(|| "expected a number from 1 to 64".to_owned())
 }
 
 impl Options {
@@ -141,3 +147,18 @@ impl std::fmt::Display for Usage {
 }
 
 impl std::error::Error for Usage {}
+
+#[cfg(test)]
+mod tests {
+    use super::processes;
+
+    #[test]
+    fn processes_are_few() {
+        for good in ["1", "64"] {
+            assert_eq!(processes(good).map(|n| n.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["0", "65", "-1", "two", "18446744073709551616"] {
+            assert!(processes(bad).is_err(), "{bad}");
+        }
+    }
+}
