@@ -61,6 +61,7 @@ fn picture(corpus: &str, a: &Alignment) -> Option<Markup> {
             line("text", 0, &|l| l.found.mrr),
             line("chance", 5, &|_| a.chance.mrr),
         ],
+        from_zero: true,
         mark: None,
     })
 }

@@ -56,7 +56,7 @@ fn picture(
         let (value, shown) = value(cost)?;
         let mark = Mark {
             value,
-            interval: None,
+            interval: Some((0.0, value)), // a line from 0 on, as a bar would be
             colour: 0,
             says: format!("{}: {shown}", cost.name),
             shown,
@@ -135,8 +135,11 @@ fn utterances(results: &Results, splits: &[&str]) -> usize {
     of_corpus.sum()
 }
 
+/// Seconds below which a stage took over what another run had made, so that no speed follows from them.
+const LEAST: f64 = 0.05;
+
 fn speed(utterances: usize, seconds: Option<f64>) -> Option<f64> {
-    let seconds = seconds.filter(|&s| s > 0.0 && utterances > 0)?;
+    let seconds = seconds.filter(|&s| s >= LEAST && utterances > 0)?;
     Some(utterances as f64 / seconds)
 }
 

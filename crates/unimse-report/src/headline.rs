@@ -9,7 +9,7 @@ use crate::doc::{Document, Line, numbers, words};
 use crate::load::Run;
 use crate::metric;
 use crate::paper;
-use crate::svg::{Bar, Kind, interval_bars};
+use crate::svg::{Bar, Kind, interval_bars, panels};
 
 /// Notices, what ran, the verdict in one sentence, and a picture and a row a corpus.
 pub(crate) fn section(doc: &mut Document, run: &Run, published: &[PaperTable]) {
@@ -20,9 +20,7 @@ pub(crate) fn section(doc: &mut Document, run: &Run, published: &[PaperTable]) {
     if let Some(line) = paper::summary(run, published) {
         doc.paragraph(line);
     }
-    for (name, corpus) in run.results.corpora.iter() {
-        picture(doc, run, published, name, corpus);
-    }
+    pictures(doc, run, published);
     table(doc, run);
 }
 
@@ -99,17 +97,48 @@ fn ran(run: &Run) -> Vec<(String, Line)> {
     .into()
 }
 
-/// The main metric of a corpus as bars: this run with its interval, the baselines, and the published number where there may be one.
-fn picture(
-    doc: &mut Document,
-    run: &Run,
-    published: &[PaperTable],
-    name: &str,
-    corpus: &CorpusResults,
-) {
+/// The main metric of every corpus as bars beside each other: this run with its interval, the baselines, and the published number where there may be one.
+fn pictures(doc: &mut Document, run: &Run, published: &[PaperTable]) {
+    let mut caption = Line::default().text("The main metric of every test split.");
+    let mut drawn = Vec::new();
+    let (mut seeds, mut elsewhere) = (false, false);
+    for (name, corpus) in run.results.corpora.iter() {
+        let main = corpus.task.main_metric();
+        let bars = bars(run, published, name, corpus);
+        let title = format!("{name}: {}", metric::with_arrow(main));
+        let Some(picture) = interval_bars(&title, &bars) else {
+            continue;
+        };
+        drawn.push(picture);
+        seeds |= bars.iter().any(|bar| !bar.seeds.is_empty());
+        elsewhere |= bars.iter().any(|bar| bar.name == OTHER_SETTING);
+        let said = format!("{name}: {}", outcome(run, name, corpus));
+        let interval = bars[0].interval.map(|(low, high)| {
+            let (low, high) = (metric::show(main, low), metric::show(main, high));
+            format!(", 95 % interval [{low}, {high}]")
+        });
+        let interval = interval.unwrap_or_default();
+        caption = caption.text(" ").strong(format!("{said}{interval}."));
+    }
+    if seeds {
+        caption = caption.text(" UniMSE is the mean over seeds, a dot a seed.");
+    }
+    if elsewhere {
+        caption = caption.text(" The paper's setting is another, so nothing is concluded.");
+    }
+    if let Some(panels) = panels(drawn) {
+        doc.figure(caption, panels, None);
+    }
+}
+
+/// A published number that was not obtained as those of this run.
+const OTHER_SETTING: &str = "paper, other setting";
+
+/// This run, the baselines and the paper; none where the run has no value.
+fn bars(run: &Run, published: &[PaperTable], name: &str, corpus: &CorpusResults) -> Vec<Bar> {
     let main = corpus.task.main_metric();
     let Some(&ours) = corpus.test.metrics.get(&main) else {
-        return;
+        return Vec::new();
     };
     let bar = |name: String, kind, value| Bar {
         name,
@@ -119,46 +148,21 @@ fn picture(
         interval: None,
         seeds: Vec::new(),
     };
-    let seeds = corpus
-        .test
-        .per_seed
-        .iter()
-        .filter_map(|seed| seed.metrics.get(&main));
-    let seeds: Vec<f64> = seeds.copied().collect();
+    let seeds = corpus.test.per_seed.iter();
+    let seeds = seeds.filter_map(|seed| seed.metrics.get(&main));
     let interval = corpus.test.intervals.get(&main);
-    let bounds = interval.and_then(|i| i.low.zip(i.high));
     let mut bars = vec![Bar {
-        interval: bounds,
-        seeds: seeds.clone(),
+        interval: interval.and_then(|i| i.low.zip(i.high)),
+        seeds: seeds.copied().collect(),
         ..bar("UniMSE".to_owned(), Kind::Ours, ours)
     }];
     let others = baselines(run, name, main).into_iter();
     bars.extend(others.map(|(name, value)| bar(name, Kind::Baseline, value)));
-    let mut caption = Line::default()
-        .strong(format!("{name}: {}.", outcome(run, name, corpus)))
-        .text(format!(" {} on the test split", metric::with_arrow(main)));
-    if let Some((low, high)) = bounds {
-        let (low, high) = (metric::show(main, low), metric::show(main, high));
-        caption = caption.text(format!(", with its 95 % interval [{low}, {high}]"));
-    }
-    if !seeds.is_empty() {
-        caption = caption.text(", the mean; a dot a seed");
-    }
     if let Some((value, same)) = paper::published(run, published, name, main) {
-        let whose = if same {
-            "paper"
-        } else {
-            "paper, other setting"
-        };
+        let whose = if same { "paper" } else { OTHER_SETTING };
         bars.push(bar(whose.to_owned(), Kind::Published, value));
-        if !same {
-            caption = caption.text("; the paper's setting is another, so nothing is concluded");
-        }
     }
-    let title = format!("{name}, {}", metric::with_arrow(main));
-    if let Some(svg) = interval_bars(&title, &bars) {
-        doc.figure(caption.text("."), svg, None);
-    }
+    bars
 }
 
 /// The outcome against the strongest baseline, in words.

@@ -84,26 +84,25 @@ fn borrowed(run: &Run) -> Vec<(String, &FieldLabels)> {
 /// Cosine similarity of the donors.
 fn similarities(doc: &mut Document, run: &Run) {
     let fields = borrowed(run);
+    let bins = (fields.iter().map(|(_, field)| field.similarities.len())).max();
+    let bins = bins.unwrap_or(0);
+    let edge = |bin: usize| 2.0 * bin as f64 / bins as f64 - 1.0;
     let panels = fields.iter().filter_map(|(name, field)| {
+        let counts = field.similarities.get(first_filled(&fields)..)?;
         svg::histogram(&Histogram {
             title: name,
             x: "cosine similarity of the donor",
             y: "borrowed values",
-            low: -1.0,
+            low: edge(bins - counts.len()),
             high: 1.0,
-            counts: &field.similarities,
+            counts,
             colour: 0,
         })
     });
     let Some(panels) = svg::panels(panels.collect()) else {
         return;
     };
-    let bins = fields
-        .iter()
-        .map(|(_, field)| field.similarities.len())
-        .max()
-        .unwrap_or(0);
-    let edge = |bin: usize| metric::number(2.0 * bin as f64 / bins as f64 - 1.0, 2);
+    let shown = |bin: usize| metric::number(edge(bin), 2);
     let counted = |bin: usize| {
         fields
             .iter()
@@ -112,7 +111,7 @@ fn similarities(doc: &mut Document, run: &Run) {
     let rows = (0..bins)
         .filter(|bin| counted(*bin).any(|count| count > 0))
         .map(|bin| {
-            let mut row: Vec<Line> = vec![edge(bin).into(), edge(bin + 1).into()];
+            let mut row: Vec<Line> = vec![shown(bin).into(), shown(bin + 1).into()];
             row.extend(counted(bin).map(|count| Line::from(count.to_string())));
             row
         });
@@ -124,6 +123,13 @@ fn similarities(doc: &mut Document, run: &Run) {
         panels,
         Some(Table::of_figure(head, rows.collect())),
     );
+}
+
+/// The first bin of similarity that any field has a value in: below it there is nothing to draw.
+fn first_filled(fields: &[(String, &FieldLabels)]) -> usize {
+    let first = |field: &FieldLabels| field.similarities.iter().position(|count| *count > 0);
+    let all = fields.iter().filter_map(|(_, field)| first(field));
+    all.min().unwrap_or(0)
 }
 
 /// How far few donors lend most.

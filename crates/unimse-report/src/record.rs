@@ -3,11 +3,11 @@
 use unimse_labels::DonorProtocol;
 use unimse_run::{Provenance, Timing};
 
-use crate::doc::{Document, Line};
+use crate::doc::{Document, Line, numbers, words};
 use crate::load::Run;
 use crate::metric;
 
-/// Rows of provenance beyond this many are counted, not printed.
+/// Source files beyond this many are counted, not printed.
 const MAX_ROWS: usize = 200;
 /// Characters of a value beyond this many are cut.
 const MAX_CHARACTERS: usize = 400;
@@ -109,9 +109,9 @@ fn receipts(rows: &mut Rows, run: &Run) {
             true => format!("Receipt of {}", seed.name),
             false => "Receipt".to_owned(),
         };
-        rows.code(format!("{whose} split_sha256"), &receipt.split_sha256);
+        rows.code(format!("{whose}: SHA-256 of the split"), &receipt.split_sha256);
         let checkpoint = &receipt.checkpoint_sha256;
-        rows.code(format!("{whose} checkpoint_sha256"), checkpoint);
+        rows.code(format!("{whose}: SHA-256 of the checkpoint"), checkpoint);
     }
     if !found {
         rows.add("Receipt", None);
@@ -125,13 +125,17 @@ pub(crate) fn provenance(doc: &mut Document, run: &Run) {
         doc.paragraph("Not recorded.");
         return;
     };
-    let mut rows = provenance_rows(provenance).0;
-    if rows.len() > MAX_ROWS {
-        let more = rows.len() - MAX_ROWS;
-        rows.truncate(MAX_ROWS);
-        rows.push(("…".to_owned(), format!("and {more} more").into()));
-    }
-    doc.pairs(rows);
+    doc.pairs(provenance_rows(provenance).0);
+    doc.folded(
+        "What each stage read, by digest, with its time and its memory.",
+        ["Stage", "Record", "Value"].map(words).into(),
+        stage_rows(provenance),
+    );
+    doc.folded(
+        "Source files with their SHA-256.",
+        vec![words("File"), numbers("Bytes"), words("SHA-256")],
+        source_rows(provenance),
+    );
 }
 
 fn provenance_rows(p: &Provenance) -> Rows {
@@ -160,21 +164,44 @@ fn provenance_rows(p: &Provenance) -> Rows {
             rows.code(name, value);
         }
     }
+    rows
+}
+
+fn code(value: &str) -> Line {
+    Line::default().code(cut(value.to_owned()))
+}
+
+fn stage_rows(p: &Provenance) -> Vec<Vec<Line>> {
+    let mut rows = Vec::new();
     for (stage, record) in &p.stages {
-        rows.code(format!("stages.{stage}.fingerprint"), &record.fingerprint);
+        let mut add = |name: &str, value: &str| {
+            rows.push(vec![Line::from(stage), code(name), code(value)]);
+        };
+        add("fingerprint", &record.fingerprint);
         for (input, digest) in &record.inputs {
-            rows.code(format!("stages.{stage}.inputs.{input}"), digest);
+            add(&format!("inputs.{input}"), digest);
         }
         if let Some(seconds) = record.seconds {
-            rows.code(format!("stages.{stage}.seconds"), seconds.to_string());
+            add("seconds", &seconds.to_string());
         }
         if let Some(bytes) = record.peak_bytes {
-            rows.code(format!("stages.{stage}.peak_bytes"), bytes.to_string());
+            add("peak_bytes", &bytes.to_string());
         }
     }
-    for (path, source) in &p.sources {
-        rows.code(format!("sources.{path}.bytes"), source.bytes.to_string());
-        rows.code(format!("sources.{path}.sha256"), &source.sha256);
+    rows
+}
+
+fn source_rows(p: &Provenance) -> Vec<Vec<Line>> {
+    let printed = p.sources.iter().take(MAX_ROWS);
+    let mut rows: Vec<Vec<Line>> = printed
+        .map(|(path, source)| {
+            let bytes = source.bytes.to_string();
+            vec![code(path), bytes.into(), code(&source.sha256)]
+        })
+        .collect();
+    if p.sources.len() > MAX_ROWS {
+        let more = format!("and {} more", p.sources.len() - MAX_ROWS);
+        rows.push(vec![more.into(), Line::default(), Line::default()]);
     }
     rows
 }
@@ -191,13 +218,13 @@ mod tests {
             (format!("f{at}"), Source { bytes, sha256 })
         };
         let provenance = Provenance {
-            sources: (0..3).map(source).collect(),
+            sources: (0..MAX_ROWS + 2).map(source).collect(),
             ..Provenance::default()
         };
-        let rows = provenance_rows(&provenance).0;
-        let (name, last) = rows.last().cloned().unwrap_or_default();
-        assert_eq!(name, "sources.f2.sha256");
+        let rows = source_rows(&provenance);
+        assert_eq!(rows.len(), MAX_ROWS + 1);
+        assert_eq!(rows[MAX_ROWS][0], Line::from("and 2 more"));
         let expected = format!("{}…", "é".repeat(MAX_CHARACTERS));
-        assert_eq!(last, Line::default().code(expected));
+        assert_eq!(rows[0][2], Line::default().code(expected));
     }
 }

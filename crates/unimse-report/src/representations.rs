@@ -114,11 +114,11 @@ fn figure<'a>(
     };
     let pictures = [
         (
-            "Before fusion",
+            "Before fusion, components",
             axes(&found.before),
             clouds(&|row| row.before),
         ),
-        ("After fusion", axes(&found.after), clouds(&|row| row.after)),
+        ("After fusion, components", axes(&found.after), clouds(&|row| row.after)),
         (NEAR[0], near_axes(), clouds(&|row| near(row.near_before))),
         (NEAR[1], near_axes(), clouds(&|row| near(row.near_after))),
     ];
@@ -147,7 +147,7 @@ fn figure<'a>(
 }
 
 /// Titles of the pictures of neighbours.
-const NEAR: [&str; 2] = ["Before fusion, neighbours", "After fusion, neighbours"];
+const NEAR: [&str; 2] = ["Before fusion, t-SNE", "After fusion, t-SNE"];
 
 /// A place among neighbours; a run of an older version has none, and nothing is drawn.
 fn near(place: Option<[f32; 2]>) -> [f32; 2] {
@@ -155,11 +155,15 @@ fn near(place: Option<[f32; 2]>) -> [f32; 2] {
 }
 
 fn near_axes() -> [String; 2] {
-    ["t-SNE, without unit".to_owned(), String::new()]
+    ["without unit".to_owned(), String::new()]
 }
 
 fn axes(plane: &Plane) -> [String; 2] {
-    shares(plane).map(|share| format!("{share} of the variance"))
+    let [x, y] = shares(plane);
+    [
+        format!("first component, {x} of the variance"),
+        format!("second component, {y} of the variance"),
+    ]
 }
 
 fn shares(plane: &Plane) -> [String; 2] {

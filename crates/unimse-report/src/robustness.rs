@@ -200,6 +200,7 @@ fn curve(
         x,
         y: "score",
         series: &series,
+        from_zero: true,
         mark: None,
     })
 }

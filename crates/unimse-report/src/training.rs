@@ -239,6 +239,7 @@ fn chart(
         x,
         y,
         series,
+        from_zero: false,
         mark,
     })
 }

@@ -91,12 +91,12 @@ fn neighbours_are_drawn_where_the_run_has_them() {
     let (_folder, run) = run(Some(&found), |_| {});
     let (_, html) = report(&run);
     // both corpora together, and each alone
-    assert_eq!(html.matches(">Before fusion, neighbours<").count(), 3);
-    assert_eq!(html.matches(">After fusion, neighbours<").count(), 3);
+    assert_eq!(html.matches(">Before fusion, t-SNE<").count(), 3);
+    assert_eq!(html.matches(">After fusion, t-SNE<").count(), 3);
     assert!(html.contains("perplexity 30"));
     found["rows"] = points()["rows"].clone();
     fs::write(run.join("representations.json"), found.to_string()).unwrap();
-    assert!(!report(&run).1.contains("neighbours<"), "a run of before");
+    assert!(!report(&run).1.contains("t-SNE<"), "a run of before");
 }
 
 #[test]

@@ -153,6 +153,7 @@ fn chart(
         x,
         y,
         series: &series,
+        from_zero: false,
         mark: None,
     })
 }

@@ -139,7 +139,7 @@ impl Frame {
                 text class="tick middle" x=(px(at)) y=(px(bottom + 17.0)) { (self.x.label(tick)) }
             }
             path class="axis" d=(format!("M{},{} H{}", px(left), px(bottom), px(right))) {}
-            @if !y_name.is_empty() { text class="name" x="0" y=(px(top - 12.0)) { "↑ " (y_name) } }
+            @if !y_name.is_empty() { text class="name" x="0" y=(px(top - 12.0)) { (y_name) } }
             @if !x_name.is_empty() { text class="name end" x=(px(right)) y=(px(bottom + 32.0)) { (x_name) " →" } }
         }
     }

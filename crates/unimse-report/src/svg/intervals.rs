@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{WIDTH, px, short};
+use super::{WIDTH, picture, px, short};
 
 /// What a bar stands for, which decides how it is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,7 @@ pub(crate) struct Bar {
 /// Room for names, and for the printed values.
 const LEFT: f64 = 132.0;
 const RIGHT: f64 = 56.0;
+const TOP: f64 = 26.0;
 const ROW: f64 = 24.0;
 const THICK: f64 = 14.0;
 
@@ -48,31 +49,30 @@ pub(crate) fn interval_bars(title: &str, bars: &[Bar]) -> Option<Markup> {
         return None;
     }
     let x = |v: f64| LEFT + v.clamp(0.0, most) / most * (WIDTH - LEFT - RIGHT);
-    let height = ROW * bars.len() as f64 + 4.0;
+    let height = TOP + ROW * bars.len() as f64 + 4.0;
     let said: Vec<String> = bars
         .iter()
         .map(|bar| format!("{} {}", bar.name, bar.shown))
         .collect();
-    Some(html! {
-        svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label=(format!("{title}: {}", said.join("; "))) {
-            @for (row, bar) in bars.iter().enumerate() {
-                @let middle = ROW * row as f64 + ROW / 2.0 + 2.0;
-                @let weight = (bar.kind == Kind::Ours).then_some("ours");
-                text class=(format!("label end {}", weight.unwrap_or_default())) x=(px(LEFT - 8.0)) y=(px(middle + 4.0)) { (short(&bar.name, 20)) }
-                rect class=(class(bar.kind)) x=(px(LEFT)) y=(px(middle - THICK / 2.0)) width=(px(x(bar.value) - LEFT)) height=(px(THICK)) {}
-                @if let Some((low, high)) = bar.interval.filter(|(low, high)| drawable(*low) && drawable(*high)) {
-                    @for (colour, half) in [("halo", 6.0), ("whisker", 5.0)] {
-                        path class=(colour) d=(format!("M{0},{2} V{3} M{0},{4} H{1} M{1},{2} V{3}", px(x(low)), px(x(high)), px(middle - half), px(middle + half), px(middle))) {}
-                    }
+    let content = html! {
+        @for (row, bar) in bars.iter().enumerate() {
+            @let middle = TOP + ROW * row as f64 + ROW / 2.0 + 2.0;
+            @let weight = (bar.kind == Kind::Ours).then_some("ours");
+            text class=(format!("label end {}", weight.unwrap_or_default())) x=(px(LEFT - 8.0)) y=(px(middle + 4.0)) { (short(&bar.name, 20)) }
+            rect class=(class(bar.kind)) x=(px(LEFT)) y=(px(middle - THICK / 2.0)) width=(px(x(bar.value) - LEFT)) height=(px(THICK)) {}
+            @if let Some((low, high)) = bar.interval.filter(|(low, high)| drawable(*low) && drawable(*high)) {
+                @for (colour, half) in [("halo", 6.0), ("whisker", 5.0)] {
+                    path class=(colour) d=(format!("M{0},{2} V{3} M{0},{4} H{1} M{1},{2} V{3}", px(x(low)), px(x(high)), px(middle - half), px(middle + half), px(middle))) {}
                 }
-                @for seed in bar.seeds.iter().filter(|seed| drawable(**seed)) {
-                    circle class="dot c0" r="3" cx=(px(x(*seed))) cy=(px(middle)) {}
-                }
-                text class=(format!("label end {}", weight.unwrap_or_default())) x=(px(WIDTH - 2.0)) y=(px(middle + 4.0)) { (bar.shown) }
             }
-            path class="axis" d=(format!("M{LEFT},0 V{height}")) {}
+            @for seed in bar.seeds.iter().filter(|seed| drawable(**seed)) {
+                circle class="dot c0" r="3" cx=(px(x(*seed))) cy=(px(middle)) {}
+            }
+            text class=(format!("label end {}", weight.unwrap_or_default())) x=(px(WIDTH - 2.0)) y=(px(middle + 4.0)) { (bar.shown) }
         }
-    })
+        path class="axis" d=(format!("M{LEFT},{TOP} V{height}")) {}
+    };
+    Some(picture(title, &said.join("; "), height, &content))
 }
 
 fn class(kind: Kind) -> &'static str {

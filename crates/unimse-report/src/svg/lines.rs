@@ -50,6 +50,8 @@ pub(crate) struct Lines<'a> {
     pub(crate) x: &'a str,
     pub(crate) y: &'a str,
     pub(crate) series: &'a [Series],
+    /// The upright axis begins at 0 where no value is below it, so that small changes look small.
+    pub(crate) from_zero: bool,
     /// A place on the level axis that matters, and what it is.
     pub(crate) mark: Option<(f64, &'a str)>,
 }
@@ -76,7 +78,10 @@ pub(crate) fn line_chart(lines: &Lines<'_>) -> Option<Markup> {
         .flat_map(|(s, _)| &s.band)
         .flat_map(|(_, low, high)| [*low, *high]);
     let y = Axis::over(
-        all().map(|p| p.1).chain(bands.filter(|v| drawable(*v))),
+        all()
+            .map(|p| p.1)
+            .chain(bands.filter(|v| drawable(*v)))
+            .chain(lines.from_zero.then_some(0.0)),
         true,
     )?;
     let frame = Frame::new(x, y, HEIGHT);
@@ -177,6 +182,7 @@ mod tests {
             x: "step",
             y: "nats",
             series: &series,
+            from_zero: false,
             mark: Some((1.0, "chosen")),
         };
         Some(line_chart(&lines)?.into_string())

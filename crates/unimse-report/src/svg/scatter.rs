@@ -43,7 +43,7 @@ pub(crate) fn binned(b: &Binned<'_>) -> Option<Markup> {
     let most = counts.squares.iter().flatten().max().copied().unwrap_or(1) as f64;
     let content = html! {
         (frame.axes(b.x, ""))
-        text class="name" x="0" y="32" { "↑ " (b.y) }
+        text class="name" x="0" y="32" { (b.y) }
         @for (y, row) in counts.squares.iter().enumerate() {
             @for (x, count) in row.iter().enumerate().filter(|(_, count)| **count > 0) {
                 rect class="cell bare" fill-opacity=(format!("{:.2}", 0.12 + 0.88 * (*count as f64 / most).sqrt())) x=(px(frame.to_x(edge(x)))) y=(px(frame.to_y(edge(y + 1)))) width=(px(side)) height=(px(side)) {

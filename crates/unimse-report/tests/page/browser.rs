@@ -8,7 +8,8 @@ use crate::{report, rows};
 
 pub(crate) const SHOWN: &str = "document.querySelectorAll('#utterance-rows tr[data-at]').length";
 pub(crate) const COUNT: &str = "document.getElementById('utterance-count').textContent";
-pub(crate) const DETAILS: &str = "document.querySelector('.details')?.textContent ?? ''";
+/// What is open, a moment later: the page hears of another fragment after the key that set it.
+pub(crate) const DETAILS: &str = "new Promise(done => setTimeout(() => done(document.querySelector('.details')?.textContent ?? ''), 50))";
 pub(crate) const FOCUSED: &str = "document.activeElement.textContent";
 
 #[test]
