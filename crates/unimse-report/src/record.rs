@@ -109,7 +109,10 @@ fn receipts(rows: &mut Rows, run: &Run) {
             true => format!("Receipt of {}", seed.name),
             false => "Receipt".to_owned(),
         };
-        rows.code(format!("{whose}: SHA-256 of the split"), &receipt.split_sha256);
+        rows.code(
+            format!("{whose}: SHA-256 of the split"),
+            &receipt.split_sha256,
+        );
         let checkpoint = &receipt.checkpoint_sha256;
         rows.code(format!("{whose}: SHA-256 of the checkpoint"), checkpoint);
     }

@@ -118,7 +118,11 @@ fn figure<'a>(
             axes(&found.before),
             clouds(&|row| row.before),
         ),
-        ("After fusion, components", axes(&found.after), clouds(&|row| row.after)),
+        (
+            "After fusion, components",
+            axes(&found.after),
+            clouds(&|row| row.after),
+        ),
         (NEAR[0], near_axes(), clouds(&|row| near(row.near_before))),
         (NEAR[1], near_axes(), clouds(&|row| near(row.near_after))),
     ];

@@ -13,7 +13,7 @@ mod compared;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use browser::{COUNT, FOCUSED, SHOWN};
+use chromium::report::{COUNT, FOCUSED, SHOWN};
 use chromium::{Chromium, SCREENS, axe, chromium};
 use compared::World;
 use serde_json::json;
@@ -236,22 +236,6 @@ fn a_comparison_draws_a_difference_a_metric_and_the_curves_of_all_runs() {
     assert_eq!(chromium.value(white), json!("rgb(255, 255, 255)"));
 }
 
-/// Pictures with a name, their smallest width and height, the smallest letters as drawn, and the most that reaches beyond a picture, in pixels.
-const PICTURES: &str = r"(() => {
-    const all = [...document.querySelectorAll('svg[role=img]')], boxes = all.map(svg => svg.getBoundingClientRect());
-    const letters = all.flatMap(svg => [...svg.querySelectorAll('text')].map(text =>
-        parseFloat(getComputedStyle(text).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width));
-    const beyond = all.flatMap(svg => [...svg.querySelectorAll('text, rect, circle, path')].map(part => {
-        const [inner, outer] = [part.getBoundingClientRect(), svg.getBoundingClientRect()];
-        return inner.width ? Math.max(outer.left - inner.left, inner.right - outer.right) : 0;
-    }));
-    return {
-        named: all.filter(svg => svg.getAttribute('aria-label').length > 20).length, all: all.length,
-        width: Math.min(...boxes.map(box => box.width)), height: Math.min(...boxes.map(box => box.height)),
-        letters: Math.min(...letters), beyond: Math.max(...beyond),
-    };
-})()";
-
 #[test]
 fn every_picture_has_a_name_and_a_size_and_its_letters_can_be_read() {
     let test = "every_picture_has_a_name_and_a_size_and_its_letters_can_be_read";
@@ -262,18 +246,7 @@ fn every_picture_has_a_name_and_a_size_and_its_letters_can_be_read() {
     for width in [1280, 390] {
         chromium.show(width, false);
         chromium.open(&page, "");
-        let seen = chromium.value(PICTURES);
-        let number = |name: &str| seen[name].as_f64().unwrap();
-        assert!(number("all") >= 25.0, "{seen}");
-        assert_eq!(seen["named"], seen["all"]);
-        assert!(
-            number("width") >= 300.0 && number("height") >= 40.0,
-            "{width}: {seen}"
-        );
-        assert!(number("letters") >= 10.0, "{width}: {seen}");
-        assert!(number("beyond") <= 4.0, "{width}: {seen}");
-        let empty = "[...document.querySelectorAll('figure')].filter(f => !f.querySelector('svg[role=img]')).length";
-        assert_eq!(chromium.value(empty), json!(0));
+        chromium.assert_pictures(25);
     }
 }
 
@@ -382,9 +355,7 @@ fn paper_shows_nothing_to_click() {
     assert_eq!(chromium.value(page_is_white), json!("rgb(255, 255, 255)"));
 }
 
-/// Milliseconds from the start of loading until something of the page is seen.
-const PAINTED: &str = "new Promise(done => new PerformanceObserver(list => list.getEntriesByName('first-contentful-paint').forEach(e => done(e.startTime))).observe({type: 'paint', buffered: true}))";
-/// Most of them: a second is asked for, on a machine that does nothing else.
+/// Most milliseconds until something of the page is seen: a second is asked for, on a machine that does nothing else.
 const FIRST_PAINT: f64 = 3_000.0;
 
 #[test]
@@ -397,7 +368,7 @@ fn sixty_thousand_rows_are_shown_a_hundred_at_a_time() {
         .collect();
     let (_folder, page) = report(&all);
     let url = chromium.open(&page, "#utterance=mosi/video5999_9");
-    let painted = chromium.value(PAINTED).as_f64().unwrap();
+    let painted = chromium.first_paint();
     eprintln!("first contentful paint of 60,000 rows: {painted:.0} ms");
     assert!(painted < FIRST_PAINT, "{painted} ms");
     assert_eq!(
@@ -406,10 +377,7 @@ fn sixty_thousand_rows_are_shown_a_hundred_at_a_time() {
     );
     assert_eq!(chromium.value(FOCUSED), json!("mosi/video5999_9"));
     assert_eq!(chromium.value(SHOWN), json!(100));
-    let form = "document.getElementById('utterance-filters')";
-    let filter =
-        format!("{form}.elements.search.value = '_7'; {form}.dispatchEvent(new Event('input'))");
-    chromium.value(&filter);
+    chromium.filter(&[("search", "_7")]);
     assert_eq!(
         chromium.value(COUNT),
         json!("6,000 of 60,000 utterances, page 1 of 60")

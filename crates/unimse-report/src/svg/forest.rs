@@ -4,8 +4,10 @@ use maud::{Markup, html};
 
 use super::{Axis, PALETTE, WIDTH, drawable, picture, px, short};
 
-/// Room for the names of the rows.
+/// Room for the names of the rows, more where one is longer.
 const LEFT: f64 = 122.0;
+/// Characters of a name that are drawn at most.
+const NAME: usize = 24;
 const TOP: f64 = 28.0;
 const BOTTOM: f64 = 40.0;
 /// Height of a mark, and between two rows.
@@ -63,8 +65,11 @@ pub(crate) fn forest(forest: &Forest<'_>) -> Option<Markup> {
         10.0 + CHARACTER * longest as f64
     };
     let right = WIDTH - room;
-    let axis = axis.apart(right - LEFT);
-    let place = Place { axis, right };
+    let names = forest.rows.iter().map(|row| row.name.chars().count());
+    let name = names.max().unwrap_or(0).min(NAME);
+    let left = LEFT.max(16.0 + CHARACTER * name as f64);
+    let axis = axis.apart(right - left);
+    let place = Place { axis, left, right };
     let mut rows = Vec::new();
     let mut y = TOP;
     for row in forest.rows {
@@ -88,12 +93,13 @@ pub(crate) fn forest(forest: &Forest<'_>) -> Option<Markup> {
 /// Where values lie.
 struct Place {
     axis: Axis,
+    left: f64,
     right: f64,
 }
 
 impl Place {
     fn x(&self, v: f64) -> f64 {
-        LEFT + self.axis.share(v) * (self.right - LEFT)
+        self.left + self.axis.share(v) * (self.right - self.left)
     }
 
     fn axis(&self, forest: &Forest<'_>, bottom: f64) -> Markup {
@@ -105,14 +111,14 @@ impl Place {
             @if let Some(zero) = forest.reference {
                 path class="guide" d=(format!("M{},{} V{}", px(self.x(zero)), px(TOP - 4.0), px(bottom))) {}
             }
-            text class="name middle" x=(px(f64::midpoint(LEFT, self.right))) y=(px(bottom + 32.0)) { (forest.x) }
+            text class="name middle" x=(px(f64::midpoint(self.left, self.right))) y=(px(bottom + 32.0)) { (forest.x) }
         }
     }
 
     fn row(&self, row: &Row, top: f64, height: f64) -> Markup {
         let first = top + GAP / 2.0 + MARK / 2.0;
         html! {
-            text class="label end" x=(px(LEFT - 10.0)) y=(px(top + height / 2.0 + 4.0)) { (short(&row.name, 17)) }
+            text class="label end" x=(px(self.left - 10.0)) y=(px(top + height / 2.0 + 4.0)) { (short(&row.name, NAME)) }
             @for (i, mark) in row.marks.iter().enumerate() {
                 @if drawable(mark.value) { (self.mark(mark, first + MARK * i as f64)) }
             }
@@ -184,6 +190,19 @@ mod tests {
         assert!((dots[1] - (LEFT + room)).abs() < 0.1, "{dots:?}");
         let span = format!("M{},", px(LEFT));
         assert!(svg.contains(&span) && svg.contains(&format!("H{}", px(LEFT + 0.5 * room))));
+    }
+
+    #[test]
+    fn a_long_name_is_drawn_whole_and_takes_the_room_from_the_plot() {
+        let mut long = row(1.0, None);
+        long.name = "n".repeat(NAME);
+        let svg = drawn(&[long]).unwrap();
+        let left = 16.0 + CHARACTER * NAME as f64;
+        let zero = format!("M{},{} V", px(left), px(TOP));
+        assert!(
+            svg.contains(&"n".repeat(NAME)) && svg.contains(&zero),
+            "{svg}"
+        );
     }
 
     #[test]

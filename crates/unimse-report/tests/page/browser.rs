@@ -3,14 +3,9 @@
 use serde_json::json;
 use unimse_report::BrowsedRow;
 
+use crate::chromium::report::{COUNT, DETAILS, FOCUSED, SHOWN};
 use crate::chromium::{Chromium, chromium};
 use crate::{report, rows};
-
-pub(crate) const SHOWN: &str = "document.querySelectorAll('#utterance-rows tr[data-at]').length";
-pub(crate) const COUNT: &str = "document.getElementById('utterance-count').textContent";
-/// What is open, a moment later: the page hears of another fragment after the key that set it.
-pub(crate) const DETAILS: &str = "new Promise(done => setTimeout(() => done(document.querySelector('.details')?.textContent ?? ''), 50))";
-pub(crate) const FOCUSED: &str = "document.activeElement.textContent";
 
 #[test]
 fn rows_are_filtered_sorted_and_paged() {
@@ -39,14 +34,9 @@ fn rows_are_filtered_sorted_and_paged() {
 /// Every filter counts what the rows hold.
 fn filtered(chromium: &mut Chromium, rows: &[BrowsedRow]) {
     let mut filter = |fields: &[(&str, &str)], expected: &dyn Fn(&BrowsedRow) -> bool| {
-        let fields: Vec<String> = (fields.iter())
-            .map(|(name, value)| format!("form.elements[{name:?}].value = {value:?};"))
-            .collect();
         let count = rows.iter().filter(|row| expected(row)).count();
         assert!(count > 0 && count < rows.len(), "{fields:?} tests nothing");
-        let set = "const form = document.getElementById('utterance-filters'); form.reset();";
-        let input = "form.dispatchEvent(new Event('input'))";
-        chromium.value(&format!("{{ {set} {} {input} }}", fields.concat()));
+        chromium.filter(fields);
         let pages = count.div_ceil(100);
         let text = format!("{count} of 301 utterances, page 1 of {pages}");
         assert_eq!(chromium.value(COUNT), json!(text), "{fields:?}");
@@ -79,10 +69,7 @@ fn filtered(chromium: &mut Chromium, rows: &[BrowsedRow]) {
 
 /// A click on a heading sorts by it, a second one the other way.
 fn sorted(chromium: &mut Chromium) {
-    let form = "document.getElementById('utterance-filters')";
-    chromium.value(&format!(
-        "{form}.reset(); {form}.dispatchEvent(new Event('input'))"
-    ));
+    chromium.filter(&[]);
     let click = "document.querySelector('th[data-key=confidence] button').click()";
     let first = "document.querySelector('#utterance-rows a').textContent";
     let order = "document.querySelector('th[data-key=confidence]').getAttribute('aria-sort')";

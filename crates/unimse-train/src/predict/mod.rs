@@ -113,6 +113,12 @@ impl Predictor {
         (model.context_before.get(), model.context_after.get())
     }
 
+    /// Whether the model reads who speaks.
+    #[must_use]
+    pub fn reads_speakers(&self) -> bool {
+        self.first.card.config.model.speakers
+    }
+
     /// Answers every row, in order. An answer depends on its row alone (to rounding), not on the rows beside it.
     ///
     /// # Errors

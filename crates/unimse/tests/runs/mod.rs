@@ -10,41 +10,44 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-/// Demo tables of MOSI and MELD with their labels, and the tiny checkpoint that all tests build on.
+/// Tables with their labels, and the tiny checkpoint that all tests build on.
 pub(crate) struct World {
     pub(crate) checkpoint: tempfile::TempDir,
     pub(crate) tables: tempfile::TempDir,
 }
 
+/// The demo's MOSI and MELD.
 pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| {
-    let world = World {
-        checkpoint: tiny::folder(tiny::BERT),
-        tables: tempfile::tempdir().unwrap(),
-    };
-    let at = |name: &str| world.tables.path().join(name).display().to_string();
-    assert_done(&unimse(&["demo", "--out", &at("data")]));
-    for other in ["mosei", "iemocap"] {
-        std::fs::remove_dir_all(at(&format!("data/{other}"))).unwrap();
-    }
-    assert_done(&unimse(&[
-        "ingest",
-        "--data",
-        &at("data"),
-        "--out",
-        &at("corpus"),
-    ]));
-    let encoder = world.checkpoint.path().to_str().unwrap();
-    assert_done(&unimse(&[
-        "unify",
-        "--corpus",
-        &at("corpus"),
-        "--out",
-        &at("labels"),
-        "--encoder",
-        encoder,
-    ]));
-    world
+    World::of(&|data| {
+        demo(data);
+        for other in ["mosei", "iemocap"] {
+            std::fs::remove_dir_all(data.join(other)).unwrap();
+        }
+    })
 });
+
+/// Writes the data folder of the demo: all four corpora.
+pub(crate) fn demo(data: &Path) {
+    assert_done(&unimse(&["demo", "--out", data.to_str().unwrap()]));
+}
+
+impl World {
+    /// Tables and labels of what `write` puts into a data folder.
+    pub(crate) fn of(write: &dyn Fn(&Path)) -> Self {
+        let world = Self {
+            checkpoint: tiny::folder(tiny::BERT),
+            tables: tempfile::tempdir().unwrap(),
+        };
+        let at = |name: &str| world.tables.path().join(name).display().to_string();
+        write(&world.tables.path().join("data"));
+        let [data, corpus, labels] = ["data", "corpus", "labels"].map(at);
+        assert_done(&unimse(&["ingest", "--data", &data, "--out", &corpus]));
+        let encoder = world.checkpoint.path().to_str().unwrap();
+        let unify = ["unify", "--corpus", &corpus, "--out", &labels];
+        assert_done(&unimse(&[&unify[..], &["--encoder", encoder]].concat()));
+        world
+    }
+}
 
 pub(crate) fn command(arguments: &[&str]) -> Command {
     static CACHE: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
@@ -87,13 +90,18 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(checkpoint: &Path) -> Self {
+        Self::on(&WORLD, checkpoint)
+    }
+
+    /// The same with the tables of another world.
+    pub(crate) fn on(world: &World, checkpoint: &Path) -> Self {
         let run = Self {
             place: tempfile::tempdir().unwrap(),
         };
         let folder = run.path("run");
         for table in ["corpus", "labels"] {
             std::fs::create_dir_all(folder.join(table)).unwrap();
-            for (name, bytes) in files(&WORLD.tables.path().join(table)) {
+            for (name, bytes) in files(&world.tables.path().join(table)) {
                 let to = folder.join(table).join(name);
                 std::fs::create_dir_all(to.parent().unwrap()).unwrap();
                 std::fs::write(to, bytes).unwrap();

@@ -15,7 +15,7 @@ const HOSTILE: [Hostile; 22] = [
         "x.csv",
         b"",
         &SENTIMENT,
-        "x.csv: column truth is missing (found: )",
+        "x.csv: expected a header with the column truth, found an empty file",
     ),
     (
         "x.csv",

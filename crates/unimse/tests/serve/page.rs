@@ -73,6 +73,12 @@ fn the_page_asks_and_shows_what_the_answer_rests_on() {
         "text is no markup"
     );
     // the file is heard, by the browser itself
+    let drawn = "new Promise(done => { const look = () => { const svg = document.querySelector('#wave svg'); \
+        svg ? done(svg.getAttribute('aria-label')) : setTimeout(look, 20); }; look(); })";
+    let wave = chromium.value(drawn);
+    assert_eq!(wave, json!("Waveform of the chosen file, 0.5 seconds"));
+    let tall = "document.querySelector('#wave path').getBBox().height";
+    assert!(chromium.value(tall).as_f64().unwrap() > 30.0, "a tone");
     let heard = "new Promise(done => { const a = document.querySelector('audio'), say = () => done(a.duration); a.readyState ? say() : a.addEventListener('loadedmetadata', say); })";
     assert_eq!(chromium.value(heard), json!(0.5));
 }

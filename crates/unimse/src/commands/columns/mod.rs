@@ -83,6 +83,9 @@ fn position(path: &Path, names: &[&str], wanted: &str) -> Result<usize> {
     let (path, names) = (path.display(), quoted(names));
     match (found.next(), found.next()) {
         (Some((at, _)), None) => Ok(at),
+        (None, _) if names.is_empty() => {
+            bail!("{path}: expected a header with the column {wanted}, found an empty file")
+        }
         (None, _) => bail!("{path}: column {wanted} is missing (found: {names})"),
         (Some(_), Some(_)) => {
             bail!("{path}: expected one column {wanted}, found more (found: {names})")

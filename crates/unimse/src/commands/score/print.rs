@@ -127,6 +127,9 @@ fn intervals(intervals: &Intervals) -> String {
     let Intervals {
         percentile, bca, ..
     } = intervals;
+    if percentile.undefined.is_some() && percentile.undefined == bca.undefined {
+        return bounds(percentile) + &lost;
+    }
     format!("{} BCa {}{lost}", bounds(percentile), bounds(bca))
 }
 

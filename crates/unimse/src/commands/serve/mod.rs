@@ -66,6 +66,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         page: page::Page::new(&page::Facts {
             run: &args.run,
             context: predictor.context(),
+            speakers: predictor.reads_speakers(),
             audio: predictor.dims(Modality::Audio),
             neighbours: nearest.is_ok(),
         }),

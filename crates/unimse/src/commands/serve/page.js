@@ -9,24 +9,60 @@
   const addTurn = side => {
     const turns = side.querySelector(".turns");
     const remove = element("button", { type: "button" }, "Remove");
-    const turn = element("div", { class: "turn" }, element("label", {}, "Speaker ", input("by")), element("label", { class: "wide" }, "Text ", input("said")), remove);
+    const turn = element("div", { class: "turn" }, fields.speaker ? element("label", {}, "Speaker ", input("by")) : null, element("label", { class: "wide" }, "Text ", input("said")), remove);
     const add = side.querySelector(".add"), limit = () => { add.disabled = turns.children.length >= Number(side.dataset.most); };
     remove.addEventListener("click", () => { turn.remove(); limit(); add.focus(); });
     turns.append(turn);
     limit();
-    turn.querySelector("[name=by]").focus();
+    turn.querySelector("input").focus();
   };
   for (const side of form.querySelectorAll("fieldset")) side.querySelector(".add").addEventListener("click", () => addTurn(side));
   const spoken = (by, text) => (by.trim() ? { speaker: by.trim(), text } : text);
   const turns = side => [...document.querySelectorAll(`#${side} .turn`)].map(turn =>
-    spoken(turn.querySelector("[name=by]").value, turn.querySelector("[name=said]").value));
+    spoken(turn.querySelector("[name=by]")?.value ?? "", turn.querySelector("[name=said]").value));
 
+  const drawn = (tag, attributes, text) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (text !== undefined) made.textContent = text;
+    return made;
+  };
+  // The file as it sounds over time: from the least to the greatest sample of each column.
+  const waveform = sound => {
+    const width = 340, height = 64, samples = sound.getChannelData(0), middle = height / 2;
+    const loudest = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 1e-6), y = sample => (middle - (middle - 1) * sample / loudest).toFixed(1);
+    let path = `M0,${middle}H${width}`;
+    for (let x = 0; x < width; x++) {
+      let low = 0, high = 0;
+      for (let at = Math.floor(x * samples.length / width); at < Math.floor((x + 1) * samples.length / width); at++) {
+        low = Math.min(low, samples[at]);
+        high = Math.max(high, samples[at]);
+      }
+      path += `M${x + 0.5},${y(high)}V${y(low)}`;
+    }
+    const seconds = `${number(sound.duration, 1)} seconds`;
+    const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Waveform of the chosen file, ${seconds}` });
+    svg.append(drawn("path", { class: "wave", d: path }));
+    return [svg, seconds];
+  };
+  const draw = async file => {
+    $("wave").replaceChildren();
+    if (!file) return;
+    let shown;
+    try {
+      shown = waveform(await new OfflineAudioContext(1, 1, 16000).decodeAudioData(await file.arrayBuffer()));
+    } catch {
+      shown = ["The browser cannot read this file as sound."];
+    }
+    if (fields.wav.files[0] === file) $("wave").replaceChildren(...shown);
+  };
   const player = form.querySelector("audio");
   const hear = () => {
     const file = fields.wav.files[0];
     if (player.src) URL.revokeObjectURL(player.src);
     if (file) player.src = URL.createObjectURL(file); else player.removeAttribute("src");
     $("hear").hidden = !file;
+    draw(file);
   };
   if (player) {
     fields.wav.addEventListener("change", hear);
@@ -40,7 +76,7 @@
   });
   const row = async () => {
     const row = { text: fields.text.value };
-    if (fields.speaker.value.trim()) row.speaker = fields.speaker.value.trim();
+    if (fields.speaker?.value.trim()) row.speaker = fields.speaker.value.trim();
     for (const [side, name] of [["before", "context"], ["after", "context_after"]]) if ($(side)) row[name] = turns(side);
     if (player && fields.wav.files[0]) row.audio = { wav: await base64(fields.wav.files[0]) };
     return row;
@@ -49,12 +85,6 @@
   // ---- the answer ----
   const show = (id, ...children) => document.querySelector(`#${id} .result`).replaceChildren(...children);
   const classes = (title, field) => field ? titled(title, bars(Object.entries(field.probabilities).map(([word, p]) => [word, p, word === field.label ? "answer" : ""]))) : null;
-  const drawn = (tag, attributes, text) => {
-    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-    if (text !== undefined) made.textContent = text;
-    return made;
-  };
   const distribution = (scores, intensity) => {
     if (!intensity) return null;
     const width = 340, height = 130, left = 8, base = height - 20, most = Math.max(...scores.map(s => s.probability), 1e-9);

@@ -26,6 +26,8 @@ pub(super) struct Facts<'f> {
     pub(super) run: &'f Path,
     /// Utterances that the model reads before and after the current one.
     pub(super) context: (usize, usize),
+    /// Whether it reads who speaks.
+    pub(super) speakers: bool,
     /// Acoustic features a step that it reads.
     pub(super) audio: Vec<usize>,
     /// Whether nearest training utterances can be shown.
@@ -89,13 +91,14 @@ fn form(facts: &Facts<'_>) -> Markup {
             form id="row" {
                 (turns("before", "Context before", before))
                 div class="turn" {
-                    label { "Speaker " input name="speaker" autocomplete="off" maxlength="100"; }
+                    @if facts.speakers { label { "Speaker " input name="speaker" autocomplete="off" maxlength="100"; } }
                     label class="wide" { "Text " textarea name="text" rows="3" maxlength="20000" {} }
                 }
                 (turns("after", "Context after", after))
                 @if facts.hears() {
                     p { label { "Audio, a .wav file of at most a minute " input type="file" name="wav" accept=".wav,audio/wav,audio/x-wav"; } }
                     p id="hear" hidden="hidden" {
+                        span id="wave" {}
                         audio controls="controls" aria-label="The chosen file" {} " "
                         button type="button" id="no-wav" { "Without audio" }
                     }
