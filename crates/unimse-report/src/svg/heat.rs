@@ -7,6 +7,8 @@ use super::{WIDTH, picture, px, short};
 use crate::metric;
 
 const LEFT: f64 = 76.0;
+/// Room for the end of a name that is wider than the last column.
+const RIGHT: f64 = 6.0;
 const TOP: f64 = 54.0;
 /// Height of a line of names, and width of a letter with its share of the gap to the next name.
 const LINE: f64 = 12.0;
@@ -17,7 +19,7 @@ const MOST_PRINTED: usize = 8;
 /// Rows are true classes; a cell holds the share of its row, which is also its shade, and the count.
 pub(crate) fn heat_map(title: &str, confusion: &Confusion) -> Markup {
     let n = confusion.labels.len();
-    let cell = ((WIDTH - LEFT) / n.max(1) as f64).min(64.0);
+    let cell = ((WIDTH - LEFT - RIGHT) / n.max(1) as f64).min(64.0);
     let side = cell * n as f64;
     let at = |i: usize| cell * i as f64;
     // names wider than their columns take turns on two lines
