@@ -132,10 +132,7 @@ fn assert_fits(chromium: &mut Chromium, page: &Path, fragment: &str, kind: &str)
         let url = chromium.open(page, fragment);
         chromium.assert_fits(screen);
         chromium.assert_quiet(&url);
-        let scheme = if screen.1 { "dark" } else { "light" };
-        // the integration keeps these pictures
-        let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-pages");
-        chromium.screenshot(&shots.join(format!("{kind}-{}-{scheme}.png", screen.0)));
+        chromium.keep(kind, screen);
     }
 }
 

@@ -102,10 +102,7 @@ fn assert_read(chromium: &mut Chromium, test: &str, run: &Run, kind: &str) {
             chromium.assert_accessible(axe, screen);
         }
         chromium.assert_quiet(&url);
-        let scheme = if screen.1 { "dark" } else { "light" };
-        // the integration keeps these pictures
-        let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-pages");
-        chromium.screenshot(&shots.join(format!("run-{kind}-{}-{scheme}.png", screen.0)));
+        chromium.keep(&format!("run-{kind}"), screen);
     }
 }
 

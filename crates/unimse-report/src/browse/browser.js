@@ -153,6 +153,7 @@
     let row = null;
     try { row = parts && byKey.get(`${decodeURIComponent(parts[1])}/${decodeURIComponent(parts[2])}`); } catch { /* no such escape */ }
     $("utterance-unknown").hidden = !parts || Boolean(row);
+    if (parts && !row) $("utterance-unknown").scrollIntoView({ block: "center" });
     const before = state.open;
     state.open = row || null;
     if (!row) return before ? render() : undefined;

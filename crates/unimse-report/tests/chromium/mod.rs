@@ -202,8 +202,15 @@ impl Chromium {
         result["result"]["value"].clone()
     }
 
+    /// Puts a picture of the page, shown as `show` says, beside those that the integration keeps.
+    pub(crate) fn keep(&mut self, kind: &str, (width, dark): (u32, bool)) {
+        let scheme = if dark { "dark" } else { "light" };
+        let shots = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report-pages");
+        self.screenshot(&shots.join(format!("{kind}-{width}-{scheme}.png")));
+    }
+
     /// The whole page as a PNG file, as far down as Chromium draws in one piece.
-    pub(crate) fn screenshot(&mut self, path: &Path) {
+    fn screenshot(&mut self, path: &Path) {
         let size = self.call("Page.getLayoutMetrics", json!({}));
         let size = &size["cssContentSize"];
         let height = size["height"].as_f64().unwrap().min(MOST_DRAWN);

@@ -166,6 +166,12 @@ fn an_address_of_nothing_says_so() {
             json!(fragment == "#utterance=mosi"),
             "{fragment}"
         );
+        let seen = "(box => box.height > 0 && box.top >= 0 && box.bottom <= innerHeight)(document.getElementById('utterance-unknown').getBoundingClientRect())";
+        assert_eq!(
+            chromium.value(seen),
+            json!(fragment != "#utterance=mosi"),
+            "{fragment}"
+        );
         chromium.assert_quiet(&url);
     }
 }

@@ -52,6 +52,7 @@ fn the_page_asks_and_shows_what_the_answer_rests_on() {
             chromium.assert_accessible(axe, screen);
         }
         chromium.assert_quiet(&url);
+        chromium.keep("serve", screen);
     }
     let count = |selector: &str| format!("document.querySelectorAll('{selector}').length");
     let classes = chromium.value(&count("#answer .chances tr"));
