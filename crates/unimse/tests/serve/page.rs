@@ -54,6 +54,8 @@ fn the_page_asks_and_shows_what_the_answer_rests_on() {
         chromium.assert_quiet(&url);
         chromium.keep("serve", screen);
     }
+    let asked = "performance.getEntriesByType('resource').map(e => new URL(e.name).pathname).filter(p => p != '/').slice(-2)";
+    assert_eq!(chromium.value(asked), json!(["/predict", "/explain"]));
     let count = |selector: &str| format!("document.querySelectorAll('{selector}').length");
     let classes = chromium.value(&count("#answer .chances tr"));
     assert_eq!(classes, json!(3 + 7 + 6), "polarity, MELD, IEMOCAP");

@@ -1,4 +1,4 @@
-// The page of `unimse serve`: sends the form to /explain and shows the answer. Whatever it is told it shows as text.
+// The page of `unimse serve`: sends the form to /predict for the answer, then to /explain for what it rests on. Whatever it is told it shows as text.
 (() => {
   const form = $("row"), fields = form.elements;
   const signed = (value, digits) => (value > 0 ? "+" : "") + number(value, digits);
@@ -132,23 +132,32 @@
       lent(n, "intensity", n.intensity === null ? null : number(n.intensity, 1)), lent(n, "meld", n.meld), lent(n, "iemocap", n.iemocap), ...(texts ? [n.text ?? ""] : [])]);
     return [soft("Those of the answered polarity could lend their labels to this utterance."), table(heads, rows)];
   };
-  const render = (found, row) => {
-    const answer = found.answer, notes = answer.disagreements.map(text => element("p", { class: "notice" }, text));
-    const fields = [classes("Polarity, %", answer.polarity), distribution(found.scores, answer.intensity), classes("MELD, %", answer.meld), classes("IEMOCAP, %", answer.iemocap)];
+  const answered = (answer, scores) => {
+    const notes = answer.disagreements.map(text => element("p", { class: "notice" }, text));
+    const fields = [classes("Polarity, %", answer.polarity), scores && distribution(scores, answer.intensity), classes("MELD, %", answer.meld), classes("IEMOCAP, %", answer.iemocap)];
     show("answer", element("div", { class: "answers" }, ...fields.filter(Boolean)), ...notes);
-    show("context", ...mattered(found, row));
-    show("nearest", ...nearest(found));
   };
 
   // ---- asking ----
   const failed = text => { $("problem").textContent = text; $("problem").hidden = false; $("status").textContent = ""; };
+  const post = async (path, body) => {
+    const response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+    const said = await response.json();
+    if (!response.ok) failed(said.detail);
+    return response.ok ? said : null;
+  };
   const ask = async () => {
     const asked = await row();
-    const response = await fetch("/explain", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ row: asked }) });
-    const said = await response.json();
-    if (!response.ok) return failed(said.detail);
-    render(said, asked);
-    $("status").textContent = `Answered: ${said.answer.polarity.label}.`;
+    const quick = await post("/predict", { rows: [asked] });
+    if (!quick) return;
+    answered(quick.answers[0], null);
+    $("status").textContent = "Asking what it rests on …";
+    const found = await post("/explain", { row: asked });
+    if (!found) return;
+    answered(found.answer, found.scores);
+    show("context", ...mattered(found, asked));
+    show("nearest", ...nearest(found));
+    $("status").textContent = `Answered: ${found.answer.polarity.label}.`;
   };
   form.addEventListener("submit", async event => {
     event.preventDefault();
