@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use tch::Device;
-use unimse_corpus::mel::{MelSettings, mel_power};
+use unimse_media::mel::{MelSettings, mel_power};
 use unimse_eval::{Convention, emotion, resample, sentiment, sentiment_measure};
 use unimse_formats::{Csd, Pickle};
 use unimse_labels::{

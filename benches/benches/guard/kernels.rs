@@ -6,7 +6,7 @@ use std::path::Path;
 use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use unimse_contrastive::{Negatives, Reduction, info_nce};
-use unimse_corpus::mel::{MelSettings, mel_power};
+use unimse_media::mel::{MelSettings, mel_power};
 use unimse_labels::{Field, Grammar};
 use unimse_model::t5::{T5, T5Config};
 use unimse_model::text_decoder::TextDecoder;
