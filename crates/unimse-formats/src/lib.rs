@@ -33,7 +33,7 @@ pub use dtype::{DType, Kind};
 pub use error::{FormatError, PickleErrorKind};
 pub use file::{kind_of_file, open_file};
 pub use finite::zero_non_finite;
-pub use npy::{Tensor, npy_shape, read_npy, read_npy_f64};
+pub use npy::{Tensor, npy_bytes, npy_shape, read_npy, read_npy_f64};
 pub use npz::Npz;
 pub use pickle::{Array, ArrayId, Item, ItemId, Limits, Object, Pickle};
 pub use wav::{Wave, WaveFile, parse_wav, parse_wav_header, read_wav, wav_header};

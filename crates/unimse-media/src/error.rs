@@ -131,6 +131,12 @@ pub enum Fault {
         /// Seconds asked for.
         to_s: f64,
     },
+    /// Another clip of the same name, but for its ending, gives the features.
+    #[error("the features are those of {first}, which differs in its ending only")]
+    Twice {
+        /// The other clip.
+        first: String,
+    },
     /// A decoder failed where its authors did not expect it.
     #[error("the decoder failed: {0}")]
     Decoder(String),
@@ -152,6 +158,7 @@ impl Fault {
             Self::NoSample => "NO_SAMPLE",
             Self::Silent => "SILENT",
             Self::Span { .. } => "SPAN",
+            Self::Twice { .. } => "TWICE",
             Self::Decoder(_) => "DECODER",
         }
     }

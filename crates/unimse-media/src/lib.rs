@@ -6,6 +6,8 @@
 mod container;
 mod decode;
 mod error;
+pub mod extract;
+mod features;
 pub mod mel;
 mod mp4;
 pub mod prosody;
@@ -14,5 +16,6 @@ mod sequence;
 
 pub use decode::{Clip, MOST_SECONDS, Span, read_clip};
 pub use error::{Fault, MediaError};
+pub use features::AudioFeatures;
 pub use resample::SAMPLE_RATE;
 pub use sequence::Sequence;
