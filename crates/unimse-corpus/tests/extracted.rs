@@ -9,11 +9,12 @@ use unimse_media::{AudioFeatures, extract::extract, mel, prosody};
 
 #[test]
 fn features_of_clips_and_their_card_are_in_the_tables() {
+    let header = "Utterance,Emotion,Sentiment,Dialogue_ID,Utterance_ID\n";
+    let rows = format!("{header}Hi,joy,positive,0,0\nOh,neutral,neutral,0,1\n");
     let data = Data::new(&[
-        (
-            "meld/train_sent_emo.csv",
-            "Utterance,Emotion,Sentiment,Dialogue_ID,Utterance_ID\nHi,joy,positive,0,0\nOh,neutral,neutral,0,1\n",
-        ),
+        ("meld/train_sent_emo.csv", rows.as_str()),
+        ("meld/dev_sent_emo.csv", header),
+        ("meld/test_sent_emo.csv", header),
         (
             "calls/utterances.csv",
             "utterance_id,split,text,score,audio\na,train,Great,2,clips/a.wav\nb,train,Bad,-1,clips/b.wav\nc,dev,Well,1,clips/c.mp4\n",
