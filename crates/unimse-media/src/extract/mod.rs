@@ -93,45 +93,65 @@ pub fn extract(
     }
     let journal = Journal::open(out, features)?;
     describe::describe(out, &clips, features)?;
-    let (done, findings) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let kept = AtomicUsize::new(0);
-    let journal = Mutex::new(journal);
-    let lock = || journal.lock().unwrap_or_else(PoisonError::into_inner);
-    let records: Vec<Record> = clips
-        .found
-        .par_iter()
-        .map(|clip| -> Result<Record, MediaError> {
-            let hash = hash(clip);
-            let known = hash
-                .as_deref()
-                .ok()
-                .and_then(|hash| lock().known(&clip.name, hash));
-            let record = match known.filter(|known| known.file_is_there(out)) {
-                Some(known) => {
-                    kept.fetch_add(1, Ordering::Relaxed);
-                    known
-                }
-                None => {
-                    let record = one(clip, hash, out, features)?;
-                    lock().add(&record)?;
-                    record
-                }
-            };
-            findings.fetch_add(usize::from(record.fault.is_some()), Ordering::Relaxed);
-            progress(Progress {
-                done: 1 + done.fetch_add(1, Ordering::Relaxed),
-                clips: clips.found.len(),
-                findings: findings.load(Ordering::Relaxed),
-            });
-            Ok(record)
-        })
-        .collect::<Result<_, _>>()?;
+    let run = Run {
+        out,
+        features,
+        clips: clips.found.len(),
+        journal: Mutex::new(journal),
+        done: AtomicUsize::new(0),
+        findings: AtomicUsize::new(0),
+        kept: AtomicUsize::new(0),
+    };
+    let each = |clip: &Found| -> Result<Record, MediaError> {
+        let record = run.record(clip)?;
+        progress(run.count(&record));
+        Ok(record)
+    };
+    let records: Result<Vec<Record>, MediaError> = clips.found.par_iter().map(each).collect();
+    let records = records?;
     record::write(out, &records)?;
     link(data, out, &clips)?;
     Ok(Extracted {
         records,
-        kept: kept.into_inner(),
+        kept: run.kept.into_inner(),
     })
+}
+
+/// An extraction that is under way, shared by threads.
+struct Run<'a> {
+    out: &'a Path,
+    features: AudioFeatures,
+    clips: usize,
+    journal: Mutex<Journal>,
+    done: AtomicUsize,
+    findings: AtomicUsize,
+    kept: AtomicUsize,
+}
+
+impl Run<'_> {
+    /// What became of a clip: as an earlier run recorded it, or now.
+    fn record(&self, clip: &Found) -> Result<Record, MediaError> {
+        let journal = || self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = hash(clip);
+        let known = hash.as_deref().ok();
+        let known = known.and_then(|hash| journal().known(&clip.name, hash));
+        if let Some(known) = known.filter(|known| known.file_is_there(self.out)) {
+            self.kept.fetch_add(1, Ordering::Relaxed);
+            return Ok(known);
+        }
+        let record = one(clip, hash, self.out, self.features)?;
+        journal().add(&record)?;
+        Ok(record)
+    }
+
+    fn count(&self, record: &Record) -> Progress {
+        let found = usize::from(record.fault.is_some());
+        Progress {
+            done: 1 + self.done.fetch_add(1, Ordering::Relaxed),
+            clips: self.clips,
+            findings: found + self.findings.fetch_add(found, Ordering::Relaxed),
+        }
+    }
 }
 
 /// SHA-256 of a clip's content.
