@@ -96,8 +96,8 @@ fn predict(correlations: &[f64]) -> Option<[f64; ORDER + 1]> {
         let sum: f64 = (0..i).map(|j| a[j] * correlations[i - j]).sum();
         let reflection = -sum / error;
         let last = a;
-        for j in 1..=i {
-            a[j] = last[j] + reflection * last[i - j];
+        for (j, value) in a.iter_mut().enumerate().take(i + 1).skip(1) {
+            *value += reflection * last[i - j];
         }
         error *= 1.0 - reflection * reflection;
         if error <= 0.0 || !error.is_finite() {
