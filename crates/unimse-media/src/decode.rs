@@ -88,7 +88,7 @@ pub fn read_clip(path: &Path, span: Span) -> Result<Clip, MediaError> {
             let wave = WaveFile::open(path)?;
             of_wave(&wave, span)
         }
-        [start @ ..] if is_text(start) => Err(Fault::NotMedia("text".to_owned())),
+        start if is_text(start) => Err(Fault::NotMedia("text".to_owned())),
         _ => caught(file, span),
     };
     clip.and_then(checked).map_err(|fault| fault.at(path))

@@ -158,7 +158,9 @@ fn what_is_wrong_with_a_file_is_said_by_kind() {
         )),
         "NOT_MEDIA"
     );
-    let bytes: Vec<u8> = (0..4_096_u32).map(|i| ((i * i) >> 3) as u8 & 0x7f).collect();
+    let bytes: Vec<u8> = (0..4_096_u32)
+        .map(|i| ((i * i) >> 3) as u8 & 0x7f)
+        .collect();
     assert_eq!(kind(&write("bytes.m4a", &bytes)), "NOT_MEDIA");
     assert_eq!(kind(&write("cut.mp4", b"\0\0\0\x18ftypmp42")), "TRUNCATED");
     assert_eq!(kind(folder.path()), "UNREADABLE");

@@ -180,6 +180,7 @@ fn broken_clips_are_findings_by_file_and_reason() {
 }
 
 /// Makes them; what is expected of each.
+#[expect(clippy::too_many_lines, reason = "one after the other, each a fault")]
 fn broken(data: &Path, made: &Path) -> Vec<(String, &'static str)> {
     fs::create_dir_all(made).unwrap();
     let wave = made.join("a.wav");
