@@ -68,6 +68,7 @@ fn sources_of(stage: &str) -> Vec<&'static str> {
             &[],
             &[
                 "crates/unimse-formats/src",
+                "crates/unimse-media/src",
                 "crates/unimse-corpus/src",
                 "data/demo",
                 "data/splits",

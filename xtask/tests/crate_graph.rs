@@ -115,6 +115,10 @@ fn light_crates_reach_no_heavy_library() {
         ("unimse-formats", &["tch", "torch-sys"]),
         ("unimse-run", &["tch", "torch-sys", "arrow", "polars"]),
         ("unimse-eval", &["tch", "torch-sys"]),
+        (
+            "unimse-media",
+            &["tch", "torch-sys", "polars", "arrow", "parquet"],
+        ),
         ("unimse-corpus", &["tch", "torch-sys"]),
         ("unimse-python", &["tch", "torch-sys", "unimse-model"]),
         (

@@ -4,12 +4,12 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use tch::Device;
-use unimse_corpus::mel::{MelSettings, mel_power};
 use unimse_eval::{Convention, emotion, resample, sentiment, sentiment_measure};
 use unimse_formats::{Csd, Pickle};
 use unimse_labels::{
     Field, Grammar, IemocapEmotion, MeldEmotion, Sample, Split, UnifyOptions, unify,
 };
+use unimse_media::mel::{MelSettings, mel_power};
 use unimse_model::{Batch, FeatureGroup, ModalityBatch, Tokenizer};
 
 use crate::donor_rows::normalise;

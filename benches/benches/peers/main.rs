@@ -15,6 +15,7 @@ mod mel;
 mod metrics;
 mod mmsa;
 mod predict;
+mod prosody;
 mod protocol;
 mod random;
 mod sentences;
@@ -41,6 +42,7 @@ fn side(contest: &str, job: &Job) -> Result<Side, Failure> {
         "pickle" => mmsa::load(job),
         "ingest" => mmsa::ingest(job),
         "mel" => mel::side(job),
+        "prosody" => prosody::side(job),
         "predict_one" | "predict_rows" => predict::side(contest, job),
         _ => Err(format!("no contest is called {contest}").into()),
     }

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::path::PathBuf;
 
-use unimse_corpus::mel::from_wav;
+use unimse_media::mel::from_wav;
 
 use crate::protocol::{Failure, Job, Side};
 

@@ -117,7 +117,7 @@ fn made(draft: &Draft, modality: Modality) -> Option<FeatureCard> {
 
 /// The card a user describes, of features that nobody else described.
 fn card_of(maker: Maker, known: &FeatureCard) -> Result<FeatureCard, String> {
-    if known.tool == crate::mel::TOOL {
+    if known.tool == unimse_media::mel::TOOL {
         return Err(
             "these features are computed from wave files, expected no description".to_owned(),
         );

@@ -3,6 +3,7 @@
 use crate::Finding;
 use std::path::{Path, PathBuf};
 use unimse_formats::FormatError;
+use unimse_media::MediaError;
 
 /// Why a data folder or a table could not be read or written. Every message is one line that names the file.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum CorpusError {
     /// A pickle, array or wave file is broken.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// A clip has no features.
+    #[error(transparent)]
+    Media(MediaError),
     /// The content of a data file is wrong.
     #[error("{}/{finding}", data.display())]
     Invalid {
@@ -59,6 +63,15 @@ pub enum CorpusError {
         /// What was expected and found.
         message: String,
     },
+}
+
+impl From<MediaError> for CorpusError {
+    fn from(error: MediaError) -> Self {
+        match error {
+            MediaError::Format(error) => Self::Format(error),
+            error => Self::Media(error),
+        }
+    }
 }
 
 impl CorpusError {

@@ -1,6 +1,6 @@
 //! Features that stay in their file until a table is written.
 
-use crate::{CorpusError, Sequence, mel, mel_cache, zero_non_finite};
+use crate::{CorpusError, Sequence, mel_cache};
 use std::{
     collections::VecDeque,
     path::Path,
@@ -8,8 +8,9 @@ use std::{
 };
 use unimse_formats::{
     Array, ArrayId, Csd, CsdFeatures, CsdVideo, FormatError, Pickle, npy_shape, read_npy,
-    wav_header,
+    wav_header, zero_non_finite,
 };
+use unimse_media::mel;
 use unimse_run::FeatureCard;
 
 /// One modality of one utterance, `[steps, dim]`.

@@ -1,9 +1,6 @@
 //! Log-mel features of wave files, kept in the user's cache under the hash of the file's content.
 
-use crate::{
-    CorpusError, Sequence,
-    mel::{self, VERSION},
-};
+use crate::{CorpusError, Sequence};
 use sha2::{Digest, Sha256};
 use std::{
     fs,
@@ -11,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use unimse_formats::open_file;
+use unimse_media::mel::{self, VERSION};
 use unimse_run::{artefact, cache_folder};
 
 /// The features of a wave file and how many of its samples are not finite ([`mel::from_wav_counting`]), from the cache where it holds
@@ -21,7 +19,7 @@ pub(crate) fn features(path: &Path) -> Result<(Sequence, usize), CorpusError> {
 
 fn features_in(cache: Option<&Path>, path: &Path) -> Result<(Sequence, usize), CorpusError> {
     let Some(cache) = cache else {
-        return mel::from_wav_counting(path);
+        return Ok(mel::from_wav_counting(path)?);
     };
     let mut bytes = Vec::new();
     (open_file(path)?.read_to_end(&mut bytes)).map_err(CorpusError::io(path))?;

@@ -178,3 +178,18 @@ fn normalise(text: &[u8]) -> (Vec<u8>, Option<u64>) {
         .try_fold(1_u64, |n, digits| n.checked_mul(number(digits)?.max(1)));
     (text.iter().enumerate().filter_map(kept).collect(), product)
 }
+
+/// A `.npy` file (version 1.0) of 32-bit floats `[rows, columns]`, row-major.
+#[must_use]
+pub fn npy_bytes(shape: [usize; 2], values: &[f32]) -> Vec<u8> {
+    let [rows, columns] = shape;
+    let dict =
+        format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+    // magic number, version and length take 10 bytes; values begin at a multiple of 64
+    let length = (10 + dict.len() + 1).next_multiple_of(64) - 10;
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((length as u16).to_le_bytes());
+    bytes.extend(format!("{dict:<width$}\n", width = length - 1).as_bytes());
+    bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    bytes
+}

@@ -23,7 +23,59 @@ pub struct Wave {
 /// # Errors
 /// When the file is missing, truncated, or not such a wave file.
 pub fn read_wav(path: &Path) -> Result<Wave, FormatError> {
-    parse_wav(Bytes::open(path)?.as_slice(), path)
+    let file = WaveFile::open(path)?;
+    let (samples, non_finite) = file.read(0..file.frames());
+    Ok(Wave {
+        rate: file.rate(),
+        samples,
+        non_finite,
+    })
+}
+
+/// A wave file whose samples stay on disk until a part of them is asked for.
+#[derive(Debug)]
+pub struct WaveFile {
+    bytes: Bytes,
+    format: Format,
+    data: Range<usize>,
+}
+
+impl WaveFile {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// Those of [`read_wav`].
+    pub fn open(path: &Path) -> Result<Self, FormatError> {
+        let bytes = Bytes::open(path)?;
+        let header = header(bytes.as_slice());
+        let (format, data) = header.map_err(|message| FormatError::wav(path, message))?;
+        Ok(Self {
+            bytes,
+            format,
+            data,
+        })
+    }
+
+    /// Samples a second.
+    #[must_use]
+    pub fn rate(&self) -> u32 {
+        self.format.rate
+    }
+
+    /// Samples a channel.
+    #[must_use]
+    pub fn frames(&self) -> usize {
+        self.data.len() / self.format.frame()
+    }
+
+    /// The samples of these frames as far as the file has them, channels averaged, and how many were not finite and are 0: see [`Wave`].
+    #[must_use]
+    pub fn read(&self, frames: Range<usize>) -> (Vec<f32>, usize) {
+        let end = frames.end.min(self.frames());
+        let at = |frame: usize| self.data.start + frame.min(end) * self.format.frame();
+        let part = self.bytes.as_slice().get(at(frames.start)..at(end));
+        self.format.decode(part.unwrap_or_default())
+    }
 }
 
 /// As [`read_wav`], from the bytes of a wave file that messages call `path`.
@@ -45,7 +97,8 @@ pub fn parse_wav(bytes: &[u8], path: &Path) -> Result<Wave, FormatError> {
 /// # Errors
 /// Those of [`read_wav`].
 pub fn wav_header(path: &Path) -> Result<(u32, usize), FormatError> {
-    parse_wav_header(Bytes::open(path)?.as_slice(), path)
+    let file = WaveFile::open(path)?;
+    Ok((file.rate(), file.frames()))
 }
 
 /// As [`wav_header`], from the bytes of a wave file that messages call `path`.

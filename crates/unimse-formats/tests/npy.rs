@@ -198,6 +198,19 @@ fn a_member_of_an_impossible_size_is_refused_unread() {
     );
 }
 
+#[test]
+fn what_is_written_is_read() {
+    for (rows, columns) in [(0, 64), (1, 1), (3, 124)] {
+        let values: Vec<f32> = (0..rows * columns).map(|i| i as f32 / 3.0).collect();
+        let bytes = unimse_formats::npy_bytes([rows, columns], &values);
+        assert_eq!((bytes.len() - 4 * values.len()) % 64, 0);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let read = unimse_formats::read_npy(file.path()).unwrap();
+        assert_eq!((read.shape, read.values), (vec![rows, columns], values));
+    }
+}
+
 fn read_all(bytes: Vec<u8>) {
     if let Ok(npz) = Npz::from_bytes(bytes) {
         for name in npz.names() {

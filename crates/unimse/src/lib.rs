@@ -19,6 +19,7 @@ pub use unimse_corpus as corpus;
 pub use unimse_eval as eval;
 pub use unimse_formats as formats;
 pub use unimse_labels as labels;
+pub use unimse_media as media;
 pub use unimse_model as model;
 pub use unimse_report as report;
 pub use unimse_run as run;

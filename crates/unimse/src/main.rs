@@ -26,6 +26,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Make features of the clips of a folder, for `ingest`.
+    Extract(commands::extract::Args),
     /// Read data sets into Parquet utterance tables.
     Ingest(commands::ingest::Args),
     /// Say what a data folder holds, what is wrong and what is missing.
@@ -96,6 +98,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     commands::threads::set(cli.threads.or(cli.command.enough_threads()));
     match cli.command {
+        Command::Extract(a) => commands::extract::run(&a),
         Command::Ingest(a) => commands::ingest::run(&a),
         Command::Doctor(a) => commands::doctor::run(&a),
         Command::Unify(a) => commands::unify::run(&a),

@@ -303,6 +303,22 @@ pub(crate) const CONTESTS: &[Contest] = &[
             ),
         ],
     ),
+    plain(
+        "prosody",
+        "60 prosodic functionals of 100 wave files of 6 s, 16 kHz, one after the other",
+        PEER,
+        Python("prosody.py"),
+        &[
+            ours("one core, as extracting does"),
+            peer(
+                "opensmile",
+                "prosody.py",
+                "openSMILE's eGeMAPSv02 (88 functionals), its Python package",
+                Target::speed(3.0),
+                Some(2e-2),
+            ),
+        ],
+    ),
     of_minilm(plain(
         "predict_one",
         "an answer to one text, from the start of the process",

@@ -177,6 +177,7 @@ fn what_the_project_promised_has_a_target() {
         "bootstrap",
         "ingest",
         "mel",
+        "prosody",
         "predict_one",
         "predict_rows",
         "minilm_step",

@@ -185,6 +185,7 @@ fn open(
 pub(super) fn detail(error: &CorpusError) -> String {
     match error {
         CorpusError::Format(error) => FormatError::detail(error),
+        CorpusError::Media(error) => error.detail(),
         CorpusError::Table { message, .. } => message.clone(),
         CorpusError::Io { source, .. } => source.to_string(),
         other => other.to_string(),

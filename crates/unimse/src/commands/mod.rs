@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;
+pub(crate) mod extract;
 pub(crate) mod fetch;
 pub(crate) mod ingest;
 pub(crate) mod plan;

@@ -2,7 +2,7 @@
 //!
 //! Columns (`docs/datasets.md`): `utterance_id, split, text` and `score`, `emotion` or both; optionally `dialogue_id, turn, speaker,
 //! start_s, end_s, polarity`, `taxonomy` (`meld`, `iemocap` or the name in `taxonomy.toml`), `audio` and `video` (paths of `.npy` or
-//! `.wav` files, relative to the folder, or lists of numbers). Nothing in the table is dropped without a word.
+//! `.wav` files, or of clips that were extracted, relative to the folder, or lists of numbers). Nothing in the table is dropped without a word.
 
 mod columns;
 mod inline;
@@ -19,7 +19,12 @@ use crate::{
 };
 use labels::Places;
 use rows::Rows;
-use std::{collections::HashMap, fs, path::PathBuf};
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Path, PathBuf},
+};
+use unimse_media::extract::RECORDS;
 
 /// Names of such a table.
 pub(crate) const FILES: [&str; 3] = ["utterances.csv", "utterances.jsonl", "utterances.parquet"];
@@ -108,7 +113,10 @@ fn add_rows(
             };
             let feature = feature.unwrap_or_else(|(code, message)| {
                 let message = format!("column {}: {message}", modality.name());
-                findings.error(code, &table.file, place.clone(), message);
+                match code {
+                    Code::EmptyMedia => findings.add(code, &table.file, place.clone(), message),
+                    code => findings.error(code, &table.file, place.clone(), message),
+                }
                 None
             });
             if feature.as_ref().is_some_and(|feature| feature.steps == 0) {
@@ -136,15 +144,35 @@ fn feature(
         let inline = rows::from_text(cell).map_err(|message| (Code::Field, message))?;
         return Ok(inline.map(|inline| Feature::given(inline.values, inline.dim)));
     }
-    let feature = file(cell, modality, folder, draft);
+    let path = match modality {
+        Modality::Audio => extracted(cell, folder)?,
+        Modality::Video => PathBuf::from(cell),
+    };
+    let feature = file(&path, modality, folder, draft);
     feature
         .map(Some)
         .map_err(|message| (Code::Unreadable, format!("{cell}: {message}")))
 }
 
+/// Where the features of a clip lie that a row names: where `unimse extract` was at work, what it made of the clip. What it made nothing of
+/// has none.
+fn extracted(cell: &str, folder: &Folder) -> Result<PathBuf, (Code, String)> {
+    let named = PathBuf::from(cell);
+    let is_array = (named.extension()).is_some_and(|ending| ending.eq_ignore_ascii_case("npy"));
+    if is_array || !folder.root().with_file_name(RECORDS).is_file() {
+        return Ok(named);
+    }
+    let made = Path::new("audio").join(named).with_extension("npy");
+    if folder.root().join(&made).is_file() {
+        return Ok(made);
+    }
+    let message = format!("{cell}: {RECORDS} says why it has no features: audio is absent");
+    Err((Code::EmptyMedia, message))
+}
+
 /// The features of the file that a row names, which is a source then.
 fn file(
-    named: &str,
+    named: &Path,
     modality: Modality,
     folder: &Folder,
     draft: &mut Draft,

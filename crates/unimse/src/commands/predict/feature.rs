@@ -136,7 +136,7 @@ impl Feature {
             Self::Values(sequence) => Ok(sequence.values.len() / sequence.dim.max(1)),
             Self::WaveBytes(bytes) => {
                 let (rate, samples) = unimse_formats::parse_wav_header(bytes, Path::new(UPLOADED))?;
-                Ok(unimse_corpus::mel::steps(rate, samples))
+                Ok(unimse_media::mel::steps(rate, samples))
             }
             Self::Npy(_) | Self::Wave(_) => Ok(0),
         }
@@ -148,10 +148,10 @@ impl Feature {
             Self::Values(sequence) => return Ok(sequence),
             Self::WaveBytes(bytes) => {
                 let path = Path::new(UPLOADED);
-                return Ok(unimse_corpus::mel::from_wav_bytes(&bytes, path)?);
+                return Ok(unimse_media::mel::from_wav_bytes(&bytes, path)?);
             }
             Self::Wave(path) => {
-                return unimse_corpus::mel::from_wav(&path)
+                return unimse_media::mel::from_wav(&path)
                     .with_context(|| path.display().to_string());
             }
             Self::Npy(path) => path,

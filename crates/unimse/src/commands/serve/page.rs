@@ -4,7 +4,7 @@ use std::path::Path;
 
 use hyper::header::HeaderValue;
 use maud::{Markup, PreEscaped, html};
-use unimse_corpus::mel::MelSettings;
+use unimse_media::mel::MelSettings;
 use unimse_report::{ELEMENTS, Frame};
 
 /// The script, behind the functions that it shares with the report.

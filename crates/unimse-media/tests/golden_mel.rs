@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use unimse_corpus::mel::{MelSettings, mel_power, power_to_db};
+use unimse_media::mel::{MelSettings, mel_power, power_to_db};
 
 fn floats(file: &safetensors::SafeTensors<'_>, name: &str) -> Vec<f32> {
     let bytes = file.tensor(name).unwrap().data().to_vec();

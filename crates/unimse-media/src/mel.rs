@@ -3,22 +3,21 @@
 //! Other sample rates are brought to 16 kHz first, band-limited, as `librosa.load` does.
 
 use std::{
-    ops::RangeInclusive,
     path::Path,
     sync::{Arc, LazyLock},
 };
 
 use realfft::{RealFftPlanner, RealToComplex};
-use rubato::{
-    Fft, FixedSync, Resampler, WindowFunction, audioadapter_buffers::direct::InterleavedSlice,
-};
-use unimse_formats::{Wave, parse_wav, read_wav};
+use unimse_formats::{Wave, parse_wav, read_wav, zero_non_finite};
 use unimse_run::FeatureCard;
 
-use crate::{CorpusError, Sequence, zero_non_finite};
+use crate::{
+    MediaError, Sequence,
+    resample::{SAMPLE_RATE, resample, resampled},
+};
 
 /// Changes whenever the features of the same file would: entries of the cache of another version are never read.
-pub(crate) const VERSION: &str = "mel64-2";
+pub const VERSION: &str = "mel64-2";
 
 /// Frame and band settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ pub struct MelSettings {
 impl Default for MelSettings {
     fn default() -> Self {
         Self {
-            sample_rate: 16_000,
+            sample_rate: SAMPLE_RATE,
             n_fft: 400,
             hop: 160,
             bands: 64,
@@ -70,18 +69,11 @@ pub fn card() -> FeatureCard {
     }
 }
 
-/// Sample rates that are read, in Hertz; beyond them a small file could ask for any amount of memory.
-const RATES: RangeInclusive<u32> = 1_000..=768_000;
-/// Samples of 16 kHz in one of the resampler's blocks, and the length of its filter: tones pass up to 7.8 kHz. A
-/// multiple of what 16 kHz over the common divisor is at all usual rates, such as 160 for 44.1 kHz; the blocks of others
-/// are larger, and their result can be half a sample late.
-const BLOCK: usize = 1280;
-
 /// Log-mel features `[frames, 64]` of a wave file of any common sample rate, in decibels: those of [`from_wav_counting`].
 ///
 /// # Errors
 /// As [`from_wav_counting`].
-pub fn from_wav(path: &Path) -> Result<Sequence, CorpusError> {
+pub fn from_wav(path: &Path) -> Result<Sequence, MediaError> {
     Ok(from_wav_counting(path)?.0)
 }
 
@@ -89,9 +81,8 @@ pub fn from_wav(path: &Path) -> Result<Sequence, CorpusError> {
 /// the powers made of them, were not finite as `f32` and count as 0.
 ///
 /// # Errors
-/// [`CorpusError::Format`] where the file is no wave file; [`CorpusError::Table`] for a sample rate outside 1 to
-/// 768 kHz.
-pub fn from_wav_counting(path: &Path) -> Result<(Sequence, usize), CorpusError> {
+/// [`MediaError::Format`] where the file is no wave file; [`MediaError::Fault`] for a sample rate outside 1 to 768 kHz.
+pub fn from_wav_counting(path: &Path) -> Result<(Sequence, usize), MediaError> {
     of_wave(read_wav(path)?, path)
 }
 
@@ -99,57 +90,30 @@ pub fn from_wav_counting(path: &Path) -> Result<(Sequence, usize), CorpusError> 
 ///
 /// # Errors
 /// As [`from_wav_counting`].
-pub fn from_wav_bytes(bytes: &[u8], path: &Path) -> Result<Sequence, CorpusError> {
+pub fn from_wav_bytes(bytes: &[u8], path: &Path) -> Result<Sequence, MediaError> {
     Ok(of_wave(parse_wav(bytes, path)?, path)?.0)
 }
 
-fn of_wave(wave: Wave, path: &Path) -> Result<(Sequence, usize), CorpusError> {
-    let settings = MelSettings::default();
-    let samples = resample(wave.samples, wave.rate, settings.sample_rate)
-        .map_err(CorpusError::table(path))?;
-    let mut values = ANALYSIS.power(&samples);
-    let non_finite = wave.non_finite + zero_non_finite(&mut values);
+fn of_wave(wave: Wave, path: &Path) -> Result<(Sequence, usize), MediaError> {
+    let samples = resample(wave.samples, wave.rate).map_err(|fault| fault.at(path))?;
+    let (sequence, non_finite) = from_samples(&samples);
+    Ok((sequence, wave.non_finite + non_finite))
+}
+
+/// Log-mel features `[frames, 64]` of a signal at 16 kHz, and how many powers were not finite and count as 0.
+#[must_use]
+pub fn from_samples(samples: &[f32]) -> (Sequence, usize) {
+    let mut values = ANALYSIS.power(samples);
+    let non_finite = zero_non_finite(&mut values);
     power_to_db(&mut values);
-    let dim = settings.bands;
-    Ok((Sequence { dim, values }, non_finite))
+    let dim = MelSettings::default().bands;
+    (Sequence { dim, values }, non_finite)
 }
 
 /// Frames that [`from_wav`] makes of a file with so many samples a channel.
 #[must_use]
 pub fn steps(rate: u32, samples: usize) -> usize {
-    let settings = MelSettings::default();
-    1 + resampled(samples, rate, settings.sample_rate) / settings.hop
-}
-
-/// `ceil(samples * to / from)`, librosa's length.
-fn resampled(samples: usize, from: u32, to: u32) -> usize {
-    let exact = (samples as u128 * u128::from(to)).div_ceil(u128::from(from.max(1)));
-    usize::try_from(exact).unwrap_or(usize::MAX)
-}
-
-/// Changes the sample rate by truncating or extending the spectrum of blocks, behind a filter against aliases.
-fn resample(samples: Vec<f32>, from: u32, to: u32) -> Result<Vec<f32>, String> {
-    if from == to || samples.is_empty() {
-        return Ok(samples);
-    }
-    if !RATES.contains(&from) {
-        let (least, most) = RATES.into_inner();
-        return Err(format!(
-            "sample rate: expected {least} to {most} Hz, found {from} Hz"
-        ));
-    }
-    let (window, fixed) = (WindowFunction::BlackmanHarris2, FixedSync::Output);
-    let mut resampler =
-        Fft::<f32>::new_custom(from as usize, to as usize, BLOCK, 1, 1, window, fixed)
-            .map_err(|error| error.to_string())?;
-    let input =
-        InterleavedSlice::new(&samples, 1, samples.len()).map_err(|error| error.to_string())?;
-    let mut out = resampler
-        .process_all(&input, samples.len(), None)
-        .map_err(|error| error.to_string())?
-        .take_data();
-    out.resize(resampled(samples.len(), from, to), 0.0); // its own length is rounded through a float
-    Ok(out)
+    1 + resampled(samples, rate) / MelSettings::default().hop
 }
 
 /// Mel power `[frames, bands]`, row-major; `1 + samples / hop` frames.
@@ -292,79 +256,15 @@ mod tests {
         }
     }
 
-    fn sine(hz: f64, rate: u32, samples: usize) -> Vec<f32> {
-        let step = 2.0 * std::f64::consts::PI * hz / f64::from(rate);
-        (0..samples)
-            .map(|i| (step * i as f64).sin() as f32)
-            .collect()
-    }
-
-    const COMMON_RATES: [u32; 8] = [
-        8_000, 11_025, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000,
-    ];
-
-    /// Away from the ends a resampled sine is the sine sampled at 16 kHz, in phase.
     #[test]
-    fn tones_keep_their_samples_at_every_rate() {
-        for rate in COMMON_RATES {
-            for hz in [0.0, 50.0, 1_000.0, 3_700.0, 7_800.0] {
-                if hz >= 0.95 * f64::from(rate) / 2.0 {
-                    continue;
-                }
-                let out = resample(sine(hz, rate, rate as usize), rate, 16_000).unwrap();
-                assert_eq!(out.len(), 16_000);
-                let expected = sine(hz, 16_000, out.len());
-                let inner = out.len() / 3..2 * out.len() / 3;
-                let worst = out[inner.clone()]
-                    .iter()
-                    .zip(&expected[inner])
-                    .map(|(a, b)| (a - b).abs())
-                    .fold(0.0, f32::max);
-                assert!(worst < 1e-3, "{hz} Hz at {rate} Hz: {worst}");
-            }
+    fn steps_are_known_before_reading() {
+        let s = MelSettings::default();
+        for (rate, samples, expected) in [(16_000, 16_000, 101), (44_100, 4_411, 11), (8_000, 3, 1)]
+        {
+            assert_eq!(steps(rate, samples), expected);
+            let at_16_khz = resample(vec![0.1; samples], rate).unwrap();
+            assert_eq!(mel_power(&at_16_khz, s).len(), expected * s.bands);
         }
-    }
-
-    /// What 16 kHz cannot hold must not come back as an alias: -80 dB and less is left of it.
-    #[test]
-    fn tones_above_8_khz_are_removed() {
-        for (rate, hz) in [
-            (22_050, 8_100.0),
-            (44_100, 9_000.0),
-            (48_000, 15_000.0),
-            (96_000, 40_000.0),
-        ] {
-            let out = resample(sine(hz, rate, rate as usize), rate, 16_000).unwrap();
-            let worst = out[4_000..12_000]
-                .iter()
-                .fold(0.0_f32, |m, x| m.max(x.abs()));
-            assert!(worst < 1e-4, "{hz} Hz at {rate} Hz: {worst}");
-        }
-    }
-
-    #[test]
-    fn lengths_are_those_of_librosa_and_known_before_reading() {
-        for (rate, samples, expected) in [
-            (16_000, 16_000, 16_000),
-            (44_100, 44_100, 16_000),
-            (44_100, 1, 1),       // ceil(0.36)
-            (44_100, 4411, 1601), // ceil(1600.36)
-            (8_000, 3, 6),
-            (22_050, 0, 0),
-            (16_001, 16_001, 16_000),
-        ] {
-            let out = resample(vec![0.1; samples], rate, 16_000).unwrap();
-            assert_eq!(out.len(), expected, "{samples} at {rate} Hz");
-            let settings = MelSettings::default();
-            let frames = mel_power(&out, settings).len() / settings.bands;
-            assert_eq!(steps(rate, samples), frames);
-        }
-        assert!(
-            resample(vec![0.1; 4], 1, 16_000)
-                .unwrap_err()
-                .contains("found 1 Hz")
-        );
-        assert!(resample(vec![0.1; 4], u32::MAX, 16_000).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 ///
 /// ```
 /// let mut values = [1.0, f32::NAN, 1e300_f64 as f32];
-/// assert_eq!(unimse_corpus::zero_non_finite(&mut values), 2);
+/// assert_eq!(unimse_formats::zero_non_finite(&mut values), 2);
 /// assert_eq!(values, [1.0, 0.0, 0.0]);
 /// ```
 pub fn zero_non_finite(values: &mut [f32]) -> usize {

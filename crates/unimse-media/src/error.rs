@@ -1,0 +1,173 @@
+//! What can be wrong with a clip, as types.
+
+use std::path::{Path, PathBuf};
+
+use unimse_formats::FormatError;
+use unimse_run::FileError;
+
+use crate::{decode::MOST_SECONDS, resample::RATES};
+
+/// Why a clip has no features. Messages are one line and start with the path.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MediaError {
+    /// The file cannot be read, or is a broken wave file.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+    /// Something could not be read or written that is no clip.
+    #[error("{error}: {}", error.source)]
+    File {
+        /// Path, what was being done, and why it failed.
+        error: FileError,
+    },
+    /// The clip was read, and something is wrong with it.
+    #[error("{}: {fault}", path.display())]
+    Fault {
+        /// The clip.
+        path: PathBuf,
+        /// What is wrong.
+        fault: Fault,
+    },
+    /// A folder of clips that cannot be worked on.
+    #[error("{}: {message}", path.display())]
+    Folder {
+        /// The folder, or a file in it.
+        path: PathBuf,
+        /// What was expected and found.
+        message: String,
+    },
+}
+
+impl From<FileError> for MediaError {
+    fn from(error: FileError) -> Self {
+        Self::File { error }
+    }
+}
+
+impl MediaError {
+    /// The kind of the error in one word, for tables that count them: that of [`Fault::kind`], `WAVE` for what is wrong with a wave file,
+    /// else `UNREADABLE`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Fault { fault, .. } => fault.kind(),
+            Self::Format(FormatError::Wav { .. }) => "WAVE",
+            _ => "UNREADABLE",
+        }
+    }
+
+    /// The message without the path, for callers that name the file in their own way.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Fault { fault, .. } => fault.to_string(),
+            Self::Format(error) => error.detail(),
+            Self::File { error } => format!("{}: {}", error.action, error.source),
+            Self::Folder { message, .. } => message.clone(),
+        }
+    }
+}
+
+/// What is wrong with a clip.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// No byte.
+    #[error("0 bytes")]
+    Empty,
+    /// No container that is known.
+    #[error(
+        "expected wav, flac, mp3, ogg, m4a or mp4, found {0}; convert it, as in ffmpeg -i IN OUT.wav"
+    )]
+    NotMedia(String),
+    /// A container without sound.
+    #[error("no audio track")]
+    NoAudio,
+    /// Sound that no decoder here reads.
+    #[error(
+        "expected audio coded as AAC-LC, ALAC, FLAC, MP3 or Vorbis, found {0}; convert it, as in ffmpeg -i IN OUT.wav"
+    )]
+    Codec(String),
+    /// The content breaks its format.
+    #[error("malformed: {0}")]
+    Malformed(String),
+    /// The file ends before what its header promises.
+    #[error("truncated: expected {expected_s:.2} s, found {found_s:.2} s")]
+    Truncated {
+        /// Seconds that the header promises.
+        expected_s: f64,
+        /// Seconds that are there.
+        found_s: f64,
+    },
+    /// The file ends in the middle of something.
+    #[error("truncated: the file ends after {found_s:.2} s, in the middle of the stream")]
+    Cut {
+        /// Seconds that are there.
+        found_s: f64,
+    },
+    /// More than one clip may have.
+    #[error("expected at most {MOST_SECONDS} s a clip, found {found_s:.0} s; ask for a part of it")]
+    TooLong {
+        /// Seconds that the header promises, or that were decoded.
+        found_s: f64,
+    },
+    /// A sample rate that is not read.
+    #[error("sample rate: expected {} to {} Hz, found {hz} Hz", RATES.start(), RATES.end())]
+    Rate {
+        /// Samples a second.
+        hz: u32,
+    },
+    /// No sample in the file, or in the part that was asked for.
+    #[error("no sample")]
+    NoSample,
+    /// Every sample is below half a step of 16 bits.
+    #[error("silent: no sample is louder than half a step of 16 bits")]
+    Silent,
+    /// A part that ends before it begins, or that the clip does not have.
+    #[error("expected a part from 0 s on that ends after it begins, found {from_s} s to {to_s} s")]
+    Span {
+        /// Seconds asked for.
+        from_s: f64,
+        /// Seconds asked for.
+        to_s: f64,
+    },
+    /// Another clip of the same name, but for its ending, gives the features.
+    #[error("the features are those of {first}, which differs in its ending only")]
+    Twice {
+        /// The other clip.
+        first: String,
+    },
+    /// A decoder failed where its authors did not expect it.
+    #[error("the decoder failed: {0}")]
+    Decoder(String),
+}
+
+impl Fault {
+    /// The kind of the fault in one word, for tables that count them.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Empty => "EMPTY",
+            Self::NotMedia(_) => "NOT_MEDIA",
+            Self::NoAudio => "NO_AUDIO",
+            Self::Codec(_) => "CODEC",
+            Self::Malformed(_) => "MALFORMED",
+            Self::Truncated { .. } | Self::Cut { .. } => "TRUNCATED",
+            Self::TooLong { .. } => "TOO_LONG",
+            Self::Rate { .. } => "SAMPLE_RATE",
+            Self::NoSample => "NO_SAMPLE",
+            Self::Silent => "SILENT",
+            Self::Span { .. } => "SPAN",
+            Self::Twice { .. } => "TWICE",
+            Self::Decoder(_) => "DECODER",
+        }
+    }
+
+    /// This fault of a clip.
+    pub(crate) fn at(self, path: &Path) -> MediaError {
+        MediaError::Fault {
+            path: path.to_owned(),
+            fault: self,
+        }
+    }
+}

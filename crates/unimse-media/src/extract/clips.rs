@@ -1,0 +1,154 @@
+//! The clips below a folder, and the tables beside them, by their endings; what the files hold is not looked at.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use unimse_run::FileError;
+
+use crate::{Fault, MediaError};
+
+/// Endings of clips. What no decoder here reads is among them: it is told of, not passed over.
+pub(super) const ENDINGS: [&str; 16] = [
+    "wav", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "m4v", "mov", "aac", "opus", "webm", "mkv",
+    "avi", "wmv", "3gp",
+];
+/// Endings of tables and transcripts, which extraction leaves as they are.
+const OTHERS: [&str; 5] = ["csv", "jsonl", "parquet", "toml", "txt"];
+/// Folders deeper than this are not searched: a link in circles ends there.
+const DEPTH: usize = 8;
+/// Folder of the features, within that of a corpus.
+const AUDIO: &str = "audio";
+/// The mark of generated data.
+const SYNTHETIC: &str = "SYNTHETIC";
+
+/// One clip.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) path: PathBuf,
+    /// Name below the folder, with `/`.
+    pub(super) name: String,
+    /// Where its features go, below the output, with `/`.
+    pub(super) target: String,
+    /// What is wrong with it before it is opened.
+    pub(super) fault: Option<Fault>,
+}
+
+/// What lies in a folder.
+#[derive(Debug, Default)]
+pub(super) struct Clips {
+    /// Sorted by name.
+    pub(super) found: Vec<Found>,
+    /// Names of tables and transcripts.
+    pub(super) others: Vec<String>,
+}
+
+impl Clips {
+    /// The folders that hold features: a corpus each, or `""` for clips that lie in the folder itself.
+    pub(super) fn corpora(&self) -> Vec<&str> {
+        let mut corpora: Vec<&str> = self.found.iter().map(|clip| split(&clip.name).0).collect();
+        corpora.dedup(); // names are sorted, but for those without a folder
+        corpora.sort_unstable();
+        corpora.dedup();
+        corpora
+    }
+}
+
+/// All clips and tables of `data`, but what lies in `out`.
+pub(super) fn find(data: &Path, out: &Path) -> Result<Clips, MediaError> {
+    let mut names = Vec::new();
+    let out = fs::canonicalize(out).ok();
+    let whole = fs::canonicalize(data).ok();
+    let out = out.filter(|out| Some(out) != whole.as_ref());
+    walk(data, "", DEPTH, out.as_deref(), &mut names)?;
+    names.sort();
+    let mut clips = Clips::default();
+    let mut targets: BTreeMap<String, String> = BTreeMap::new();
+    for name in names {
+        let ending = Path::new(&name).extension();
+        let ending = ending
+            .map(|e| e.to_string_lossy().to_lowercase())
+            .unwrap_or_default();
+        if ENDINGS.contains(&ending.as_str()) {
+            let target = target(&name);
+            let clip = Found {
+                path: data.join(&name),
+                name: name.clone(),
+                target: target.clone(),
+                fault: None,
+            };
+            clips.found.push(match targets.get(&target) {
+                Some(first) => clip.doubled(first),
+                None => clip,
+            });
+            targets.entry(target).or_insert(name);
+        } else if name == SYNTHETIC || (OTHERS.contains(&ending.as_str()) && !super::is_ours(&name))
+        {
+            clips.others.push(name);
+        }
+    }
+    Ok(clips)
+}
+
+/// The corpus of a name, and the name within it.
+fn split(name: &str) -> (&str, &str) {
+    name.split_once('/').unwrap_or(("", name))
+}
+
+fn target(name: &str) -> String {
+    let (corpus, inner) = split(name);
+    let inner = inner.rsplit_once('.').map_or(inner, |(stem, _)| stem);
+    match corpus {
+        "" => format!("{AUDIO}/{inner}.npy"),
+        corpus => format!("{corpus}/{AUDIO}/{inner}.npy"),
+    }
+}
+
+/// Collects the names of files below `folder`; names that are no UTF-8 and those that begin with a dot are passed over.
+fn walk(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    out: Option<&Path>,
+    names: &mut Vec<String>,
+) -> Result<(), MediaError> {
+    let listing = || FileError::at(folder, "listing");
+    for entry in fs::read_dir(folder).map_err(listing())? {
+        let entry = entry.map_err(listing())?;
+        let file_name = entry.file_name();
+        let Some(name) = file_name.to_str().filter(|name| !name.starts_with('.')) else {
+            continue;
+        };
+        let (path, name) = (entry.path(), format!("{prefix}{name}"));
+        if !path.is_dir() {
+            names.push(name);
+            continue;
+        }
+        let is_out = out.is_some_and(|out| fs::canonicalize(&path).is_ok_and(|path| path == out));
+        if depth > 0 && !is_out {
+            walk(&path, &format!("{name}/"), depth - 1, out, names)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_lie_where_ingest_seeks_them() {
+        for (name, expected) in [
+            ("a.wav", "audio/a.npy"),
+            (
+                "meld/train_splits/dia0_utt0.mp4",
+                "meld/audio/train_splits/dia0_utt0.npy",
+            ),
+            ("own/a.b.wav", "own/audio/a.b.npy"),
+        ] {
+            assert_eq!(target(name), expected);
+        }
+    }
+}

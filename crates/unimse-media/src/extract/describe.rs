@@ -1,0 +1,68 @@
+//! `features.toml` of every corpus: ingest reads from it how the features were made (`docs/datasets.md`).
+
+use std::path::Path;
+
+use toml::{Table, Value};
+use unimse_run::{FeatureCard, FileError, artefact};
+
+use super::clips::Clips;
+use crate::{AudioFeatures, MediaError};
+
+/// Name of the description, in a corpus folder.
+pub(super) const FILE: &str = "features.toml";
+
+/// Writes what made the audio features into every corpus folder; what is said there of video stays.
+pub(super) fn describe(
+    out: &Path,
+    clips: &Clips,
+    features: AudioFeatures,
+) -> Result<(), MediaError> {
+    for corpus in clips.corpora() {
+        let path = out.join(corpus).join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            text => text.map_err(FileError::at(&path, "reading"))?,
+        };
+        let wrong = |message: String| MediaError::Folder {
+            path: path.clone(),
+            message,
+        };
+        let mut table: Table =
+            toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
+        let audio = Value::Table(section(&features.card()));
+        match table.get("audio") {
+            Some(known) if *known == audio => continue,
+            Some(known) => {
+                let tool = known
+                    .get("tool")
+                    .and_then(Value::as_str)
+                    .unwrap_or("unknown");
+                return Err(wrong(format!(
+                    "expected no audio features of another maker, found those of {tool:?}; name another folder, or remove [audio]"
+                )));
+            }
+            None => table.insert("audio".to_owned(), audio),
+        };
+        let text = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
+        artefact::write(&path, text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn section(card: &FeatureCard) -> Table {
+    let mut section = Table::new();
+    section.insert("tool".to_owned(), card.tool.clone().into());
+    if let Some(version) = &card.version {
+        section.insert("version".to_owned(), version.clone().into());
+    }
+    section.insert("dimension".to_owned(), (card.dimension as i64).into());
+    if let Some(rate) = card.rate_hz {
+        section.insert("rate_hz".to_owned(), rate.into());
+    }
+    let settings = card.settings.iter();
+    let settings: Table = settings
+        .map(|(name, value)| (name.clone(), value.clone().into()))
+        .collect();
+    section.insert("settings".to_owned(), settings.into());
+    section
+}

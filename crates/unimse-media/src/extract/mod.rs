@@ -1,0 +1,238 @@
+//! Features of all clips below a folder, as a folder that ingest reads: parallel, resumed where it was interrupted, a broken clip one finding.
+//!
+//! `DATA/<corpus>/<path>.<ending>` becomes `OUT/<corpus>/audio/<path>.npy` (`[steps, features]`, 32-bit floats); `OUT/<corpus>/features.toml` says how
+//! they were made; tables and transcripts beside the clips are linked to. A clip directly in `DATA` becomes `OUT/audio/<name>.npy`.
+//! `OUT/extraction.jsonl` holds one [`Record`] a clip: its hash and what became of it. A clip whose hash it knows is not extracted again.
+
+mod clips;
+mod describe;
+mod record;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use rayon::prelude::*;
+use unimse_formats::{npy_bytes, open_file};
+use unimse_run::{RunLock, artefact};
+
+use crate::{AudioFeatures, Fault, MediaError, Span, read_clip};
+use clips::{Clips, Found};
+use record::Journal;
+pub use record::{RECORDS, Record};
+
+/// What an extraction did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Extracted {
+    /// One record a clip, sorted by its name.
+    pub records: Vec<Record>,
+    /// Clips that an earlier run had done.
+    pub kept: usize,
+}
+
+impl Extracted {
+    /// Clips without features, and why.
+    pub fn findings(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(|record| record.fault.is_some())
+    }
+
+    /// Seconds of all clips that have features.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.records
+            .iter()
+            .filter_map(|record| record.seconds)
+            .sum()
+    }
+}
+
+/// How far an extraction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Clips done, those of earlier runs among them.
+    pub done: usize,
+    /// All clips.
+    pub clips: usize,
+    /// Clips of them without features.
+    pub findings: usize,
+}
+
+/// Extracts the audio features of all clips below `data` into `out`, which may be `data` itself, by the threads of rayon's current pool. `progress` is
+/// called with every clip that is done, from any thread.
+///
+/// Every file is written under a temporary name and renamed, then recorded: a process that is killed loses the clips under way and no other. The
+/// same clips give the same bytes.
+///
+/// # Errors
+/// [`MediaError::Folder`] where `data` is no folder, holds no clip, or where `out` is in use or holds features of another kind;
+/// [`MediaError::File`] where something cannot be written. What is wrong with a clip is a finding, never an error.
+pub fn extract(
+    data: &Path,
+    out: &Path,
+    features: AudioFeatures,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Extracted, MediaError> {
+    let folder = |path: &Path, message: String| MediaError::Folder {
+        path: path.to_owned(),
+        message,
+    };
+    if !data.is_dir() {
+        return Err(folder(data, "expected a folder".to_owned()));
+    }
+    let _lock = RunLock::take(out).map_err(|error| folder(out, error.to_string()))?;
+    artefact::sweep(out)?;
+    let clips = clips::find(data, out)?;
+    if clips.found.is_empty() {
+        let message = format!("expected clips ({}), found none", clips::ENDINGS.join(", "));
+        return Err(folder(data, message));
+    }
+    let journal = Journal::open(out, features)?;
+    describe::describe(out, &clips, features)?;
+    let run = Run {
+        out,
+        features,
+        clips: clips.found.len(),
+        journal: Mutex::new(journal),
+        done: AtomicUsize::new(0),
+        findings: AtomicUsize::new(0),
+        kept: AtomicUsize::new(0),
+    };
+    let each = |clip: &Found| -> Result<Record, MediaError> {
+        let record = run.record(clip)?;
+        progress(run.count(&record));
+        Ok(record)
+    };
+    let records: Result<Vec<Record>, MediaError> = clips.found.par_iter().map(each).collect();
+    let records = records?;
+    record::write(out, &records)?;
+    link(data, out, &clips)?;
+    Ok(Extracted {
+        records,
+        kept: run.kept.into_inner(),
+    })
+}
+
+/// An extraction that is under way, shared by threads.
+struct Run<'a> {
+    out: &'a Path,
+    features: AudioFeatures,
+    clips: usize,
+    journal: Mutex<Journal>,
+    done: AtomicUsize,
+    findings: AtomicUsize,
+    kept: AtomicUsize,
+}
+
+impl Run<'_> {
+    /// What became of a clip: as an earlier run recorded it, or now.
+    fn record(&self, clip: &Found) -> Result<Record, MediaError> {
+        let journal = || self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = hash(clip);
+        let known = hash.as_deref().ok();
+        let known = known.and_then(|hash| journal().known(&clip.name, hash));
+        if let Some(known) = known.filter(|known| known.file_is_there(self.out)) {
+            self.kept.fetch_add(1, Ordering::Relaxed);
+            return Ok(known);
+        }
+        let record = one(clip, hash, self.out, self.features)?;
+        journal().add(&record)?;
+        Ok(record)
+    }
+
+    fn count(&self, record: &Record) -> Progress {
+        let found = usize::from(record.fault.is_some());
+        Progress {
+            done: 1 + self.done.fetch_add(1, Ordering::Relaxed),
+            clips: self.clips,
+            findings: found + self.findings.fetch_add(found, Ordering::Relaxed),
+        }
+    }
+}
+
+/// SHA-256 of a clip's content.
+fn hash(clip: &Found) -> Result<String, MediaError> {
+    if let Some(fault) = &clip.fault {
+        return Err(fault.clone().at(&clip.path));
+    }
+    open_file(&clip.path)?; // a FIFO would wait for a writer
+    Ok(artefact::sha256(&clip.path)?)
+}
+
+/// Extracts one clip; what is wrong with it stands in its record.
+fn one(
+    clip: &Found,
+    hash: Result<String, MediaError>,
+    out: &Path,
+    features: AudioFeatures,
+) -> Result<Record, MediaError> {
+    let mut record = Record::new(&clip.name, features);
+    let read = hash.and_then(|hash| {
+        record.sha256 = Some(hash);
+        read_clip(&clip.path, Span::default())
+    });
+    let read = match read {
+        Ok(read) => read,
+        Err(error) => {
+            record.fault = Some(error.kind().to_owned());
+            record.message = Some(error.detail());
+            return Ok(record);
+        }
+    };
+    let (sequence, non_finite) = features.of(&read.samples);
+    let bytes = npy_bytes([sequence.steps(), sequence.dim], &sequence.values);
+    artefact::write(&out.join(&clip.target), &bytes)?;
+    record.file = Some(clip.target.clone());
+    record.steps = Some(sequence.steps());
+    record.seconds = Some(read.seconds());
+    record.non_finite = read.non_finite + non_finite;
+    Ok(record)
+}
+
+/// Makes the tables and transcripts beside the clips part of `out`: as hard links, or copies where those cannot be. A file that is there stays.
+fn link(data: &Path, out: &Path, clips: &Clips) -> Result<(), MediaError> {
+    if std::fs::canonicalize(data).ok() == std::fs::canonicalize(out).ok() {
+        return Ok(());
+    }
+    let targets: BTreeMap<&str, PathBuf> = clips
+        .others
+        .iter()
+        .map(|name| (name.as_str(), out.join(name)))
+        .collect();
+    for (name, target) in targets {
+        if target.exists() {
+            continue;
+        }
+        let source = data.join(name);
+        if let Some(folder) = target.parent() {
+            std::fs::create_dir_all(folder)
+                .map_err(unimse_run::FileError::at(folder, "creating the folder"))?;
+        }
+        if std::fs::hard_link(&source, &target).is_err() {
+            let bytes =
+                std::fs::read(&source).map_err(unimse_run::FileError::at(&source, "reading"))?;
+            artefact::write(&target, &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether extraction itself writes a file of this name.
+fn is_ours(name: &str) -> bool {
+    let last = name.rsplit('/').next();
+    last == Some(describe::FILE) || name == RECORDS
+}
+
+impl Found {
+    /// A second clip for the same features.
+    fn doubled(mut self, first: &str) -> Self {
+        self.fault = Some(Fault::Twice {
+            first: first.to_owned(),
+        });
+        self
+    }
+}

@@ -1,0 +1,110 @@
+//! Which features are made of a clip's audio, and their card.
+
+use std::{fmt, str::FromStr};
+
+use unimse_run::FeatureCard;
+
+use crate::{Sequence, mel, prosody};
+
+/// Features of audio that are made here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AudioFeatures {
+    /// [`mel`]: 64 log-mel bands, 100 steps a second.
+    #[default]
+    Mel,
+    /// [`prosody`]: 60 functionals of the whole clip, one step.
+    Prosody,
+    /// The bands of every frame and behind them the functionals of the clip: 124 numbers, 100 steps a second.
+    Both,
+}
+
+impl AudioFeatures {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Mel, Self::Prosody, Self::Both];
+
+    /// `mel`, `prosody` or `both`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mel => "mel",
+            Self::Prosody => "prosody",
+            Self::Both => "both",
+        }
+    }
+
+    /// The features of a signal at 16 kHz, all finite; and how many values were not, and are 0.
+    #[must_use]
+    pub fn of(self, samples: &[f32]) -> (Sequence, usize) {
+        match self {
+            Self::Mel => mel::from_samples(samples),
+            Self::Prosody => (prosody::from_samples(samples), 0),
+            Self::Both => {
+                let (bands, non_finite) = mel::from_samples(samples);
+                let functionals = prosody::from_samples(samples).values;
+                let dim = bands.dim + functionals.len();
+                let mut values = Vec::with_capacity(bands.steps() * dim);
+                for frame in bands.values.chunks_exact(bands.dim) {
+                    values.extend_from_slice(frame);
+                    values.extend_from_slice(&functionals);
+                }
+                (Sequence { dim, values }, non_finite)
+            }
+        }
+    }
+
+    /// What other runs must share with them.
+    #[must_use]
+    pub fn card(self) -> FeatureCard {
+        let (bands, functionals) = (mel::card(), prosody::card());
+        match self {
+            Self::Mel => bands,
+            Self::Prosody => functionals,
+            Self::Both => FeatureCard {
+                tool: format!("{} + {}", bands.tool, functionals.tool),
+                version: Some(format!("unimse {} {}", mel::VERSION, prosody::VERSION)),
+                dimension: bands.dimension + functionals.dimension,
+                settings: {
+                    let settings = functionals.settings.into_iter();
+                    let named = settings.map(|(name, value)| (format!("prosody_{name}"), value));
+                    bands.settings.into_iter().chain(named).collect()
+                },
+                rate_hz: bands.rate_hz,
+            },
+        }
+    }
+}
+
+impl fmt::Display for AudioFeatures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for AudioFeatures {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL
+            .into_iter()
+            .find(|features| features.name() == name);
+        found.ok_or_else(|| format!("expected mel, prosody or both, found {name:?}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cards_say_the_dimension_and_the_rate_of_what_is_made() {
+        let second: Vec<f32> = (0..16_000).map(|i| (i % 100) as f32 / 200.0).collect();
+        for features in AudioFeatures::ALL {
+            let (sequence, card) = (features.of(&second).0, features.card());
+            assert_eq!(sequence.dim, card.dimension, "{features}");
+            // centred frames: one more than hops
+            let steps = card.rate_hz.map_or(1, |rate| rate as usize + 1);
+            assert_eq!(sequence.steps(), steps, "{features}");
+            assert_eq!(features.name().parse(), Ok(features));
+        }
+    }
+}

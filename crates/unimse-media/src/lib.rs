@@ -1,0 +1,21 @@
+//! Clips to feature sequences with their cards: decoding, log-mel bands, prosodic functionals, extraction of whole folders.
+//!
+//! The audio of wav, flac, mp3, ogg, m4a and mp4 files becomes a mono signal at 16 kHz ([`read_clip`]), and that a [`Sequence`] of features.
+//! What is wrong with a clip is a typed finding ([`Fault`]), never a panic. This crate knows no data set and links no LibTorch.
+
+mod container;
+mod decode;
+mod error;
+pub mod extract;
+mod features;
+pub mod mel;
+mod mp4;
+pub mod prosody;
+mod resample;
+mod sequence;
+
+pub use decode::{Clip, MOST_SECONDS, Span, read_clip};
+pub use error::{Fault, MediaError};
+pub use features::AudioFeatures;
+pub use resample::SAMPLE_RATE;
+pub use sequence::Sequence;

@@ -1,0 +1,71 @@
+//! `unimse extract`: clips to feature files that ingest reads.
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use unimse_media::{
+    AudioFeatures,
+    extract::{Progress, RECORDS, extract},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Folder with clips below it: one folder a corpus, as for `ingest`, or clips alone.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Where the features go; may be the folder of the clips.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// What is made of the sound: 64 log-mel bands, 60 prosodic functionals, or both.
+    #[arg(long, value_name = "mel|prosody|both", default_value_t = AudioFeatures::Mel)]
+    audio_features: AudioFeatures,
+}
+
+/// Time between two lines of progress.
+const PAUSE: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let last = Mutex::new(Instant::now());
+    let progress = |progress: Progress| {
+        // whoever finds another thread at it leaves the line to that one
+        let Ok(mut last) = last.try_lock() else {
+            return;
+        };
+        if last.elapsed() >= PAUSE {
+            *last = Instant::now();
+            let Progress {
+                done,
+                clips,
+                findings,
+            } = progress;
+            eprintln!("extract: {done} of {clips} clips, {findings} without features");
+        }
+    };
+    let started = Instant::now();
+    let extracted = extract(&args.data, &args.out, args.audio_features, &progress)?;
+    let mut findings = 0;
+    for record in extracted.findings() {
+        findings += 1;
+        let message = record.message.as_deref().unwrap_or_default();
+        let kind = record.fault.as_deref().unwrap_or_default();
+        eprintln!("extract: {}: {message} [{kind}]", record.clip);
+    }
+    let took = started.elapsed().as_secs_f64().max(1e-3);
+    eprintln!(
+        "extract: {:.1} s of sound in {took:.1} s, {} clips of an earlier run",
+        extracted.seconds(),
+        extracted.kept
+    );
+    super::print(&format!(
+        "{}: {} clips, {} with {} features, {findings} without; {RECORDS} says why\n",
+        args.out.display(),
+        extracted.records.len(),
+        extracted.records.len() - findings,
+        args.audio_features,
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
