@@ -155,18 +155,22 @@ def _labeller(labeller: Any, rows: int) -> _Write:
 
 
 def _predictor(run: str, context: int | None, threads: int) -> _Write:
-    from . import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
-    torch.torch.set_num_threads(threads)
-    predictor = torch.Predictor(run, context=context)
+    from .torch import Predictor
+
+    torch.set_num_threads(threads)
+    predictor = Predictor(run, context=context)
     return lambda source, target: predict_file(predictor, source, target)
 
 
 def _encoder(folder: str, threads: int, rows: int) -> _Write:
-    from . import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
-    torch.torch.set_num_threads(threads)
-    encoder = torch.Encoder(folder)
+    from .torch import Encoder
+
+    torch.set_num_threads(threads)
+    encoder = Encoder(folder)
     return lambda source, target: embed_file(encoder, source, target, rows)
 
 
@@ -205,7 +209,7 @@ class _Files:
         new actors, as by a second call.
         """
         import pyarrow.parquet as pq
-        import ray
+        from ray.exceptions import RayActorError
 
         before = left = self._left()
         for tried in range(LIVES):
@@ -213,7 +217,7 @@ class _Files:
                 break
             try:
                 self._once(left, make, arguments, workers, threads)
-            except ray.exceptions.RayActorError:
+            except RayActorError:
                 if tried + 1 == LIVES:
                     raise
             left = self._left()

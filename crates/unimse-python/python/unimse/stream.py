@@ -218,7 +218,9 @@ def embedded(encoder: Encoder, block: Any) -> Any:
     if texts.null_count:
         raise InputError(f"column text: expected a value in every row, found {texts.null_count} null")
     rows = encoder(texts)
-    return block.append_column("embedding", pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), encoder.dim))
+    ends = range(0, rows.size + 1, encoder.dim)
+    # lists of any length: Spark knows no others
+    return block.append_column("embedding", pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(rows.ravel())))
 
 
 #: Record batches in, record batches out: what `mapInArrow` of Spark takes.

@@ -103,10 +103,11 @@ class Predictor:
 
     def json_lines(self, rows: Union[ArrowTable, Iterable[Mapping[str, Any]]]) -> bytes:
         """The answers as `unimse predict` prints them of a file of these rows: the same bytes with as many threads."""
-        if _is_table(rows):
-            return self._native.answer(_native.json_lines(rows))
+        given: Any = rows  # no checker tells a table from an iterable by its methods
+        if _is_table(given):
+            return self._native.answer(_native.json_lines(given))
         try:
-            lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in rows]
+            lines = [json.dumps(row, ensure_ascii=False, allow_nan=False) for row in given]
         except (TypeError, ValueError) as error:
             raise InputError(f"rows: expected a table, or dicts of text, numbers and lists: {error}") from error
         return self._native.answer("\n".join(lines).encode())
@@ -157,8 +158,8 @@ class Encoder:
             InputError: A text that cannot be encoded.
             KeyboardInterrupt: Ctrl-C, between batches.
         """
-        words = texts.to_pylist() if hasattr(texts, "to_pylist") else list(texts)
-        return self._native.embed(words)
+        given: Any = texts  # a column of pyarrow iterates over scalars that are no values of Python
+        return self._native.embed(given.to_pylist() if hasattr(given, "to_pylist") else list(given))
 
 
 @functools.lru_cache(maxsize=1)

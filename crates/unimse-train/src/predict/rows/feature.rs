@@ -79,10 +79,10 @@ impl Feature {
                 } else {
                     ""
                 };
-                return Err(format!(
-                    "field {name}: {text}: expected a .npy file{or}, or lists of numbers"
+                Err(
+                    format!("field {name}: {text}: expected a .npy file{or}, or lists of numbers")
+                        .into(),
                 )
-                .into());
             }
         }
     }
@@ -120,7 +120,9 @@ impl Feature {
             _ => (steps.len(), numbers(steps)?),
         };
         if dim == 0 {
-            return Err(format!("expected at least one feature a step, found none").into());
+            return Err("expected at least one feature a step, found none"
+                .to_owned()
+                .into());
         }
         Ok(Some(Self::Values(Sequence { dim, values })))
     }

@@ -72,7 +72,7 @@ impl Row {
                         format!("field text: expected text, found {}", short(&other)).into(),
                     );
                 }
-                None => return Err(format!("field text is missing").into()),
+                None => return Err("field text is missing".to_owned().into()),
             };
             let speaker = name(row, "speaker")?;
             let spoken = Spoken { speaker, text };
@@ -185,18 +185,14 @@ fn turn_of(value: Value) -> Result<Spoken> {
                     speaker,
                     text: text.clone(),
                 }),
-                _ => {
-                    return Err(format!(
-                        "expected an object of text and speaker, found {} in it",
-                        short(&Value::Object(object))
-                    )
-                    .into());
-                }
+                _ => Err(format!(
+                    "expected an object of text and speaker, found {} in it",
+                    short(&Value::Object(object))
+                )
+                .into()),
             }
         }
-        other => {
-            return Err(format!("expected a list of texts, found {} in it", short(&other)).into());
-        }
+        other => Err(format!("expected a list of texts, found {} in it", short(&other)).into()),
     }
 }
 
