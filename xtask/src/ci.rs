@@ -18,6 +18,28 @@ fn backbones(checkout: &Checkout) -> Result<Vec<String>> {
     Ok(files)
 }
 
+/// Makes what others would get of each library crate; nothing is compiled. Without the lock file, for which the crates would have to be
+/// found in a registry.
+fn packages(checkout: &Checkout) -> Result<()> {
+    let mut cargo = checkout.cargo();
+    cargo.args([
+        "package",
+        "--workspace",
+        "--no-verify",
+        "--exclude-lockfile",
+    ]);
+    cargo.args(["--allow-dirty", "--locked", "--quiet"]);
+    for ours in [
+        "xtask",
+        "unimse-benches",
+        "unimse-python",
+        "unimse-python-torch",
+    ] {
+        cargo.args(["--exclude", ours]);
+    }
+    child::run("cargo package", &mut cargo)
+}
+
 /// Everything that must hold for a change to be taken. Stops at the first failure; with `complete` a skipped test is one.
 pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     let mut times = Vec::new();
@@ -45,6 +67,7 @@ pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
         cargo(&whole.chain(files).collect::<Vec<_>>())
     })?;
     step("licences", &|| licences::check(checkout))?;
+    step("packages", &|| packages(checkout))?;
     step("set-up", &|| setup::ensure(checkout))?;
     step("clippy", &|| {
         cargo(&[

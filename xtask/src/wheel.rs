@@ -1,4 +1,6 @@
-//! `cargo xtask wheel`: the Python package, built, and tested where nothing but the wheel is installed of it.
+//! `cargo xtask wheel`: the Python packages, built, and tested where nothing but their wheels is installed of them.
+
+mod torch;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,7 +29,8 @@ struct Work<'a> {
 }
 
 /// Builds the source distribution and of it the wheel, both into `target/wheel/dist`, and runs the tests of the package in a fresh environment.
-/// Where there is no such Python it says so and does nothing; with `complete` that, and a skipped test, is a failure.
+/// Then the wheel of what needs torch, likewise ([`torch`]). Where there is no such Python it says so and does nothing; with `complete` that, and
+/// a skipped test, is a failure.
 pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     if let Some(what) = missing() {
         if complete {
@@ -41,7 +44,7 @@ pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     let python = work.install(&wheel)?;
     work.test(&python, &wheel, complete)?;
     eprintln!("wheel: {}", wheel.display());
-    Ok(())
+    torch::run(&work, &wheel, complete)
 }
 
 /// What of Python is not here, in words: the packages that are pinned need 3.11, and Debian's python3 comes without venv.
@@ -127,7 +130,12 @@ impl<'a> Work<'a> {
 
     /// An environment in which the wheel alone is installed; it sees the packages of the tools.
     fn install(&self, wheel: &Path) -> Result<PathBuf> {
-        let place = self.fresh("venv")?;
+        self.environment("venv", &[wheel], &[])
+    }
+
+    /// A fresh environment with these wheels; it sees the packages of the tools, and behind them those in `more` folders.
+    fn environment(&self, name: &str, wheels: &[&Path], more: &[PathBuf]) -> Result<PathBuf> {
+        let place = self.fresh(name)?;
         let mut venv = Command::new(&self.python);
         child::run(
             "python -m venv",
@@ -144,28 +152,38 @@ impl<'a> Work<'a> {
             Ok(PathBuf::from(String::from_utf8(said)?.trim()))
         };
         let shared = packages(&python)?.join("tools.pth");
-        let line = format!("{}\n", packages(&self.python)?.display());
-        unimse_run::artefact::write(&shared, line.as_bytes())?;
+        let mut lines = String::new();
+        for folder in std::iter::once(&packages(&self.python)?).chain(more) {
+            lines.push_str(&format!("{}\n", folder.display()));
+        }
+        unimse_run::artefact::write(&shared, lines.as_bytes())?;
         let mut install = pip(&self.python);
         install.arg("--python").arg(&python);
         install.args(["install", "--no-deps", "--no-index"]);
-        child::run("pip install", install.arg(wheel))?;
+        child::run("pip install", install.args(wheels))?;
         Ok(python)
     }
 
     /// The tests of the package. Those that compare with the binary get it where it is built.
     fn test(&self, python: &Path, wheel: &Path, complete: bool) -> Result<()> {
-        let mut tests = Command::new(python);
-        tests.args(["-m", "pytest", "--quiet"]);
-        self.prepare(&mut tests).env("UNIMSE_WHEEL", wheel);
+        let mut tests = self.pytest(python, complete);
+        tests.env("UNIMSE_WHEEL", wheel);
         let binary = self.checkout.unimse();
         if binary.is_file() {
             tests.env("UNIMSE_BINARY", binary);
         }
+        child::run("pytest", &mut tests)
+    }
+
+    /// pytest of an environment; with `complete` a skipped test is a failed one.
+    fn pytest(&self, python: &Path, complete: bool) -> Command {
+        let mut tests = Command::new(python);
+        tests.args(["-m", "pytest", "--quiet"]);
+        self.prepare(&mut tests);
         if complete {
             tests.env("UNIMSE_COMPLETE", "1");
         }
-        child::run("pytest", &mut tests)
+        tests
     }
 }
 

@@ -10,7 +10,7 @@ use unimse_labels::{Field, Grammar};
 use unimse_media::mel::{MelSettings, mel_power};
 use unimse_model::t5::{T5, T5Config};
 use unimse_model::text_decoder::TextDecoder;
-use unimse_model::{Precision, SentenceEncoder, Tokenizer};
+use unimse_model::{ModelError, Precision, SentenceEncoder, Tokenizer};
 use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
 use unimse_train::train::optimizer::{Group, Optimizer, Rule};
@@ -108,7 +108,7 @@ fn sentences(_: &Path) -> Result<Work, Failure> {
     let text = |i: u32| format!("Number {i} was not what we had hoped for, was it?");
     let texts: Vec<String> = (0..32).map(text).collect();
     Ok(Box::new(move || {
-        black_box(model.encode(&texts, 32, &mut |_| {})?);
+        black_box(model.encode::<ModelError>(&texts, 32, &mut |_| Ok(()))?);
         Ok(())
     }))
 }

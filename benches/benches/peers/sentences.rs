@@ -1,7 +1,7 @@
 //! Sentence embeddings, fp32, batches of 64.
 
 use tch::Device;
-use unimse_model::{Precision, SentenceEncoder};
+use unimse_model::{ModelError, Precision, SentenceEncoder};
 
 use crate::protocol::{Failure, Job, Side};
 use crate::texts;
@@ -21,10 +21,12 @@ pub(crate) fn side(job: &Job) -> Result<Side, Failure> {
     let texts: Vec<String> = serde_json::from_slice(&std::fs::read(&file)?)?;
     let folder = job.model("all-MiniLM-L6-v2")?;
     let encoder = SentenceEncoder::load(folder, None, Device::Cpu, Precision::Fp32)?;
-    let first = encoder.encode(&texts[..CHECKED.min(texts.len())], BATCH, &mut |_| {})?;
+    let encode =
+        move |texts: &[String]| encoder.encode::<ModelError>(texts, BATCH, &mut |_| Ok(()));
+    let first = encode(&texts[..CHECKED.min(texts.len())])?;
     let check = first.into_iter().map(f64::from).collect();
     Ok(Side::new(check, move || {
-        encoder.encode(&texts, BATCH, &mut |_| {})?;
+        encode(&texts)?;
         Ok(())
     }))
 }

@@ -15,6 +15,10 @@
 //! # Ok::<(), unimse_corpus::CorpusError>(())
 //! ```
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod adapters;
 mod cards;
 pub mod cell;

@@ -27,6 +27,10 @@
 //!
 //! The crate reads no files and knows no run folder; it must stay free of LibTorch, arrow and polars.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod bca;
 mod bootstrap;
 mod calibration;

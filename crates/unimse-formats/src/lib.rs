@@ -15,6 +15,10 @@
 //! # Ok::<(), unimse_formats::FormatError>(())
 //! ```
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod bytes;
 mod csd;
 mod dtype;

@@ -3,6 +3,10 @@
 //! The audio of wav, flac, mp3, ogg, m4a and mp4 files becomes a mono signal at 16 kHz ([`read_clip`]), and that a [`Sequence`] of features.
 //! What is wrong with a clip is a typed finding ([`Fault`]), never a panic. This crate knows no data set and links no LibTorch.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod container;
 mod decode;
 mod error;

@@ -10,7 +10,7 @@
 //! ```no_run
 //! use unimse_model::{Precision, SentenceEncoder};
 //! let encoder = SentenceEncoder::load("all-MiniLM-L6-v2".as_ref(), None, tch::Device::Cpu, Precision::Fp32)?;
-//! let rows = encoder.encode(&["I can't believe you did that!".to_owned()], 32, &mut |_| {})?;
+//! let rows = encoder.encode::<unimse_model::ModelError>(&["I can't believe you did that!"], 32, &mut |_| Ok(()))?;
 //! assert_eq!(rows.len() as i64, encoder.dim());
 //! # Ok::<(), unimse_model::ModelError>(())
 //! ```

@@ -31,6 +31,18 @@ pub enum Pooling {
     Cls,
 }
 
+impl std::str::FromStr for Pooling {
+    type Err = String;
+
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
+        match name {
+            "mean" => Ok(Self::Mean),
+            "cls" => Ok(Self::Cls),
+            other => Err(format!("expected mean or cls, found {other}")),
+        }
+    }
+}
+
 impl Pooling {
     /// As `1_Pooling/config.json` of a sentence-transformers folder says; the mean where there is none, as there.
     fn from_folder(folder: &Path) -> Result<Self> {
@@ -132,16 +144,16 @@ impl SentenceEncoder {
     /// Embeddings `[texts, dim]`, row-major, every row of length 1, in the order of `texts`.
     ///
     /// Texts of like length share a batch of at most `batch`; an embedding does not depend on its batch beyond rounding.
-    /// `progress` hears how many texts are done.
-    pub fn encode(
+    /// `tick` hears after each batch how many texts are done, and may stop the work with an error.
+    pub fn encode<E: From<ModelError>>(
         &self,
-        texts: &[String],
+        texts: &[impl AsRef<str>],
         batch: usize,
-        progress: &mut dyn FnMut(usize),
-    ) -> Result<Vec<f32>> {
+        tick: &mut dyn FnMut(usize) -> Result<(), E>,
+    ) -> Result<Vec<f32>, E> {
         let ids = texts
             .iter()
-            .map(|text| self.tokenizer.encode_text(text, self.max_tokens))
+            .map(|text| self.tokenizer.encode_text(text.as_ref(), self.max_tokens))
             .collect::<Result<Vec<_>>>()?;
         // The longest first: a batch that does not fit into memory fails at once. The sort is stable.
         let mut order: Vec<usize> = (0..ids.len()).collect();
@@ -151,12 +163,13 @@ impl SentenceEncoder {
         let mut done = 0;
         for chunk in order.chunks(batch.max(1)) {
             let batch: Vec<&[i64]> = chunk.iter().map(|&i| ids[i].as_slice()).collect();
-            let values = Vec::<f32>::try_from(&self.embed(&batch)?.flatten(0, 1))?;
+            let values = self.embed(&batch)?.flatten(0, 1);
+            let values = Vec::<f32>::try_from(&values).map_err(ModelError::from)?;
             for (&i, row) in chunk.iter().zip(values.chunks_exact(dim)) {
                 rows[i * dim..(i + 1) * dim].copy_from_slice(row);
             }
             done += chunk.len();
-            progress(done);
+            tick(done)?;
         }
         Ok(rows)
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use tch::{Device, Tensor};
 use unimse_model::weights::read;
-use unimse_model::{BackboneChoice, Precision, SentenceEncoder, backbones};
+use unimse_model::{BackboneChoice, ModelError, Precision, SentenceEncoder, backbones};
 
 const NAME: &str = "mpnet";
 
@@ -87,7 +87,9 @@ fn golden_all_mpnet_base_v2() {
     let encoder = SentenceEncoder::load(&folder, None, device, kind).unwrap();
     let shape = [texts.len() as i64, encoder.dim()];
     assert_eq!(expected.size(), shape);
-    let rows = encoder.encode(&texts, 8, &mut |_| {}).unwrap();
+    let rows = encoder
+        .encode::<ModelError>(&texts, 8, &mut |_| Ok(()))
+        .unwrap();
     let error = (Tensor::from_slice(&rows).view(shape) - expected)
         .abs()
         .max();

@@ -6,7 +6,7 @@ mod python;
 mod tiny;
 
 use tch::{Device, Kind, Tensor};
-use unimse_model::{BackboneChoice, Precision, SentenceEncoder, Tokenizer, backbones};
+use unimse_model::{BackboneChoice, ModelError, Precision, SentenceEncoder, Tokenizer, backbones};
 
 const NAME: &str = "roberta";
 
@@ -148,7 +148,9 @@ fn a_sentence_encoder_of_roberta_pools_its_states() {
     let texts = ["joy", "anger and fear", ""].map(str::to_owned);
     let (device, kind) = (Device::Cpu, Precision::Fp32);
     let encoder = SentenceEncoder::load(place.path(), None, device, kind).unwrap();
-    let rows = encoder.encode(&texts, 3, &mut |_| {}).unwrap();
+    let rows = encoder
+        .encode::<ModelError>(&texts, 3, &mut |_| Ok(()))
+        .unwrap();
     let (_store, plain) = parity::open(place.path());
     let tokenizer = Tokenizer::from_folder(place.path()).unwrap();
     for (text, row) in texts.iter().zip(rows.chunks_exact(16)) {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use tch::{Device, Kind, Tensor};
 use unimse_model::weights::read;
-use unimse_model::{Precision, SentenceEncoder, Tokenizer};
+use unimse_model::{ModelError, Precision, SentenceEncoder, Tokenizer};
 
 fn golden(test: &str, file: &str) -> Option<PathBuf> {
     let path = tiny::golden().join("text").join(file);
@@ -103,7 +103,10 @@ fn golden_minilm() {
     for batch in [1, 16] {
         let mut heard = Vec::new();
         let rows = encoder
-            .encode(&texts, batch, &mut |done| heard.push(done))
+            .encode::<ModelError>(&texts, batch, &mut |done| {
+                heard.push(done);
+                Ok(())
+            })
             .unwrap();
         let found = Tensor::from_slice(&rows).view(shape);
         let worst = (&found - &expected).abs().max().double_value(&[])
@@ -115,11 +118,20 @@ fn golden_minilm() {
     }
     let few = &texts[..8];
     let (once, again) = (
-        encoder.encode(few, 4, &mut |_| {}).unwrap(),
-        encoder.encode(few, 4, &mut |_| {}).unwrap(),
+        encoder
+            .encode::<ModelError>(few, 4, &mut |_| Ok(()))
+            .unwrap(),
+        encoder
+            .encode::<ModelError>(few, 4, &mut |_| Ok(()))
+            .unwrap(),
     );
     assert_eq!(once, again, "the same bytes");
-    assert!(encoder.encode(&[], 8, &mut |_| {}).unwrap().is_empty());
+    assert!(
+        encoder
+            .encode::<ModelError>(&[""; 0], 8, &mut |_| Ok(()))
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
@@ -134,7 +146,9 @@ fn golden_minilm_bf16_points_the_same_way() {
     let Some(folder) = minilm(name) else { return };
     let expected = read(&path).unwrap().remove("embeddings").unwrap();
     let encoder = SentenceEncoder::load(&folder, None, Device::Cpu, Precision::Bf16).unwrap();
-    let rows = encoder.encode(&sentences(&texts), 16, &mut |_| {}).unwrap();
+    let rows = encoder
+        .encode::<ModelError>(&sentences(&texts), 16, &mut |_| Ok(()))
+        .unwrap();
     let found = Tensor::from_slice(&rows).view_as(&expected);
     let cosines = (found * expected).sum_dim_intlist([1i64].as_slice(), false, Kind::Float);
     assert!(

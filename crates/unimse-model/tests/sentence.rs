@@ -9,7 +9,7 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use unimse_model::weights::load_backbone;
 use unimse_model::{
-    BackboneChoice, Pooling, Precision, SentenceEncoder, Tokenizer, backbones, no_hook,
+    BackboneChoice, ModelError, Pooling, Precision, SentenceEncoder, Tokenizer, backbones, no_hook,
 };
 
 const TEXTS: [&str; 5] = [
@@ -20,8 +20,9 @@ const TEXTS: [&str; 5] = [
     "0",
 ];
 
-fn texts() -> Vec<String> {
-    TEXTS.map(str::to_owned).to_vec()
+fn encode(encoder: &SentenceEncoder, batch: usize) -> Vec<f32> {
+    let rows = encoder.encode::<ModelError>(&TEXTS, batch, &mut |_| Ok(()));
+    rows.unwrap()
 }
 
 fn load(folder: &Path) -> SentenceEncoder {
@@ -68,8 +69,8 @@ fn a_row_is_the_mean_of_the_states_or_the_first_one_whatever_the_batch() {
     let first = load(folder.path());
     let dim = mean.dim() as usize;
     for batch in [1, 2, 64] {
-        let means = mean.encode(&texts(), batch, &mut |_| {}).unwrap();
-        let firsts = first.encode(&texts(), batch, &mut |_| {}).unwrap();
+        let means = encode(&mean, batch);
+        let firsts = encode(&first, batch);
         for (at, text) in TEXTS.iter().enumerate() {
             let states = states(folder.path(), text);
             let row = |rows: &[f32]| rows[at * dim..(at + 1) * dim].to_vec();
@@ -97,8 +98,7 @@ fn a_row_is_the_mean_of_the_states_or_the_first_one_whatever_the_batch() {
         Device::Cpu,
         Precision::Fp32,
     );
-    let encode = |encoder: &SentenceEncoder| encoder.encode(&texts(), 64, &mut |_| {}).unwrap();
-    assert_eq!(encode(&named.unwrap()), encode(&first));
+    assert_eq!(encode(&named.unwrap(), 64), encode(&first, 64));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::errors::input;
+use unimse_python_call::errors::input;
 
 /// A matrix of float32 `[rows, dim]`, read where it lies.
 pub(crate) struct Matrix<'py>(PyReadonlyArray2<'py, f32>);

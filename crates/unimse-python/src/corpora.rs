@@ -7,9 +7,9 @@ use pyo3::prelude::*;
 use serde::Serialize;
 use unimse_corpus::{CorpusError, Finding, Summary, ingest_while};
 
-use crate::errors::{of_corpus, of_demo};
 use crate::metrics::to_python;
-use crate::work;
+use unimse_python_call::errors::{of_corpus, of_demo};
+use unimse_python_call::work;
 
 #[pyfunction]
 #[pyo3(signature = (data, out, *, features = None, progress = None))]

@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 use unimse_labels::{Block, Key, Matches, Polarity, SearchError, search};
 
 use crate::arguments::{Matrix, Numbering, choice, same_length, words};
-use crate::errors::input;
-use crate::work::{self, Wanted};
+use unimse_python_call::errors::input;
+use unimse_python_call::work::{self, Wanted};
 
 /// Rows compared together: 25 MB at 384 dimensions.
 const ROWS: usize = 16 * 1024;

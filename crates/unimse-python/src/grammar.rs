@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use unimse_labels::{Field, PlainLabel};
 
 use crate::arguments::choice;
-use crate::errors::input;
+use unimse_python_call::errors::input;
 
 /// The values of a universal label; None where one is not known. `str(label)` is its text by the default grammar.
 ///

@@ -9,9 +9,9 @@ use unimse_corpus::{LabelRow, labels_to_batch, samples_from_batch};
 use unimse_labels::{Sample, Split, UnifyOptions, UniversalLabel, unify_while};
 
 use crate::arguments::{Matrix, choice};
-use crate::errors::input;
 use crate::table::{Table, batch_of};
-use crate::work;
+use unimse_python_call::errors::input;
+use unimse_python_call::work;
 
 #[pyfunction]
 #[pyo3(signature = (table, embeddings, *, donors = "train", queries = "train+dev", min_similarity = None, seed = 1))]

@@ -5,27 +5,29 @@
 //! half, `python/unimse`, names things as Python does. Two of its modules decide something: `stream`, which rows of a stream lend and ask
 //! and which fields may be asked for; `ray`, what of an interrupted run is done already.
 //!
-//! In one file each: errors as exceptions (`errors`), long work without the interpreter's lock (`work`), tables by Arrow's PyCapsule
-//! interface (`table`), arrays and sequences as arguments (`arguments`), labels (`labels`), the donor search (`donors`), the text form
-//! (`grammar`), metrics (`metrics`), pickles (`pickle`), data folders (`corpora`), run folders (`runs`).
+//! In one file each: tables by Arrow's PyCapsule interface (`table`), arrays and sequences as arguments (`arguments`), labels (`labels`), the
+//! donor search (`donors`), the text form (`grammar`), metrics (`metrics`), pickles (`pickle`), data folders (`corpora`), run folders
+//! (`runs`), rows for a model and its answers (`answers`).
 //!
-//! It links neither LibTorch nor polars.
+//! It links neither LibTorch nor polars: what needs a model is `unimse-python-torch`. Errors as exceptions and long work without the
+//! interpreter's lock are `unimse-python-call`.
 
+mod answers;
 mod arguments;
 mod corpora;
 mod donors;
-mod errors;
 mod grammar;
 mod labels;
 mod metrics;
 mod pickle;
 mod runs;
 mod table;
-mod work;
 
 /// `unimse._native`; users import `unimse`.
 #[pyo3::pymodule]
 mod _native {
+    #[pymodule_export]
+    use crate::answers::{answer_table, json_lines};
     #[pymodule_export]
     use crate::corpora::{demo, doctor, ingest};
     #[pymodule_export]

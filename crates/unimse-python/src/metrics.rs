@@ -10,8 +10,8 @@ use unimse_eval::{
 use unimse_labels::{Taxonomy, UnknownName};
 
 use crate::arguments::{Numbering, choice, numbers, same_length, words};
-use crate::errors::input;
-use crate::work;
+use unimse_python_call::errors::input;
+use unimse_python_call::work;
 
 /// Most resamples of an interval: more say no more, and each holds a value.
 const MOST: usize = 1_000_000;

@@ -8,8 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PySet, PyString, PyTuple};
 use unimse_formats::{Array, Item, ItemId, Kind, Object, Pickle};
 
-use crate::errors::{input, of_format};
-use crate::work;
+use unimse_python_call::errors::{input, of_format};
+use unimse_python_call::work;
 
 /// Objects between two looks at Python's signals.
 const OBJECTS: usize = 1 << 16;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use pyo3::prelude::*;
 use unimse_run::{Results, RunFolder};
 
-use crate::errors::{of_file, of_results};
 use crate::metrics::to_python;
+use unimse_python_call::errors::{of_file, of_results};
 
 /// The `results.json` of a run folder.
 #[pyfunction]

@@ -11,7 +11,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
-use crate::errors::input;
+use unimse_python_call::errors::input;
 
 /// A table with Arrow's PyCapsule interface: give it to `pyarrow.table`, `polars.DataFrame`, `pandas.DataFrame.from_arrow` or a query of
 /// DuckDB. None of them copies it.

@@ -1,13 +1,14 @@
 """Universal labels for more utterances than fit in memory, block by block against donors that are kept. Needs pyarrow.
 
 A block may come from anywhere: a Parquet file, an actor of Ray (`unimse.ray`), a partition of Spark:
-`frame.mapInArrow(labeller.map_in_arrow, from_arrow_schema(labeller.schema))`.
+`frame.mapInArrow(labeller.map_in_arrow, from_arrow_schema(labeller.schema))`. So may those that are embedded or answered
+(`embedding_in_arrow`, `prediction_in_arrow`).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from ._native import split
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["Labeller"]
+    from .torch import Encoder, Predictor
+
+__all__ = ["Labeller", "embedded", "embedding_in_arrow", "prediction_in_arrow"]
 
 #: What `unify` reads of a table.
 MUST = ("corpus", "split", "utterance_id", "dialogue_id")
@@ -197,3 +200,54 @@ def _embeddings(table: Any) -> npt.NDArray[np.float32]:
         raise InputError(f"column embedding: expected lists of one length without nulls, found lengths {lengths}")
     matrix: npt.NDArray[np.float32] = values.to_numpy().reshape(len(column), lengths[0])
     return matrix
+
+
+def embedded(encoder: Encoder, block: Any) -> Any:
+    """A `pyarrow.Table` with the embeddings of its column `text` behind the others, as `embedding`, float32 lists of unit norm.
+
+    Raises:
+        InputError: No column `text` of text; null in it; a column `embedding`, which would be there twice.
+    """
+    import pyarrow as pa
+
+    if "text" not in block.column_names:
+        raise InputError("column text is missing")
+    if "embedding" in block.column_names:
+        raise InputError("column embedding: expected none, it is what comes back")
+    texts = _column(block, "text")
+    if texts.null_count:
+        raise InputError(f"column text: expected a value in every row, found {texts.null_count} null")
+    rows = encoder(texts)
+    ends = range(0, rows.size + 1, encoder.dim)
+    # lists of any length: Spark knows no others
+    return block.append_column("embedding", pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(rows.ravel())))
+
+
+#: Record batches in, record batches out: what `mapInArrow` of Spark takes.
+Batches = Callable[[Iterable[Any]], Iterator[Any]]
+
+
+def embedding_in_arrow(encoder: Encoder) -> Batches:
+    """What adds `embedding` to record batches (`embedded`). The encoder is loaded again, once, in every process that it travels to."""
+
+    def embed(batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        for batch in batches:
+            yield from embedded(encoder, pa.Table.from_batches([batch])).to_batches()
+
+    return embed
+
+
+def prediction_in_arrow(predictor: Predictor) -> Batches:
+    """What answers record batches with the columns that a `Predictor` gives. A partition is answered as one table, so a dialogue must lie in
+    one (`frame.repartition("dialogue_id")`), and a partition must fit in memory."""
+
+    def predict(batches: Iterable[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        whole = list(batches)
+        if whole:
+            yield from predictor(pa.Table.from_batches(whole)).to_pyarrow().to_batches()
+
+    return predict

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, Protocol, TypedDict, Union
 
 __all__ = [
+    "Answer",
     "ArrowTable",
     "ClassScores",
     "CorpusResults",
@@ -142,3 +143,34 @@ class Results(_Always, total=False):
     trained_on: list[str]
     preset: str
     backbone: str
+
+
+class Classes(TypedDict):
+    """A class and the probability of every class."""
+
+    label: str
+    probabilities: dict[str, float]
+
+
+class Intensity(TypedDict):
+    """A score in [-3, 3]; 10 % of its distribution lie below `low`, 10 % above `high`."""
+
+    value: float
+    low: float
+    high: float
+
+
+class _Answered(TypedDict):
+    text: str
+    polarity: Classes
+    disagreements: list[str]
+
+
+class Answer(_Answered, total=False):
+    """What a model says of a row; the row's own columns stand beside. `docs/schema/answer.schema.json` has every key."""
+
+    intensity: Intensity
+    meld: Classes
+    iemocap: Classes
+    non_finite: dict[str, int]
+    input: dict[str, Any]

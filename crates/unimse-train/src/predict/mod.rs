@@ -1,4 +1,4 @@
-//! `unimse predict`: one [`Answer`] per input row, in order, from `RUN/checkpoints` alone.
+//! `unimse predict`: one [`Answer`] per input row, in order, from `RUN/checkpoints` alone; [`rows`] reads the rows of users.
 
 use std::path::Path;
 
@@ -18,6 +18,7 @@ use crate::model::session::answering_plan;
 use crate::predict::answer::answer;
 
 mod answer;
+pub mod rows;
 
 /// One row to be labelled.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -48,6 +49,9 @@ struct Prepared {
 
 /// The distribution of a score: intensities in ascending order and their probabilities, which sum to 1; empty where the run has none.
 pub type Scores = Vec<(f32, f64)>;
+
+/// Called between batches; its error ends the work.
+pub type Tick<'a> = &'a mut dyn FnMut() -> Result<(), TrainError>;
 
 /// What answers: the trained model of a run, or those of several seeds together.
 pub struct Predictor {
@@ -124,7 +128,19 @@ impl Predictor {
     /// # Errors
     /// [`TrainError::Data`] naming the row that has neither text nor features, or features of another dimension than the model's.
     pub fn predict(&self, inputs: Vec<Input>) -> Result<Vec<Answer>, TrainError> {
-        let answered = self.predict_scores(inputs)?;
+        self.predict_while(inputs, &mut || Ok(()))
+    }
+
+    /// As [`Predictor::predict`]; `tick` is called after each batch and may stop the work with an error.
+    ///
+    /// # Errors
+    /// As there, and what `tick` says.
+    pub fn predict_while(
+        &self,
+        inputs: Vec<Input>,
+        tick: Tick<'_>,
+    ) -> Result<Vec<Answer>, TrainError> {
+        let answered = self.answered(inputs, tick)?;
         Ok(answered.into_iter().map(|(answer, _)| answer).collect())
     }
 
@@ -133,9 +149,17 @@ impl Predictor {
     /// # Errors
     /// As there.
     pub fn predict_scores(&self, inputs: Vec<Input>) -> Result<Vec<(Answer, Scores)>, TrainError> {
-        let (mut predictions, counts) = self.of_seed(&self.first, &inputs)?;
+        self.answered(inputs, &mut || Ok(()))
+    }
+
+    fn answered(
+        &self,
+        inputs: Vec<Input>,
+        tick: Tick<'_>,
+    ) -> Result<Vec<(Answer, Scores)>, TrainError> {
+        let (mut predictions, counts) = self.of_seed(&self.first, &inputs, tick)?;
         for (model, before) in self.others.iter().zip(1..) {
-            let (more, _) = self.of_seed(model, &inputs)?;
+            let (more, _) = self.of_seed(model, &inputs, tick)?;
             for (mean, one) in predictions.iter_mut().zip(&more) {
                 add(mean, one, before);
             }
@@ -156,6 +180,7 @@ impl Predictor {
         &self,
         model: &SavedModel,
         inputs: &[Input],
+        tick: Tick<'_>,
     ) -> Result<(Vec<Prediction>, Vec<NonFinite>), TrainError> {
         let prepared = inputs.iter().map(|row| self.prepare(model, row));
         let prepared: Vec<Prepared> = prepared.collect::<Result<_, _>>()?;
@@ -172,7 +197,7 @@ impl Predictor {
         let name = |i: usize| inputs[i].place.clone();
         let predictions = model
             .session
-            .predict_rows(&rows, &plan, &name, |_| Ok(()))?;
+            .predict_rows(&rows, &plan, &name, |_| tick())?;
         Ok((predictions, prepared.iter().map(|p| p.non_finite).collect()))
     }
 

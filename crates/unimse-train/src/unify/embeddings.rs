@@ -73,12 +73,12 @@ pub fn embed(
         _ => Known::default(),
     };
     let mut new: Vec<Key> = Vec::new();
-    let mut unknown: Vec<String> = Vec::new();
+    let mut unknown: Vec<&str> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for (key, text) in keys.iter().zip(texts) {
         if !known.places.contains_key(key) && seen.insert(key) {
             new.push(*key);
-            unknown.push((*text).to_owned());
+            unknown.push(text);
         }
     }
     if !unknown.is_empty() {
@@ -98,19 +98,69 @@ pub fn embed(
 }
 
 fn encode(
-    texts: &[String],
+    texts: &[&str],
     folder: &Path,
     pooling: Option<Pooling>,
 ) -> Result<Embeddings, TrainError> {
-    let model = SentenceEncoder::load(folder, pooling, device(), Precision::Fp32)?;
+    let encoder = Encoder::load(folder, pooling)?;
     let bar = ProgressBar::new(texts.len() as u64);
     let template = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
     bar.set_style(template.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message("embedding texts");
-    let rows = model.encode(texts, BATCH, &mut |done| bar.set_position(done as u64))?;
+    let embeddings = encoder.embed(texts, &mut |done| {
+        bar.set_position(done as u64);
+        Ok(())
+    })?;
     bar.finish_and_clear();
-    let dim = model.dim() as usize;
-    Ok(Embeddings { rows, dim })
+    Ok(embeddings)
+}
+
+/// A sentence encoder that stays loaded, for who embeds again and again; [`embed`] loads one only for texts that it does not know.
+pub struct Encoder(SentenceEncoder);
+
+impl Encoder {
+    /// Loads the encoder in `folder`, as [`embed`] does.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`].
+    pub fn load(folder: &Path, pooling: Option<Pooling>) -> Result<Self, TrainError> {
+        let model = SentenceEncoder::load(folder, pooling, device(), Precision::Fp32)?;
+        Ok(Self(model))
+    }
+
+    /// Width of an embedding.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.0.dim() as usize
+    }
+
+    /// The embeddings of `texts`, in their order, equal texts once; the values of [`embed`] without a cache. `tick` hears after each batch
+    /// how many different texts are done, and may stop the work with an error.
+    ///
+    /// # Errors
+    /// [`TrainError::Model`], and what `tick` says.
+    pub fn embed(
+        &self,
+        texts: &[&str],
+        tick: &mut dyn FnMut(usize) -> Result<(), TrainError>,
+    ) -> Result<Embeddings, TrainError> {
+        let (mut places, mut different) = (HashMap::new(), Vec::new());
+        for text in texts {
+            places.entry(*text).or_insert_with(|| {
+                different.push(*text);
+                different.len() - 1
+            });
+        }
+        let known = Embeddings {
+            rows: self.0.encode(&different, BATCH, tick)?,
+            dim: self.dim(),
+        };
+        let rows = texts.iter().flat_map(|text| known.row(places[text]));
+        Ok(Embeddings {
+            rows: rows.copied().collect(),
+            dim: known.dim,
+        })
+    }
 }
 
 /// What a cache file holds.

@@ -14,7 +14,7 @@ use crate::TrainError;
 use crate::data::labels_table::{LabelTable, Row};
 use crate::model::session::checkpoint_folder;
 use crate::unify::embeddings::write_embeddings;
-pub use crate::unify::embeddings::{Embeddings, embed, embeddings_path, read_embeddings};
+pub use crate::unify::embeddings::{Embeddings, Encoder, embed, embeddings_path, read_embeddings};
 use crate::unify::summary::{summarise, summary_path};
 
 mod agreement;
@@ -60,7 +60,10 @@ pub fn run(
 }
 
 /// Folder of the sentence encoder named by a folder or a Hub id, `pooling` as of [`embed`].
-fn encoder_folder(encoder: &str, pooling: Option<Pooling>) -> Result<PathBuf, TrainError> {
+///
+/// # Errors
+/// [`TrainError::Model`] saying what to fetch.
+pub fn encoder_folder(encoder: &str, pooling: Option<Pooling>) -> Result<PathBuf, TrainError> {
     match pooling {
         Some(_) => checkpoint_folder(encoder),
         None => Ok(resolve_encoder(encoder, &default_cache())?),

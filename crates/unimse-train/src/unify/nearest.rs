@@ -98,7 +98,7 @@ impl Nearest {
     /// # Errors
     /// [`TrainError::Model`] for text that cannot be encoded.
     pub fn of(&self, text: &str, most: usize) -> Result<Vec<Neighbour<'_>>, TrainError> {
-        let asked = self.encoder.encode(&[text.to_owned()], 1, &mut |_| {})?;
+        let asked = (self.encoder).encode::<TrainError>(&[text], 1, &mut |_| Ok(()))?;
         let similarity = |row: &[f32]| row.iter().zip(&asked).map(|(a, b)| a * b).sum::<f32>();
         let similarities = self.rows.chunks_exact(asked.len().max(1)).map(similarity);
         let mut found: Vec<Neighbour<'_>> = (self.utterances.iter().zip(similarities))

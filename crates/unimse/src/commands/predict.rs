@@ -1,9 +1,6 @@
 //! `unimse predict`: text, or rows `text, context, context_after, dialogue_id, turn, audio, video` and any further columns, to JSON lines in
 //! the same order.
 
-pub(in crate::commands) mod dialogue;
-mod feature;
-pub(in crate::commands) mod row;
 mod stream;
 
 use std::io::Write;
@@ -13,17 +10,14 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail};
 use unimse_run::Answer;
+use unimse_train::predict::rows::{self, Neighbours, Row};
 use unimse_train::predict::{Input, Predictor};
 
+use super::rows::objects;
 use crate::interrupt::{INTERRUPTED, POLLED};
-use dialogue::Neighbours;
-use row::Row;
 
 /// Rows of standard input that are answered and printed at a time, at most.
 const CHUNK: usize = 64;
-
-/// Rows of a file that are answered and printed at a time: enough that each length among them fills a batch.
-const OF_FILE: usize = 512;
 
 /// What `--help` says beyond the options.
 const ABOUT_ROWS: &str = "\
@@ -68,9 +62,9 @@ impl Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let rows = match (&args.text, &args.input) {
-        (Some(text), _) => vec![Row::of_text(text)],
+        (Some(text), _) => vec![Row::of_text(text, "--text".to_owned())],
         (None, Some(path)) if path == Path::new("-") => Vec::new(),
-        (None, Some(path)) => row::read(path)?,
+        (None, Some(path)) => read(path)?,
         (None, None) => bail!("expected --text or --input"),
     };
     let predictor = Predictor::load(&args.run)?;
@@ -83,15 +77,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let done = if rows.is_empty() {
         stream::answer(std::io::stdin(), neighbours, &mut printer)?
     } else {
-        let contexts = dialogue::contexts(&rows, neighbours);
-        let mut rows = rows.into_iter().zip(contexts);
+        let mut chunks = rows::inputs(rows, neighbours);
         loop {
-            let chunk: Vec<_> = rows.by_ref().take(OF_FILE).collect();
-            if chunk.is_empty() {
+            let Some(chunk) = chunks.next() else {
                 break Outcome::Done;
-            }
-            let inputs = chunk.into_iter().map(|(row, around)| row.input(around));
-            match printer.answer(inputs.collect::<Result<_>>()?)? {
+            };
+            match printer.answer(chunk?)? {
                 Outcome::Done => {}
                 other => break other,
             }
@@ -102,6 +93,16 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         return Ok(ExitCode::from(130));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The rows of a file; feature paths are relative to its folder.
+fn read(path: &Path) -> Result<Vec<Row>> {
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let number = |(i, object)| {
+        let place = format!("{}: row {}", path.display(), i + 1);
+        Ok(Row::parse(object, place, Some(folder))?)
+    };
+    objects(path)?.into_iter().enumerate().map(number).collect()
 }
 
 /// Answers rows from standard input as they come, as `--input -` does.

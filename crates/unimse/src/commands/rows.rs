@@ -81,12 +81,3 @@ fn json_objects(path: &Path) -> Result<Vec<Map<String, Value>>> {
 pub(crate) fn json_object(line: &str) -> Result<Map<String, Value>> {
     serde_json::from_str(line).context("expected a JSON object")
 }
-
-/// A value in a message: its beginning.
-pub(crate) fn short(value: &Value) -> String {
-    let text = value.to_string();
-    match text.char_indices().nth(60) {
-        Some((at, _)) => format!("{}...", &text[..at]),
-        None => text,
-    }
-}

@@ -30,19 +30,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     encoder: Option<String>,
     /// How it pools: the mean of its states, or that of `[CLS]`; default what its `1_Pooling/config.json` says.
-    #[arg(long, value_name = "mean|cls", value_parser = pooling)]
+    #[arg(long, value_name = "mean|cls")]
     pooling: Option<Pooling>,
     /// Donors below this cosine are refused.
     #[arg(long, value_name = "S")]
     min_similarity: Option<f32>,
-}
-
-fn pooling(text: &str) -> Result<Pooling, String> {
-    match text {
-        "mean" => Ok(Pooling::Mean),
-        "cls" => Ok(Pooling::Cls),
-        _ => Err("expected mean or cls".to_owned()),
-    }
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::BufRead;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -9,9 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use unimse_train::data::reader::Spoken;
 use unimse_train::predict::Input;
+use unimse_train::predict::rows::{Neighbours, Row, RowError, Texts};
 
-use super::dialogue::Neighbours;
-use super::row::{Row, Texts, working_folder};
 use super::{CHUNK, Outcome, Printer};
 use crate::commands::rows::{json_object, without_bom};
 use crate::interrupt::INTERRUPTED;
@@ -62,7 +62,7 @@ pub(super) fn answer(
             let inputs = ready
                 .into_iter()
                 .map(|(row, around): (Row, Texts)| row.input(around));
-            match printer.answer(inputs.collect::<Result<Vec<Input>>>()?)? {
+            match printer.answer(inputs.collect::<Result<Vec<Input>, RowError>>()?)? {
                 Outcome::Done => {}
                 other => return Ok(other),
             }
@@ -140,7 +140,7 @@ impl Window {
             return Ok(());
         }
         let object = json_object(line).context(place.clone())?;
-        let row = Row::parse(object, place, Some(&working_folder()))?;
+        let row = Row::parse(object, place, Some(Path::new(".")))?;
         self.count += 1;
         if row.dialogue != self.dialogue || !self.neighbours.matter(&row) {
             self.settle(true, ready);
@@ -209,8 +209,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use serde_json::{Value, json};
 
-    use super::super::dialogue::contexts;
     use super::*;
+    use unimse_train::predict::rows::contexts;
 
     /// Answers in the order they come out: text, before, after; and after which line each came.
     fn run(lines: &[Value], neighbours: Neighbours) -> Result<Vec<(usize, String, Texts)>> {
@@ -262,7 +262,7 @@ mod tests {
                         Row::parse(
                             v.as_object().unwrap().clone(),
                             String::new(),
-                            Some(&working_folder()),
+                            Some(Path::new(".")),
                         )
                     };
                     let whole: Vec<Row> = lines.iter().map(|v| parse(v).unwrap()).collect();

@@ -154,7 +154,7 @@ fn response(description: &str, schema: &Schema) -> Value {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::*;
-    use crate::commands::predict::row;
+    use unimse_train::predict::rows::Row;
 
     /// Every `$ref` in a document.
     fn references(value: &Value, found: &mut Vec<String>) {
@@ -193,7 +193,7 @@ mod tests {
             let Value::Object(row) = row else {
                 panic!("an object")
             };
-            row::Row::parse(row, "/rows/0".to_owned(), None).is_err()
+            Row::parse(row, "/rows/0".to_owned(), None).is_err()
         };
         for name in &members {
             assert!(refused(name), "{name}");

@@ -7,12 +7,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 use unimse_train::predict::Input;
+use unimse_train::predict::rows::{Neighbours, Row, RowError, contexts};
 
 use super::limits::{ROWS, STEPS, TEXT_BYTES};
 use super::openapi;
 use super::problem::Problem;
-use crate::commands::predict::dialogue::{Neighbours, contexts};
-use crate::commands::predict::row::Row;
 
 const UNREADABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 const TOO_LARGE: StatusCode = StatusCode::PAYLOAD_TOO_LARGE;
@@ -111,7 +110,7 @@ fn inputs(
     rows: impl Iterator<Item = (String, Map<String, Value>)>,
     context: (usize, usize),
 ) -> Result<Vec<Input>, Problem> {
-    let wrong = |error: anyhow::Error| Problem::of_row(UNREADABLE, &format!("{error:#}"));
+    let wrong = |error: RowError| Problem::of_row(UNREADABLE, &error.to_string());
     let mut parsed = Vec::new();
     for (place, object) in rows {
         let row = Row::parse(object, place.clone(), None).map_err(wrong)?;

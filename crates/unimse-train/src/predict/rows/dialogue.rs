@@ -2,22 +2,23 @@
 
 use unimse_corpus::windows;
 
-use super::row::{Row, Texts};
+use super::{Row, Texts};
 
 /// Which neighbours of a row are its context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::commands) struct Neighbours {
+pub struct Neighbours {
     /// At most so many before it.
-    pub(super) before: usize,
+    pub before: usize,
     /// At most so many after it.
-    pub(super) after: usize,
+    pub after: usize,
     /// Whether rows without a dialogue are neighbours of each other.
-    pub(super) everywhere: bool,
+    pub everywhere: bool,
 }
 
 impl Neighbours {
     /// As `--context` asks; `model` is what the model was trained with, before and after, and the most it reads.
-    pub(in crate::commands) fn new(asked: Option<usize>, model: (usize, usize)) -> Self {
+    #[must_use]
+    pub fn new(asked: Option<usize>, model: (usize, usize)) -> Self {
         let most = asked.unwrap_or(usize::MAX);
         Self {
             before: model.0.min(most),
@@ -27,13 +28,15 @@ impl Neighbours {
     }
 
     /// Whether rows around `row` can be its context.
-    pub(super) fn matter(self, row: &Row) -> bool {
+    #[must_use]
+    pub fn matter(self, row: &Row) -> bool {
         self.everywhere || row.dialogue.is_some()
     }
 }
 
 /// The texts around each of `rows`, which are in the order of the file. A dialogue is in order of `turn` where all its rows have one.
-pub(in crate::commands) fn contexts(rows: &[Row], neighbours: Neighbours) -> Vec<Texts> {
+#[must_use]
+pub fn contexts(rows: &[Row], neighbours: Neighbours) -> Vec<Texts> {
     let lacking: std::collections::BTreeSet<_> = rows
         .iter()
         .filter(|r| r.turn.is_none())
@@ -62,8 +65,8 @@ pub(in crate::commands) fn contexts(rows: &[Row], neighbours: Neighbours) -> Vec
 mod tests {
     use std::path::Path;
 
+    use crate::data::reader::Spoken;
     use serde_json::{Value, json};
-    use unimse_train::data::reader::Spoken;
 
     use super::*;
 

@@ -1,28 +1,31 @@
 //! One row of input: which of its columns are ours, and what is wrong with them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value};
-use unimse_train::data::reader::Spoken;
-use unimse_train::predict::Input;
 
 use super::feature::Feature;
-use crate::commands::rows::{self, short};
+use super::{RowError, short};
+use crate::data::reader::Spoken;
+use crate::predict::Input;
+
+type Result<T, E = RowError> = std::result::Result<T, E>;
 
 /// The columns that say where in a corpus a row stands; they are read and kept.
 const PLACE: [&str; 3] = ["corpus", "split", "dialogue_id"];
 
 /// A row as it was read; its feature files are not opened yet.
-pub(in crate::commands) struct Row {
+pub struct Row {
     /// What messages call it.
-    pub(super) place: String,
-    pub(in crate::commands) spoken: Spoken,
+    pub place: String,
+    /// The utterance.
+    pub spoken: Spoken,
     /// Its own texts before and after it, where it brings some.
-    pub(in crate::commands) own: Option<Texts>,
+    pub own: Option<Texts>,
     /// Corpus, split and dialogue, where it has a dialogue.
-    pub(super) dialogue: Option<[String; 3]>,
-    pub(super) turn: Option<i64>,
+    pub dialogue: Option<[String; 3]>,
+    /// Its place in the dialogue, where it says one.
+    pub turn: Option<i64>,
     audio: Option<Feature>,
     video: Option<Feature>,
     extra: Map<String, Value>,
@@ -30,30 +33,19 @@ pub(in crate::commands) struct Row {
 
 /// Texts around a row, in the order of the dialogue.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(in crate::commands) struct Texts {
-    pub(in crate::commands) before: Vec<Spoken>,
-    pub(in crate::commands) after: Vec<Spoken>,
-}
-
-/// The rows of a file; feature paths are relative to its folder.
-pub(super) fn read(path: &Path) -> Result<Vec<Row>> {
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let number = |(i, object)| {
-        let place = format!("{}: row {}", path.display(), i + 1);
-        Row::parse(object, place, Some(folder))
-    };
-    rows::objects(path)?
-        .into_iter()
-        .enumerate()
-        .map(number)
-        .collect()
+pub struct Texts {
+    /// Before it, oldest first.
+    pub before: Vec<Spoken>,
+    /// After it, next first.
+    pub after: Vec<Spoken>,
 }
 
 impl Row {
-    /// A row of text alone.
-    pub(super) fn of_text(text: &str) -> Self {
+    /// A row of text alone, which messages call `place`.
+    #[must_use]
+    pub fn of_text(text: &str, place: String) -> Self {
         Self {
-            place: "--text".to_owned(),
+            place,
             spoken: nobody(text.to_owned()),
             own: None,
             dialogue: None,
@@ -66,7 +58,7 @@ impl Row {
 
     /// Takes the columns that are ours out of `row`, which messages call `place`; feature paths are relative to `folder`, without which
     /// no file is read.
-    pub(in crate::commands) fn parse(
+    pub fn parse(
         mut row: Map<String, Value>,
         place: String,
         folder: Option<&Path>,
@@ -75,8 +67,12 @@ impl Row {
             let text = match row.shift_remove("text") {
                 Some(Value::String(text)) => text,
                 Some(Value::Null) => String::new(),
-                Some(other) => bail!("field text: expected text, found {}", short(&other)),
-                None => bail!("field text is missing"),
+                Some(other) => {
+                    return Err(
+                        format!("field text: expected text, found {}", short(&other)).into(),
+                    );
+                }
+                None => return Err("field text is missing".to_owned().into()),
             };
             let speaker = name(row, "speaker")?;
             let spoken = Spoken { speaker, text };
@@ -92,7 +88,7 @@ impl Row {
             Ok((spoken, own, audio, video, dialogue, turn))
         };
         let (spoken, own, audio, video, dialogue, turn) =
-            parsed(&mut row).context(place.clone())?;
+            parsed(&mut row).map_err(|error| error.within(&place))?;
         Ok(Self {
             place,
             spoken,
@@ -106,25 +102,22 @@ impl Row {
     }
 
     /// Steps of the features that came in the row itself, with their columns.
-    pub(in crate::commands) fn steps(&self) -> Result<Vec<(&'static str, usize)>> {
+    pub fn steps(&self) -> Result<Vec<(&'static str, usize)>> {
         let mut steps = Vec::new();
         for (name, feature) in [("audio", &self.audio), ("video", &self.video)] {
             if let Some(feature) = feature {
-                let place = || format!("{}: field {name}", self.place);
-                steps.push((name, feature.steps().with_context(place)?));
+                let place = |error: RowError| error.of_field(name).within(&self.place);
+                steps.push((name, feature.steps().map_err(place)?));
             }
         }
         Ok(steps)
     }
 
     /// What the model reads, with the texts around it. Feature files are read now.
-    pub(in crate::commands) fn input(self, around: Texts) -> Result<Input> {
+    pub fn input(self, around: Texts) -> Result<Input> {
         let load = |feature: Option<Feature>, name: &str| {
-            let load = |f: Feature| {
-                f.load()
-                    .with_context(|| format!("{}: field {name}", self.place))
-            };
-            feature.map(load).transpose()
+            let place = |error: RowError| error.of_field(name).within(&self.place);
+            feature.map(|f| f.load().map_err(place)).transpose()
         };
         Ok(Input {
             audio: load(self.audio, "audio")?,
@@ -152,7 +145,9 @@ fn name(row: &Map<String, Value>, column: &str) -> Result<Option<String>> {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(s)) => s.trim().to_owned(),
         Some(Value::Number(n)) => n.to_string(),
-        Some(other) => bail!("field {column}: expected a name, found {}", short(other)),
+        Some(other) => {
+            return Err(format!("field {column}: expected a name, found {}", short(other)).into());
+        }
     };
     Ok(Some(name).filter(|name| !name.is_empty()))
 }
@@ -163,17 +158,18 @@ fn list(row: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<Spoken>>>
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(s)) if s.trim().is_empty() => return Ok(None),
         Some(Value::String(s)) if s.trim_start().starts_with('[') => serde_json::from_str(&s)
-            .with_context(|| format!("field {name}: expected a JSON list of texts"))?,
+            .map_err(|e| format!("field {name}: expected a JSON list of texts: {e}"))?,
         Some(Value::String(s)) => Value::Array(vec![Value::String(s)]),
         Some(other) => other,
     };
     let Value::Array(items) = value else {
-        bail!(
+        return Err(format!(
             "field {name}: expected a list of texts, found {}",
             short(&value)
         )
+        .into());
     };
-    let turn = |v: Value| turn_of(v).with_context(|| format!("field {name}"));
+    let turn = |v: Value| turn_of(v).map_err(|error| error.of_field(name));
     items.into_iter().map(turn).collect::<Result<_>>().map(Some)
 }
 
@@ -189,13 +185,14 @@ fn turn_of(value: Value) -> Result<Spoken> {
                     speaker,
                     text: text.clone(),
                 }),
-                _ => bail!(
+                _ => Err(format!(
                     "expected an object of text and speaker, found {} in it",
                     short(&Value::Object(object))
-                ),
+                )
+                .into()),
             }
         }
-        other => bail!("expected a list of texts, found {} in it", short(&other)),
+        other => Err(format!("expected a list of texts, found {} in it", short(&other)).into()),
     }
 }
 
@@ -209,7 +206,11 @@ fn dialogue(row: &Map<String, Value>) -> Result<Option<[String; 3]>> {
             Some(Value::Number(n)) => n.to_string(),
             // of the user's own, unless it is the one that makes a dialogue
             Some(_) if column != "dialogue_id" => String::new(),
-            Some(other) => bail!("field {column}: expected a name, found {}", short(other)),
+            Some(other) => {
+                return Err(
+                    format!("field {column}: expected a name, found {}", short(other)).into(),
+                );
+            }
         };
     }
     Ok((!names[2].is_empty()).then_some(names))
@@ -227,16 +228,9 @@ fn turn(row: &Map<String, Value>) -> Result<Option<i64>> {
         other => other.as_i64(),
     };
     number.map(Some).ok_or_else(|| {
-        anyhow!(
-            "field turn: expected a whole number, found {}",
-            short(value)
-        )
+        let found = short(value);
+        format!("field turn: expected a whole number, found {found}").into()
     })
-}
-
-/// The folder that paths from standard input are relative to.
-pub(super) fn working_folder() -> PathBuf {
-    PathBuf::from(".")
 }
 
 #[cfg(test)]
@@ -281,12 +275,10 @@ mod tests {
             assert_eq!(row.spoken.speaker.as_deref(), expected);
             assert_eq!(row.extra["speaker"], value);
         }
-        let error = format!(
-            "{:#}",
-            parse(json!({"text": "t", "speaker": []}))
-                .map(drop)
-                .unwrap_err()
-        );
+        let error = parse(json!({"text": "t", "speaker": []}))
+            .map(drop)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("field speaker: expected a name"), "{error}");
     }
 
@@ -344,7 +336,7 @@ mod tests {
                 "field audio: step 2: expected 1 features, found 2",
             ),
         ] {
-            let error = format!("{:#}", parse(row).map(|_| ()).unwrap_err());
+            let error = parse(row).map(|_| ()).unwrap_err().to_string();
             assert!(
                 error.starts_with("f.jsonl: row 3: ") && error.contains(words),
                 "{error}"
@@ -354,7 +346,7 @@ mod tests {
             panic!("an object");
         };
         let error = Row::parse(row, "/rows/0".to_owned(), None).map(drop);
-        let error = format!("{:#}", error.unwrap_err());
+        let error = error.unwrap_err().to_string();
         assert!(error.contains("no file is read here"), "{error}");
         // a turn without a dialogue is nobody's
         assert_eq!(

@@ -15,16 +15,16 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Whether work is still wanted; it is when nobody pressed Ctrl-C.
 #[derive(Default)]
-pub(crate) struct Wanted(AtomicBool);
+pub struct Wanted(AtomicBool);
 
 impl Wanted {
     /// False once the work should end.
-    pub(crate) fn is(&self) -> bool {
+    pub fn is(&self) -> bool {
         !self.0.load(Ordering::Relaxed)
     }
 
     /// From now on it is not.
-    pub(crate) fn end(&self) {
+    pub fn end(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 }
@@ -33,7 +33,7 @@ impl Wanted {
 ///
 /// Where a handler of one raises, as that of Ctrl-C does, `work` is told, and when it has ended the exception is raised in place of its
 /// result. The interpreter's lock is given up meanwhile, so other threads of Python go on.
-pub(crate) fn run<T: Send>(py: Python<'_>, work: impl FnOnce(&Wanted) -> T + Send) -> PyResult<T> {
+pub fn run<T: Send>(py: Python<'_>, work: impl FnOnce(&Wanted) -> T + Send) -> PyResult<T> {
     py.detach(|| {
         let (wanted, pool) = (Wanted::default(), pool()?);
         let (sender, receiver) = channel();

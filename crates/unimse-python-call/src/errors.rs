@@ -16,47 +16,54 @@ mod classes {
 }
 
 /// What was given cannot be used: values, options, or what a file holds.
-pub(crate) fn input(error: impl Display) -> PyErr {
+pub fn input(error: impl Display) -> PyErr {
     classes::InputError::new_err(error.to_string())
 }
 
 /// The operating system refused.
-fn file(error: impl Display) -> PyErr {
+pub fn system(error: impl Display) -> PyErr {
     classes::FileError::new_err(error.to_string())
 }
 
 /// Of a reader of files.
-pub(crate) fn of_format(error: &FormatError) -> PyErr {
+pub fn of_format(error: &FormatError) -> PyErr {
     match error {
-        FormatError::Io { .. } | FormatError::NotAFile { .. } => file(error),
+        FormatError::Io { .. } | FormatError::NotAFile { .. } => system(error),
         _ => input(error),
     }
 }
 
 /// Of a data folder or a table.
-pub(crate) fn of_corpus(error: &CorpusError) -> PyErr {
+pub fn of_corpus(error: &CorpusError) -> PyErr {
+    of_corpus_as(error, error)
+}
+
+/// Of a data folder or a table, with the text that `text` gives it.
+pub fn of_corpus_as(error: &CorpusError, text: impl Display) -> PyErr {
     match error {
-        CorpusError::Io { .. } => file(error),
-        CorpusError::Format(error) => of_format(error),
-        _ => input(error),
+        CorpusError::Io { .. }
+        | CorpusError::Format(FormatError::Io { .. } | FormatError::NotAFile { .. }) => {
+            system(text)
+        }
+        _ => input(text),
     }
 }
 
 /// Of the demo data.
-pub(crate) fn of_demo(error: &DemoError) -> PyErr {
+pub fn of_demo(error: &DemoError) -> PyErr {
     match error {
-        DemoError::Io { .. } => file(error),
+        DemoError::Io { .. } => system(error),
         _ => input(error),
     }
 }
 
 /// Of a file of a run; the system's own reason stands behind it.
-pub(crate) fn of_file(error: &FileError) -> PyErr {
-    file(format_args!("{error}: {}", error.source))
+pub fn of_file(error: &FileError) -> PyErr {
+    system(format_args!("{error}: {}", error.source))
 }
 
 /// Of `results.json`.
-pub(crate) fn of_results(error: &ResultsError) -> PyErr {
+pub fn of_results(error: &ResultsError) -> PyErr {
     match error {
         ResultsError::File(error) => of_file(error),
         _ => input(error),

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Map, Value};
-use unimse_corpus::Sequence;
+use unimse_corpus::{CorpusError, Sequence};
 
-use crate::commands::rows::short;
+use super::{RowError, short};
+
+type Result<T, E = RowError> = std::result::Result<T, E>;
 
 /// What messages call a wave file that came in a row.
 const UPLOADED: &str = "wav";
@@ -34,27 +35,30 @@ impl Feature {
         let text = match row.shift_remove(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::Array(steps)) => {
-                return Self::of_lists(&steps).with_context(|| format!("field {name}"));
+                return Self::of_lists(&steps).map_err(|error| error.of_field(name));
             }
             Some(Value::Object(object)) if name == "audio" => {
-                return Self::of_wave(&object).with_context(|| format!("field {name}"));
+                return Self::of_wave(&object).map_err(|error| error.of_field(name));
             }
             Some(Value::String(s)) => s,
-            Some(other) => bail!(
-                "field {name}: expected a path or lists of numbers, found {}",
-                short(&other)
-            ),
+            Some(other) => {
+                return Err(format!(
+                    "field {name}: expected a path or lists of numbers, found {}",
+                    short(&other)
+                )
+                .into());
+            }
         };
         if text.trim().is_empty() {
             return Ok(None);
         }
         if text.trim_start().starts_with('[') {
             let steps: Vec<Value> = serde_json::from_str(&text)
-                .with_context(|| format!("field {name}: expected lists of numbers"))?;
-            return Self::of_lists(&steps).with_context(|| format!("field {name}"));
+                .map_err(|e| format!("field {name}: expected lists of numbers: {e}"))?;
+            return Self::of_lists(&steps).map_err(|error| error.of_field(name));
         }
         let Some(folder) = folder else {
-            bail!(
+            return Err(format!(
                 "field {name}: expected lists of numbers{}, found text: no file is read here",
                 if name == "audio" {
                     ", or {\"wav\": bytes in base64}"
@@ -62,6 +66,7 @@ impl Feature {
                     ""
                 }
             )
+            .into());
         };
         let path = folder.join(&text);
         let extension = path.extension().and_then(|e| e.to_str());
@@ -74,7 +79,10 @@ impl Feature {
                 } else {
                     ""
                 };
-                bail!("field {name}: {text}: expected a .npy file{or}, or lists of numbers")
+                Err(
+                    format!("field {name}: {text}: expected a .npy file{or}, or lists of numbers")
+                        .into(),
+                )
             }
         }
     }
@@ -89,19 +97,21 @@ impl Feature {
                 let mut values = Vec::with_capacity(steps.len() * first.len());
                 for (at, step) in steps.iter().enumerate() {
                     let Value::Array(step) = step else {
-                        bail!(
+                        return Err(format!(
                             "step {}: expected a list of numbers, found {}",
                             at + 1,
                             short(step)
                         )
+                        .into());
                     };
                     if step.len() != first.len() {
-                        bail!(
+                        return Err(format!(
                             "step {}: expected {} features, found {}",
                             at + 1,
                             first.len(),
                             step.len()
                         )
+                        .into());
                     }
                     values.extend(numbers(step)?);
                 }
@@ -110,7 +120,9 @@ impl Feature {
             _ => (steps.len(), numbers(steps)?),
         };
         if dim == 0 {
-            bail!("expected at least one feature a step, found none")
+            return Err("expected at least one feature a step, found none"
+                .to_owned()
+                .into());
         }
         Ok(Some(Self::Values(Sequence { dim, values })))
     }
@@ -119,14 +131,15 @@ impl Feature {
     fn of_wave(object: &Map<String, Value>) -> Result<Option<Self>> {
         let (Some(Value::String(text)), 1) = (object.get("wav"), object.len()) else {
             let found: Vec<_> = object.keys().map(String::as_str).collect();
-            bail!(
+            return Err(format!(
                 "expected {{\"wav\": bytes in base64}}, found an object with {}",
                 short(&found.into())
             )
+            .into());
         };
         let bytes = BASE64_STANDARD
             .decode(text)
-            .context("wav: expected base64")?;
+            .map_err(|e| format!("wav: expected base64: {e}"))?;
         Ok(Some(Self::WaveBytes(bytes)))
     }
 
@@ -135,7 +148,8 @@ impl Feature {
         match self {
             Self::Values(sequence) => Ok(sequence.values.len() / sequence.dim.max(1)),
             Self::WaveBytes(bytes) => {
-                let (rate, samples) = unimse_formats::parse_wav_header(bytes, Path::new(UPLOADED))?;
+                let (rate, samples) = unimse_formats::parse_wav_header(bytes, Path::new(UPLOADED))
+                    .map_err(CorpusError::from)?;
                 Ok(unimse_media::mel::steps(rate, samples))
             }
             Self::Npy(_) | Self::Wave(_) => Ok(0),
@@ -148,22 +162,26 @@ impl Feature {
             Self::Values(sequence) => return Ok(sequence),
             Self::WaveBytes(bytes) => {
                 let path = Path::new(UPLOADED);
-                return Ok(unimse_media::mel::from_wav_bytes(&bytes, path)?);
+                return Ok(
+                    unimse_media::mel::from_wav_bytes(&bytes, path).map_err(CorpusError::from)?
+                );
             }
             Self::Wave(path) => {
-                return unimse_media::mel::from_wav(&path)
-                    .with_context(|| path.display().to_string());
+                return Ok(unimse_media::mel::from_wav(&path).map_err(CorpusError::from)?);
             }
             Self::Npy(path) => path,
         };
-        let array = unimse_formats::read_npy(&path).with_context(|| path.display().to_string())?;
+        let array = unimse_formats::read_npy(&path).map_err(CorpusError::from)?;
         let dim = match array.shape[..] {
             [_, dim] | [dim] => dim,
-            _ => bail!(
-                "{}: expected shape [steps, features] or [features], found {:?}",
-                path.display(),
-                array.shape
-            ),
+            _ => {
+                return Err(format!(
+                    "{}: expected shape [steps, features] or [features], found {:?}",
+                    path.display(),
+                    array.shape
+                )
+                .into());
+            }
         };
         Ok(Sequence {
             dim,
@@ -178,7 +196,7 @@ fn numbers(values: &[Value]) -> Result<Vec<f32>> {
         other => other
             .as_f64()
             .map(|x| x as f32)
-            .with_context(|| format!("expected numbers, found {}", short(other))),
+            .ok_or_else(|| format!("expected numbers, found {}", short(other)).into()),
     };
     values.iter().map(number).collect()
 }
@@ -238,7 +256,7 @@ mod tests {
             (json!("x.mp3"), "x.mp3: expected a .npy file or a .wav file"),
             (json!("x.npy"), "x.npy"),
         ] {
-            let error = format!("{:#}", load(value).unwrap_err());
+            let error = load(value).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
     }

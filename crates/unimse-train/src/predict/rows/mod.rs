@@ -1,0 +1,45 @@
+//! Rows as a user hands them in, JSON objects of `text, context, context_after, dialogue_id, turn, audio, video` and any further columns:
+//! what of them is ours, what their context is, and in which chunks a file of them is answered.
+
+mod dialogue;
+mod error;
+mod feature;
+mod row;
+
+use serde_json::Value;
+
+use crate::predict::Input;
+pub use dialogue::{Neighbours, contexts};
+pub use error::{Reason, RowError};
+pub use row::{Row, Texts};
+
+/// Rows of a file that are answered at a time: enough that each length among them fills a batch.
+const CHUNK: usize = 512;
+
+/// Rows of one file as the model reads them, chunk by chunk; their feature files are read with their chunk.
+///
+/// # Errors
+/// [`RowError`] of the first row whose features cannot be read.
+pub fn inputs(
+    rows: Vec<Row>,
+    neighbours: Neighbours,
+) -> impl Iterator<Item = Result<Vec<Input>, RowError>> {
+    let contexts = contexts(&rows, neighbours);
+    let mut rows = rows.into_iter().zip(contexts);
+    std::iter::from_fn(move || {
+        let chunk = rows.by_ref().take(CHUNK);
+        let chunk: Result<Vec<Input>, RowError> =
+            chunk.map(|(row, around)| row.input(around)).collect();
+        Some(chunk).filter(|chunk| !chunk.as_ref().is_ok_and(Vec::is_empty))
+    })
+}
+
+/// A value in a message: its beginning.
+#[must_use]
+pub fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(60) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text,
+    }
+}

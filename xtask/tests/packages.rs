@@ -1,0 +1,49 @@
+//! What `cargo package` and docs.rs read of the library crates.
+#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Members that others depend on: those with a library, but for the benches' empty one.
+fn libraries() -> Vec<Value> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--locked"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let is_library = |package: &Value| {
+        let targets = package["targets"].as_array().unwrap();
+        let library = targets.iter().any(|target| target["kind"][0] == "lib");
+        library && package["name"] != "unimse-benches"
+    };
+    let mut packages = metadata["packages"].as_array().unwrap().clone();
+    packages.retain(is_library);
+    packages
+}
+
+#[test]
+fn every_library_says_what_it_is() {
+    let libraries = libraries();
+    assert!(libraries.len() > 10);
+    for package in libraries {
+        let name = &package["name"];
+        for key in ["description", "license", "readme", "rust_version"] {
+            assert!(package[key].is_string(), "{name}: {key}");
+        }
+        for key in ["keywords", "categories"] {
+            let count = package[key].as_array().unwrap().len();
+            assert!((1..=5).contains(&count), "{name}: {key}");
+        }
+        assert!(
+            package["metadata"]["docs"]["rs"]["targets"].is_array(),
+            "{name}"
+        );
+        // a dependency by path alone cannot be packaged
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let bare = dependency["req"] == "*" && dependency["kind"] != "dev";
+            assert!(!bare, "{name}: {}: expected a version", dependency["name"]);
+        }
+    }
+}
