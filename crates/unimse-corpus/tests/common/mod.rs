@@ -11,9 +11,11 @@ pub(crate) mod run;
 
 use std::{
     env, fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
+    thread,
 };
 use unimse_corpus::{Code, Corpus, Finding, Severity, Split, Utterance, doctor, ingest, read};
 
@@ -213,15 +215,21 @@ pub(crate) fn has_rights_to_lose(test: &str) -> bool {
     let program = folder.path().join("test");
     fs::copy(env::current_exe().unwrap(), &program).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let output = Command::new(&program)
+    let mut command = Command::new(&program);
+    command
         .args([test, "--exact", "--nocapture"])
         .env("HOME", folder.path())
         .env_remove("XDG_CACHE_HOME")
         .current_dir("/")
         .uid(65534)
-        .gid(65534)
-        .output()
-        .unwrap();
+        .gid(65534);
+    let output = loop {
+        match command.output() {
+            // a process that another test was starting while the copy was written holds it open until it has become its program
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => thread::yield_now(),
+            output => break output.unwrap(),
+        }
+    };
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && told.contains("1 passed"),

@@ -1,7 +1,7 @@
 //! The clips below a folder, and the tables beside them, by their endings; what the files hold is not looked at.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -46,6 +46,15 @@ pub(super) struct Clips {
 }
 
 impl Clips {
+    /// The folders below the one of features that are written to, that one (`""`) among them.
+    pub(super) fn folders(&self) -> BTreeSet<&Path> {
+        let targets = self.found.iter().map(|clip| Path::new(&clip.target));
+        let files = targets.chain(self.others.iter().map(Path::new));
+        let corpora = self.corpora().into_iter().map(Path::new);
+        let folders = files.filter_map(Path::parent).chain(corpora);
+        folders.chain([Path::new("")]).collect()
+    }
+
     /// The folders that hold features: a corpus each, or `""` for clips that lie in the folder itself.
     pub(super) fn corpora(&self) -> Vec<&str> {
         let mut corpora: Vec<&str> = self.found.iter().map(|clip| split(&clip.name).0).collect();

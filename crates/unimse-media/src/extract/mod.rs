@@ -85,11 +85,13 @@ pub fn extract(
         return Err(folder(data, "expected a folder".to_owned()));
     }
     let _lock = RunLock::take(out).map_err(|error| folder(out, error.to_string()))?;
-    artefact::sweep(out)?;
     let clips = clips::find(data, out)?;
     if clips.found.is_empty() {
         let message = format!("expected clips ({}), found none", clips::ENDINGS.join(", "));
         return Err(folder(data, message));
+    }
+    for folder in clips.folders() {
+        artefact::sweep(&out.join(folder))?;
     }
     let journal = Journal::open(out, features)?;
     describe::describe(out, &clips, features)?;
