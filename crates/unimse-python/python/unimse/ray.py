@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import pathlib
@@ -155,21 +156,17 @@ def _labeller(labeller: Any, rows: int) -> _Write:
 
 
 def _predictor(run: str, context: int | None, threads: int) -> _Write:
-    import torch  # pyright: ignore[reportMissingImports]
-
     from .torch import Predictor
 
-    torch.set_num_threads(threads)
+    importlib.import_module("torch").set_num_threads(threads)
     predictor = Predictor(run, context=context)
     return lambda source, target: predict_file(predictor, source, target)
 
 
 def _encoder(folder: str, threads: int, rows: int) -> _Write:
-    import torch  # pyright: ignore[reportMissingImports]
-
     from .torch import Encoder
 
-    torch.set_num_threads(threads)
+    importlib.import_module("torch").set_num_threads(threads)
     encoder = Encoder(folder)
     return lambda source, target: embed_file(encoder, source, target, rows)
 

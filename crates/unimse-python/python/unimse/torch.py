@@ -7,6 +7,7 @@ shared by threads, whose calls wait for each other, and used in processes that w
 from __future__ import annotations
 
 import functools
+import importlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -28,9 +29,9 @@ __all__ = ["Encoder", "Predictor"]
 #: The release whose libraries the extension was linked with: those of another have other symbols.
 TORCH = "2.11"
 
-# torch first: it loads the libraries that the extension finds by name
+# torch first: it loads the libraries that the extension finds by name. By its name, for type checkers without it take this file for it.
 try:
-    import torch  # pyright: ignore[reportMissingImports]
+    torch = importlib.import_module("torch")
 except ImportError as error:
     raise ImportError(f"unimse.torch needs torch {TORCH}, found none that can be imported ({error}); pip install 'unimse[torch]'") from error
 if not f"{torch.__version__}.".startswith(f"{TORCH}."):
