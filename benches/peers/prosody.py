@@ -1,32 +1,15 @@
-"""Prosodic functionals of wave files by openSMILE (eGeMAPSv02), one file after the other, and the files themselves (`prepare`)."""
+"""Prosodic functionals of wave files by openSMILE (eGeMAPSv02), one file after the other."""
 
-import os
-
-import numpy as np
 import opensmile
-import soundfile
 
 from protocol import serve
+from waves import paths, prepare
 
-RATE, SECONDS = 16_000, 6
 COMPARED = ["F0semitoneFrom27.5Hz_sma3nz_percentile50.0", "mfcc1_sma3_amean", "equivalentSoundLevel_dBp"]
 
 
-def prepare(job):
-    random = np.random.default_rng(1)
-    folder = os.path.join(job["folder"], "waves")
-    os.makedirs(folder, exist_ok=True)
-    for i in range(4 if job["quick"] else 100):
-        time = np.arange(RATE * SECONDS) / RATE
-        voice = sum(np.sin(2 * np.pi * (110 + i) * k * time) / k for k in range(1, 20))
-        samples = 0.1 * voice * (1 + np.sin(2 * np.pi * 3 * time)) + 0.01 * random.standard_normal(time.size)
-        soundfile.write(os.path.join(folder, f"{i:03}.wav"), np.clip(samples, -1, 1), RATE, subtype="PCM_16")
-    return [], lambda: None
-
-
 def by_opensmile(job):
-    folder = os.path.join(job["folder"], "waves")
-    files = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+    files = paths(job)
     smile = opensmile.Smile(feature_set=opensmile.FeatureSet.eGeMAPSv02, feature_level=opensmile.FeatureLevel.Functionals)
 
     def all_files():

@@ -21,6 +21,7 @@ mod random;
 mod sentences;
 mod t5;
 mod texts;
+mod waves;
 
 use protocol::{Failure, Job, Side};
 

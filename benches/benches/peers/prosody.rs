@@ -1,23 +1,19 @@
-//! Prosodic functionals of wave files, one after the other, as extracting takes them. The peer (`benches/peers/prosody.py`) makes the files.
+//! Prosodic functionals of wave files, one after the other, as extracting takes them.
 
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use unimse_media::{Span, prosody, read_clip};
 
 use crate::protocol::{Failure, Job, Side};
+use crate::waves;
 
 /// Functionals that both sides have by one definition; the peer names its own in this order.
 const COMPARED: [&str; 3] = ["f0_p50", "mfcc1_mean", "level"];
 
 pub(crate) fn side(job: &Job) -> Result<Side, Failure> {
-    let entries = std::fs::read_dir(job.folder.join("waves"))?;
-    let mut files = entries
-        .map(|entry| Ok(entry?.path()))
-        .collect::<Result<Vec<PathBuf>, Failure>>()?;
-    files.sort();
-    let first = files.first().ok_or("no wave file was prepared")?;
-    let features = features(first)?;
+    let (files, first) = waves::files(job)?;
+    let features = features(&first)?;
     let places = COMPARED.map(|name| prosody::NAMES.iter().position(|known| *known == name));
     let values = places
         .into_iter()

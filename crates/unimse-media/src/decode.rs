@@ -97,8 +97,14 @@ pub fn read_clip(path: &Path, span: Span) -> Result<Clip, MediaError> {
 /// Bytes that tell what a file is.
 const HEAD: usize = 256;
 
+/// Whether a file that starts so is text; its last character may be cut in two.
 fn is_text(start: &[u8]) -> bool {
-    std::str::from_utf8(start).is_ok_and(|text| !text.contains('\0'))
+    let whole = match std::str::from_utf8(start) {
+        Err(error) if error.error_len().is_some() => return false,
+        Err(error) => error.valid_up_to(),
+        Ok(text) => text.len(),
+    };
+    !start[..whole].contains(&0)
 }
 
 /// A decoder of others' that panics on a hostile file is one more fault of that file.
@@ -220,5 +226,19 @@ impl Collector {
             non_finite: self.non_finite,
             source_rate: self.rate,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_text;
+
+    #[test]
+    fn text_is_told_from_sound_wherever_it_is_cut() {
+        let text = "情感 and emotion".as_bytes();
+        assert!((1..=text.len()).all(|end| is_text(&text[..end])));
+        for sound in [&b"fLaC\0\0\0\x22"[..], b"\xff\xfb\x90d", b"OggS\0"] {
+            assert!(!is_text(sound));
+        }
     }
 }

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Vowel, ffmpeg, has_ffmpeg, noise, tone, write_wave};
+use common::{Vowel, WITHOUT_SOUND, ffmpeg, has_ffmpeg, noise, tone, write_wave};
 use proptest::prelude::*;
 use unimse_media::{Clip, Fault, MediaError, Span, mel, read_clip};
 
@@ -232,17 +232,7 @@ fn faults_of_containers_are_said_by_kind() {
     };
     assert_eq!(kind(&cut(&aac, "cut.mp4", 0.6)), "TRUNCATED");
     assert_eq!(kind(&cut(&flac, "cut.flac", 0.6)), "TRUNCATED");
-    let video = made(
-        "silent.mp4",
-        &[
-            "-f",
-            "lavfi",
-            "-i",
-            "color=size=64x64:duration=1",
-            "-c:v",
-            "mpeg4",
-        ],
-    );
+    let video = made("silent.mp4", &WITHOUT_SOUND);
     assert_eq!(kind(&video), "NO_AUDIO");
     let opus = made("a.opus", &["-i", input, "-c:a", "libopus"]);
     assert_eq!(kind(&opus), "CODEC");

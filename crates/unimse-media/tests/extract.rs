@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{Vowel, ffmpeg, has_ffmpeg, noise, write_wave};
+use common::{Vowel, WITHOUT_SOUND, ffmpeg, has_ffmpeg, noise, write_wave};
 use unimse_media::{
     AudioFeatures, MediaError,
     extract::{Extracted, RECORDS, Record, extract},
@@ -196,15 +196,7 @@ fn broken(data: &Path, made: &Path) -> Vec<(String, &'static str)> {
     let flac = convert("a.flac", &[]);
     let wav = fs::read(&wave).unwrap();
     let video = made.join("video.mp4");
-    ffmpeg(&[
-        "-f",
-        "lavfi",
-        "-i",
-        "color=size=64x64:duration=1",
-        "-c:v",
-        "mpeg4",
-        video.to_str().unwrap(),
-    ]);
+    ffmpeg(&[&WITHOUT_SOUND[..], &[video.to_str().unwrap()]].concat());
     let patched = |bytes: &[u8], at: usize, with: &[u8]| {
         let mut bytes = bytes.to_vec();
         bytes[at..at + with.len()].copy_from_slice(with);

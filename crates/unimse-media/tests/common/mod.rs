@@ -123,6 +123,16 @@ pub(crate) fn has_ffmpeg(test: &str) -> bool {
     has
 }
 
+/// What ffmpeg makes a film without sound of.
+pub(crate) const WITHOUT_SOUND: [&str; 6] = [
+    "-f",
+    "lavfi",
+    "-i",
+    "color=size=64x64:duration=1",
+    "-c:v",
+    "mpeg4",
+];
+
 /// `ffmpeg ARGUMENTS`, quietly, over what is there.
 pub(crate) fn ffmpeg(arguments: &[&str]) {
     let output = Command::new("ffmpeg")
