@@ -128,8 +128,8 @@ fn rows(folder: &Path, least: usize) -> Result<Rows, Failure> {
 
 fn task(contest: &str, job: &Job, checkpoint: &Path) -> Result<Task, Failure> {
     let batches = match contest {
-        "t5_epoch" => job.size(16, 2),
-        "t5_step" => job.size(12, 2),
+        "t5_epoch" => job.size(8, 2),
+        "t5_step" => job.size(4, 2),
         _ => job.size(10, 2),
     };
     let plan = Plan {
