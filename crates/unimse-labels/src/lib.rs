@@ -4,8 +4,8 @@
 //!
 //! In one file each: the closed vocabularies (`names`), the fields of a label and one thing for each (`field`), what emotions have in
 //! common (`affect`), taxonomies by configuration (`custom`), labels with their provenance (`label`), the text form (`grammar`), its total parser (`parse`), what a
-//! corpus brings (`sample`), the protocol (`unify`), its controls (`control`), its measurement (`agreement`), the nearest-neighbour
-//! search over blocks (`search`) and the matrix product under it (`product`).
+//! corpus brings (`sample`), the protocol (`unify`), the same for a stream (`labeller`), its controls (`control`), its measurement (`agreement`), the
+//! nearest-neighbour search over blocks (`search`) and the matrix product under it (`product`).
 //!
 //! [`search`] is of use by itself: exact, both directions from one pass, in memory or streamed from anywhere.
 //!
@@ -18,6 +18,7 @@ mod custom;
 mod field;
 mod grammar;
 mod label;
+mod labeller;
 mod names;
 mod options;
 mod parse;
@@ -32,6 +33,7 @@ pub use custom::{CustomEmotion, CustomTaxonomy, TaxonomyError};
 pub use field::{FieldValue, LabelledField, PerField};
 pub use grammar::{Form, Grammar};
 pub use label::{Donor, Labelled, PlainLabel, UniversalLabel};
+pub use labeller::Labeller;
 pub use names::{
     Field, IemocapEmotion, MeldEmotion, Polarity, Source, Split, Taxonomy, UnknownName,
 };

@@ -73,6 +73,12 @@ pub enum UnifyError {
     /// Whoever asked for the labels wants them no more.
     #[error("interrupted")]
     Interrupted,
+    /// A row of a stream has a field of its own that no donor has.
+    #[error("{field}: the rows that ask have it and no donor has")]
+    Field {
+        /// The field.
+        field: Field,
+    },
     /// The least similarity is no cosine.
     #[error("minimum similarity {found}, expected a cosine in [-1, 1]")]
     MinSimilarity {

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use pyo3::prelude::*;
 use unimse_corpus::{LabelRow, labels_to_batch, samples_from_batch};
-use unimse_labels::{Sample, Split, UnifyOptions, UniversalLabel, unify_while};
+use unimse_labels::{Sample, UnifyOptions, UniversalLabel, unify_while};
 
 use crate::arguments::{Matrix, choice};
 use crate::table::{Table, batch_of};
@@ -36,31 +36,26 @@ pub(crate) fn unify(
         let samples = samples_from_batch(&batch).map_err(|error| format!("table: {error}"))?;
         let labels = unify_while(&samples, values, dim, &options, || wanted.is())
             .map_err(|error| error.to_string())?;
-        labelled(samples, labels).map_err(|error| error.to_string())
+        labelled(samples.into_iter().zip(labels)).map_err(|error| error.to_string())
     })?;
     Ok(Table::new(labels.map_err(input)?))
 }
 
-/// The name that a split goes by in tables of labels: `dev` for `valid`.
-#[pyfunction]
-pub(crate) fn split(name: &str) -> PyResult<&'static str> {
-    choice::<Split>(name).map(Split::name)
-}
-
 /// The label table with the corpus of every row before it.
-fn labelled(
-    samples: Vec<Sample>,
-    labels: Vec<Option<UniversalLabel>>,
+pub(crate) fn labelled(
+    rows: impl IntoIterator<Item = (Sample, Option<UniversalLabel>)>,
 ) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let names = samples.iter().map(|sample| Some(sample.corpus.as_str()));
-    let corpus: ArrayRef = Arc::new(names.collect::<StringArray>());
-    let rows = samples.into_iter().zip(labels);
-    let rows = rows.map(|(sample, label)| LabelRow {
-        utterance_id: sample.utterance_id,
-        split: sample.split,
-        label,
-    });
-    let batch = labels_to_batch(&rows.collect::<Vec<_>>())?;
+    let row = |(sample, label): (Sample, _)| {
+        let row = LabelRow {
+            utterance_id: sample.utterance_id,
+            split: sample.split,
+            label,
+        };
+        (sample.corpus, row)
+    };
+    let (names, rows): (Vec<String>, Vec<LabelRow>) = rows.into_iter().map(row).unzip();
+    let corpus: ArrayRef = Arc::new(StringArray::from(names));
+    let batch = labels_to_batch(&rows)?;
     let mut fields = vec![Arc::new(Field::new("corpus", DataType::Utf8, false))];
     fields.extend(batch.schema().fields().iter().cloned());
     let columns = [&[corpus][..], batch.columns()].concat();

@@ -2,11 +2,10 @@
 //!
 //! Every function here only translates: Python's values to the types of the library crates, their results and errors back. What a
 //! function does is documented once, in the stub `python/unimse/_native.pyi`, which type checkers and editors read. The package's other
-//! half, `python/unimse`, names things as Python does. Two of its modules decide something: `stream`, which rows of a stream lend and ask
-//! and which fields may be asked for; `ray`, what of an interrupted run is done already.
+//! half, `python/unimse`, names things as Python does. One of its modules decides something: `ray`, what of an interrupted run is done already.
 //!
-//! In one file each: tables by Arrow's PyCapsule interface (`table`), arrays and sequences as arguments (`arguments`), labels (`labels`), the
-//! donor search (`donors`), the text form (`grammar`), metrics (`metrics`), pickles (`pickle`), data folders (`corpora`), run folders
+//! In one file each: tables by Arrow's PyCapsule interface (`table`), arrays and sequences as arguments (`arguments`), labels (`labels`),
+//! those of a stream (`labeller`), the donor search (`donors`), the text form (`grammar`), metrics (`metrics`), pickles (`pickle`), data folders (`corpora`), run folders
 //! (`runs`), rows for a model and its answers (`answers`).
 //!
 //! It links neither LibTorch nor polars: what needs a model is `unimse-python-torch`. Errors as exceptions and long work without the
@@ -17,6 +16,7 @@ mod arguments;
 mod corpora;
 mod donors;
 mod grammar;
+mod labeller;
 mod labels;
 mod metrics;
 mod pickle;
@@ -35,7 +35,9 @@ mod _native {
     #[pymodule_export]
     use crate::grammar::{Grammar, Label};
     #[pymodule_export]
-    use crate::labels::{split, unify};
+    use crate::labeller::Labeller;
+    #[pymodule_export]
+    use crate::labels::unify;
     #[pymodule_export]
     use crate::metrics::{bootstrap, emotion, sentiment};
     #[pymodule_export]

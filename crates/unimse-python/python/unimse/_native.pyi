@@ -53,6 +53,14 @@ class Donors:
     def __len__(self) -> int: ...
 
 @final
+class Labeller:
+    """Donors that are parsed once and kept; `unimse.stream.Labeller` puts tables of pyarrow before it."""
+
+    def __new__(cls, donors: ArrowTable, min_similarity: float | None = None) -> Labeller: ...
+    def __call__(self, block: ArrowTable) -> Table: ...
+    def __len__(self) -> int: ...
+
+@final
 class Label:
     """The values of a universal label; None where one is not known. Text and back by the default grammar."""
 
@@ -101,9 +109,6 @@ def unify(
     min_similarity: float | None = None,
     seed: int = 1,
 ) -> Table: ...
-def split(name: str) -> Literal["train", "dev", "test"]:
-    """The name that a split goes by in tables of labels: `dev` for `valid`. Raises InputError for any other name."""
-
 def sentiment(truth: Numbers, prediction: Numbers, *, convention: str = "mmsa") -> Scores: ...
 def emotion(truth: Iterable[str], prediction: Iterable[str], *, labels: str | Iterable[str]) -> EmotionScores: ...
 def bootstrap(
