@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::checkout::Checkout;
 use crate::venv::{Venv, pip};
 use crate::{child, tree};
+use unimse_run::artefact;
 
 /// maturin, and what the package's tests use.
 const TOOLS: Venv = Venv {
@@ -107,25 +108,52 @@ impl<'a> Work<'a> {
             .current_dir(&self.checkout.root)
     }
 
-    /// The wheel of the source distribution, which so holds all that it needs. maturin refuses a wheel that links what its tag of the platform
-    /// does not promise.
+    /// The wheel of the source distribution, which so holds all that it needs: the one that is there, where it was made of these sources. maturin
+    /// refuses a wheel that links what its tag of the platform does not promise.
     fn build(&self) -> Result<PathBuf> {
+        let place = self.fresh("sdist")?;
+        self.maturin(&self.checkout.root, &place, &["sdist"])?;
+        let archive = only(&place, ".tar.gz")?;
+        let (dist, key) = (self.place.join("dist"), self.key(&archive)?);
+        let stamp = self.place.join("dist.key");
+        if fs::read_to_string(&stamp).is_ok_and(|made| made == key)
+            && let Ok(wheel) = only(&dist, ".whl")
+        {
+            eprintln!("wheel: its sources are as before");
+            return Ok(wheel);
+        }
+        tree::remove(&stamp)?;
         let (dist, sources) = (self.fresh("dist")?, self.fresh("sources")?);
-        let maturin = |folder: &Path, arguments: &[&str]| {
-            let mut maturin = Command::new(&self.python);
-            self.prepare(&mut maturin).args(["-m", "maturin"]);
-            maturin.args(arguments).arg("--out").arg(&dist);
-            child::run("maturin", maturin.current_dir(folder))
-        };
-        maturin(&self.checkout.root, &["sdist"])?;
+        let archived = dist.join(archive.file_name().unwrap_or_default());
+        fs::rename(&archive, &archived)
+            .with_context(|| format!("cannot make {}", archived.display()))?;
         let mut tar = Command::new("tar");
         // --touch: in the archive all files are of one day, and cargo would take changed ones for those that it knows
         tar.args(["--extract", "--touch", "--strip-components=1", "--file"]);
-        tar.arg(only(&dist, ".tar.gz")?).arg("--directory");
+        tar.arg(archived).arg("--directory");
         child::run("tar", tar.arg(&sources))?;
         // not --locked: what the rest of the workspace needs is not in it, so cargo shortens its lock file
-        maturin(&sources, &["build", "--release", "--auditwheel", "check"])?;
-        only(&dist, ".whl")
+        let build = ["build", "--release", "--auditwheel", "check"];
+        self.maturin(&sources, &dist, &build)?;
+        let wheel = only(&dist, ".whl")?;
+        artefact::write(&stamp, key.as_bytes())?;
+        Ok(wheel)
+    }
+
+    /// maturin in a folder of sources; what it makes goes to `out`.
+    fn maturin(&self, sources: &Path, out: &Path, arguments: &[&str]) -> Result<()> {
+        let mut maturin = Command::new(&self.python);
+        self.prepare(&mut maturin).args(["-m", "maturin"]);
+        maturin.args(arguments).arg("--out").arg(out);
+        child::run("maturin", maturin.current_dir(sources))
+    }
+
+    /// Changes with the sources, the compiler, and the tools.
+    fn key(&self, archive: &Path) -> Result<String> {
+        let compiler = child::output("rustc", Command::new("rustc").arg("-vV"))?;
+        let (sources, tools) = (artefact::sha256(archive)?, self.python.display());
+        let compiler = String::from_utf8_lossy(&compiler);
+        Ok(format!("{sources}\n{tools}\n{compiler}"))
     }
 
     /// An environment in which the wheel alone is installed; it sees the packages of the tools.
@@ -156,7 +184,7 @@ impl<'a> Work<'a> {
         for folder in std::iter::once(&packages(&self.python)?).chain(more) {
             lines.push_str(&format!("{}\n", folder.display()));
         }
-        unimse_run::artefact::write(&shared, lines.as_bytes())?;
+        artefact::write(&shared, lines.as_bytes())?;
         let mut install = pip(&self.python);
         install.arg("--python").arg(&python);
         install.args(["install", "--no-deps", "--no-index"]);
@@ -181,7 +209,8 @@ impl<'a> Work<'a> {
         tests.args(["-m", "pytest", "--quiet"]);
         self.prepare(&mut tests);
         if complete {
-            tests.env("UNIMSE_COMPLETE", "1");
+            tests.args(["-p", "complete"]);
+            tests.env("PYTHONPATH", self.checkout.root.join(".ci"));
         }
         tests
     }
@@ -228,7 +257,8 @@ mod tests {
     fn every_package_of_the_list_is_pinned() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let text = fs::read_to_string(root.join(TOOLS.lists[0])).unwrap();
-        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let said = |line: &&str| !line.starts_with('#') && !line.starts_with("--no-binary=");
+        let lines = text.lines().filter(said);
         let (pinned, loose): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.contains("=="));
         assert!(loose.is_empty(), "{loose:?}");
         assert!(pinned.iter().any(|line| line.starts_with("maturin==")));

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 import pickle
@@ -146,19 +147,12 @@ def test_partitions_are_mapped_and_what_maps_them_travels(run: pathlib.Path, tab
         embedded(encoder, pa.table({"text": ["a", None]}))
 
 
-def test_spark_maps_partitions(
-    run: pathlib.Path, table: pa.Table, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.skipif(shutil.which("java") is None, reason="needs Java")
+def test_spark_maps_partitions(run: pathlib.Path, table: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
-    try:
-        import pyspark.sql
-        from pyspark.sql.pandas.types import from_arrow_schema
-    except ImportError:
-        pyspark = None
-    if pyspark is None or shutil.which("java") is None:
-        with capsys.disabled():
-            print("\nleft out: test_spark_maps_partitions needs Java and pyspark")
-        return
+    pyspark = pytest.importorskip("pyspark")
+    importlib.import_module("pyspark.sql")
+    from_arrow_schema = importlib.import_module("pyspark.sql.pandas.types").from_arrow_schema
     torch.set_num_threads(1)
     predictor, encoder = unimse.Predictor(run), unimse.Encoder(ENCODER)
     rows = table.select(["corpus", "split", "utterance_id", "dialogue_id", "turn", "text"])

@@ -31,6 +31,18 @@ def test_ingest_tells_what_it_wrote(data: pathlib.Path, tmp_path: pathlib.Path) 
     assert "mosi: reading" in lines
 
 
+def test_mlcroissant_reads_the_rows_that_the_tables_hold(tables: pathlib.Path) -> None:
+    mlcroissant, pq = pytest.importorskip("mlcroissant"), pytest.importorskip("pyarrow.parquet")
+    described = mlcroissant.Dataset(tables / "croissant.json")
+    for name in ("mosi-dev", "meld-test"):
+        expected = pq.read_table(tables / f"{name}.parquet").to_pylist()
+        assert len(expected) > 40
+        records = described.records(record_set=name)
+        for row, record in zip(expected, records, strict=True):
+            found = {key.removeprefix(f"{name}/"): value for key, value in record.items()}
+            assert {key: value.decode() if isinstance(value, bytes) else value for key, value in found.items()} == row
+
+
 def test_what_progress_raises_ends_the_work_and_leaves_nothing(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     def stop(line: str) -> None:
         raise LookupError(line)

@@ -106,7 +106,7 @@ impl Table {
             description: format!("{} utterances. {}", self.rows, self.licence),
             content_url: address(&self.file),
             content_size: format!("{} B", self.bytes),
-            encoding_format: "application/vnd.apache.parquet",
+            encoding_format: "application/x-parquet", // as mlcroissant knows it
             sha256: self.sha256.clone(),
         }
     }
