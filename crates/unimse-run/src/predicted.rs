@@ -13,6 +13,8 @@ pub struct PredictedRow {
     pub split: String,
     /// Id of the utterance in its corpus.
     pub utterance_id: String,
+    /// Dialogue or video that it is of; absent in files of version 2.
+    pub dialogue_id: Option<String>,
     /// The most probable polarity.
     pub polarity: String,
     /// The score in [-3, 3], as the run's readout takes it; absent where the run has no intensities.
@@ -43,5 +45,7 @@ pub struct PredictedRow {
 
 impl PredictedRow {
     /// Version of the columns, in the file's metadata as `schema_version`.
-    pub const SCHEMA: u32 = 2;
+    pub const SCHEMA: u32 = 3;
+    /// The oldest version that is read.
+    pub const OLDEST: u32 = 2;
 }

@@ -6,7 +6,7 @@ mod run;
 #[path = "../../unimse-model/tests/tiny/mod.rs"]
 mod tiny;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Output;
@@ -248,6 +248,32 @@ fn weights_that_are_not_the_runs_are_refused() {
     assert_eq!(
         fs::read(copy.join("predictions.parquet")).unwrap(),
         fs::read(world.path("run/predictions.parquet")).unwrap()
+    );
+}
+
+#[test]
+fn the_predictions_of_a_run_are_scored_by_dialogue() {
+    let world = World::get();
+    let file = world.path("run/predictions.parquet");
+    let options = "score --json --task sentiment --resamples 20 --where corpus=mosi --where split=test --truth-column truth_score \
+                   --prediction-column intensity --cluster dialogue_id";
+    let mut arguments: Vec<&str> = options.split_whitespace().collect();
+    arguments.push(file.to_str().unwrap());
+    let output = unimse(&arguments, &file.parent().unwrap().to_path_buf(), "");
+    assert!(output.status.success(), "{}", stderr(&output));
+    let scored: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = world.rows().into_iter();
+    let rows: Vec<Value> = rows
+        .filter(|row| row["corpus"] == "mosi" && row["split"] == "test")
+        .collect();
+    let dialogues: BTreeSet<&str> = rows
+        .iter()
+        .filter_map(|row| row["dialogue_id"].as_str())
+        .collect();
+    assert!(1 < dialogues.len() && dialogues.len() < rows.len());
+    assert_eq!(
+        (&scored["n"], &scored["clusters"]),
+        (&json!(rows.len()), &json!(dialogues.len()))
     );
 }
 

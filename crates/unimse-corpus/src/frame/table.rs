@@ -78,12 +78,12 @@ fn column(name: &str, array: &ArrayRef) -> Result<Column, String> {
     })
 }
 
-/// What a file says of utterances, each column but the [`FRAME_KEYS`] behind a prefix; the truth that it repeats is left out.
+/// What a file says of utterances, each column but the [`FRAME_KEYS`] behind a prefix; the truth and the dialogue that it repeats are left out.
 pub(super) fn renamed(frame: DataFrame, prefix: &str) -> PolarsResult<DataFrame> {
     let height = frame.height();
     let columns = frame.into_columns().into_iter();
     let columns = columns
-        .filter(|column| !column.name().starts_with("truth_"))
+        .filter(|column| !column.name().starts_with("truth_") && column.name() != "dialogue_id")
         .map(
             |column| match FRAME_KEYS.contains(&column.name().as_str()) {
                 true => column,

@@ -59,6 +59,10 @@ impl Run {
         let scores: Float32Array = rows.iter().map(|u| u.score).collect();
         let mut columns = keys(&rows);
         columns.extend([
+            (
+                "dialogue_id",
+                text(rows.iter().map(|u| Some(u.dialogue_id.as_str()))),
+            ),
             ("polarity", text(polarities)),
             (
                 "intensity",

@@ -19,12 +19,15 @@ use crate::data::labels_table::read_batches;
 pub fn predicted_rows(path: &Path, splits: &[Split]) -> Result<Vec<PredictedRow>, TrainError> {
     let (batches, metadata) = read_batches(path)?;
     let version = metadata.get("schema_version").map_or("none", |v| v);
-    if version != PredictedRow::SCHEMA.to_string() {
+    let (oldest, newest) = (PredictedRow::OLDEST, PredictedRow::SCHEMA);
+    if !version
+        .parse()
+        .is_ok_and(|v| (oldest..=newest).contains(&v))
+    {
         return Err(TrainError::artefact(
             path,
             format!(
-                "schema_version: expected {}, found {version}; run `unimse evaluate` again",
-                PredictedRow::SCHEMA
+                "schema_version: expected {oldest} to {newest}, found {version}; run `unimse evaluate` again"
             ),
         ));
     }
@@ -54,6 +57,10 @@ fn row(batch: &RecordBatch, i: usize) -> Result<PredictedRow, String> {
         corpus: must("corpus")?,
         split: must("split")?,
         utterance_id: must("utterance_id")?,
+        dialogue_id: match batch.column_by_name("dialogue_id") {
+            Some(_) => some("dialogue_id")?,
+            None => None,
+        },
         polarity: must("polarity")?,
         intensity: number(batch, "intensity", i)?,
         meld: some("meld")?,
