@@ -1,7 +1,8 @@
 //! Links LibTorch; compiles the shim over its c10d.
 //!
 //! The headers of c10d include five of gloo, which PyTorch's wheel does not ship. Of gloo they need a few names, which the shim declares
-//! itself; the files that they ask for are empty ones, made here.
+//! itself; the files that they ask for are empty ones, made here. Where LibTorch is one for CUDA with the headers of NCCL beside its own, as `cargo xtask
+//! setup --cuda` puts them there, the shim binds NCCL too.
 
 use std::path::{Path, PathBuf};
 
@@ -30,13 +31,20 @@ fn main() -> std::io::Result<()> {
         std::fs::create_dir_all(file.parent().unwrap_or(&empty))?;
         std::fs::write(file, "")?;
     }
-    compile(&[&empty, &include, &include.join("torch/csrc/api/include")]);
+    let nvidia = include.join("nvidia");
+    let cuda = lib.join("libtorch_cuda.so").exists() && nvidia.join("nccl.h").exists();
+    let api = include.join("torch/csrc/api/include");
+    let cccl = nvidia.join("cccl");
+    compile(&[&empty, &include, &api, &nvidia, &cccl], cuda);
     Ok(())
 }
 
-fn compile(includes: &[&Path]) {
-    cc::Build::new()
-        .cpp(true)
+fn compile(includes: &[&Path], cuda: bool) {
+    let mut shim = cc::Build::new();
+    if cuda {
+        shim.define("USE_C10D_NCCL", None);
+    }
+    shim.cpp(true)
         .std("c++17")
         .includes(includes)
         .warnings(false) // those of LibTorch's headers
@@ -44,7 +52,12 @@ fn compile(includes: &[&Path]) {
         .define("USE_C10D_GLOO", None)
         .file("src/shim.cpp")
         .compile("unimse_c10d");
-    for library in ["torch_cpu", "c10"] {
+    let cuda = if cuda {
+        &["torch_cuda", "c10_cuda"][..]
+    } else {
+        &[]
+    };
+    for library in cuda.iter().chain(&["torch_cpu", "c10"]) {
         println!("cargo:rustc-link-lib={library}");
     }
 }

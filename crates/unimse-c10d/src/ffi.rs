@@ -28,7 +28,9 @@ unsafe extern "C" {
         prefix: *const c_char,
         rank: c_int,
         size: c_int,
+        gpu: c_int,
         timeout: i64,
+        patience: i64,
         joined: *mut *mut Opaque,
     ) -> *mut c_char;
     fn unimse_c10d_all_reduce(
@@ -74,13 +76,15 @@ fn milliseconds(time: Duration) -> i64 {
 }
 
 impl Handle {
-    /// Opens the store at `host` and `port`, where `hosts`, else looks for it, and connects with all `size` processes.
+    /// Opens the store at `host` and `port`, where `hosts`, else looks for it, and connects with all `size` processes, by NCCL too where this one
+    /// computes on the `gpu` of an index. NCCL gives up what takes longer than `patience`.
     pub(crate) fn join(
         (host, port): (&str, u16),
         hosts: bool,
         prefix: &str,
         (rank, size): (usize, usize),
-        timeout: Duration,
+        gpu: Option<usize>,
+        (timeout, patience): (Duration, Duration),
     ) -> Result<Self, String> {
         let words = |text: &str| CString::new(text).map_err(|e| e.to_string());
         let (host, prefix) = (words(host)?, words(prefix)?);
@@ -94,7 +98,9 @@ impl Handle {
                 prefix.as_ptr(),
                 rank as c_int,
                 size as c_int,
+                gpu.map_or(-1, |index| index as c_int),
                 milliseconds(timeout),
+                milliseconds(patience),
                 &raw mut joined,
             )
         })?;

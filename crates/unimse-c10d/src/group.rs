@@ -20,20 +20,28 @@ pub struct Group {
     handle: Handle,
     rank: usize,
     size: usize,
+    device: Device,
 }
 
 impl Group {
-    /// Meets the other processes, for at most `timeout`. That of rank 0 listens, unless `torchrun` does.
+    /// Meets the other processes, for at most `timeout`. That of rank 0 listens, unless `torchrun` does. `device` is what this one computes on: a
+    /// GPU of its own, whose tensors then travel by NCCL, or the CPU.
     ///
     /// # Errors
-    /// [`GroupError::Join`] where not all of them came, or nobody listens.
-    pub fn join(place: &Place, timeout: Duration) -> Result<Self, GroupError> {
+    /// [`GroupError::Join`] where not all of them came, or nobody listens; for a GPU, where this build has no NCCL. [`GroupError::Variable`] where the
+    /// machine has no such GPU.
+    pub fn join(place: &Place, device: Device, timeout: Duration) -> Result<Self, GroupError> {
         let &Place { rank, size, .. } = place;
+        let gpu = match device {
+            Device::Cuda(index) => Some(own_gpu(index)?),
+            _ => None,
+        };
         let hosts = rank == 0 && place.agent.is_none();
         let attempt = place.agent.unwrap_or(0);
         let prefix = format!("unimse/{attempt}");
         let address = (place.host.as_str(), place.port);
-        let joined = Handle::join(address, hosts, &prefix, (rank, size), timeout);
+        let times = (timeout, STEP);
+        let joined = Handle::join(address, hosts, &prefix, (rank, size), gpu, times);
         let handle = joined.map_err(|cause| GroupError::Join {
             rank,
             size,
@@ -41,7 +49,12 @@ impl Group {
             seconds: timeout.as_secs(),
             cause,
         })?;
-        Ok(Self { handle, rank, size })
+        Ok(Self {
+            handle,
+            rank,
+            size,
+            device,
+        })
     }
 
     /// Of this process, from 0.
@@ -60,9 +73,11 @@ impl Group {
     /// one put together while one is on its way.
     ///
     /// # Errors
-    /// [`GroupError::Tensor`] for one that lies on no CPU; [`GroupError::Lost`].
+    /// [`GroupError::Tensor`] for one that lies on another device; [`GroupError::Lost`].
     pub fn all_reduce(&self, tensors: &mut [Tensor]) -> Result<(), GroupError> {
-        tensors.iter().try_for_each(|t| on_cpu("tensors", t))?;
+        tensors
+            .iter()
+            .try_for_each(|t| self.carries("tensors", t))?;
         let summed = self.handle.all_reduce(tensors, STEP);
         summed.map_err(self.lost("summing"))
     }
@@ -70,9 +85,9 @@ impl Group {
     /// `tensor` of every process, by rank; the shape and kind are the same everywhere.
     ///
     /// # Errors
-    /// [`GroupError::Tensor`] for one that lies on no CPU; [`GroupError::Lost`].
+    /// [`GroupError::Tensor`] for one that lies on another device; [`GroupError::Lost`].
     pub fn all_gather(&self, tensor: &Tensor) -> Result<Vec<Tensor>, GroupError> {
-        on_cpu("tensor", tensor)?;
+        self.carries("tensor", tensor)?;
         let tensor = tensor.detach().contiguous();
         let mut all: Vec<Tensor> = (0..self.size).map(|_| tensor.empty_like()).collect();
         if tensor.numel() > 0 {
@@ -87,7 +102,7 @@ impl Group {
     /// # Errors
     /// As [`Group::all_gather`].
     pub fn gather_rows(&self, rows: &Tensor) -> Result<Vec<Tensor>, GroupError> {
-        on_cpu("rows", rows)?;
+        self.carries("rows", rows)?;
         let rows = rows.detach();
         let own = rows.size()[0];
         let counts = self.all_gather(&Tensor::from_slice(&[own]))?;
@@ -96,7 +111,7 @@ impl Group {
         let mut shape = rows.size();
         shape[0] = most - own;
         let filled = Tensor::cat(
-            &[&rows, &rows.new_zeros(shape, (rows.kind(), Device::Cpu))],
+            &[&rows, &rows.new_zeros(shape, (rows.kind(), rows.device()))],
             0,
         );
         let all = self.all_gather(&filled)?.into_iter().zip(counts);
@@ -106,14 +121,14 @@ impl Group {
     /// Overwrites `tensor` with that of the process of rank `root`, which may take up to `patience`.
     ///
     /// # Errors
-    /// [`GroupError::Tensor`] for one that lies on no CPU; [`GroupError::Lost`].
+    /// [`GroupError::Tensor`] for one that lies on another device; [`GroupError::Lost`].
     pub fn broadcast(
         &self,
         tensor: &mut Tensor,
         root: usize,
         patience: Duration,
     ) -> Result<(), GroupError> {
-        on_cpu("tensor", tensor)?;
+        self.carries("tensor", tensor)?;
         let heard = self.handle.broadcast(tensor, root, patience);
         heard.map_err(self.lost("hearing"))
     }
@@ -150,6 +165,22 @@ impl Group {
         self.handle.barrier(patience).map_err(self.lost("waiting"))
     }
 
+    /// Refuses a tensor that lies on another device than the CPU and this process's own.
+    fn carries(&self, argument: &'static str, tensor: &Tensor) -> Result<(), GroupError> {
+        let found = tensor.device();
+        if found == Device::Cpu || found == self.device {
+            return Ok(());
+        }
+        Err(GroupError::Tensor {
+            argument,
+            expected: match self.device {
+                Device::Cpu => "a tensor of the CPU".to_owned(),
+                own => format!("a tensor of the CPU or of {own:?}"),
+            },
+            found: format!("one of {found:?}"),
+        })
+    }
+
     fn lost(&self, action: &'static str) -> impl FnOnce(String) -> GroupError {
         let (rank, size) = (self.rank, self.size);
         move |cause| GroupError::Lost {
@@ -161,13 +192,15 @@ impl Group {
     }
 }
 
-fn on_cpu(argument: &'static str, tensor: &Tensor) -> Result<(), GroupError> {
-    match tensor.device() {
-        Device::Cpu => Ok(()),
-        other => Err(GroupError::Tensor {
-            argument,
-            expected: "a tensor of the CPU".to_owned(),
-            found: format!("one of {other:?}"),
-        }),
+/// The index of a GPU that is there: that of `LOCAL_RANK`.
+fn own_gpu(index: usize) -> Result<usize, GroupError> {
+    let gpus = usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+    if index < gpus {
+        return Ok(index);
     }
+    Err(GroupError::Variable {
+        name: "LOCAL_RANK",
+        expected: format!("a GPU of its own for every process, of which this machine has {gpus}"),
+        found: index.to_string(),
+    })
 }

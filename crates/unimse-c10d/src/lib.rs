@@ -1,6 +1,7 @@
-//! Several processes that work on one thing: PyTorch's c10d (Li et al., 2020, "PyTorch Distributed") over gloo, for tensors of the CPU.
+//! Several processes that work on one thing: PyTorch's c10d (Li et al., 2020, "PyTorch Distributed"), over gloo for tensors of the CPU and over NCCL for
+//! those of a GPU.
 //!
-//! LibTorch holds `c10d::TCPStore` and `c10d::ProcessGroupGloo`, which tch does not bind; `shim.cpp` puts plain functions before them, and
+//! LibTorch holds `c10d::TCPStore`, `c10d::ProcessGroupGloo` and, in its build for CUDA, `c10d::ProcessGroupNCCL`, which tch does not bind; `shim.cpp` puts plain functions before them, and
 //! `ffi.rs` is the one place that calls these. Processes find each other by the variables that `torchrun` sets ([`Place`]).
 //!
 //! | function | from | to |
@@ -12,7 +13,8 @@
 //! | [`Group::barrier`] | | when all have come |
 //!
 //! Every process must call the same functions in the same order. Where one ends, the others get an error at once, for the kernel closes
-//! its connections; where one hangs, after ten minutes, or after the time that the caller gives.
+//! its connections; where one hangs, after ten minutes, or after the time that the caller gives. NCCL works behind the caller's back: that a process ended is heard
+//! with the next tensor of the CPU, and a sum that does not end is given up after ten minutes.
 //!
 //! What this crate must not do: know a model, or when to speak.
 
@@ -21,7 +23,7 @@ mod group;
 mod place;
 
 pub use group::{Group, TIMEOUT};
-pub use place::{Place, side_by_side};
+pub use place::{Place, local_rank, side_by_side};
 
 /// What keeps processes from working together.
 #[derive(Debug, thiserror::Error)]

@@ -65,6 +65,13 @@ impl Place {
     }
 }
 
+/// Of this process among those of its machine, from 0, and so the GPU that is its own: `LOCAL_RANK` where `torchrun` began several; else 0.
+#[must_use]
+pub fn local_rank() -> usize {
+    let place = Place::of_this_process().ok().flatten();
+    place.map_or(0, |place| place.local_rank)
+}
+
 /// Processes that share this machine, at least 1, where `torchrun` began several: `LOCAL_WORLD_SIZE`; default 1.
 #[must_use]
 pub fn side_by_side() -> usize {

@@ -47,6 +47,9 @@ class UnboundBuffer {
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#ifdef USE_C10D_NCCL
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
 
 namespace {
 
@@ -56,8 +59,16 @@ using Works = std::vector<c10::intrusive_ptr<c10d::Work>>;
 // Gradients of so many bytes travel together: few enough messages, and the next is put together while one is on its way.
 constexpr int64_t kBucket = 16 << 20;
 
+// Tensors of the CPU travel by gloo, those of a GPU by NCCL, where the group has one.
 struct Group {
-  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
+  c10::intrusive_ptr<c10d::Backend> gloo;
+  c10::intrusive_ptr<c10d::Backend> nccl;
+
+  c10d::Backend& of(const at::Tensor& tensor) const {
+    if (!tensor.is_cuda()) return *gloo;
+    if (!nccl) throw std::runtime_error("a tensor of a GPU in a group of the CPU");
+    return *nccl;
+  }
 };
 
 char* text(const char* what) {
@@ -109,11 +120,35 @@ int boundAt(const char* host, uint16_t port) {
   return bound;
 }
 
+// What NCCL is joined with: the communicator of one GPU, made now, so that a process that does not come is missed here.
+c10::intrusive_ptr<c10d::Backend> ncclOf(
+    const c10::intrusive_ptr<c10d::Store>& store,
+    int rank,
+    int size,
+    int gpu,
+    int64_t timeout) {
+#ifdef USE_C10D_NCCL
+  at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(gpu));
+  c10::cuda::set_device(device.index());
+  auto options = c10d::ProcessGroupNCCL::Options::create();
+  options->timeout = Milliseconds(timeout);
+  auto own = c10::make_intrusive<c10d::PrefixStore>("nccl", store);
+  auto nccl = c10::make_intrusive<c10d::ProcessGroupNCCL>(own, rank, size, options);
+  nccl->setBoundDeviceId(device);
+  nccl->eagerConnectSingleDevice(device);
+  return nccl;
+#else
+  throw std::runtime_error(
+      "this build has no NCCL: cargo xtask setup --cuda, and build it anew");
+#endif
+}
+
 } // namespace
 
 extern "C" {
 
-// `hosts` is whether this process opens the store at the port, `prefix` what its keys begin with.
+// `hosts` is whether this process opens the store at the port, `prefix` what its keys begin with, `gpu` the index of the one that it computes on, or -1;
+// `patience` is how long NCCL waits for the others once it has begun.
 char* unimse_c10d_join(
     const char* host,
     uint16_t port,
@@ -121,7 +156,9 @@ char* unimse_c10d_join(
     const char* prefix,
     int rank,
     int size,
+    int gpu,
     int64_t timeout,
+    int64_t patience,
     Group** joined) {
   return guarded([&] {
     c10d::TCPStoreOptions place;
@@ -141,7 +178,9 @@ char* unimse_c10d_join(
       options = c10d::ProcessGroupGloo::Options::create_default(Milliseconds(timeout));
     }
     auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
-    *joined = new Group{gloo};
+    c10::intrusive_ptr<c10d::Backend> nccl;
+    if (gpu >= 0) nccl = ncclOf(store, rank, size, gpu, patience);
+    *joined = new Group{gloo, nccl};
   });
 }
 
@@ -153,13 +192,14 @@ char* unimse_c10d_all_reduce(Group* group, at::Tensor** tensors, size_t count, i
     std::vector<at::Tensor> bucket;
     int64_t bytes = 0;
     auto send = [&] {
-      works.push_back(group->gloo->allreduce_coalesced(bucket, options));
+      works.push_back(group->of(bucket.front()).allreduce_coalesced(bucket, options));
       bucket.clear();
       bytes = 0;
     };
     for (size_t at = 0; at < count; ++at) {
       const at::Tensor& next = *tensors[at];
-      bool joins = bucket.empty() || bucket.back().scalar_type() == next.scalar_type();
+      bool joins = bucket.empty() ||
+          (bucket.back().scalar_type() == next.scalar_type() && bucket.back().device() == next.device());
       if (!joins || bytes + static_cast<int64_t>(next.nbytes()) > kBucket) {
         if (!bucket.empty()) send();
       }
@@ -183,7 +223,7 @@ char* unimse_c10d_all_gather(
     std::vector<at::Tensor> inputs{*input};
     std::vector<std::vector<at::Tensor>> all(1);
     for (size_t at = 0; at < count; ++at) all[0].push_back(*outputs[at]);
-    group->gloo->allgather(all, inputs, options)->wait();
+    group->of(*input).allgather(all, inputs, options)->wait();
   });
 }
 
@@ -193,7 +233,7 @@ char* unimse_c10d_broadcast(Group* group, at::Tensor* tensor, int root, int64_t 
     options.rootRank = root;
     options.timeout = Milliseconds(timeout);
     std::vector<at::Tensor> tensors{*tensor};
-    group->gloo->broadcast(tensors, options)->wait();
+    group->of(*tensor).broadcast(tensors, options)->wait();
   });
 }
 
@@ -206,7 +246,11 @@ char* unimse_c10d_barrier(Group* group, int64_t timeout) {
 }
 
 void unimse_c10d_leave(Group* group) {
-  free(guarded([&] { delete group; }));
+  free(guarded([&] {
+    // what waits on a GPU for a process that has ended would wait for ever
+    if (group->nccl) group->nccl->abort();
+    delete group;
+  }));
 }
 
 void unimse_c10d_free(char* text) {

@@ -153,7 +153,7 @@ fn nobody_who_listens_is_an_error_that_says_where() {
         port,
         agent: None,
     };
-    let error = Group::join(&place, Duration::from_secs(1))
+    let error = Group::join(&place, Device::Cpu, Duration::from_secs(1))
         .unwrap_err()
         .to_string();
     let words = format!("process 1 of 2 found no group at 127.0.0.1:{port}, waited up to 1 s: ");

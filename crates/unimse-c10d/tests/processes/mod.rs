@@ -4,12 +4,13 @@
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 
+use tch::Device;
 use unimse_c10d::{Group, Place, TIMEOUT};
 
 /// The group that this process was begun for; `None` in the process of the test itself.
 pub(crate) fn joined() -> Option<Group> {
     let place = Place::of_this_process().unwrap()?;
-    Some(Group::join(&place, TIMEOUT).unwrap())
+    Some(Group::join(&place, Device::Cpu, TIMEOUT).unwrap())
 }
 
 /// Gives `command` the variables of each of `size` ranks in turn.

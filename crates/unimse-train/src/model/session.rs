@@ -32,10 +32,13 @@ pub struct Session {
 /// What is told of a batch beside its answers: the rows that it is of, in its order, and what its pass shows.
 pub type Observer<'a> = &'a mut dyn FnMut(&[usize], &Observed) -> Result<(), TrainError>;
 
-/// The device of this machine: the first CUDA device if LibTorch sees one, else the CPU.
+/// The device of this process: the first CUDA device if LibTorch sees one, or that of its own among several processes, else the CPU.
 #[must_use]
 pub fn device() -> Device {
-    Device::cuda_if_available()
+    match Device::cuda_if_available() {
+        Device::Cuda(_) => Device::Cuda(unimse_c10d::local_rank()),
+        other => other,
+    }
 }
 
 /// The compute kind a choice means on a device.

@@ -67,11 +67,11 @@ pub fn train(
     )
 }
 
-/// [`train`] by the processes of `group`, each of which calls this. Every one takes its share of each batch; the numbers are those of one process up to
+/// [`train`] by the processes of `group`, each of which calls this, joined with its [`session::device`]. Every one takes its share of each batch; the numbers are those of one process up to
 /// rounding, but for dropout, of which every one draws its own. The one of rank 0 writes.
 ///
 /// # Errors
-/// As [`train`]; [`TrainError::Group`] where another process ends, once it trains [`TrainError::Lost`], [`TrainError::Config`] where one would train something else than that of rank 0, or on a GPU.
+/// As [`train`]; [`TrainError::Group`] where another process ends, once it trains [`TrainError::Lost`], [`TrainError::Config`] where one would train something else than that of rank 0.
 pub fn train_together(
     config: &RunConfig,
     paths: &RunFolder,
@@ -80,11 +80,6 @@ pub fn train_together(
     interrupt: &AtomicBool,
     group: Group,
 ) -> Result<(), TrainError> {
-    if session::device().is_cuda() {
-        return Err(TrainError::Config(
-            "several processes train on the CPU only: set CUDA_VISIBLE_DEVICES to nothing, or train with one".to_owned(),
-        ));
-    }
     let processes = Processes::of(Some(group));
     train_by(config, paths, seed, resume, (interrupt, processes))
 }

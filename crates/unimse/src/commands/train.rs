@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use unimse_c10d::{Group, Place, TIMEOUT};
 use unimse_run::RunFolder;
+use unimse_train::model::session;
 use unimse_train::train::trainer;
 
 use crate::interrupt::{INTERRUPTED, POLLED};
@@ -56,7 +57,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     // one of several that torchrun, or xtask, began
     let place = Place::of_this_process()?;
     let group = place
-        .map(|place| Group::join(&place, TIMEOUT))
+        .map(|place| Group::join(&place, session::device(), TIMEOUT))
         .transpose()?;
     match group {
         None => trainer::train(&config, &paths, seed, resume, &INTERRUPTED)?,
