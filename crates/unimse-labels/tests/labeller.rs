@@ -15,7 +15,7 @@ fn parts() -> (Vec<Sample>, Vec<Sample>, Vec<f32>) {
     let kinds: Vec<_> = (0..40_u8).map(|n| (n % 5, n % 7, n % 3, n)).collect();
     let donors = made::samples(&kinds);
     let row = |n: u8| Sample {
-        polarity: (n % 5 != 0).then(|| Polarity::ALL[usize::from(n % 3)]),
+        polarity: (!n.is_multiple_of(5)).then(|| Polarity::ALL[usize::from(n % 3)]),
         ..Sample::unlabelled("web", &format!("w{n}"), &format!("p{}", n / 4), Split::Dev)
     };
     let rows: Vec<Sample> = (0..60).map(row).collect();
