@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -40,8 +41,13 @@ impl Checkout {
 
     /// `cargo` in the workspace root, building into the same folder as this program was.
     pub(crate) fn cargo(&self) -> Command {
-        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
+        self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    }
+
+    /// A program that calls cargo, likewise.
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
             .current_dir(&self.root)
             .env("CARGO_TARGET_DIR", &self.target);
         // Cargo describes xtask itself in these; a build script below would take them for its own.
@@ -49,10 +55,10 @@ impl Checkout {
             if name.to_str().is_some_and(|name| {
                 name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
             }) {
-                cargo.env_remove(name);
+                command.env_remove(name);
             }
         }
-        cargo
+        command
     }
 
     /// Where cargo builds.

@@ -2,7 +2,7 @@
 
 use crate::checkout::Checkout;
 use crate::stage::in_words;
-use crate::{bench, child, licences, reproduce, setup, tests_run, wheel};
+use crate::{bench, child, compat, licences, reproduce, setup, tests_run, wheel};
 use anyhow::{Context, Result};
 use std::time::Instant;
 
@@ -68,6 +68,7 @@ pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     })?;
     step("licences", &|| licences::check(checkout))?;
     step("packages", &|| packages(checkout))?;
+    step("oldest Rust", &|| compat::msrv(checkout, complete))?;
     step("set-up", &|| setup::ensure(checkout))?;
     step("clippy", &|| {
         cargo(&[

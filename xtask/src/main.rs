@@ -15,6 +15,7 @@ mod built;
 mod checkout;
 mod child;
 mod ci;
+mod compat;
 #[cfg(test)]
 mod fake;
 mod licences;
@@ -68,6 +69,10 @@ enum Command {
     Wheel,
     /// Labels of many synthetic utterances on a local cluster of Ray, beside one process.
     Scale(scale::Options),
+    /// Whether the library crates compile with the oldest Rust that they name.
+    Msrv,
+    /// What changed in the interfaces of the library crates since the last tag, against their version.
+    Semver,
     /// Everything the continuous integration checks, cheapest first.
     Ci {
         /// Fail where a test was skipped for want of data, models or a Python.
@@ -109,6 +114,8 @@ fn run(cli: Cli) -> Result<()> {
         Command::Bench(options) => bench::run(&checkout, &options),
         Command::Wheel => wheel::run(&checkout, false),
         Command::Scale(options) => scale::run(&checkout, &options),
+        Command::Msrv => compat::msrv(&checkout, false),
+        Command::Semver => compat::semver(&checkout),
         Command::Ci { complete } => ci::run(&checkout, complete),
     }
 }
@@ -142,7 +149,7 @@ mod tests {
             }
             called += 1;
         }
-        assert_eq!(called, 4);
+        assert_eq!(called, 5);
         let hashed = workflow
             .lines()
             .flat_map(|line| line.split('\'').skip(1).step_by(2));
