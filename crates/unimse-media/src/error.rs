@@ -28,6 +28,14 @@ pub enum MediaError {
         /// What is wrong.
         fault: Fault,
     },
+    /// A transcript that cannot be read.
+    #[error("{}: {message}", path.display())]
+    Transcript {
+        /// The transcript.
+        path: PathBuf,
+        /// Line or caption, what was expected and what was found.
+        message: String,
+    },
     /// A folder of clips that cannot be worked on.
     #[error("{}: {message}", path.display())]
     Folder {
@@ -63,7 +71,7 @@ impl MediaError {
             Self::Fault { fault, .. } => fault.to_string(),
             Self::Format(error) => error.detail(),
             Self::File { error } => format!("{}: {}", error.action, error.source),
-            Self::Folder { message, .. } => message.clone(),
+            Self::Folder { message, .. } | Self::Transcript { message, .. } => message.clone(),
         }
     }
 }

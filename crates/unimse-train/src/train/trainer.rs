@@ -174,6 +174,7 @@ impl<'a> Trainer<'a> {
             backbone: session.model.backbone().model_type().to_owned(),
             fields,
             dims,
+            features: setup::feature_cards(&corpora, &model),
             speakers: session.speakers.clone(),
             readout: Readout::TRAINING,
             files: Default::default(),

@@ -1,6 +1,7 @@
-//! Rows as a user hands them in, JSON objects of `text, context, context_after, dialogue_id, turn, audio, video` and any further columns:
+//! Rows as a user hands them in, JSON objects of `text, context, context_after, dialogue_id, turn, audio, video, clip, start_s, end_s` and any further columns:
 //! what of them is ours, what their context is, and in which chunks a file of them is answered.
 
+mod clip;
 mod dialogue;
 mod error;
 mod feature;
@@ -8,7 +9,7 @@ mod row;
 
 use serde_json::Value;
 
-use crate::predict::Input;
+use crate::predict::{Input, Senses};
 pub use dialogue::{Neighbours, contexts};
 pub use error::{Reason, RowError};
 pub use row::{Row, Texts};
@@ -16,20 +17,22 @@ pub use row::{Row, Texts};
 /// Rows of a file that are answered at a time: enough that each length among them fills a batch.
 const CHUNK: usize = 512;
 
-/// Rows of one file as the model reads them, chunk by chunk; their feature files are read with their chunk.
+/// Rows of one file as the model of `senses` reads them, chunk by chunk; their feature files and clips are read with their chunk.
 ///
 /// # Errors
 /// [`RowError`] of the first row whose features cannot be read.
 pub fn inputs(
     rows: Vec<Row>,
     neighbours: Neighbours,
+    senses: &Senses,
 ) -> impl Iterator<Item = Result<Vec<Input>, RowError>> {
     let contexts = contexts(&rows, neighbours);
     let mut rows = rows.into_iter().zip(contexts);
     std::iter::from_fn(move || {
         let chunk = rows.by_ref().take(CHUNK);
-        let chunk: Result<Vec<Input>, RowError> =
-            chunk.map(|(row, around)| row.input(around)).collect();
+        let chunk: Result<Vec<Input>, RowError> = chunk
+            .map(|(row, around)| row.input(around, senses))
+            .collect();
         Some(chunk).filter(|chunk| !chunk.as_ref().is_ok_and(Vec::is_empty))
     })
 }
