@@ -17,6 +17,7 @@ mod mp4;
 pub mod prosody;
 mod resample;
 mod sequence;
+pub mod synthetic;
 
 pub use decode::{Clip, MOST_SECONDS, Span, read_clip};
 pub use error::{Fault, MediaError};
