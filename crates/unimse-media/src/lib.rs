@@ -19,6 +19,7 @@ mod mp4;
 pub mod prosody;
 mod resample;
 mod sequence;
+pub mod synthetic;
 pub mod transcript;
 pub mod video;
 

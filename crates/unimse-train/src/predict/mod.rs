@@ -23,6 +23,7 @@ use crate::predict::answer::answer;
 use crate::predict::resting::Resting;
 
 mod answer;
+mod pictures;
 mod resting;
 pub mod rows;
 mod senses;

@@ -5,10 +5,11 @@ use std::path::Path;
 use unimse_corpus::Sequence;
 use unimse_media::{AudioFeatures, Fault, MediaError, Span, read_clip};
 use unimse_model::config::Modality;
-use unimse_run::{ByName, FeatureCards};
+use unimse_run::{ByName, FeatureCard, FeatureCards};
 
 use crate::model::card::Card;
 use crate::model::features;
+use crate::predict::pictures::Pictures;
 
 /// What can be made of one modality of a clip for a model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,7 +27,7 @@ enum Sense<F> {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Senses {
     audio: Sense<AudioFeatures>,
-    video: Sense<std::convert::Infallible>,
+    video: Sense<Pictures>,
 }
 
 /// What was made of a clip.
@@ -48,13 +49,9 @@ impl Senses {
     /// Those of a model. Where it was trained on several features of a modality, those of the first corpus of its card that can be made.
     #[must_use]
     pub fn of(card: &Card) -> Self {
-        let audio = features::trained(card, Modality::Audio).find_map(AudioFeatures::of_card);
         Self {
-            audio: match audio {
-                Some(features) => Sense::Makes(features),
-                None => lacking(card, Modality::Audio),
-            },
-            video: lacking(card, Modality::Video),
+            audio: sense(card, Modality::Audio, AudioFeatures::of_card),
+            video: sense(card, Modality::Video, Pictures::of_card),
         }
     }
 
@@ -90,27 +87,30 @@ impl Senses {
         }
     }
 
-    /// Makes the features of a part of a clip. A part without a sound is no error: the modality is absent.
+    /// Makes the features of a part of a clip. A part without sound, or without a face, is no error: the modality is absent.
     ///
     /// # Errors
-    /// What is wrong with the clip, as [`read_clip`] says.
+    /// What is wrong with the clip, as [`read_clip`] and [`unimse_media::video::sequence`] say.
     pub fn perceive(&self, clip: &Path, span: Span) -> Result<Perceived, MediaError> {
-        let mut perceived = Perceived::default();
-        let mut absent = Vec::new();
-        match &self.audio {
-            Sense::Unread => {}
-            Sense::Lacks(reason) => absent.push((Modality::Audio, reason.clone())),
-            Sense::Makes(features) => match heard(clip, span)? {
-                Ok(heard) => {
-                    perceived.seconds = Some(heard.seconds());
-                    perceived.audio = Some(features.of(&heard.samples).0);
-                    perceived.cards.audio = Some(features.card());
-                }
-                Err(nothing) => absent.push((Modality::Audio, nothing.to_string())),
-            },
+        let (heard, seen) = rayon::join(
+            || self.audio.perceived(|features| hear(*features, clip, span)),
+            || self.video.perceived(|pictures| pictures.see(clip, span)),
+        );
+        let (mut perceived, mut absent) = (Perceived::default(), Vec::new());
+        match heard? {
+            Ok(None) => {}
+            Ok(Some((sequence, card, seconds))) => {
+                perceived.seconds = Some(seconds);
+                (perceived.audio, perceived.cards.audio) = (Some(sequence), Some(card));
+            }
+            Err(reason) => absent.push((Modality::Audio, reason)),
         }
-        if let Sense::Lacks(reason) = &self.video {
-            absent.push((Modality::Video, reason.clone()));
+        match seen? {
+            Ok(None) => {}
+            Ok(Some((sequence, card))) => {
+                (perceived.video, perceived.cards.video) = (Some(sequence), Some(card));
+            }
+            Err(reason) => absent.push((Modality::Video, reason)),
         }
         let absent = absent.into_iter();
         perceived.absent = absent
@@ -120,18 +120,56 @@ impl Senses {
     }
 }
 
-/// The sound of a part of a clip, or why there is none.
-fn heard(clip: &Path, span: Span) -> Result<Result<unimse_media::Clip, Fault>, MediaError> {
-    if span.to_s == Some(span.from_s) {
-        return Ok(Err(Fault::NoSample)); // as recognisers end a caption where it begins
+/// What was made of a modality, or why it is absent.
+pub(super) type Made<T> = Result<Result<T, String>, MediaError>;
+
+impl<F> Sense<F> {
+    /// What `make` gives; nothing of a modality that the model does not read.
+    fn perceived<T>(&self, make: impl FnOnce(&F) -> Made<T>) -> Made<Option<T>> {
+        match self {
+            Self::Unread => Ok(Ok(None)),
+            Self::Lacks(reason) => Ok(Err(reason.clone())),
+            Self::Makes(features) => Ok(make(features)?.map(Some)),
+        }
+    }
+}
+
+/// The features of the sound of a part of a clip, their card, and the seconds that they are of.
+fn hear(
+    features: AudioFeatures,
+    clip: &Path,
+    span: Span,
+) -> Made<(Sequence, FeatureCard, f64)> {
+    if is_empty(span) {
+        return Ok(Err(Fault::NoSample.to_string()));
     }
     match read_clip(clip, span) {
-        Ok(heard) => Ok(Ok(heard)),
+        Ok(heard) => {
+            let sequence = features.of(&heard.samples).0;
+            Ok(Ok((sequence, features.card(), heard.seconds())))
+        }
         Err(MediaError::Fault {
             fault: nothing @ (Fault::NoAudio | Fault::NoSample | Fault::Silent),
             ..
-        }) => Ok(Err(nothing)),
+        }) => Ok(Err(nothing.to_string())),
         Err(error) => Err(error),
+    }
+}
+
+/// Whether a part has no length: recognisers end some captions where they begin.
+pub(super) fn is_empty(span: Span) -> bool {
+    span.to_s == Some(span.from_s)
+}
+
+/// What can be made of a modality for a model, by the first card of its training that `of_card` knows.
+fn sense<F>(
+    card: &Card,
+    modality: Modality,
+    of_card: impl Fn(&FeatureCard) -> Option<F>,
+) -> Sense<F> {
+    match features::trained(card, modality).find_map(of_card) {
+        Some(features) => Sense::Makes(features),
+        None => lacking(card, modality),
     }
 }
 
