@@ -18,6 +18,7 @@ mod mp4;
 pub mod prosody;
 mod resample;
 mod sequence;
+pub mod synthetic;
 pub mod video;
 
 pub use decode::{Clip, MOST_SECONDS, Span, read_clip};

@@ -13,7 +13,6 @@ mod iemocap;
 mod lexicon;
 mod meld;
 pub(crate) mod pickle;
-mod random;
 mod script;
 mod sentiment;
 mod signal;
