@@ -34,6 +34,9 @@ fn a_tensor_is_its_part_of_a_storage() {
     };
     assert_eq!((name.as_str(), &tensor.shape[..]), ("w", &[2, 3][..]));
     assert_eq!(tensor.values, ELEMENTS[1..7]);
+    // turned around: its first axis is the fast one
+    let tensors = parse_torch(state_dict(1, [2, 3], [1, 2], &ELEMENTS)).unwrap();
+    assert_eq!(tensors["w"].values, [1.0, 3.0, 5.0, 2.0, 4.0, 6.0]);
 }
 
 #[test]
@@ -42,12 +45,12 @@ fn what_is_no_such_file_is_told_in_words() {
     let cases: [(Vec<u8>, &str); 5] = [
         (b"PK\x03\x04".to_vec(), "PyTorch 1.6 and later"),
         (
-            state_dict(0, [2, 3], [1, 2], &ELEMENTS),
-            "expected strides [3, 1] of a dense tensor, found [1, 2]",
+            state_dict(3, [2, 3], [3, 1], &ELEMENTS),
+            "shape [2, 3] and strides [3, 1] from 3 on do not fit a storage of 8",
         ),
         (
-            state_dict(3, [2, 3], [3, 1], &ELEMENTS),
-            "expected 6 elements from 3 on, found a storage of 8",
+            state_dict(0, [200, 200], [0, 0], &ELEMENTS),
+            "more than the file",
         ),
         (
             whole[..whole.len() - 1].to_vec(),

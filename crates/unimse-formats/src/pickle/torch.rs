@@ -18,8 +18,7 @@ const VERSION: i64 = 1001;
 /// Reads a state dict of 32-bit floats in PyTorch's format before release 1.6, by the names of its tensors. Nothing is executed.
 ///
 /// # Errors
-/// When the file is missing, in another format (a zip of PyTorch 1.6 and later among them), broken, or holds a tensor of another type or one that is not
-/// dense.
+/// When the file is missing, in another format (a zip of PyTorch 1.6 and later among them), broken, or holds a tensor of another type.
 pub fn read_torch(path: &Path) -> Result<BTreeMap<String, Tensor>, FormatError> {
     tensors(path, &Bytes::open(path)?)
 }
@@ -120,34 +119,29 @@ fn tensor(
         .zip(axes(stride))
         .map(|((offset, shape), stride)| (offset[0], shape, stride))
         .ok_or("expected offset, size and stride as whole numbers")?;
-    let mut count = 1_usize;
-    let mut dense = Vec::new();
-    for &axis in shape.iter().rev() {
-        dense.push(count);
-        count = count
-            .checked_mul(axis)
-            .ok_or("more elements than fit memory")?;
-    }
-    dense.reverse();
-    if dense != stride {
-        return Err(format!(
-            "expected strides {dense:?} of a dense tensor, found {stride:?}"
-        ));
-    }
-    let values = offset
-        .checked_add(count)
-        .and_then(|end| storage.get(offset..end));
-    let values = values.ok_or_else(|| {
+    let wrong = || {
         let found = storage.len();
-        format!("expected {count} elements from {offset} on, found a storage of {found}")
-    })?;
-    *left = left
-        .checked_sub(count)
-        .ok_or("all tensors together are more than the file")?;
-    let values = values
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect();
+        format!(
+            "shape {shape:?} and strides {stride:?} from {offset} on do not fit a storage of {found}"
+        )
+    };
+    let count = (shape.iter()).try_fold(1_usize, |count, &axis| count.checked_mul(axis));
+    let count = count
+        .filter(|_| shape.len() == stride.len())
+        .ok_or_else(wrong)?;
+    *left = (left.checked_sub(count)).ok_or("all tensors together are more than the file")?;
+    let mut values = Vec::with_capacity(count);
+    for element in 0..count {
+        // the last axis is the fastest
+        let (mut rest, mut at) = (element, Some(offset));
+        for (&axis, &stride) in shape.iter().zip(&stride).rev() {
+            let step = (rest % axis).checked_mul(stride);
+            at = at.zip(step).and_then(|(at, step)| at.checked_add(step));
+            rest /= axis;
+        }
+        let bytes = at.and_then(|at| storage.get(at)).ok_or_else(wrong)?;
+        values.push(f32::from_le_bytes(*bytes));
+    }
     Ok(Tensor { shape, values })
 }
 

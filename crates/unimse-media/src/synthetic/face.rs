@@ -7,6 +7,7 @@ use super::{
     acting::Muscles,
     paint::{Colour, Pixel, bell, ellipse, scaled, strip},
 };
+use crate::video::Frame;
 
 /// Frames over which an expression comes and goes a little.
 const SWAY_S: f32 = 1.7;
@@ -29,17 +30,6 @@ const WALL: [Colour; 4] = [
     [0.70, 0.64, 0.55],
     [0.38, 0.42, 0.52],
 ];
-
-/// A picture, 8 bits each of red, green and blue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// Pixels of a row.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// `[height, width, 3]`, row after row.
-    pub rgb: Vec<u8>,
-}
 
 /// What distinguishes a face.
 #[derive(Clone, Debug, PartialEq)]

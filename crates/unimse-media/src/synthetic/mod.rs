@@ -12,7 +12,7 @@ mod random;
 mod voice;
 
 pub use acting::Acting;
-pub use face::{Film, Frame};
+pub use face::Film;
 pub use random::Stream;
 pub use voice::{MOUTH_RATE, Speech};
 

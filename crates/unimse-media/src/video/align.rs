@@ -122,20 +122,16 @@ mod tests {
             d: 50.0,
         };
         let landmarks = TEMPLATE.map(|point| turn.apply(point));
-        let mut pixels = vec![0; width * height * 3];
+        let mut rgb = vec![0; width * height * 3];
         let [eye_x, eye_y] = landmarks[0];
         for y in 0..height {
             for x in 0..width {
                 if (x as f32 - eye_x).hypot(y as f32 - eye_y) < 8.0 {
-                    pixels[(y * width + x) * 3..][..3].fill(200);
+                    rgb[(y * width + x) * 3..][..3].fill(200);
                 }
             }
         }
-        let frame = Frame {
-            width,
-            height,
-            pixels,
-        };
+        let frame = Frame { width, height, rgb };
         let grey = aligned(&frame, &landmarks);
         let at =
             |[x, y]: [f32; 2]| grey[(y * SIDE as f32) as usize * SIDE + (x * SIDE as f32) as usize];

@@ -3,12 +3,15 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, ChildStdout, Command, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::Frame;
 use crate::MediaError;
@@ -82,7 +85,8 @@ impl Process {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+            .stderr(Stdio::piped())
+            .process_group(0);
         let mut child = command.spawn()?;
         let missing = || std::io::Error::other("a stream of the process is missing");
         let pictures = BufReader::with_capacity(1 << 16, child.stdout.take().ok_or_else(missing)?);
@@ -145,15 +149,17 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.watch.lock().done = true;
         self.watch.changed.notify_all();
-        kill(&mut lock(&self.child));
+        let mut child = lock(&self.child);
+        kill(&mut child);
+        let _ = child.wait(); // fails where that was done
     }
 }
 
-/// Ends a process, or nothing where it has ended.
+/// Ends a process and those that it started, or nothing where it has ended; where `ffmpeg` is a script they hold its streams.
 fn kill(child: &mut Child) {
-    // both fail for a process that is gone
+    // each fails for a process that is gone
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
     let _ = child.kill();
-    let _ = child.wait();
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -195,7 +201,7 @@ impl Watch {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 (state.expired, state.done) = (true, true);
-                let _ = lock(child).kill(); // fails where it has ended
+                kill(&mut lock(child));
                 return;
             }
             let waited = self.changed.wait_timeout(state, left);
@@ -225,14 +231,10 @@ fn picture(stream: &mut impl BufRead, side: usize) -> Result<Option<Frame>, Stri
             "expected a picture of at most {side} by {side} pixels with 8 bits a colour, found {width} by {height} with values up to {most}"
         ));
     }
-    let mut pixels = vec![0; width * height * 3];
-    let read = stream.read_exact(&mut pixels);
+    let mut rgb = vec![0; width * height * 3];
+    let read = stream.read_exact(&mut rgb);
     read.map_err(|_| "a picture that is not whole".to_owned())?;
-    Ok(Some(Frame {
-        width,
-        height,
-        pixels,
-    }))
+    Ok(Some(Frame { width, height, rgb }))
 }
 
 /// What stands before the next white space.
@@ -265,7 +267,7 @@ mod tests {
             let Picture::Whole(frame) = process.picture(10, MINUTE) else {
                 panic!("a picture");
             };
-            assert_eq!(frame.pixels, expected.as_bytes());
+            assert_eq!(frame.rgb, expected.as_bytes());
         }
         assert!(matches!(process.picture(10, MINUTE), Picture::End));
         assert_eq!(process.end(), (true, "said\n".to_owned()));

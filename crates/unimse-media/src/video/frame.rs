@@ -10,7 +10,7 @@ pub struct Frame {
     /// Rows, at least 1.
     pub height: usize,
     /// Red, green and blue of every pixel, row after row: `width * height * 3` bytes.
-    pub pixels: Vec<u8>,
+    pub rgb: Vec<u8>,
 }
 
 /// A part of a frame: columns `left..right`, rows `top..bottom`, inside it and not empty.
@@ -44,7 +44,7 @@ impl Frame {
             sums.fill(0);
             for row in from..to {
                 let start = ((part.top + row) * self.width + part.left) * 3;
-                let row = &self.pixels[start..start + columns * 3];
+                let row = &self.rgb[start..start + columns * 3];
                 let pairs = sums.iter_mut().zip(row);
                 pairs.for_each(|(sum, &pixel)| *sum += u32::from(pixel));
             }
@@ -73,7 +73,7 @@ impl Frame {
         );
         let (across, down) = (x - left as f32, y - top as f32);
         let at = |x: usize, y: usize| {
-            let pixel = &self.pixels[(y * self.width + x) * 3..][..3];
+            let pixel = &self.rgb[(y * self.width + x) * 3..][..3];
             0.299 * f32::from(pixel[0]) + 0.587 * f32::from(pixel[1]) + 0.114 * f32::from(pixel[2])
         };
         let above = at(left, top) * (1.0 - across) + at(right, top) * across;
@@ -93,12 +93,8 @@ mod tests {
 
     fn frame(width: usize, height: usize, of: impl Fn(usize, usize) -> u8) -> Frame {
         let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        let pixels = places.flat_map(|(x, y)| [of(x, y); 3]).collect();
-        Frame {
-            width,
-            height,
-            pixels,
-        }
+        let rgb = places.flat_map(|(x, y)| [of(x, y); 3]).collect();
+        Frame { width, height, rgb }
     }
 
     #[test]
