@@ -135,11 +135,7 @@ impl<F> Sense<F> {
 }
 
 /// The features of the sound of a part of a clip, their card, and the seconds that they are of.
-fn hear(
-    features: AudioFeatures,
-    clip: &Path,
-    span: Span,
-) -> Made<(Sequence, FeatureCard, f64)> {
+fn hear(features: AudioFeatures, clip: &Path, span: Span) -> Made<(Sequence, FeatureCard, f64)> {
     if is_empty(span) {
         return Ok(Err(Fault::NoSample.to_string()));
     }

@@ -37,7 +37,9 @@ pub fn inputs(
     let mut rows = rows.into_iter().zip(contexts);
     std::iter::from_fn(move || {
         let chunk: Vec<(Row, Texts)> = rows.by_ref().take(size).collect();
-        let read = chunk.into_par_iter().map(|(row, around)| row.input(around, senses));
+        let read = chunk
+            .into_par_iter()
+            .map(|(row, around)| row.input(around, senses));
         // all of them first: the error is that of the first row, whichever was read first
         let read: Vec<Result<Input, RowError>> = read.collect();
         let chunk: Result<Vec<Input>, RowError> = read.into_iter().collect();
