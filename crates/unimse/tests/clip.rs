@@ -27,7 +27,7 @@ use run::{World, answers, assert_refused, close, stderr};
 
 /// Four captions in three seconds, the last behind the clip's end.
 const SRT: &str = "1\n00:00:00,250 --> 00:00:01,000\nMonica: <i>That</i> is great.\n\n2\n00:00:01,000 --> 00:00:02,000\nJoey: I <b>hate</b> it & that.\n\n\
-    3\n00:00:02,000 --> 00:00:03,000\nMonica: Oh no.\n\n4\n00:00:09,000 --> 00:00:10,000\nJoey: </script><img src=x onerror=alert(1)> gone\n";
+    3\n00:00:02,000 --> 00:00:03,000\nMonica: Oh no.\n\n4\n00:00:09,000 --> 00:00:10,000\nJoey: &lt;/script&gt;&lt;img src=x onerror=alert(1)&gt; gone\n";
 
 /// A run that hears, a clip `a.wav` of three seconds whose third is silent, and its captions.
 fn world() -> &'static World {

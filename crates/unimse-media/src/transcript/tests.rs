@@ -140,7 +140,7 @@ fn what_is_wrong_names_file_and_line() {
             "00:02.0 --> 00:01.0\na\n",
             "line 1: expected an end behind the beginning",
         ),
-        ("WEBVTT\n\nname\nmore\n", "line 4: expected times such as"),
+        ("WEBVTT\n\nname\nmore\n", "line 3: expected times such as"),
         ("WEBVTT\n\nname\n", "line 3: expected times such as"),
         ("WEBVTT\n", "expected a caption with words, found none"),
         (
