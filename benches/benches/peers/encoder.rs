@@ -33,9 +33,11 @@ struct Rows {
 pub(crate) fn side(name: &str, job: &Job) -> Result<Side, Failure> {
     let file = job.folder.join("work.json");
     if job.side == "prepare" {
+        // seconds a step, not tenths
+        let steps = if name == "all-mpnet-base-v2" { 4 } else { 12 };
         let task = task(
             job.model(name)?,
-            job.size(12, 2),
+            job.size(steps, 2),
             job.size(BATCH.0, BATCH.1),
         )?;
         std::fs::write(&file, serde_json::to_vec(&task)?)?;

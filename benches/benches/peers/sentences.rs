@@ -14,7 +14,7 @@ pub(crate) fn side(job: &Job) -> Result<Side, Failure> {
     let file = job.folder.join("texts.json");
     if job.side == "prepare" {
         let texts = texts::at_least(2_000)?;
-        let texts: Vec<String> = texts.into_iter().step_by(job.size(1, 50)).collect();
+        let texts: Vec<String> = texts.into_iter().step_by(job.size(4, 50)).collect();
         std::fs::write(&file, serde_json::to_vec(&texts)?)?;
         return Ok(Side::prepared());
     }

@@ -10,7 +10,7 @@ use unimse_labels::{Field, Grammar, PerField};
 use unimse_model::t5::{IGNORED, T5, T5Config};
 use unimse_model::text_decoder::TextDecoder;
 use unimse_model::weights;
-use unimse_model::{Precision, Target, Tokenizer};
+use unimse_model::{Precision, Target, Tokenizer, parallel};
 use unimse_train::data::sampler::{Entry, Mixture, Plan};
 use unimse_train::train::optimizer::{Group, Optimizer, Rule};
 
@@ -57,12 +57,12 @@ pub(crate) fn side(contest: &str, job: &Job) -> Result<Side, Failure> {
     let store = VarStore::new(Device::Cpu);
     let model = T5::new(&store.root(), &config, Precision::auto(Device::Cpu));
     weights::load_backbone(&store, &checkpoint, &config, &|_| false)?;
-    let batches: Vec<_> = task.ours.iter().map(tensors).collect();
     // both sides' first batch, whatever the order of ours
     let (ids, mask, labels) = tensors(task.theirs.first().ok_or("no batch was prepared")?);
     let (loss, _) = tch::no_grad(|| model.loss(&ids, &mask, &labels, false));
     let check = vec![loss.double_value(&[])];
     if task.train {
+        let batches: Vec<_> = task.ours.iter().map(tensors).collect();
         let mut optimizer = optimizer(&store, RATE)?;
         return Ok(Side::new(check, move || {
             for (ids, mask, labels) in &batches {
@@ -75,13 +75,15 @@ pub(crate) fn side(contest: &str, job: &Job) -> Result<Side, Failure> {
         }));
     }
     let decoder = TextDecoder::new(&grammar(), Tokenizer::from_folder(&checkpoint)?, &config)?;
-    let cast = model.cast();
+    let (cast, batches) = (model.cast(), task.ours);
     Ok(Side::new(check, move || {
-        for (ids, mask, _) in &batches {
-            let source = cast.encode(ids, mask);
-            decoder.generate(&cast.decoder, &source, mask);
-        }
-        Ok(())
+        let label = |t5: &T5, at: usize| {
+            let Rows { ids, .. } = &batches[at];
+            let ids = padded(ids, -1);
+            let (ids, mask) = (ids.clamp_min(0), ids.ge(0));
+            decoder.generate(&t5.decoder, &t5.encode(&ids, &mask), &mask)
+        };
+        parallel::each(&cast, batches.len(), label, |_| Ok(()))
     }))
 }
 
@@ -126,8 +128,8 @@ fn rows(folder: &Path, least: usize) -> Result<Rows, Failure> {
 
 fn task(contest: &str, job: &Job, checkpoint: &Path) -> Result<Task, Failure> {
     let batches = match contest {
-        "t5_epoch" => job.size(16, 2),
-        "t5_step" => job.size(12, 2),
+        "t5_epoch" => job.size(8, 2),
+        "t5_step" => job.size(4, 2),
         _ => job.size(10, 2),
     };
     let plan = Plan {

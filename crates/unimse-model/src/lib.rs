@@ -46,6 +46,7 @@ pub mod layers;
 pub mod losses;
 pub mod lstm;
 mod marginals;
+pub mod parallel;
 pub mod precision;
 pub mod sentence;
 pub mod t5;

@@ -13,7 +13,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use run::{World, answers, assert_refused, close, stderr, unimse};
+use run::{World, answers, assert_refused, close, stderr, unimse, with_threads};
 
 fn write_lines(path: &Path, rows: &[Value]) {
     let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
@@ -142,6 +142,24 @@ fn a_row_is_answered_alike_alone_and_in_company() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_byte_of_many_answers() {
+    let world = World::get();
+    let rows = world.rows();
+    // several batches of 64
+    let many: Vec<Value> = rows.iter().cycle().take(400).cloned().collect();
+    let (run, file) = (world.path("run"), world.path("many.jsonl"));
+    write_lines(&file, &many);
+    let paths = [&run, &file].map(|path| path.to_str().unwrap());
+    let arguments = ["predict", "--run", paths[0], "--input", paths[1]];
+    let answered = |threads| with_threads(threads, &arguments, Path::new("/"), "");
+    let one = answered("1");
+    assert_eq!(answers(&one).len(), 400);
+    for threads in ["2", "3"] {
+        assert_eq!(answered(threads).stdout, one.stdout, "{threads} threads");
     }
 }
 

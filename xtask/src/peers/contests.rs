@@ -139,12 +139,12 @@ pub(crate) const CONTESTS: &[Contest] = &[
     ),
     t5(
         "t5_step",
-        "12 training steps, t5-small shape, batches of 32 texts, the same padded batches",
+        "4 training steps, t5-small shape, batches of 32 texts, the same padded batches",
         &training(Target::speed(1.8), Target::speed(1.0), "t5.py"),
     ),
     t5(
         "t5_epoch",
-        "16 training steps of shuffled texts, t5-small shape: theirs as they come, ours in buckets of like length",
+        "8 training steps of shuffled texts, t5-small shape: theirs as they come, ours in buckets of like length",
         &training(None, None, "t5.py"),
     ),
     t5(
@@ -168,7 +168,7 @@ pub(crate) const CONTESTS: &[Contest] = &[
         models: &["all-mpnet-base-v2"],
         ..plain(
             "mpnet_step",
-            "12 steps of fine-tuning all-mpnet-base-v2 whole, batches of 32 texts, mean pooling and one linear head",
+            "4 steps of fine-tuning all-mpnet-base-v2 whole, batches of 32 texts, mean pooling and one linear head",
             GEMM,
             Ours,
             &training(Target::speed(1.0), Target::speed(1.0), "encoder.py"),
@@ -176,7 +176,7 @@ pub(crate) const CONTESTS: &[Contest] = &[
     },
     of_minilm(plain(
         "sentences",
-        "embeddings of MELD's training texts (demo texts where there is no MELD), all-MiniLM-L6-v2, fp32, batches of 64",
+        "embeddings of every fourth of MELD's training texts (demo texts where there is no MELD), all-MiniLM-L6-v2, fp32, batches of 64",
         GEMM,
         Ours,
         &[

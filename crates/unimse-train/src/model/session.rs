@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use tch::Device;
 use unimse_labels::{Field, Grammar};
-use unimse_model::Precision;
 use unimse_model::batch::Prediction;
 use unimse_model::config::FeatureDims;
 use unimse_model::tokenizer::Tokenizer;
 use unimse_model::unimodel::{Observed, UniModel};
+use unimse_model::{BatchError, Precision, parallel};
 
 use crate::config::{PrecisionChoice, RunConfig, TrainConfig};
 use crate::data::dataset::{self, Dataset};
@@ -178,38 +178,63 @@ impl Session {
                 tokens: r.ids.len(),
             })
             .collect();
+        let batches = plan.by_length(&entries);
+        let (pad, device) = (self.tokenizer.pad(), self.model.device());
+        let gather = |at: usize| {
+            let members: Vec<Row<'_>> = batches[at].iter().map(|&i| rows[i]).collect();
+            collate(&members, pad, device)
+        };
+        let refused = |at: usize, e: BatchError| {
+            TrainError::Data(format!("{}: {e}", name(batches[at][e.row()])))
+        };
         let mut out: Vec<Option<Prediction>> = vec![None; rows.len()];
-        let mut done = 0;
-        let model = self.model.inference();
-        for indices in plan.by_length(&entries) {
-            let members: Vec<Row<'_>> = indices.iter().map(|&i| rows[i]).collect();
-            let batch = collate(&members, self.tokenizer.pad(), self.model.device())
-                .map_err(|e| TrainError::Data(format!("{}: {e}", name(indices[e.row()]))))?;
-            let predictions = match &mut see {
-                None => model.predict(&batch)?,
-                Some(see) => {
-                    let (predictions, observed) = model.observe(&batch)?;
-                    observed.map_or(Ok(()), |observed| see(&indices, &observed))?;
-                    predictions
-                }
-            };
+        let (mut at, mut done) = (0, 0);
+        let mut keep = |predictions: Vec<Prediction>| {
             done += predictions.len();
-            for (i, p) in indices.into_iter().zip(predictions) {
-                let total: f64 = p.polarity.iter().sum();
-                let distribution = (total - 1.0).abs() < 1e-3; // false for NaN too
-                if !distribution {
-                    return Err(TrainError::Data(format!(
-                        "{}: expected probabilities of the polarities that sum to 1, found {:?}: the weights or features overflow",
-                        name(i),
-                        p.polarity
-                    )));
-                }
+            for (&i, p) in batches[at].iter().zip(predictions) {
+                check(&p, || name(i))?;
                 out[i] = Some(p);
             }
-            tick(done)?;
+            at += 1;
+            tick(done)
+        };
+        let model = self.model.inference();
+        if see.is_none() && device == Device::Cpu {
+            parallel::each(
+                &model,
+                batches.len(),
+                |model, at| (at, gather(at).map(|batch| model.predict(&batch))),
+                |(at, found)| keep(found.map_err(|e| refused(at, e))??),
+            )?;
+        } else {
+            for (at, indices) in batches.iter().enumerate() {
+                let batch = gather(at).map_err(|e| refused(at, e))?;
+                keep(match &mut see {
+                    None => model.predict(&batch)?,
+                    Some(see) => {
+                        let (predictions, observed) = model.observe(&batch)?;
+                        observed.map_or(Ok(()), |observed| see(indices, &observed))?;
+                        predictions
+                    }
+                })?;
+            }
         }
         let missing =
             || TrainError::Data("the model left an utterance without an answer".to_owned());
         out.into_iter().map(|p| p.ok_or_else(missing)).collect()
+    }
+}
+
+/// Refuses an answer that is no distribution; `name` says of which row.
+fn check(prediction: &Prediction, name: impl Fn() -> String) -> Result<(), TrainError> {
+    let total: f64 = prediction.polarity.iter().sum();
+    let distribution = (total - 1.0).abs() < 1e-3; // false for NaN too
+    match distribution {
+        true => Ok(()),
+        false => Err(TrainError::Data(format!(
+            "{}: expected probabilities of the polarities that sum to 1, found {:?}: the weights or features overflow",
+            name(),
+            prediction.polarity
+        ))),
     }
 }

@@ -21,11 +21,21 @@ use crate::tiny;
 
 static GO: AtomicBool = AtomicBool::new(false);
 
-/// Runs the binary in `folder` with `input` on its standard input.
+/// Runs the binary in `folder` with `input` on its standard input, on one thread: tests run side by side.
 pub(crate) fn unimse(arguments: &[&str], folder: &Path, input: &str) -> Output {
+    with_threads("1", arguments, folder, input)
+}
+
+/// The same on so many threads.
+pub(crate) fn with_threads(
+    threads: &str,
+    arguments: &[&str],
+    folder: &Path,
+    input: &str,
+) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_unimse"))
         .args(arguments)
-        .args(["--threads", "1"])
+        .args(["--threads", threads])
         .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
