@@ -9,6 +9,7 @@ mod acting;
 mod face;
 mod paint;
 mod random;
+mod record;
 mod voice;
 
 pub use acting::Acting;

@@ -5,7 +5,7 @@
 )]
 
 use super::lexicon::{Lexicon, WORDS};
-use super::random::Stream;
+use unimse_media::synthetic::Stream;
 use super::signal::Sensor;
 use super::*;
 use read::{Row, average, corpora};
