@@ -5,6 +5,11 @@
 #[allow(dead_code, reason = "the tests of serve use it all")]
 #[path = "../../unimse-report/tests/chromium/mod.rs"]
 mod chromium;
+#[path = "clip/film.rs"]
+mod film;
+#[allow(dead_code, reason = "the tests of media use it all")]
+#[path = "../../unimse-media/tests/common/mod.rs"]
+mod media;
 #[path = "clip/page.rs"]
 mod page;
 #[allow(dead_code, reason = "the tests of predict use it all")]

@@ -87,7 +87,9 @@ fn a_clip_in_a_request_is_answered_as_one_on_disk() {
     let expected = answers(&world.predict(&["--clip", &clip, "--text", "and now?"]));
     let server = server();
     let row = json!({"text": "and now?", "clip": {"base64": tone()}});
-    let found = server.post("/predict", &rows_body(std::slice::from_ref(&row))).answered();
+    let found = server
+        .post("/predict", &rows_body(std::slice::from_ref(&row)))
+        .answered();
     let found = &found["answers"][0];
     for field in ["polarity", "intensity", "meld", "rests_on", "end_s"] {
         assert_eq!(found[field], expected[0][field], "{field}");

@@ -24,7 +24,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Caption>, Wrong> {
             continue;
         }
         // the line before the times is the cue's own name
-        let named = block.get(1).is_some_and(|(_, line)| line.contains(times::ARROW));
+        let named = block
+            .get(1)
+            .is_some_and(|(_, line)| line.contains(times::ARROW));
         let at = usize::from(named && !block[0].1.contains(times::ARROW));
         let (start_s, end_s) = times::parse(block[at].1, block[at].0)?;
         let words: Vec<&str> = block[at + 1..].iter().map(|(_, line)| *line).collect();

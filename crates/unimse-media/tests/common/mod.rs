@@ -149,16 +149,20 @@ pub(crate) fn ffmpeg(arguments: &[&str]) {
     );
 }
 
-/// The networks that find and describe faces, from `UNIMSE_MODELS` or the checkout's `.models`; says loudly that a test is skipped without them or
-/// without ffmpeg.
-pub(crate) fn faces(test: &str) -> Option<unimse_media::video::Faces> {
+/// The folder of the networks that find and describe faces, in `UNIMSE_MODELS` or the checkout's `.models`.
+pub(crate) fn faces_folder() -> Option<std::path::PathBuf> {
     let named = std::env::var_os("UNIMSE_MODELS").map(std::path::PathBuf::from);
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models");
-    let folders = named
+    let mut folders = named
         .into_iter()
         .chain([own])
         .map(|path| path.join("faces"));
-    let Some(folder) = folders.into_iter().find(|folder| folder.is_dir()) else {
+    folders.find(|folder| folder.is_dir())
+}
+
+/// Those networks; says loudly that a test is skipped without them or without ffmpeg.
+pub(crate) fn faces(test: &str) -> Option<unimse_media::video::Faces> {
+    let Some(folder) = faces_folder() else {
         eprintln!("skipped: {test} needs the model faces: cargo xtask setup --model faces");
         return None;
     };
