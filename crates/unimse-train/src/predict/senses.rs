@@ -175,7 +175,10 @@ fn lacking<F>(card: &Card, modality: Modality) -> Sense<F> {
         return Sense::Unread;
     }
     let mut names: Vec<String> = features::trained(card, modality)
-        .map(|card| card.name())
+        .map(|card| match card.is_known() {
+            true => card.name(),
+            false => "features of an unknown maker".to_owned(),
+        })
         .collect();
     names.dedup();
     let name = modality.name();

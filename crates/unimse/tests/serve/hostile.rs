@@ -17,6 +17,8 @@ fn spoiled_rows() -> Vec<(Value, u16, &'static str, &'static str)> {
     odd[24..28].copy_from_slice(&7_u32.to_le_bytes()); // samples a second
     let minutes = BASE64_STANDARD.encode(waves::wave(&vec![0; 16_000 * 61]));
     let text = BASE64_STANDARD.encode("no film at all");
+    let tone: Vec<i16> = (0..16_000 * 61).map(|t| (t % 100) as i16 * 80).collect();
+    let loud = BASE64_STANDARD.encode(waves::wave(&tone));
     let dim = json!([[1.0, 2.0]]);
     vec![
         (
@@ -38,7 +40,7 @@ fn spoiled_rows() -> Vec<(Value, u16, &'static str, &'static str)> {
             "expected a wav, flac, mp3, ogg, m4a or mp4 file in base64, found something else",
         ),
         (
-            json!({"text": "a", "clip": {"base64": minutes.clone()}}),
+            json!({"text": "a", "clip": {"base64": loud}}),
             422,
             "clip",
             "expected at most 60 s of a clip",
