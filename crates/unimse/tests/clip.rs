@@ -7,7 +7,6 @@
 mod chromium;
 #[path = "clip/film.rs"]
 mod film;
-#[allow(dead_code, reason = "the tests of media use it all")]
 #[path = "../../unimse-media/tests/common/mod.rs"]
 mod media;
 #[path = "clip/page.rs"]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use unimse_formats::npy_bytes;
 use unimse_labels::BasicEmotion;
 use unimse_media::synthetic::Acting;
@@ -119,20 +119,19 @@ fn a_film_is_answered_by_all_three_modalities() {
     );
     assert_eq!(found.len(), 2);
     for answer in &found {
-        assert_eq!(
-            answer["rests_on"]["read"],
-            json!(["text", "audio", "video"])
-        );
-        assert_eq!(answer["rests_on"].get("absent"), None);
-        let without = answer["rests_on"]["without"].as_array().unwrap();
-        let parts: Vec<&str> = without
-            .iter()
-            .map(|w| w["part"].as_str().unwrap())
-            .collect();
-        assert_eq!(parts, ["audio", "video", "audio and video"]);
-        assert!(
-            without.iter().any(|w| w["polarity_change"] != json!(0.0)),
-            "{answer}"
-        );
+        assert_rests_on_all(answer);
     }
+}
+
+fn assert_rests_on_all(answer: &Value) {
+    let rests_on = &answer["rests_on"];
+    assert_eq!(rests_on["read"], json!(["text", "audio", "video"]));
+    assert_eq!(rests_on.get("absent"), None);
+    let without = rests_on["without"].as_array().unwrap();
+    let parts: Vec<&Value> = without.iter().map(|w| &w["part"]).collect();
+    assert_eq!(parts, ["audio", "video", "audio and video"]);
+    assert!(
+        without.iter().any(|w| w["polarity_change"] != json!(0.0)),
+        "{answer}"
+    );
 }
