@@ -34,6 +34,10 @@ struct Maker {
     settings: BTreeMap<String, Setting>,
     dimension: Option<usize>,
     rate_hz: Option<f64>,
+    #[serde(default)]
+    weights: BTreeMap<String, String>,
+    #[serde(default)]
+    columns: Vec<String>,
 }
 
 /// A value as TOML has it; cards hold its text.
@@ -137,6 +141,19 @@ fn card_of(maker: Maker, known: &FeatureCard) -> Result<FeatureCard, String> {
     {
         return Err(format!("rate_hz: expected a positive number, found {rate}"));
     }
+    let is_sha256 = |hash: &str| hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    if let Some((file, hash)) = maker.weights.iter().find(|(_, hash)| !is_sha256(hash)) {
+        return Err(format!(
+            "weights: {file}: expected a SHA-256 of 64 hexadecimal digits, found {hash:?}"
+        ));
+    }
+    if !maker.columns.is_empty() && maker.columns.len() != known.dimension {
+        return Err(format!(
+            "columns: expected {} names, found {}",
+            known.dimension,
+            maker.columns.len()
+        ));
+    }
     let settings = maker.settings.into_iter();
     Ok(FeatureCard {
         tool: maker.tool.trim().to_owned(),
@@ -144,5 +161,12 @@ fn card_of(maker: Maker, known: &FeatureCard) -> Result<FeatureCard, String> {
         settings: settings.map(|(name, value)| (name, value.text())).collect(),
         dimension: known.dimension,
         rate_hz: maker.rate_hz,
+        weights: {
+            let weights = maker.weights.into_iter();
+            weights
+                .map(|(file, hash)| (file, hash.to_lowercase()))
+                .collect()
+        },
+        columns: maker.columns,
     })
 }

@@ -126,6 +126,14 @@ fn a_description_that_cannot_be_used_is_named() {
             "[video]: rate_hz: expected a positive number, found 0",
         ),
         (
+            "[video]\ntool = \"x\"\nweights = { \"a.pt\" = \"abc\" }\n",
+            "[video]: weights: a.pt: expected a SHA-256 of 64 hexadecimal digits, found \"abc\"",
+        ),
+        (
+            "[video]\ntool = \"x\"\ncolumns = [\"a\"]\n",
+            "[video]: columns: expected 5 names, found 1",
+        ),
+        (
             "[audio]\ntool = \"x\"\n",
             "[audio]: these features are computed from wave files",
         ),

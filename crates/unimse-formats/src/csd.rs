@@ -7,18 +7,12 @@
 use crate::{
     FormatError,
     bytes::Bytes,
-    dtype::{self, DType, Kind},
+    dtype,
+    hdf5::{self, Element, MAX_BYTES, element},
 };
-use hdf5_reader::{
-    ByteOrder, Dataset, Datatype, Hdf5File, OpenOptions, StringPadding, StringSize, VarLenKind,
-    error::Error, group::Group,
-};
+use hdf5_reader::{Dataset, StringPadding, error::Error, group::Group};
 use std::path::{Path, PathBuf};
 
-/// Largest array that is read: a video's features take some tens of MiB.
-const MAX_BYTES: usize = 1 << 30;
-/// Deflate, the filter with the highest ratio, makes at most this many bytes of one.
-const MAX_RATIO: usize = 1032;
 /// Most rows of a video: eleven hours at 100 rows a second.
 const MAX_ROWS: usize = 1 << 22;
 
@@ -89,16 +83,8 @@ impl Csd {
             path: path.to_owned(),
             message,
         };
-        let limit = (bytes.as_slice().len().saturating_mul(MAX_RATIO)).min(MAX_BYTES);
-        let options = OpenOptions {
-            chunk_cache_bytes: 0, // every array is read once
-            max_chunk_bytes: limit,
-            max_read_bytes: limit,
-            max_object_header_bytes: 1 << 20,
-            ..OpenOptions::default()
-        };
         let broken = |error: Error| wrong(format!("expected an HDF5 file, found: {error}"));
-        let file = Hdf5File::from_owner(bytes, options).map_err(broken)?;
+        let (file, limit) = hdf5::open(bytes).map_err(broken)?;
         let (roots, _) = (file.root_group())
             .and_then(|root| root.member_names())
             .map_err(broken)?;
@@ -332,47 +318,6 @@ impl std::fmt::Debug for Csd {
             .field("name", &self.name)
             .field("videos", &self.videos.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// How an array's elements are stored.
-enum Element {
-    Number(DType),
-    FixedText(usize, StringPadding),
-    HeapText(StringPadding),
-    Other,
-}
-
-fn element(array: &Dataset) -> Element {
-    let number = |kind, size: u8, order| {
-        Element::Number(DType {
-            kind,
-            size: usize::from(size),
-            big_endian: order == ByteOrder::BigEndian,
-        })
-    };
-    match *array.dtype() {
-        Datatype::FloatingPoint { size, byte_order } => number(Kind::Float, size, byte_order),
-        Datatype::FixedPoint {
-            size,
-            signed,
-            byte_order,
-        } => {
-            let kind = if signed { Kind::Int } else { Kind::Uint };
-            number(kind, size, byte_order)
-        }
-        Datatype::String {
-            size: StringSize::Fixed(size),
-            padding,
-            ..
-        } => Element::FixedText(size as usize, padding),
-        Datatype::String { padding, .. } => Element::HeapText(padding),
-        Datatype::VarLen {
-            kind: VarLenKind::String,
-            padding,
-            ..
-        } => Element::HeapText(padding),
-        _ => Element::Other,
     }
 }
 

@@ -48,6 +48,14 @@ pub enum FormatError {
         /// What was expected and found, with the video.
         message: String,
     },
+    /// A file of a network's weights is broken or of another layout.
+    #[error("{}: weights: {message}", path.display())]
+    Weights {
+        /// The file, or `<memory>`.
+        path: PathBuf,
+        /// What was expected and found, with the array.
+        message: String,
+    },
     /// A wave file is broken or has an unsupported encoding.
     #[error("{}: wav: {message}", path.display())]
     Wav {
@@ -67,6 +75,7 @@ impl FormatError {
             Self::Pickle { offset, kind, .. } => format!("pickle, byte {offset}: {kind}"),
             Self::Npy { message, .. } => format!("npy: {message}"),
             Self::Csd { message, .. } => format!("csd: {message}"),
+            Self::Weights { message, .. } => format!("weights: {message}"),
             Self::Wav { message, .. } => format!("wav: {message}"),
             Self::NotAFile { found, .. } => format!("expected a regular file, found {found}"),
         }
@@ -74,6 +83,13 @@ impl FormatError {
 
     pub(crate) fn npy(path: &Path, message: String) -> Self {
         Self::Npy {
+            path: path.to_owned(),
+            message,
+        }
+    }
+
+    pub(crate) fn weights(path: &Path, message: String) -> Self {
+        Self::Weights {
             path: path.to_owned(),
             message,
         }

@@ -1,4 +1,5 @@
-//! Bytes to arrays: numpy pickles, `.npy` and `.npz` files, computational sequences (`.csd`) and wave files. Knows no data set.
+//! Bytes to arrays: numpy pickles, `.npy` and `.npz` files, computational sequences (`.csd`), wave files, and the weights of networks in PyTorch's and
+//! HDF5 files. Knows no data set.
 //!
 //! The pickle reader executes nothing: it understands the handful of globals that dictionaries of numpy arrays need
 //! and answers any other with an error that names it. Files are memory-mapped and array payloads stay where they are
@@ -25,6 +26,7 @@ mod dtype;
 mod error;
 mod file;
 mod finite;
+mod hdf5;
 mod npy;
 mod npz;
 mod order;
@@ -37,7 +39,8 @@ pub use dtype::{DType, Kind};
 pub use error::{FormatError, PickleErrorKind};
 pub use file::{kind_of_file, open_file};
 pub use finite::zero_non_finite;
+pub use hdf5::{parse_hdf5, read_hdf5};
 pub use npy::{Tensor, npy_bytes, npy_shape, read_npy, read_npy_f64};
 pub use npz::Npz;
-pub use pickle::{Array, ArrayId, Item, ItemId, Limits, Object, Pickle};
+pub use pickle::{Array, ArrayId, Item, ItemId, Limits, Object, Pickle, parse_torch, read_torch};
 pub use wav::{Wave, WaveFile, parse_wav, parse_wav_header, read_wav, wav_header};

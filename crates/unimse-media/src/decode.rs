@@ -67,23 +67,10 @@ impl Clip {
 /// [`MediaError::Format`] where the file cannot be opened or is a broken wave file, [`MediaError::Fault`] for everything else that is wrong
 /// with it. Silence is a fault too: a modality without content is absent.
 pub fn read_clip(path: &Path, span: Span) -> Result<Clip, MediaError> {
-    let io = |source| FormatError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let mut file = open_file(path)?;
-    let mut start = Vec::with_capacity(HEAD);
-    (&mut file)
-        .take(HEAD as u64)
-        .read_to_end(&mut start)
-        .map_err(io)?;
-    file.seek(SeekFrom::Start(0)).map_err(io)?;
+    let (file, start) = begins(path)?;
     let clip = match &start[..] {
         [] => Err(Fault::Empty),
-        _ if !span.is_sound() => Err(Fault::Span {
-            from_s: span.from_s,
-            to_s: span.to_s.unwrap_or(f64::INFINITY),
-        }),
+        _ if !span.is_sound() => Err(span.fault()),
         [b'R', b'I', b'F', b'F' | b'X', ..] | [b'R', b'F', b'6', b'4', ..] => {
             let wave = WaveFile::open(path)?;
             of_wave(&wave, span)
@@ -97,8 +84,24 @@ pub fn read_clip(path: &Path, span: Span) -> Result<Clip, MediaError> {
 /// Bytes that tell what a file is.
 const HEAD: usize = 256;
 
+/// A clip and its first bytes, which are read again.
+pub(crate) fn begins(path: &Path) -> Result<(File, Vec<u8>), FormatError> {
+    let io = |source| FormatError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut file = open_file(path)?;
+    let mut start = Vec::with_capacity(HEAD);
+    (&mut file)
+        .take(HEAD as u64)
+        .read_to_end(&mut start)
+        .map_err(io)?;
+    file.seek(SeekFrom::Start(0)).map_err(io)?;
+    Ok((file, start))
+}
+
 /// Whether a file that starts so is text; its last character may be cut in two.
-fn is_text(start: &[u8]) -> bool {
+pub(crate) fn is_text(start: &[u8]) -> bool {
     let whole = match std::str::from_utf8(start) {
         Err(error) if error.error_len().is_some() => return false,
         Err(error) => error.valid_up_to(),
@@ -152,7 +155,15 @@ fn checked(clip: Clip) -> Result<Clip, Fault> {
 }
 
 impl Span {
-    fn is_sound(self) -> bool {
+    /// What is said of a part that cannot be.
+    pub(crate) fn fault(self) -> Fault {
+        Fault::Span {
+            from_s: self.from_s,
+            to_s: self.to_s.unwrap_or(f64::INFINITY),
+        }
+    }
+
+    pub(crate) fn is_sound(self) -> bool {
         self.from_s.is_finite()
             && self.from_s >= 0.0
             && self

@@ -28,6 +28,20 @@ pub enum MediaError {
         /// What is wrong.
         fault: Fault,
     },
+    /// A transcript that cannot be read.
+    #[error("{}: {message}", path.display())]
+    Transcript {
+        /// The transcript.
+        path: PathBuf,
+        /// Line or caption, what was expected and what was found.
+        message: String,
+    },
+    /// The system has no ffmpeg that video could be read with.
+    #[error("ffmpeg: {message}")]
+    Ffmpeg {
+        /// What to install, and what was found.
+        message: String,
+    },
     /// A folder of clips that cannot be worked on.
     #[error("{}: {message}", path.display())]
     Folder {
@@ -52,6 +66,7 @@ impl MediaError {
         match self {
             Self::Fault { fault, .. } => fault.kind(),
             Self::Format(FormatError::Wav { .. }) => "WAVE",
+            Self::Ffmpeg { .. } => "FFMPEG",
             _ => "UNREADABLE",
         }
     }
@@ -63,7 +78,8 @@ impl MediaError {
             Self::Fault { fault, .. } => fault.to_string(),
             Self::Format(error) => error.detail(),
             Self::File { error } => format!("{}: {}", error.action, error.source),
-            Self::Folder { message, .. } => message.clone(),
+            Self::Ffmpeg { message } => format!("ffmpeg: {message}"),
+            Self::Folder { message, .. } | Self::Transcript { message, .. } => message.clone(),
         }
     }
 }
@@ -88,6 +104,27 @@ pub enum Fault {
         "expected audio coded as AAC-LC, ALAC, FLAC, MP3 or Vorbis, found {0}; convert it, as in ffmpeg -i IN OUT.wav"
     )]
     Codec(String),
+    /// A container without pictures.
+    #[error("no video track")]
+    NoVideo,
+    /// Pictures that the system's ffmpeg does not decode.
+    #[error("no decoder for the pictures: {0}")]
+    VideoCodec(String),
+    /// No picture in the file, or in the part that was asked for.
+    #[error("no picture")]
+    NoFrame,
+    /// No face in any picture.
+    #[error("no face in {frames} pictures")]
+    NoFace {
+        /// Pictures that were looked at.
+        frames: usize,
+    },
+    /// ffmpeg took too long, and was killed.
+    #[error("ffmpeg gave no further picture: killed after {waited_s:.0} s of waiting for it")]
+    Late {
+        /// Seconds waited.
+        waited_s: f64,
+    },
     /// The content breaks its format.
     #[error("malformed: {0}")]
     Malformed(String),
@@ -150,7 +187,11 @@ impl Fault {
             Self::Empty => "EMPTY",
             Self::NotMedia(_) => "NOT_MEDIA",
             Self::NoAudio => "NO_AUDIO",
-            Self::Codec(_) => "CODEC",
+            Self::Codec(_) | Self::VideoCodec(_) => "CODEC",
+            Self::NoVideo => "NO_VIDEO",
+            Self::NoFrame => "NO_FRAME",
+            Self::NoFace { .. } => "NO_FACE",
+            Self::Late { .. } => "TIME_LIMIT",
             Self::Malformed(_) => "MALFORMED",
             Self::Truncated { .. } | Self::Cut { .. } => "TRUNCATED",
             Self::TooLong { .. } => "TOO_LONG",

@@ -52,6 +52,13 @@ impl AudioFeatures {
         }
     }
 
+    /// The features that a card is of, if any here are.
+    #[must_use]
+    pub fn of_card(card: &FeatureCard) -> Option<Self> {
+        let made = |features: &Self| card.is_known() && features.card().difference(card).is_none();
+        Self::ALL.into_iter().find(made)
+    }
+
     /// What other runs must share with them.
     #[must_use]
     pub fn card(self) -> FeatureCard {
@@ -69,6 +76,11 @@ impl AudioFeatures {
                     bands.settings.into_iter().chain(named).collect()
                 },
                 rate_hz: bands.rate_hz,
+                weights: Default::default(),
+                columns: {
+                    let bands = (1..=bands.dimension).map(|band| format!("band_{band}"));
+                    bands.chain(functionals.columns).collect()
+                },
             },
         }
     }
@@ -101,6 +113,10 @@ mod tests {
         for features in AudioFeatures::ALL {
             let (sequence, card) = (features.of(&second).0, features.card());
             assert_eq!(sequence.dim, card.dimension, "{features}");
+            assert!(
+                [0, sequence.dim].contains(&card.columns.len()),
+                "{features}"
+            );
             // centred frames: one more than hops
             let steps = card.rate_hz.map_or(1, |rate| rate as usize + 1);
             assert_eq!(sequence.steps(), steps, "{features}");

@@ -1,4 +1,4 @@
-//! What symphonia does not say of an mp4: where its sound begins (encoders put samples before it that start their filters, and the edit list
+//! What decoders do not say of an mp4: where its sound begins (encoders put samples before it that start their filters, and the edit list
 //! of the track says how many), and whether the file was cut short. Boxes by ISO/IEC 14496-12: a size of 32 bits, a name, the content; a size
 //! of 1 is followed by one of 64 bits, a size of 0 goes to the end of the file.
 
@@ -12,6 +12,8 @@ use std::{
 pub(crate) struct Outline {
     /// The audio tracks in their order.
     pub(crate) tracks: Vec<Track>,
+    /// The video tracks in their order.
+    pub(crate) video: Vec<Track>,
     /// Whether a box is longer than the file.
     pub(crate) cut: bool,
 }
@@ -57,7 +59,8 @@ fn walk(file: &mut File, outline: &mut Outline) -> Option<()> {
             let mut content = Vec::new();
             let size = (found.size - found.head).min(MOST);
             file.take(size).read_to_end(&mut content).ok()?;
-            outline.tracks = tracks(&content);
+            outline.tracks = tracks(&content, b"soun");
+            outline.video = tracks(&content, b"vide");
         }
         at = end;
     }
@@ -103,10 +106,11 @@ fn child<'a>(content: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
         .map(|(_, content)| content)
 }
 
-fn tracks(moov: &[u8]) -> Vec<Track> {
+/// The tracks of a kind: `soun`, `vide`.
+fn tracks(moov: &[u8], kind: &[u8; 4]) -> Vec<Track> {
     let tracks = children(moov).filter(|(name, _)| name == b"trak");
-    let audio = tracks.filter(|(_, track)| is_audio(track).unwrap_or(false));
-    audio
+    let tracks = tracks.filter(|(_, track)| is_kind(track, kind).unwrap_or(false));
+    tracks
         .map(|(_, track)| Track {
             start: media_time(track).unwrap_or(0),
             seconds: seconds(track),
@@ -131,9 +135,9 @@ fn seconds(track: &[u8]) -> Option<f64> {
     (scale > 0 && ticks > 0).then(|| ticks as f64 / f64::from(scale))
 }
 
-fn is_audio(track: &[u8]) -> Option<bool> {
+fn is_kind(track: &[u8], kind: &[u8; 4]) -> Option<bool> {
     let handler = child(child(track, b"mdia")?, b"hdlr")?;
-    Some(handler.get(8..12)? == b"soun")
+    Some(handler.get(8..12)? == kind)
 }
 
 /// Where in the media the first edit begins that is not empty.
@@ -194,7 +198,7 @@ mod tests {
         .concat();
         let seconds = Some(20_000.0 / 8_000.0);
         let both = [1024, 0].map(|start| Track { start, seconds });
-        assert_eq!(tracks(&moov), both);
+        assert_eq!(tracks(&moov, b"soun"), both);
 
         let mut file = tempfile::tempfile().unwrap();
         let parts = [
@@ -206,6 +210,10 @@ mod tests {
         std::io::Write::write_all(&mut file, &whole).unwrap();
         let mut expected = Outline {
             tracks: both.to_vec(),
+            video: vec![Track {
+                start: 512,
+                seconds,
+            }],
             cut: false,
         };
         assert_eq!(outline(&mut file), expected);
@@ -221,7 +229,7 @@ mod tests {
             let mut moov = [track(b"soun", &[(1, 1024)]), bytes].concat();
             let at = at % moov.len();
             moov[at] ^= by;
-            tracks(&moov);
+            tracks(&moov, b"soun");
         }
     }
 }

@@ -44,7 +44,7 @@ impl Predictor {
     fn answer<'py>(&self, py: Python<'py>, lines: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
         let answers = self.loaded.compute(py, |model, tick| {
             let mut answers = Vec::new();
-            for chunk in inputs(rows(lines)?, self.neighbours) {
+            for chunk in inputs(rows(lines)?, self.neighbours, &model.senses()) {
                 answer(
                     model,
                     chunk.map_err(|error| of_row(&error))?,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::ByName;
+use crate::{ByName, RestsOn};
 
 /// One answer. Its JSON is an object of these fields; fields that the run does not speak are left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +27,9 @@ pub struct Answer {
     /// Feature values of the row that were read as 0, if any.
     #[serde(default, skip_serializing_if = "NonFinite::is_empty")]
     pub non_finite: NonFinite,
+    /// Of a row of a clip, what the answer rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rests_on: Option<RestsOn>,
     /// The row's own columns, as they came.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
@@ -37,7 +40,7 @@ pub struct Answer {
 
 impl Answer {
     /// Names of the answer's own fields.
-    pub const FIELDS: [&str; 8] = [
+    pub const FIELDS: [&str; 9] = [
         "text",
         "polarity",
         "intensity",
@@ -45,6 +48,7 @@ impl Answer {
         "iemocap",
         "disagreements",
         "non_finite",
+        "rests_on",
         "input",
     ];
 }

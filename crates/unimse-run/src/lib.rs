@@ -53,6 +53,7 @@ mod provenance;
 mod readout;
 mod receipt;
 mod representations;
+mod rests_on;
 mod results;
 mod ro_crate;
 mod robustness;
@@ -87,6 +88,7 @@ pub use receipt::Receipt;
 pub use representations::{
     Plane, REPRESENTATIONS_SCHEMA, Representations, RepresentedRow, Separation,
 };
+pub use rests_on::{RestsOn, Without};
 pub use results::{
     Clusters, Confusion, CorpusResults, FusedLayer, Fusion, OLDEST_SCHEMA, Protocol,
     RESULTS_SCHEMA, Results, ResultsError, SeedScores, SplitScores, Task, Timing, in_words,

@@ -79,6 +79,30 @@ fn answers_are_those_of_predict_from_http_and_from_standard_input() {
 }
 
 #[test]
+fn a_clip_in_a_request_is_answered_as_one_on_disk() {
+    let world = world();
+    let samples: Vec<i16> = (0..8_000).map(|t| (t % 100) * 80).collect();
+    std::fs::write(world.path("tone.wav"), waves::wave(&samples)).unwrap();
+    let clip = world.path("tone.wav").display().to_string();
+    let expected = answers(&world.predict(&["--clip", &clip, "--text", "and now?"]));
+    let server = server();
+    let row = json!({"text": "and now?", "clip": {"base64": tone()}});
+    let found = server
+        .post("/predict", &rows_body(std::slice::from_ref(&row)))
+        .answered();
+    let found = &found["answers"][0];
+    for field in ["polarity", "intensity", "meld", "rests_on", "end_s"] {
+        assert_eq!(found[field], expected[0][field], "{field}");
+    }
+    assert_eq!(found.get("clip"), None, "its bytes do not come back");
+    let explained = server.post("/explain", json!({ "row": row }).to_string().as_bytes());
+    assert_eq!(explained.answered()["without"][0]["part"], "/row/audio");
+    let many = vec![row; 5];
+    let refused = server.post("/predict", &rows_body(&many));
+    assert_eq!(refused.status, 413);
+}
+
+#[test]
 fn an_explanation_says_what_mattered() {
     let server = server();
     let row = json!({"text": "that is great", "speaker": "Monica", "audio": {"wav": tone()}, "context_after": ["oh"],

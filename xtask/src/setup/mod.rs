@@ -32,6 +32,8 @@ pub(crate) enum Model {
     /// all-mpnet-base-v2: MPNet, 109 M parameters, width 768 as T5-base; about 395 MB to fetch.
     #[value(name = "all-mpnet-base-v2")]
     Mpnet,
+    /// MTCNN and mini-Xception, for `unimse extract --video-features faces`; about 3 MB to fetch.
+    Faces,
 }
 
 impl Model {
@@ -39,6 +41,7 @@ impl Model {
     const fn name(self) -> &'static str {
         match self {
             Self::Mpnet => "all-mpnet-base-v2",
+            Self::Faces => "faces",
         }
     }
 }

@@ -250,7 +250,13 @@ fn each_failure_of_pip_says_what_to_do() {
 
 #[test]
 fn the_manifest_is_whole() {
-    for name in [super::CPU, super::CUDA, super::MINILM] {
+    for name in [
+        super::CPU,
+        super::CUDA,
+        super::MINILM,
+        super::Model::Mpnet.name(),
+        super::Model::Faces.name(),
+    ] {
         assert_eq!(super::asset(name).unwrap().name, name);
     }
 }

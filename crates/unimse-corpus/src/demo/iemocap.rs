@@ -3,12 +3,12 @@
 use super::lexicon::Lexicon;
 use super::meld::array;
 use super::pickle::{Value, dump};
-use super::random::Stream;
 use super::script::{Cue, Draft, LABEL_NOISE, SPLITS, script};
 use super::signal::{Recording, Sensor, record};
 use super::{DemoError, File};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use unimse_media::synthetic::Stream;
 
 const SIZES: [usize; 3] = [258, 48, 95];
 const TURNS: (usize, usize) = (5, 9);

@@ -1,8 +1,8 @@
 //! Sentences from the TOML files of `data/demo`: a file is a grammar of named symbols, each a list of ways to say it.
 
 use super::DemoError;
-use super::random::Stream;
 use std::collections::{BTreeMap, HashSet};
+use unimse_media::synthetic::Stream;
 
 /// Shortest and longest sentence, in words.
 pub(super) const WORDS: std::ops::RangeInclusive<usize> = 5..=16;

@@ -2,10 +2,10 @@
 
 use super::lexicon::Lexicon;
 use super::pickle::{Value, dump};
-use super::random::Stream;
 use super::script::{Cue, Draft, LABEL_NOISE, SPLITS, script};
 use super::signal::{Recording, Sensor, record};
 use super::{DemoError, File, csv_line};
+use unimse_media::synthetic::Stream;
 
 const SIZES: [usize; 3] = [270, 49, 96];
 const TURNS: (usize, usize) = (5, 9);
@@ -25,21 +25,12 @@ const EMOTIONS: [(&str, u32); 7] = [
 
 /// The files of the corpus.
 pub(super) fn files() -> Result<Vec<File>, DemoError> {
-    let labels: Vec<(usize, u32)> = EMOTIONS
-        .iter()
-        .enumerate()
-        .map(|(index, &(_, share))| (index, share))
-        .collect();
     let mut studio = Studio::new()?;
-    let spoken = script("meld", SIZES, &labels, TURNS).into_iter();
+    let spoken = script("meld", SIZES, &shares(), TURNS).into_iter();
     let spoken: Vec<Spoken> = spoken
         .map(|draft| studio.speak(draft))
         .collect::<Result<_, _>>()?;
-    let mut files: Vec<File> = SPLITS
-        .iter()
-        .zip(tables(&spoken))
-        .map(|(split, table)| (format!("meld/{split}_sent_emo.csv"), table.into_bytes()))
-        .collect();
+    let mut files = table_files(&spoken);
     let mut dicts = [(); 2].map(|()| vec![Vec::new(); SPLITS.len()]);
     for spoken in spoken {
         let key = format!("{}_{}", spoken.group, spoken.turn);
@@ -62,20 +53,27 @@ pub(super) fn files() -> Result<Vec<File>, DemoError> {
     Ok(files)
 }
 
+/// The emotions by index, and how often each is felt.
+pub(super) fn shares() -> Vec<(usize, u32)> {
+    let shares = EMOTIONS.iter().map(|&(_, share)| share);
+    shares.enumerate().collect()
+}
+
 /// An utterance as the files show it.
-struct Spoken {
-    split: usize,
-    group: usize,
-    turn: usize,
-    speaker: String,
-    text: String,
+#[derive(Clone)]
+pub(super) struct Spoken {
+    pub(super) split: usize,
+    pub(super) group: usize,
+    pub(super) turn: usize,
+    pub(super) speaker: String,
+    pub(super) text: String,
     /// As published.
-    emotion: usize,
-    pleasant: bool,
+    pub(super) emotion: usize,
+    pub(super) pleasant: bool,
     /// Milliseconds.
-    times: [u32; 2],
+    pub(super) times: [u32; 2],
     /// Voice and face.
-    recordings: [Option<Recording>; 2],
+    pub(super) recordings: [Option<Recording>; 2],
 }
 
 /// What utterances are made with, and where it stands.
@@ -154,6 +152,14 @@ impl Studio {
 }
 
 /// The CSV of each split.
+pub(super) fn table_files(spoken: &[Spoken]) -> Vec<File> {
+    let named = |(split, table): (&str, String)| {
+        let name = format!("meld/{split}_sent_emo.csv");
+        (name, table.into_bytes())
+    };
+    SPLITS.into_iter().zip(tables(spoken)).map(named).collect()
+}
+
 fn tables(spoken: &[Spoken]) -> Vec<String> {
     let mut tables = vec![HEADER.to_owned(); SPLITS.len()];
     let mut rows = [0_usize; 3];
@@ -183,7 +189,7 @@ fn tables(spoken: &[Spoken]) -> Vec<String> {
     tables
 }
 
-fn name(emotion: usize) -> &'static str {
+pub(super) fn name(emotion: usize) -> &'static str {
     EMOTIONS.get(emotion).map_or("neutral", |(name, _)| name)
 }
 

@@ -11,9 +11,9 @@
 
 mod iemocap;
 mod lexicon;
+mod media;
 mod meld;
 pub(crate) mod pickle;
-mod random;
 mod script;
 mod sentiment;
 mod signal;
@@ -24,7 +24,10 @@ use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use unimse_media::MediaError;
 use unimse_run::artefact;
+
+pub use media::{MEDIA_SIZES, Media, write_media};
 
 /// Version of the generator: raise it when its output changes.
 pub const VERSION: u32 = 1;
@@ -55,6 +58,9 @@ pub enum DemoError {
         /// The folder.
         path: PathBuf,
     },
+    /// A clip could not be made.
+    #[error(transparent)]
+    Media(#[from] MediaError),
     /// A lexicon cannot be used.
     #[error("data/demo/{file}: {message}")]
     Lexicon {
@@ -108,7 +114,7 @@ pub fn write(dir: &Path) -> Result<(), DemoError> {
     }
     let files = checked_files()?;
     if empty {
-        return write_folder(dir, &files);
+        return write_folder(dir, &files, |_| Ok(()));
     }
     for (file, bytes) in files
         .iter()
@@ -170,8 +176,12 @@ fn intact(path: &Path, sum: &str) -> bool {
     fs::read(path).is_ok_and(|bytes| checksum(&bytes) == sum)
 }
 
-/// All files into a temporary folder beside `dir`, which then takes the place of `dir`.
-fn write_folder(dir: &Path, files: &[File]) -> Result<(), DemoError> {
+/// All files, and what `more` puts there, into a temporary folder beside `dir`, which then takes the place of `dir`.
+fn write_folder(
+    dir: &Path,
+    files: &[File],
+    more: impl FnOnce(&Path) -> Result<(), DemoError>,
+) -> Result<(), DemoError> {
     let parent = match dir.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -185,6 +195,7 @@ fn write_folder(dir: &Path, files: &[File]) -> Result<(), DemoError> {
     for (file, bytes) in files {
         replace(&root.join(file), bytes)?;
     }
+    more(&root)?;
     // An empty folder may lie there, and another process may have been faster: then its files are as good as ours.
     match fs::rename(&root, dir) {
         Err(_) if manifest().all(|(sum, file)| intact(&dir.join(file), sum)) => Ok(()),

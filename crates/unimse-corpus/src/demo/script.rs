@@ -1,6 +1,6 @@
 //! Who says what kind of thing when: labels by quota, shuffled and cut into dialogues or videos.
 
-use super::random::Stream;
+use unimse_media::synthetic::Stream;
 
 /// The splits, in the order of every list here.
 pub(super) const SPLITS: [&str; 3] = ["train", "dev", "test"];

@@ -2,10 +2,10 @@
 
 use super::lexicon::Lexicon;
 use super::pickle::{Value, dump};
-use super::random::Stream;
 use super::script::{Cue, Draft, LABEL_NOISE, SPLITS, script};
 use super::signal::{Recording, Sensor, record};
 use super::{DemoError, File, csv_line};
+use unimse_media::synthetic::Stream;
 
 /// How the two corpora differ.
 struct Plan {

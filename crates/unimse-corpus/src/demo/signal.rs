@@ -3,7 +3,7 @@
 //! The directions are orthogonal, so the mean over time shows every weight in a linear way; the noise is autoregressive
 //! (coefficient 0.6). Every dimension has roughly mean 0 and variance 1 over a corpus.
 
-use super::random::Stream;
+use unimse_media::synthetic::Stream;
 
 /// Root mean square of a direction over its dimensions.
 const SIGNAL: f32 = 0.8;

@@ -1,6 +1,6 @@
 //! What opcodes build: the object graph as it grows, within the bounds of [`Limits`].
 
-use super::value::{Graph, Node, OWNED, Span, Value, span_of};
+use super::value::{Dialect, Graph, Node, OWNED, Span, Value, span_of};
 use crate::PickleErrorKind;
 use std::cell::Cell;
 
@@ -43,6 +43,7 @@ impl Default for Limits {
 /// The graph of a file that is being read.
 pub(super) struct Heap<'a> {
     file: &'a [u8],
+    pub(super) dialect: Dialect,
     pub(super) graph: Graph,
     /// Offset of the opcode at work.
     pub(super) offset: usize,
@@ -52,7 +53,7 @@ pub(super) struct Heap<'a> {
 }
 
 impl<'a> Heap<'a> {
-    pub(super) fn new(file: &'a [u8], limits: Limits) -> Self {
+    pub(super) fn new(file: &'a [u8], dialect: Dialect, limits: Limits) -> Self {
         let graph = Graph {
             nodes: Vec::new(),
             owned: Vec::new(),
@@ -60,6 +61,7 @@ impl<'a> Heap<'a> {
         };
         Self {
             file,
+            dialect,
             graph,
             offset: 0,
             values: limits.values,

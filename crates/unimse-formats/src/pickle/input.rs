@@ -13,8 +13,9 @@ pub(super) struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn new(file: &'a [u8]) -> Self {
-        Self { file, at: 0 }
+    /// Begins at `at`, at most the file's end.
+    pub(super) fn new(file: &'a [u8], at: usize) -> Self {
+        Self { file, at }
     }
 
     /// The next `n` bytes.

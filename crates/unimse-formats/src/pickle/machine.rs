@@ -4,7 +4,7 @@ use super::{
     heap::{Heap, Limits, Outcome, malformed},
     input::Input,
     text,
-    value::{Global, Graph, Node, Value},
+    value::{Dialect, Global, Graph, Node, Value},
 };
 use crate::PickleErrorKind;
 use std::collections::HashMap;
@@ -20,11 +20,16 @@ struct Machine<'a> {
     sparse: HashMap<u64, Value>,
 }
 
-/// Reads the object graph of a pickle; errors carry the offset of the opcode.
-pub(super) fn run(file: &[u8], limits: Limits) -> Result<Graph, (usize, PickleErrorKind)> {
+/// Reads the object graph of the pickle that begins at `at`, and where the next one would; errors carry the offset of the opcode.
+pub(super) fn run(
+    file: &[u8],
+    at: usize,
+    dialect: Dialect,
+    limits: Limits,
+) -> Result<(Graph, usize), (usize, PickleErrorKind)> {
     let mut machine = Machine {
-        input: Input::new(file),
-        heap: Heap::new(file, limits),
+        input: Input::new(file, at),
+        heap: Heap::new(file, dialect, limits),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: Vec::new(),
@@ -32,7 +37,7 @@ pub(super) fn run(file: &[u8], limits: Limits) -> Result<Graph, (usize, PickleEr
     };
     let read = machine.read(limits.depth);
     match read {
-        Ok(()) => Ok(machine.heap.graph),
+        Ok(()) => Ok((machine.heap.graph, machine.input.at)),
         Err(kind) => Err((machine.heap.offset, kind)),
     }
 }
@@ -154,6 +159,8 @@ impl Machine<'_> {
             // globals and calls
             b'c' => self.written_global()?,
             0x93 => self.stacked_global()?,
+            // what PyTorch names so is kept as it is
+            b'Q' if self.heap.dialect == Dialect::Torch => self.pop()?,
             b'R' | 0x81 => {
                 let args = self.pop()?;
                 let callable = self.pop()?;
@@ -183,7 +190,7 @@ impl Machine<'_> {
     fn written_global(&mut self) -> Outcome<Value> {
         let module = String::from_utf8_lossy(self.input.line()?).into_owned();
         let name = String::from_utf8_lossy(self.input.line()?).into_owned();
-        global(module, name)
+        self.global(module, name)
     }
 
     /// A global whose module and name are on the stack.
@@ -193,7 +200,14 @@ impl Machine<'_> {
         let (Some(module), Some(name)) = (self.heap.text(module), self.heap.text(name)) else {
             return malformed("a global whose name is no text");
         };
-        global(module, name)
+        self.global(module, name)
+    }
+
+    fn global(&self, module: String, name: String) -> Outcome<Value> {
+        match Global::find(&module, &name, self.heap.dialect) {
+            Some(global) => Ok(Value::Global(global)),
+            None => Err(PickleErrorKind::Global { module, name }),
+        }
     }
 
     /// The error of an opcode that is not executed.
@@ -302,13 +316,6 @@ impl Machine<'_> {
             Some(value) => self.push(value),
             None => malformed(format!("memo {index} was never set")),
         }
-    }
-}
-
-fn global(module: String, name: String) -> Outcome<Value> {
-    match Global::find(&module, &name) {
-        Some(global) => Ok(Value::Global(global)),
-        None => Err(PickleErrorKind::Global { module, name }),
     }
 }
 

@@ -1,6 +1,10 @@
 //! A pickle that was read: where it came from, its bytes, its object graph.
 
-use super::{heap::Limits, machine, value::Graph};
+use super::{
+    heap::Limits,
+    machine,
+    value::{Dialect, Graph},
+};
 use crate::{FormatError, PickleErrorKind, bytes::Bytes};
 use std::path::{Path, PathBuf};
 
@@ -41,18 +45,29 @@ impl Pickle {
     }
 
     fn read(path: &Path, bytes: Bytes, limits: Limits) -> Result<Self, FormatError> {
-        let graph = machine::run(bytes.as_slice(), limits).map_err(|(offset, kind)| {
-            FormatError::Pickle {
-                path: path.to_owned(),
-                offset: offset as u64,
-                kind,
-            }
+        Self::read_at(path, bytes, 0, Dialect::Numpy, limits).map(|(pickle, _)| pickle)
+    }
+
+    /// The pickle that begins at a byte of a file, and where it ends.
+    pub(super) fn read_at(
+        path: &Path,
+        bytes: Bytes,
+        at: usize,
+        dialect: Dialect,
+        limits: Limits,
+    ) -> Result<(Self, usize), FormatError> {
+        let read = machine::run(bytes.as_slice(), at, dialect, limits);
+        let (graph, end) = read.map_err(|(offset, kind)| FormatError::Pickle {
+            path: path.to_owned(),
+            offset: offset as u64,
+            kind,
         })?;
-        Ok(Self {
+        let pickle = Self {
             path: path.to_owned(),
             bytes,
             graph,
-        })
+        };
+        Ok((pickle, end))
     }
 
     /// The file, or `<memory>`.

@@ -2,7 +2,7 @@
 
 use super::{
     heap::{Heap, Outcome, malformed},
-    value::{ArrayNode, Global, Node, Span, Value},
+    value::{ArrayNode, Dialect, Global, Node, Span, Value},
 };
 use crate::{
     PickleErrorKind,
@@ -15,6 +15,9 @@ impl Heap<'_> {
         let Value::Global(global) = callable else {
             return malformed("a call of something that is no known global");
         };
+        if global == Global::Tensor {
+            return Ok(args);
+        }
         let args = self.arguments(args)?;
         match (global, args) {
             (Global::Reconstruct, [Value::Global(Global::NdArray), ..]) => self.empty_array(),
@@ -118,6 +121,9 @@ impl Heap<'_> {
         let Value::Node(id) = object else {
             return malformed("a state for something that takes none");
         };
+        if let (Dialect::Torch, Some(Node::Dict(_))) = (self.dialect, self.graph.node(id)) {
+            return Ok(()); // attributes of Python's, such as versions of modules
+        }
         let parts = self.elements(state)?;
         let node = match self.graph.node(id) {
             Some(Node::Array(_)) => self.array_of_state(&parts)?,

@@ -49,6 +49,15 @@ pub(super) enum Node {
     Array(ArrayNode),
 }
 
+/// Whose globals are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// numpy's and the containers'.
+    Numpy,
+    /// The containers' and those of PyTorch's tensors.
+    Torch,
+}
+
 /// A known global.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Global {
@@ -67,11 +76,17 @@ pub(super) enum Global {
     Type,
     /// `NoneType` called.
     None,
+    /// Makes a tensor of its arguments, which are kept instead.
+    Tensor,
+    /// 32-bit floats.
+    FloatStorage,
 }
 
 impl Global {
-    pub(super) fn find(module: &str, name: &str) -> Option<Self> {
+    pub(super) fn find(module: &str, name: &str, dialect: Dialect) -> Option<Self> {
         Some(match (module, name) {
+            ("torch._utils", "_rebuild_tensor_v2") if dialect == Dialect::Torch => Self::Tensor,
+            ("torch", "FloatStorage") if dialect == Dialect::Torch => Self::FloatStorage,
             ("numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct") => {
                 Self::Reconstruct
             }

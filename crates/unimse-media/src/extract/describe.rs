@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde::Deserialize as _;
 use toml::{Table, Value};
 use unimse_run::{FeatureCard, FileError, artefact};
 
@@ -9,7 +10,7 @@ use super::clips::Clips;
 use crate::{AudioFeatures, MediaError};
 
 /// Name of the description, in a corpus folder.
-pub(super) const FILE: &str = "features.toml";
+pub(crate) const FILE: &str = "features.toml";
 
 /// Writes what made the audio features into every corpus folder; what is said there of video stays.
 pub(super) fn describe(
@@ -29,19 +30,20 @@ pub(super) fn describe(
         };
         let mut table: Table =
             toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
-        let audio = Value::Table(section(&features.card()));
+        let card = features.card();
         match table.get("audio") {
-            Some(known) if *known == audio => continue,
+            Some(known) if is_of(known, &card) => continue,
             Some(known) => {
-                let tool = known
-                    .get("tool")
-                    .and_then(Value::as_str)
-                    .unwrap_or("unknown");
+                let tool = known.get("tool").and_then(Value::as_str);
+                let tool = tool.unwrap_or("unknown");
                 return Err(wrong(format!(
                     "expected no audio features of another maker, found those of {tool:?}; name another folder, or remove [audio]"
                 )));
             }
-            None => table.insert("audio".to_owned(), audio),
+            None => {
+                let audio = Value::try_from(&card).map_err(|error| wrong(error.to_string()))?;
+                table.insert("audio".to_owned(), audio)
+            }
         };
         let text = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
         artefact::write(&path, text.as_bytes())?;
@@ -49,20 +51,8 @@ pub(super) fn describe(
     Ok(())
 }
 
-fn section(card: &FeatureCard) -> Table {
-    let mut section = Table::new();
-    section.insert("tool".to_owned(), card.tool.clone().into());
-    if let Some(version) = &card.version {
-        section.insert("version".to_owned(), version.clone().into());
-    }
-    section.insert("dimension".to_owned(), (card.dimension as i64).into());
-    if let Some(rate) = card.rate_hz {
-        section.insert("rate_hz".to_owned(), rate.into());
-    }
-    let settings = card.settings.iter();
-    let settings: Table = settings
-        .map(|(name, value)| (name.clone(), value.clone().into()))
-        .collect();
-    section.insert("settings".to_owned(), settings.into());
-    section
+/// Whether a section is that of a card.
+fn is_of(section: &Value, card: &FeatureCard) -> bool {
+    let known = FeatureCard::deserialize(section.clone());
+    known.is_ok_and(|known| known.is_known() && known.difference(card).is_none())
 }

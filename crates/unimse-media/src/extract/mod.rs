@@ -23,6 +23,7 @@ use unimse_run::{RunLock, artefact};
 
 use crate::{AudioFeatures, Fault, MediaError, Span, read_clip};
 use clips::{Clips, Found};
+pub(crate) use describe::FILE as DESCRIPTION;
 use record::Journal;
 pub use record::{RECORDS, Record};
 

@@ -140,7 +140,7 @@ pub fn card() -> FeatureCard {
         settings: settings
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
-        rate_hz: None,
+        columns: NAMES.map(str::to_owned).into(),
         ..FeatureCard::new(TOOL, NAMES.len())
     }
 }

@@ -8,6 +8,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use unimse_media::synthetic::{Acting, Person, Stream};
+
 /// A vowel: pulses of a glottis of falling spectrum through three resonances, so that pitch, jitter and shimmer are known.
 pub(crate) struct Vowel {
     /// Length of each period, in seconds, in turn.
@@ -145,4 +147,51 @@ pub(crate) fn ffmpeg(arguments: &[&str]) {
         "{arguments:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// The folder of the networks that find and describe faces, in `UNIMSE_MODELS` or the checkout's `.models`.
+pub(crate) fn faces_folder() -> Option<std::path::PathBuf> {
+    let named = std::env::var_os("UNIMSE_MODELS").map(std::path::PathBuf::from);
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models");
+    let mut folders = named
+        .into_iter()
+        .chain([own])
+        .map(|path| path.join("faces"));
+    folders.find(|folder| folder.is_dir())
+}
+
+/// Those networks; says loudly that a test is skipped without them or without ffmpeg.
+pub(crate) fn faces(test: &str) -> Option<unimse_media::video::Faces> {
+    let Some(folder) = faces_folder() else {
+        eprintln!("skipped: {test} needs the model faces: cargo xtask setup --model faces");
+        return None;
+    };
+    has_ffmpeg(test).then(|| unimse_media::video::Faces::load(&folder).unwrap())
+}
+
+/// Writes the film of a drawn person who says a text, with sound, `arguments` before the file's name: codecs, rotation and the like.
+pub(crate) fn film(
+    path: &Path,
+    name: &str,
+    acting: Acting,
+    size: (usize, usize),
+    arguments: &[&str],
+) {
+    let (person, mut random) = (Person::new(name), Stream::new(name));
+    let speech = person.speak("That is what I mean", acting, &mut random);
+    let folder = tempfile::tempdir().unwrap();
+    let (raw, wave) = (folder.path().join("raw"), folder.path().join("wave.wav"));
+    let frames = person.film(&speech.mouth, acting, size, 10.0, &mut random);
+    let frames: Vec<u8> = frames.flat_map(|frame| frame.rgb).collect();
+    std::fs::write(&raw, frames).unwrap();
+    write_wave(&wave, &speech.samples, 16_000);
+    let (size, raw, wave) = (
+        format!("{}x{}", size.0, size.1),
+        raw.to_str().unwrap(),
+        wave.to_str().unwrap(),
+    );
+    let input = [
+        "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", &size, "-r", "10", "-i", raw, "-i", wave,
+    ];
+    ffmpeg(&[&input[..], arguments, &[path.to_str().unwrap()]].concat());
 }

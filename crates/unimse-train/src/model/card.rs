@@ -7,12 +7,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use unimse_labels::Field;
 use unimse_model::config::FeatureDims;
-use unimse_run::artefact;
+use unimse_run::{ByName, FeatureCards, Readout, artefact};
 
 use crate::TrainError;
 use crate::config::RunConfig;
 use crate::data::reader::Speakers;
-use unimse_run::Readout;
 
 /// Version of the card's form; older ones are refused.
 pub const SCHEMA: u32 = 2;
@@ -43,6 +42,9 @@ pub struct Card {
     pub fields: Vec<Field>,
     /// Feature dimensions it has an input projection for.
     pub dims: FeatureDims,
+    /// How the features that it was trained on were made, by corpus; empty in cards of before that was kept.
+    #[serde(default, skip_serializing_if = "ByName::is_empty")]
+    pub features: ByName<FeatureCards>,
     /// With `model.speakers`, the names that training knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speakers: Option<Speakers>,
@@ -157,6 +159,7 @@ mod tests {
             backbone: "bert".to_owned(),
             fields: Field::ALL.to_vec(),
             dims: FeatureDims::default(),
+            features: ByName::default(),
             speakers: None,
             readout: Readout::TRAINING,
             files: BTreeMap::new(),

@@ -1,5 +1,6 @@
 //! A model with what it needs to read text and speak labels: as training builds it, and as it is saved.
 
 pub mod card;
+pub mod features;
 pub mod saved_model;
 pub mod session;

@@ -39,6 +39,7 @@ pub(super) fn answer(
         iemocap: iemocap.and_then(|emotion| classes(Field::Iemocap, emotion.index(), p)),
         disagreements,
         non_finite,
+        rests_on: None,
         extra,
         input,
     }

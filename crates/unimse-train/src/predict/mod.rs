@@ -1,24 +1,34 @@
 //! `unimse predict`: one [`Answer`] per input row, in order, from `RUN/checkpoints` alone; [`rows`] reads the rows of users.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
 use unimse_corpus::{Sequence, zero_non_finite};
 use unimse_model::batch::Prediction;
 use unimse_model::config::Modality;
 use unimse_model::tokenizer::Encoded;
-use unimse_run::{Answer, EmotionReadout, IntensityReadout, NonFinite, Readout, RunFolder};
+use unimse_run::{
+    Answer, ByName, EmotionReadout, FeatureCards, IntensityReadout, NonFinite, Readout, RunFolder,
+};
 
 use crate::TrainError;
 use crate::data::reader::Spoken;
 use crate::data::row::{Row, features};
 use crate::model::card::Card;
+use crate::model::features::{self, Compared};
 use crate::model::saved_model::SavedModel;
 use crate::model::session::answering_plan;
 use crate::predict::answer::answer;
+use crate::predict::resting::Resting;
 
 mod answer;
+mod pictures;
+mod resting;
 pub mod rows;
+mod senses;
+
+pub use senses::{Perceived, Senses};
 
 /// One row to be labelled.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -35,6 +45,10 @@ pub struct Input {
     pub audio: Option<Sequence>,
     /// Visual features; absent is fine. Values that are not finite are read as 0.
     pub video: Option<Sequence>,
+    /// How the features were made, where somebody says so; they are compared with those of training.
+    pub cards: FeatureCards,
+    /// Of a row of a clip: the modalities that it lacks and why. Its answer says what it rests on.
+    pub clip: Option<ByName<String>>,
     /// Columns that are none of ours: they come back as they are.
     pub extra: Map<String, Value>,
 }
@@ -58,6 +72,8 @@ pub struct Predictor {
     first: SavedModel,
     others: Vec<SavedModel>,
     readout: Readout,
+    /// Whether it was told that features were compared by their size alone.
+    told: AtomicBool,
 }
 
 impl Predictor {
@@ -96,7 +112,14 @@ impl Predictor {
             first,
             others,
             readout,
+            told: AtomicBool::new(false),
         })
+    }
+
+    /// The features that are made of a clip for the model.
+    #[must_use]
+    pub fn senses(&self) -> Senses {
+        Senses::of(&self.first.card)
     }
 
     /// Feature dimensions of a modality that the model reads; empty where it does not.
@@ -126,7 +149,7 @@ impl Predictor {
     /// Answers every row, in order. An answer depends on its row alone (to rounding), not on the rows beside it.
     ///
     /// # Errors
-    /// [`TrainError::Data`] naming the row that has neither text nor features, or features of another dimension than the model's.
+    /// [`TrainError::Data`] naming the row that has neither text nor features, or other features than those that the model was trained on.
     pub fn predict(&self, inputs: Vec<Input>) -> Result<Vec<Answer>, TrainError> {
         self.predict_while(inputs, &mut || Ok(()))
     }
@@ -157,6 +180,7 @@ impl Predictor {
         inputs: Vec<Input>,
         tick: Tick<'_>,
     ) -> Result<Vec<(Answer, Scores)>, TrainError> {
+        let (inputs, resting) = Resting::spread(inputs);
         let (mut predictions, counts) = self.of_seed(&self.first, &inputs, tick)?;
         for (model, before) in self.others.iter().zip(1..) {
             let (more, _) = self.of_seed(model, &inputs, tick)?;
@@ -164,15 +188,12 @@ impl Predictor {
                 add(mean, one, before);
             }
         }
-        Ok(inputs
-            .into_iter()
-            .zip(predictions)
-            .zip(counts)
-            .map(|((row, p), count)| {
-                let answer = answer(row.spoken.text, &p, self.readout, count, row.extra);
-                (answer, p.intensity)
-            })
-            .collect())
+        let rows = inputs.into_iter().zip(predictions).zip(counts);
+        let answers = rows.map(|((row, p), count)| {
+            let answer = answer(row.spoken.text, &p, self.readout, count, row.extra);
+            (answer, p.intensity)
+        });
+        Ok(resting.gather(answers))
     }
 
     /// What one model says of the rows, and how many of their feature values were not finite.
@@ -203,8 +224,12 @@ impl Predictor {
 
     fn prepare(&self, model: &SavedModel, row: &Input) -> Result<Prepared, TrainError> {
         if row.spoken.text.trim().is_empty() && row.audio.is_none() && row.video.is_none() {
+            let absent = row.clip.iter().flat_map(ByName::iter);
+            let absent: String = absent
+                .map(|(name, reason)| format!("; {name}: {reason}"))
+                .collect();
             return Err(TrainError::Data(format!(
-                "{}: field text: expected words, or audio or video beside it, found nothing",
+                "{}: field text: expected words, or audio or video beside it, found nothing{absent}",
                 row.place
             )));
         }
@@ -241,19 +266,13 @@ impl Predictor {
         let Some(sequence) = sequence else {
             return Ok(None);
         };
-        let (dims, name, place) = (self.dims(modality), modality.name(), &row.place);
-        if dims.is_empty() {
-            return Err(TrainError::Data(format!(
-                "{place}: field {name}: this model was trained without {name}"
-            )));
-        }
-        if !dims.contains(&sequence.dim) {
-            let expected: Vec<_> = dims.iter().map(ToString::to_string).collect();
-            return Err(TrainError::Data(format!(
-                "{place}: field {name}: expected {} features a step, found {}",
-                expected.join(" or "),
-                sequence.dim
-            )));
+        let made = features::of(&row.cards, modality).as_ref();
+        let compared = features::compare(&self.first.card, modality, sequence.dim, made);
+        let (name, place) = (modality.name(), &row.place);
+        let compared = compared
+            .map_err(|reason| TrainError::Data(format!("{place}: field {name}: {reason}")))?;
+        if compared == Compared::BySize && !self.told.swap(true, Ordering::Relaxed) {
+            eprintln!("note: {place}: field {name}: {}", features::BY_SIZE);
         }
         let mut sequence = sequence.clone();
         *non_finite = zero_non_finite(&mut sequence.values);
@@ -281,6 +300,10 @@ fn difference(one: &Card, other: &Card) -> Option<&'static str> {
     [
         ("their fields", one.fields == other.fields),
         ("the dimensions of their features", one.dims == other.dims),
+        (
+            "how their features were made",
+            one.features == other.features,
+        ),
         ("labels", a.labels == b.labels),
         ("model", a.model == b.model),
     ]

@@ -1,11 +1,12 @@
 //! What a training is made of before its first update: which parameters move, what is read, how corpora are mixed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use unimse_corpus::splits::{Corpora, Dev, Learning, RowRef, Train};
 use unimse_labels::{Field, FieldValue, PerField};
+use unimse_model::config::{Modality, ModelConfig};
 use unimse_model::unimodel::{ParameterGroup, UniModel};
-use unimse_run::ByName;
+use unimse_run::{ByName, FeatureCard, FeatureCards};
 
 use crate::TrainError;
 use crate::config::{RunConfig, TrainConfig, Unfreeze};
@@ -53,6 +54,26 @@ pub(super) fn datasets(
 pub(super) fn speakers(corpora: &Corpora<Learning>) -> Speakers {
     let row = |at: RowRef| &corpora.list()[at.corpus].utterances[at.utterance];
     Speakers::of(corpora.rows(Train).map(row))
+}
+
+/// How the features of every corpus with train rows were made, of the modalities in use.
+pub(super) fn feature_cards(
+    corpora: &Corpora<Learning>,
+    config: &ModelConfig,
+) -> ByName<FeatureCards> {
+    let used = |modality, card: &Option<FeatureCard>| card.clone().filter(|_| config.has(modality));
+    let trained: BTreeSet<usize> = corpora.rows(Train).map(|at| at.corpus).collect();
+    let cards = trained.into_iter().map(|at| {
+        let corpus = &corpora.list()[at];
+        let cards = FeatureCards {
+            audio: used(Modality::Audio, &corpus.features.audio),
+            video: used(Modality::Video, &corpus.features.video),
+        };
+        (corpus.name.clone(), cards)
+    });
+    cards
+        .filter(|(_, cards)| *cards != FeatureCards::default())
+        .collect()
 }
 
 /// How often each corpus is drawn: by `train.quotas` where there are some, else by `train.temperature`.

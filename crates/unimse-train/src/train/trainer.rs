@@ -169,6 +169,7 @@ impl<'a> Trainer<'a> {
             backbone: session.model.backbone().model_type().to_owned(),
             fields,
             dims,
+            features: setup::feature_cards(&corpora, &model),
             speakers: session.speakers.clone(),
             readout: Readout::TRAINING,
             files: Default::default(),

@@ -68,10 +68,43 @@ fn spoiled_rows() -> Vec<(Value, u16, &'static str, &'static str)> {
     ]
 }
 
+/// Rows with clips that are refused.
+fn spoiled_clips() -> Vec<(Value, u16, &'static str, &'static str)> {
+    let text = BASE64_STANDARD.encode("no film at all");
+    let tone: Vec<i16> = (0..16_000 * 61).map(|t| (t % 100) as i16 * 80).collect();
+    let loud = BASE64_STANDARD.encode(waves::wave(&tone));
+    vec![
+        (
+            json!({"text": "a", "clip": "/etc/hostname"}),
+            422,
+            "clip",
+            "no file is read here",
+        ),
+        (
+            json!({"text": "a", "clip": {"base64": "?"}}),
+            422,
+            "clip",
+            "expected base64",
+        ),
+        (
+            json!({"text": "a", "clip": {"base64": text}}),
+            422,
+            "clip",
+            "expected a wav, flac, mp3, ogg, m4a or mp4 file in base64, found something else",
+        ),
+        (
+            json!({"text": "a", "clip": {"base64": loud}}),
+            422,
+            "clip",
+            "expected at most 60 s of a clip",
+        ),
+    ]
+}
+
 #[test]
 fn what_is_wrong_with_a_row_is_said_with_its_place() {
     let server = server();
-    for (row, status, field, words) in spoiled_rows() {
+    for (row, status, field, words) in spoiled_rows().into_iter().chain(spoiled_clips()) {
         let good = json!({"text": "good"});
         let response = server.post("/predict", &rows_body(&[good, row.clone()]));
         let problem = response.json();

@@ -19,8 +19,8 @@ fn ask(chromium: &mut Chromium) {
         form.elements.text.value = "</script><img src=x onerror=alert(1)> that is " + "great".repeat(40);
         const bytes = Uint8Array.from(atob("TONE"), c => c.charCodeAt(0)), chosen = new DataTransfer();
         chosen.items.add(new File([bytes], "tone.wav", { type: "audio/wav" }));
-        form.elements.wav.files = chosen.files;
-        form.elements.wav.dispatchEvent(new Event("change"));
+        form.elements.clip.files = chosen.files;
+        form.elements.clip.dispatchEvent(new Event("change"));
         form.requestSubmit();
         for (let i = 0; i < 500 && !document.getElementById("status").textContent.startsWith("Answered"); i++) await new Promise(done => setTimeout(done, 20));
         return document.getElementById("status").textContent + document.getElementById("problem").textContent;

@@ -5,11 +5,11 @@
 )]
 
 use super::lexicon::{Lexicon, WORDS};
-use super::random::Stream;
 use super::signal::Sensor;
 use super::*;
 use read::{Row, average, corpora};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use unimse_media::synthetic::Stream;
 
 mod read;
 

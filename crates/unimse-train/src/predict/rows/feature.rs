@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Map, Value};
 use unimse_corpus::{CorpusError, Sequence};
+use unimse_media::{card_beside, mel};
+use unimse_run::FeatureCard;
 
 use super::{RowError, short};
 
@@ -150,44 +152,58 @@ impl Feature {
             Self::WaveBytes(bytes) => {
                 let (rate, samples) = unimse_formats::parse_wav_header(bytes, Path::new(UPLOADED))
                     .map_err(CorpusError::from)?;
-                Ok(unimse_media::mel::steps(rate, samples))
+                Ok(mel::steps(rate, samples))
             }
             Self::Npy(_) | Self::Wave(_) => Ok(0),
         }
     }
 
-    /// Reads the values, as they are.
-    pub(super) fn load(self) -> Result<Sequence> {
-        let path = match self {
-            Self::Values(sequence) => return Ok(sequence),
+    /// Reads the values of `modality`, as they are.
+    pub(super) fn load(self, modality: &str) -> Result<Loaded> {
+        let (sequence, made) = match self {
+            Self::Values(sequence) => (sequence, None),
             Self::WaveBytes(bytes) => {
-                let path = Path::new(UPLOADED);
-                return Ok(
-                    unimse_media::mel::from_wav_bytes(&bytes, path).map_err(CorpusError::from)?
-                );
+                let sequence = mel::from_wav_bytes(&bytes, Path::new(UPLOADED));
+                (sequence.map_err(CorpusError::from)?, Some(mel::card()))
             }
             Self::Wave(path) => {
-                return Ok(unimse_media::mel::from_wav(&path).map_err(CorpusError::from)?);
+                let sequence = mel::from_wav(&path).map_err(CorpusError::from)?;
+                (sequence, Some(mel::card()))
             }
-            Self::Npy(path) => path,
-        };
-        let array = unimse_formats::read_npy(&path).map_err(CorpusError::from)?;
-        let dim = match array.shape[..] {
-            [_, dim] | [dim] => dim,
-            _ => {
-                return Err(format!(
-                    "{}: expected shape [steps, features] or [features], found {:?}",
-                    path.display(),
-                    array.shape
-                )
-                .into());
+            Self::Npy(path) => {
+                let sequence = read_npy(&path)?;
+                let made = card_beside(&path, modality, sequence.dim);
+                (sequence, made)
             }
         };
-        Ok(Sequence {
-            dim,
-            values: array.values,
-        })
+        Ok(Loaded { sequence, made })
     }
+}
+
+/// Features, and how they were made where somebody says so.
+pub(super) struct Loaded {
+    pub(super) sequence: Sequence,
+    pub(super) made: Option<FeatureCard>,
+}
+
+/// The array in a `.npy` file.
+fn read_npy(path: &Path) -> Result<Sequence> {
+    let array = unimse_formats::read_npy(path).map_err(CorpusError::from)?;
+    let dim = match array.shape[..] {
+        [_, dim] | [dim] => dim,
+        _ => {
+            return Err(format!(
+                "{}: expected shape [steps, features] or [features], found {:?}",
+                path.display(),
+                array.shape
+            )
+            .into());
+        }
+    };
+    Ok(Sequence {
+        dim,
+        values: array.values,
+    })
 }
 
 fn numbers(values: &[Value]) -> Result<Vec<f32>> {
@@ -211,7 +227,8 @@ mod tests {
         let mut row = Map::from_iter([("audio".to_owned(), audio)]);
         let feature = Feature::take(&mut row, "audio", Some(Path::new("/nowhere")))?;
         assert!(row.is_empty());
-        feature.map(Feature::load).transpose()
+        let loaded = feature.map(|feature| feature.load("audio"));
+        Ok(loaded.transpose()?.map(|loaded| loaded.sequence))
     }
 
     #[test]

@@ -3,11 +3,14 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use unimse_run::FeatureCards;
 
-use super::feature::Feature;
+use super::clip::ClipPart;
+use super::feature::{Feature, Loaded};
 use super::{RowError, short};
 use crate::data::reader::Spoken;
 use crate::predict::Input;
+use crate::predict::senses::{Perceived, Senses};
 
 type Result<T, E = RowError> = std::result::Result<T, E>;
 
@@ -28,6 +31,7 @@ pub struct Row {
     pub turn: Option<i64>,
     audio: Option<Feature>,
     video: Option<Feature>,
+    clip: Option<ClipPart>,
     extra: Map<String, Value>,
 }
 
@@ -52,6 +56,7 @@ impl Row {
             turn: None,
             audio: None,
             video: None,
+            clip: None,
             extra: Map::new(),
         }
     }
@@ -83,11 +88,12 @@ impl Row {
             });
             let audio = Feature::take(row, "audio", folder)?;
             let video = Feature::take(row, "video", folder)?;
+            let clip = ClipPart::take(row, folder)?;
             let dialogue = dialogue(row)?;
             let turn = if dialogue.is_some() { turn(row)? } else { None };
-            Ok((spoken, own, audio, video, dialogue, turn))
+            Ok((spoken, own, (audio, video, clip), dialogue, turn))
         };
-        let (spoken, own, audio, video, dialogue, turn) =
+        let (spoken, own, (audio, video, clip), dialogue, turn) =
             parsed(&mut row).map_err(|error| error.within(&place))?;
         Ok(Self {
             place,
@@ -97,6 +103,7 @@ impl Row {
             turn,
             audio,
             video,
+            clip,
             extra: row,
         })
     }
@@ -113,15 +120,55 @@ impl Row {
         Ok(steps)
     }
 
-    /// What the model reads, with the texts around it. Feature files are read now.
-    pub fn input(self, around: Texts) -> Result<Input> {
-        let load = |feature: Option<Feature>, name: &str| {
-            let place = |error: RowError| error.of_field(name).within(&self.place);
-            feature.map(|f| f.load().map_err(place)).transpose()
+    /// Whether it is said in a clip.
+    #[must_use]
+    pub fn has_clip(&self) -> bool {
+        self.clip.is_some()
+    }
+
+    /// Whether the bytes of a clip came in the row.
+    #[must_use]
+    pub fn has_uploaded_clip(&self) -> bool {
+        self.clip.as_ref().is_some_and(ClipPart::is_uploaded)
+    }
+
+    /// What the model reads, with the texts around it. Feature files are read now, and what the model's `senses` name is made of the clip; features that
+    /// the row brings itself go before those of its clip.
+    pub fn input(mut self, around: Texts, senses: &Senses) -> Result<Input> {
+        let within = |name: &str, error: RowError| error.of_field(name).within(&self.place);
+        let load = |feature: Option<Feature>, name: &str| -> Result<_> {
+            let loaded = feature.map(|feature| feature.load(name)).transpose();
+            let loaded = loaded.map_err(|error| within(name, error))?;
+            Ok(loaded.map_or((None, None), |Loaded { sequence, made }| {
+                (Some(sequence), made)
+            }))
         };
+        let (audio, audio_card) = load(self.audio.take(), "audio")?;
+        let (video, video_card) = load(self.video.take(), "video")?;
+        let perceived = match &self.clip {
+            Some(clip) => {
+                let perceived = clip.perceive(senses);
+                let perceived = perceived.map_err(|error| within("clip", error))?;
+                clip.complete(&mut self.extra, perceived.seconds);
+                perceived
+            }
+            None => Perceived::default(),
+        };
+        let absent = perceived.absent.iter().filter(|(name, _)| match *name {
+            "audio" => audio.is_none(),
+            _ => video.is_none(),
+        });
+        let absent = absent.map(|(name, reason)| (name.to_owned(), reason.clone()));
+        let clip = self.clip.as_ref().map(|_| absent.collect());
+        let cards = perceived.cards;
         Ok(Input {
-            audio: load(self.audio, "audio")?,
-            video: load(self.video, "video")?,
+            cards: FeatureCards {
+                audio: audio_card.or(cards.audio.filter(|_| audio.is_none())),
+                video: video_card.or(cards.video.filter(|_| video.is_none())),
+            },
+            clip,
+            audio: audio.or(perceived.audio),
+            video: video.or(perceived.video),
             place: self.place,
             spoken: self.spoken,
             before: around.before,

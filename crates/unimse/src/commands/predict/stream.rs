@@ -61,8 +61,9 @@ pub(super) fn answer(
         if !ready.is_empty() {
             let inputs = ready
                 .into_iter()
-                .map(|(row, around): (Row, Texts)| row.input(around));
-            match printer.answer(inputs.collect::<Result<Vec<Input>, RowError>>()?)? {
+                .map(|(row, around): (Row, Texts)| row.input(around, &printer.senses));
+            let inputs = inputs.collect::<Result<Vec<Input>, RowError>>()?;
+            match printer.answer(inputs)? {
                 Outcome::Done => {}
                 other => return Ok(other),
             }

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 use unimse_labels::Source;
-use unimse_run::{Answer, Classes};
+use unimse_run::{Answer, Without};
 use unimse_train::predict::Input;
 use unimse_train::unify::nearest;
 
@@ -32,26 +32,6 @@ struct Score {
     score: f32,
     /// Of all scores they sum to 1.
     probability: f32,
-}
-
-/// What the model says without a part of the row.
-#[derive(Serialize, JsonSchema)]
-struct Without {
-    /// JSON pointer to the part: a turn, `/row/audio` or `/row/video`.
-    part: String,
-    /// The polarity that is then the most probable one.
-    polarity: String,
-    /// What the part adds to the probability of the polarity that was answered: with it minus without it.
-    polarity_change: f32,
-    /// What it adds to the score.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    intensity_change: Option<f32>,
-    /// What it adds to the probability of MELD's emotion that was answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meld_change: Option<f32>,
-    /// What it adds to the probability of IEMOCAP's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iemocap_change: Option<f32>,
 }
 
 /// A training utterance near to the text. It could lend its label to an utterance of its polarity.
@@ -128,6 +108,7 @@ impl Parts {
         row.before.drain(..skipped);
         row.after.truncate(kept);
         let mut inputs = vec![row.clone()];
+        row.clip = None; // what is left out below is said by name
         for at in 0..row.before.len() {
             let mut without = row.clone();
             without.before.remove(at);
@@ -173,29 +154,6 @@ impl Explanation {
             answer,
         })
     }
-}
-
-impl Without {
-    fn new(part: String, whole: &Answer, without: &Answer) -> Self {
-        let both = |whole: &Option<Classes>, without: &Option<Classes>| {
-            Some(change(whole.as_ref()?, without.as_ref()?))
-        };
-        let scores = whole.intensity.zip(without.intensity);
-        Self {
-            part,
-            polarity: without.polarity.label.clone(),
-            polarity_change: change(&whole.polarity, &without.polarity),
-            intensity_change: scores.map(|(whole, without)| whole.value - without.value),
-            meld_change: both(&whole.meld, &without.meld),
-            iemocap_change: both(&whole.iemocap, &without.iemocap),
-        }
-    }
-}
-
-/// The probability of the class that `whole` chose, minus that which it has in `without`.
-fn change(whole: &Classes, without: &Classes) -> f32 {
-    let of = |classes: &Classes| classes.probabilities.get(&whole.label).copied();
-    of(whole).unwrap_or_default() - of(without).unwrap_or_default()
 }
 
 fn listed(scores: &[(f32, f64)]) -> Vec<Score> {
@@ -270,23 +228,5 @@ mod tests {
         // what would be left of it is no row
         row.spoken.text.clear();
         assert_eq!(Parts::of(row, (0, 0)).names, [""; 0]);
-    }
-
-    #[test]
-    fn a_change_is_that_of_the_class_that_was_answered() {
-        let classes = |label: &str, p: f32| Classes {
-            label: label.to_owned(),
-            probabilities: [("no".to_owned(), 1.0 - p), ("yes".to_owned(), p)]
-                .into_iter()
-                .collect(),
-        };
-        assert_eq!(
-            change(&classes("yes", 0.75), &classes("no", 0.25)),
-            0.75 - 0.25
-        );
-        assert_eq!(
-            change(&classes("no", 0.25), &classes("no", 0.5)),
-            0.75 - 0.5
-        );
     }
 }

@@ -12,6 +12,8 @@ pub(super) const ROWS: usize = 256;
 pub(super) const TEXT_BYTES: usize = 64 << 10;
 /// Steps of a row's features: a minute of speech at 100 a second.
 pub(super) const STEPS: usize = 6_000;
+/// Clips whose bytes come in one request; of each a minute is read at most, whatever its bytes would decode to.
+pub(super) const CLIPS: usize = 4;
 /// Connections that are served at once; further ones wait in the system's queue.
 pub(super) const CONNECTIONS: usize = 64;
 /// Rows that wait for the model, those that it has included; further requests are refused with 503.

@@ -21,7 +21,6 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, anyhow};
 use unimse_corpus::Split;
-use unimse_model::Modality;
 use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
 use unimse_train::predict::Predictor;
@@ -60,6 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let nearest = NearestRows::load(&RunFolder::new(&args.run), args.with_text)
         .inspect_err(|error| eprintln!("warning: no nearest training utterances: {error:#}"));
     let (queue, jobs) = Queue::new();
+    let senses = predictor.senses();
     let shared = Shared {
         queue,
         context: predictor.context(),
@@ -67,9 +67,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             run: &args.run,
             context: predictor.context(),
             speakers: predictor.reads_speakers(),
-            audio: predictor.dims(Modality::Audio),
+            senses: &senses,
             neighbours: nearest.is_ok(),
         }),
+        senses,
         openapi: openapi::document()?,
         loopback: address.ip().is_loopback(),
     };

@@ -27,6 +27,12 @@ pub(super) struct Row {
     audio: Option<Audio>,
     /// Visual features.
     video: Option<Features>,
+    /// The clip in which the utterance is said: its sound and pictures become the features that the model was trained on, where the row brings none itself.
+    clip: Option<Clip>,
+    /// Where in the clip it begins, in seconds; default 0.
+    start_s: Option<f64>,
+    /// Where in the clip it ends; default with the clip.
+    end_s: Option<f64>,
     /// Rows of one dialogue are each other's context, unless they bring one.
     dialogue_id: Option<String>,
     /// Order within the dialogue; default that of the rows.
@@ -72,6 +78,14 @@ enum Audio {
         /// The bytes of a wave file in base64, at most a minute.
         wav: String,
     },
+}
+
+/// A clip.
+#[derive(JsonSchema)]
+#[allow(dead_code, reason = "as Row")]
+struct Clip {
+    /// The bytes of a wav, flac, mp3, ogg, m4a or mp4 file in base64, of which at most a minute is read.
+    base64: String,
 }
 
 /// The document, as text.
@@ -125,7 +139,10 @@ fn operation(
         ("400", "No JSON, or no Host"),
         ("403", "A page of another origin asks"),
         ("408", "The body does not come"),
-        ("413", "Body, rows, text or features beyond the limits"),
+        (
+            "413",
+            "Body, rows, clips, text or features beyond the limits",
+        ),
         ("415", "Not application/json"),
         ("421", "Asked by the name of another host"),
         (
@@ -189,7 +206,7 @@ mod tests {
         let members = document["components"]["schemas"]["Row"]["properties"].clone();
         let members: Vec<&String> = members.as_object().unwrap().keys().collect();
         let refused = |name: &str| {
-            let row = json!({"text": "t", "dialogue_id": "d", name: {"no": "value"}});
+            let row = json!({"text": "t", "dialogue_id": "d", "clip": {"base64": ""}, name: {"no": "value"}});
             let Value::Object(row) = row else {
                 panic!("an object")
             };
@@ -199,6 +216,6 @@ mod tests {
             assert!(refused(name), "{name}");
         }
         assert!(!refused("note"));
-        assert_eq!(members.len(), 8);
+        assert_eq!(members.len(), 11);
     }
 }

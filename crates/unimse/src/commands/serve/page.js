@@ -54,19 +54,19 @@
     } catch {
       shown = ["The browser cannot read this file as sound."];
     }
-    if (fields.wav.files[0] === file) $("wave").replaceChildren(...shown);
+    if (fields.clip.files[0] === file) $("wave").replaceChildren(...shown);
   };
   const player = form.querySelector("audio");
   const hear = () => {
-    const file = fields.wav.files[0];
+    const file = fields.clip.files[0];
     if (player.src) URL.revokeObjectURL(player.src);
     if (file) player.src = URL.createObjectURL(file); else player.removeAttribute("src");
     $("hear").hidden = !file;
     draw(file);
   };
   if (player) {
-    fields.wav.addEventListener("change", hear);
-    $("no-wav").addEventListener("click", () => { fields.wav.value = ""; hear(); fields.wav.focus(); });
+    fields.clip.addEventListener("change", hear);
+    $("no-clip").addEventListener("click", () => { fields.clip.value = ""; hear(); fields.clip.focus(); });
   }
   const base64 = file => new Promise((resolve, reject) => {
     const reader = new FileReader();
@@ -78,7 +78,7 @@
     const row = { text: fields.text.value };
     if (fields.speaker?.value.trim()) row.speaker = fields.speaker.value.trim();
     for (const [side, name] of [["before", "context"], ["after", "context_after"]]) if ($(side)) row[name] = turns(side);
-    if (player && fields.wav.files[0]) row.audio = { wav: await base64(fields.wav.files[0]) };
+    if (player && fields.clip.files[0]) row.clip = { base64: await base64(fields.clip.files[0]) };
     return row;
   };
 
@@ -133,7 +133,8 @@
     return [soft("Those of the answered polarity could lend their labels to this utterance."), table(heads, rows)];
   };
   const answered = (answer, scores) => {
-    const notes = answer.disagreements.map(text => element("p", { class: "notice" }, text));
+    const absent = Object.entries(answer.rests_on?.absent ?? {}).map(([modality, reason]) => `Answered without ${modality}: ${reason}.`);
+    const notes = [...absent, ...answer.disagreements].map(text => element("p", { class: "notice" }, text));
     const fields = [classes("Polarity, %", answer.polarity), scores && distribution(scores, answer.intensity), classes("MELD, %", answer.meld), classes("IEMOCAP, %", answer.iemocap)];
     show("answer", element("div", { class: "answers" }, ...fields.filter(Boolean)), ...notes);
   };

@@ -1,11 +1,12 @@
-//! The page: a form for an utterance, its context and a wave file, and what `POST /explain` says of it.
+//! The page: a form for an utterance, its context and a clip, and what `POST /explain` says of it.
 
 use std::path::Path;
 
 use hyper::header::HeaderValue;
 use maud::{Markup, PreEscaped, html};
-use unimse_media::mel::MelSettings;
+use unimse_model::Modality;
 use unimse_report::{ELEMENTS, Frame};
+use unimse_train::predict::Senses;
 
 /// The script, behind the functions that it shares with the report.
 const SCRIPT: &str = include_str!("page.js");
@@ -28,16 +29,18 @@ pub(super) struct Facts<'f> {
     pub(super) context: (usize, usize),
     /// Whether it reads who speaks.
     pub(super) speakers: bool,
-    /// Acoustic features a step that it reads.
-    pub(super) audio: Vec<usize>,
+    /// The features that are made of a clip.
+    pub(super) senses: &'f Senses,
     /// Whether nearest training utterances can be shown.
     pub(super) neighbours: bool,
 }
 
 impl Facts<'_> {
-    /// Whether the model reads what a wave file becomes.
-    fn hears(&self) -> bool {
-        self.audio.contains(&MelSettings::default().bands)
+    /// Whether the model reads anything that is made of a clip.
+    fn perceives(&self) -> bool {
+        [Modality::Audio, Modality::Video]
+            .into_iter()
+            .any(|modality| self.senses.makes(modality))
     }
 }
 
@@ -95,16 +98,15 @@ fn form(facts: &Facts<'_>) -> Markup {
                     label class="wide" { "Text " textarea name="text" rows="3" maxlength="20000" {} }
                 }
                 (turns("after", "Context after", after))
-                @if facts.hears() {
-                    p { label { "Audio, a .wav file of at most a minute " input type="file" name="wav" accept=".wav,audio/wav,audio/x-wav"; } }
+                @if facts.perceives() {
+                    p { label { "Clip, a sound or video file of at most a minute " input type="file" name="clip" accept="audio/*,video/*"; } }
                     p id="hear" hidden="hidden" {
                         span id="wave" {}
                         audio controls="controls" aria-label="The chosen file" {} " "
-                        button type="button" id="no-wav" { "Without audio" }
+                        button type="button" id="no-clip" { "Without a clip" }
                     }
-                } @else {
-                    p class="soft" { (unheard(&facts.audio)) }
                 }
+                @for line in unperceived(facts.senses) { p class="soft" { (line) } }
                 p { button type="submit" { "Ask" } }
             }
             p id="status" role="status" {}
@@ -113,18 +115,25 @@ fn form(facts: &Facts<'_>) -> Markup {
     }
 }
 
-/// Why there is no place for a wave file.
-fn unheard(audio: &[usize]) -> String {
-    match audio {
-        [] => "This run was trained without audio.".to_owned(),
-        dims => {
-            let dims: Vec<String> = dims.iter().map(usize::to_string).collect();
-            format!(
-                "This run reads audio features of {} numbers a step, which are not made from wave files here; POST /predict takes them.",
-                dims.join(" or ")
-            )
-        }
+/// What a clip cannot give.
+fn unperceived(senses: &Senses) -> Vec<String> {
+    let modalities = [Modality::Audio, Modality::Video];
+    let lacking = modalities.map(|modality| (modality, senses.lacks(modality)));
+    let mut lines: Vec<String> = lacking
+        .iter()
+        .filter_map(|(modality, reason)| {
+            let reason = reason.as_ref()?;
+            let name = modality.name();
+            Some(format!(
+                "No {name} is made of a clip: {reason}, in a POST to /predict."
+            ))
+        })
+        .collect();
+    let deaf = !senses.makes(Modality::Audio) && senses.lacks(Modality::Audio).is_none();
+    if deaf {
+        lines.push("This run was trained without audio.".to_owned());
     }
+    lines
 }
 
 /// The turns on one side, of which the model reads at most `most`.

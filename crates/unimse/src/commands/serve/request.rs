@@ -6,10 +6,10 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
-use unimse_train::predict::Input;
 use unimse_train::predict::rows::{Neighbours, Row, RowError, contexts};
+use unimse_train::predict::{Input, Senses};
 
-use super::limits::{ROWS, STEPS, TEXT_BYTES};
+use super::limits::{CLIPS, ROWS, STEPS, TEXT_BYTES};
 use super::openapi;
 use super::problem::Problem;
 
@@ -73,11 +73,15 @@ fn pointer(path: &Path) -> String {
 }
 
 impl Predict {
-    /// What the model reads, which was trained with `context` utterances before and after.
+    /// What the model of `senses` reads, which was trained with `context` utterances before and after.
     ///
     /// # Errors
-    /// 413 for more rows, longer texts or longer features than [`super::limits`] say, 422 for a row that is none; each with a JSON pointer.
-    pub(super) fn inputs(self, context: (usize, usize)) -> Result<Vec<Input>, Problem> {
+    /// 413 for more rows or clips, longer texts or longer features than [`super::limits`] say, 422 for a row that is none; each with a JSON pointer.
+    pub(super) fn inputs(
+        self,
+        context: (usize, usize),
+        senses: &Senses,
+    ) -> Result<Vec<Input>, Problem> {
         let found = self.rows.len();
         let wrong = |status, found: &str| {
             let detail = format!("expected 1 to {ROWS} rows, found {found}");
@@ -90,7 +94,8 @@ impl Predict {
             return Err(wrong(TOO_LARGE, &found.to_string()));
         }
         let rows = self.rows.into_iter().enumerate();
-        inputs(rows.map(|(at, row)| (format!("/rows/{at}"), row)), context)
+        let rows = rows.map(|(at, row)| (format!("/rows/{at}"), row));
+        inputs(rows, context, senses)
     }
 }
 
@@ -99,8 +104,9 @@ impl Explain {
     ///
     /// # Errors
     /// As there.
-    pub(super) fn input(self, context: (usize, usize)) -> Result<Input, Problem> {
-        let input = inputs([("/row".to_owned(), self.row)].into_iter(), context)?.pop();
+    pub(super) fn input(self, context: (usize, usize), senses: &Senses) -> Result<Input, Problem> {
+        let rows = [("/row".to_owned(), self.row)].into_iter();
+        let input = inputs(rows, context, senses)?.pop();
         input.ok_or_else(|| Problem::new(UNREADABLE, "expected a row, found none"))
     }
 }
@@ -109,12 +115,19 @@ impl Explain {
 fn inputs(
     rows: impl Iterator<Item = (String, Map<String, Value>)>,
     context: (usize, usize),
+    senses: &Senses,
 ) -> Result<Vec<Input>, Problem> {
     let wrong = |error: RowError| Problem::of_row(UNREADABLE, &error.to_string());
     let mut parsed = Vec::new();
+    let mut clips = 0;
     for (place, object) in rows {
         let row = Row::parse(object, place.clone(), None).map_err(wrong)?;
         check_texts(&place, &row)?;
+        clips += usize::from(row.has_uploaded_clip());
+        if clips > CLIPS {
+            let detail = format!("expected at most {CLIPS} clips, found more");
+            return Err(Problem::at(TOO_LARGE, format!("{place}/clip"), detail));
+        }
         for (name, found) in row.steps().map_err(wrong)? {
             if found > STEPS {
                 let detail = format!("expected at most {STEPS} steps, found {found}");
@@ -125,7 +138,7 @@ fn inputs(
     }
     let around = contexts(&parsed, Neighbours::new(None, context));
     let rows = parsed.into_iter().zip(around);
-    rows.map(|(row, around)| row.input(around).map_err(wrong))
+    rows.map(|(row, around)| row.input(around, senses).map_err(wrong))
         .collect()
 }
 
@@ -156,7 +169,7 @@ mod tests {
     use super::*;
 
     fn refused(body: &[u8]) -> (u16, String, String) {
-        let predict = parse::<Predict>(body).and_then(|p| p.inputs((2, 1)));
+        let predict = parse::<Predict>(body).and_then(|p| p.inputs((2, 1), &Senses::default()));
         let problem = predict.unwrap_err();
         let pointer = problem.pointer.unwrap_or_default();
         (problem.status.as_u16(), pointer, problem.detail)
@@ -247,7 +260,8 @@ mod tests {
     fn rows_of_a_dialogue_are_each_others_context() {
         let row = |text: &str, turn: i64| json!({"text": text, "dialogue_id": "d", "turn": turn});
         let body = json!({"rows": [row("b", 2), row("a", 1)]}).to_string();
-        let inputs = parse::<Predict>(body.as_bytes()).and_then(|p| p.inputs((2, 1)));
+        let inputs =
+            parse::<Predict>(body.as_bytes()).and_then(|p| p.inputs((2, 1), &Senses::default()));
         let inputs = inputs.unwrap();
         assert_eq!(inputs[0].before[0].text, "a");
         assert_eq!(inputs[1].after[0].text, "b");

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use unimse_run::Answer;
+use unimse_train::predict::Senses;
 
 use super::explain::{Explanation, Parts};
 use super::limits::{
@@ -27,6 +28,8 @@ pub(super) struct Shared {
     pub(super) queue: Queue,
     /// Utterances that the model reads before and after the current one.
     pub(super) context: (usize, usize),
+    /// The features that are made of a clip.
+    pub(super) senses: Senses,
     pub(super) page: Page,
     /// `openapi.json`.
     pub(super) openapi: String,
@@ -195,8 +198,8 @@ async fn route(shared: &Shared, head: &Head, body: Received) -> Result<Content, 
 }
 
 async fn predict(shared: &Shared, body: Received) -> Result<Content, Problem> {
-    let context = shared.context;
-    let inputs = move |body: &[u8]| request::parse::<Predict>(body)?.inputs(context);
+    let (context, senses) = (shared.context, shared.senses.clone());
+    let inputs = move |body: &[u8]| request::parse::<Predict>(body)?.inputs(context, &senses);
     let (inputs, place) = parsed(body, inputs).await?;
     let reply = shared.queue.ask(inputs, None, place).await?;
     let answers = reply.answers.into_iter().map(|(answer, _)| answer);
@@ -206,8 +209,8 @@ async fn predict(shared: &Shared, body: Received) -> Result<Content, Problem> {
 }
 
 async fn explain(shared: &Shared, body: Received) -> Result<Content, Problem> {
-    let context = shared.context;
-    let input = move |body: &[u8]| request::parse::<Explain>(body)?.input(context);
+    let (context, senses) = (shared.context, shared.senses.clone());
+    let input = move |body: &[u8]| request::parse::<Explain>(body)?.input(context, &senses);
     let (input, place) = parsed(body, input).await?;
     let text = input.spoken.text.clone();
     let near = Some(text).filter(|text| !text.trim().is_empty());
@@ -222,7 +225,7 @@ async fn explain(shared: &Shared, body: Received) -> Result<Content, Problem> {
     json(&Explanation::new(parts.names, parts.unread, reply).ok_or_else(nothing)?)
 }
 
-/// Runs what reads a body, a wave file in it perhaps, beside the connections. The place of a large body stays taken until it is read, even by a client
+/// Runs what reads a body, a clip in it perhaps, beside the connections. The place of a large body stays taken until it is read, even by a client
 /// that has gone meanwhile.
 async fn parsed<T: Send + 'static>(
     body: Received,

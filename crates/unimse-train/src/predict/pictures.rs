@@ -1,0 +1,95 @@
+//! The pictures of a clip as a model was trained on them: the same networks, at the rate and sizes that its card names.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use unimse_corpus::Sequence;
+use unimse_media::video::{self, Faces, Settings};
+use unimse_media::{Fault, MediaError, Span};
+use unimse_run::{FeatureCard, cache_folder};
+
+use super::senses::{Made, is_empty};
+
+/// Name of the model's folder, in the cache and in `.models` of the working directory.
+const MODEL: &str = "faces";
+
+/// What makes the features of pictures for a model.
+#[derive(Clone, Debug)]
+pub(super) struct Pictures {
+    settings: Settings,
+    /// That of training.
+    card: FeatureCard,
+    /// Read with the first clip; or why that was not possible.
+    faces: Arc<OnceLock<Result<Faces, String>>>,
+}
+
+impl PartialEq for Pictures {
+    fn eq(&self, other: &Self) -> bool {
+        self.card == other.card
+    }
+}
+
+impl Pictures {
+    /// The features that a card is of, if those of [`video`] are.
+    pub(super) fn of_card(card: &FeatureCard) -> Option<Self> {
+        let version = format!("unimse {}", video::VERSION);
+        if card.tool != video::TOOL || card.version.as_ref() != Some(&version) {
+            return None;
+        }
+        let default = Settings::default();
+        let number = |name: &str, default: usize| match card.settings.get(name) {
+            Some(value) => value.parse().ok(),
+            None => Some(default),
+        };
+        let rate_hz = card.rate_hz.map_or(default.rate_hz, |rate| rate as u32);
+        Some(Self {
+            settings: Settings {
+                rate_hz: Some(rate_hz).filter(|rate| *rate > 0)?,
+                long_side: number("long_side", default.long_side)?,
+                min_face: number("min_face", default.min_face)?,
+            },
+            card: card.clone(),
+            faces: Arc::default(),
+        })
+    }
+
+    /// The features of the face in a part of a clip, and their card.
+    pub(super) fn see(&self, clip: &Path, span: Span) -> Made<(Sequence, FeatureCard)> {
+        if is_empty(span) {
+            return Ok(Err(Fault::NoFrame.to_string()));
+        }
+        let faces = match self.faces.get_or_init(|| self.load()) {
+            Ok(faces) => faces,
+            Err(reason) => return Ok(Err(reason.clone())),
+        };
+        match video::sequence(clip, span, faces, &self.settings) {
+            Ok(found) => Ok(Ok((found.sequence, faces.card(&self.settings)))),
+            Err(MediaError::Fault {
+                fault: nothing @ (Fault::NoVideo | Fault::NoFrame | Fault::NoFace { .. }),
+                ..
+            }) => Ok(Err(nothing.to_string())),
+            Err(MediaError::Ffmpeg { message }) => Ok(Err(message)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the networks; others than those of training are none.
+    fn load(&self) -> Result<Faces, String> {
+        let folders = [
+            cache_folder().map(|cache| cache.join(MODEL)),
+            Some(PathBuf::from(".models").join(MODEL)),
+        ];
+        let folder = folders.into_iter().flatten().find(|folder| folder.is_dir());
+        let folder = folder.ok_or_else(|| {
+            "the networks that find faces are not here; `cargo xtask setup --model faces` gets them".to_owned()
+        })?;
+        let faces = Faces::load(&folder).map_err(|error| error.to_string())?;
+        match self.card.difference(&faces.card(&self.settings)) {
+            None => Ok(faces),
+            Some(difference) => Err(format!(
+                "the networks in {} are not those of training: expected {difference}",
+                folder.display()
+            )),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A film of a drawn face with a synthesised voice, from the file to the label, by all three modalities.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use unimse_formats::npy_bytes;
+use unimse_labels::BasicEmotion;
+use unimse_media::synthetic::Acting;
+use unimse_media::video::{self, Faces};
+use unimse_media::{AudioFeatures, Sequence, Span, read_clip};
+
+use crate::media::{faces, film};
+use crate::run::{self, World, answers, stderr};
+
+const ACTED: [Option<BasicEmotion>; 3] = [None, Some(BasicEmotion::Joy), Some(BasicEmotion::Anger)];
+
+fn acting(at: usize) -> Acting {
+    Acting {
+        emotion: ACTED[at % 3],
+        intensity: 1.0,
+    }
+}
+
+fn film_of(path: &Path, at: usize) {
+    let codec = ["-c:v", "mpeg4", "-q:v", "4", "-c:a", "aac"];
+    film(
+        path,
+        &format!("person {at}"),
+        acting(at),
+        (320, 240),
+        &codec,
+    );
+}
+
+/// A corpus `films` of nine clips with the features that a clip is given.
+fn corpus(data: &Path, faces: &Faces) {
+    let folder = data.join("films");
+    fs::create_dir_all(&folder).unwrap();
+    let (settings, prosody) = (video::Settings::default(), AudioFeatures::Prosody);
+    let write = |name: String, sequence: &Sequence| {
+        let bytes = npy_bytes([sequence.steps(), sequence.dim], &sequence.values);
+        fs::write(folder.join(&name), bytes).unwrap();
+        name
+    };
+    let mut table = "utterance_id,split,text,score,audio,video\n".to_owned();
+    for at in 0..9 {
+        let path = folder.join(format!("{at}.mp4"));
+        film_of(&path, at);
+        let heard = read_clip(&path, Span::default()).unwrap();
+        let audio = write(format!("{at}-a.npy"), &prosody.of(&heard.samples).0);
+        let seen = video::sequence(&path, Span::default(), faces, &settings).unwrap();
+        let video = write(format!("{at}-v.npy"), &seen.sequence);
+        let split = ["train", "dev", "test"][at / 3];
+        writeln!(
+            table,
+            "u{at},{split},that is what I mean,{},{audio},{video}",
+            at % 3
+        )
+        .unwrap();
+    }
+    fs::write(folder.join("utterances.csv"), table).unwrap();
+    let cards = json!({"audio": prosody.card(), "video": faces.card(&settings)});
+    let cards = toml::Table::try_from(cards).unwrap();
+    fs::write(folder.join("features.toml"), cards.to_string()).unwrap();
+}
+
+#[test]
+fn a_film_is_answered_by_all_three_modalities() {
+    let Some(faces) = faces("a_film_is_answered_by_all_three_modalities") else {
+        return;
+    };
+    let (world, _, _) = World::trained(&|data| corpus(data, &faces));
+    film_of(&world.path("own.mp4"), 4);
+    let (seconds, place) = (
+        read_clip(&world.path("own.mp4"), Span::default())
+            .unwrap()
+            .seconds(),
+        world.path("."),
+    );
+    let captions = json!([
+        {"start": 0.0, "end": seconds / 2.0, "text": "That is", "speaker": "Monica"},
+        {"start": seconds / 2.0, "end": seconds, "text": "what I mean.", "speaker": "Joey"},
+    ]);
+    fs::write(world.path("own.json"), captions.to_string()).unwrap();
+    let ask = || {
+        let arguments = [
+            "predict",
+            "--run",
+            "run",
+            "--clip",
+            "own.mp4",
+            "--transcript",
+            "own.json",
+        ];
+        run::unimse(&arguments, &place, "")
+    };
+    // the networks are sought where the set-up links them
+    let without = ask();
+    let has_networks = unimse_run::cache_folder().is_some_and(|cache| cache.join("faces").is_dir());
+    assert!(
+        has_networks || stderr(&without).contains("setup --model faces"),
+        "{}",
+        stderr(&without)
+    );
+    fs::create_dir_all(world.path(".models")).unwrap();
+    std::os::unix::fs::symlink(
+        crate::media::faces_folder().unwrap(),
+        world.path(".models/faces"),
+    )
+    .unwrap();
+    let started = Instant::now();
+    let found = answers(&ask());
+    eprintln!(
+        "{seconds:.2} s of film, answered in {:?}, the model opened among it",
+        started.elapsed()
+    );
+    assert_eq!(found.len(), 2);
+    for answer in &found {
+        assert_rests_on_all(answer);
+    }
+}
+
+fn assert_rests_on_all(answer: &Value) {
+    let rests_on = &answer["rests_on"];
+    assert_eq!(rests_on["read"], json!(["text", "audio", "video"]));
+    assert_eq!(rests_on.get("absent"), None);
+    let without = rests_on["without"].as_array().unwrap();
+    let parts: Vec<&Value> = without.iter().map(|w| &w["part"]).collect();
+    assert_eq!(parts, ["audio", "video", "audio and video"]);
+    assert!(
+        without.iter().any(|w| w["polarity_change"] != json!(0.0)),
+        "{answer}"
+    );
+}
