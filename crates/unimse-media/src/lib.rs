@@ -20,9 +20,11 @@ mod resample;
 mod sequence;
 pub mod synthetic;
 pub mod video;
+pub mod voice_activity;
 
 pub use decode::{Clip, MOST_SECONDS, Span, read_clip};
 pub use error::{Fault, MediaError};
 pub use features::AudioFeatures;
 pub use resample::SAMPLE_RATE;
 pub use sequence::Sequence;
+pub use voice_activity::VoiceActivity;

@@ -34,6 +34,8 @@ pub(crate) enum Model {
     Mpnet,
     /// MTCNN and mini-Xception, for `unimse extract --video-features faces`; about 3 MB to fetch.
     Faces,
+    /// silero-vad, for `unimse extract --voice-activity`; about 11 MB to fetch.
+    VoiceActivity,
 }
 
 impl Model {
@@ -42,6 +44,7 @@ impl Model {
         match self {
             Self::Mpnet => "all-mpnet-base-v2",
             Self::Faces => "faces",
+            Self::VoiceActivity => "voice-activity",
         }
     }
 }

@@ -32,6 +32,7 @@ pub use frames::Frames;
 pub use mtcnn::Face;
 use mtcnn::Mtcnn;
 use track::{Seen, Tracks};
+pub(crate) use weights::Weights;
 
 /// Version of the numbers and of how they come about; it changes with either.
 pub const VERSION: &str = "faces145-1";
