@@ -23,6 +23,6 @@ pub mod video;
 
 pub use decode::{Clip, MOST_SECONDS, Span, read_clip};
 pub use error::{Fault, MediaError};
-pub use features::AudioFeatures;
+pub use features::{AudioFeatures, Features, VideoFeatures};
 pub use resample::SAMPLE_RATE;
 pub use sequence::Sequence;
