@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use unimse_run::FeatureCard;
 
-use crate::{Sequence, mel, prosody};
+use crate::{
+    Sequence, mel, prosody,
+    video::{Faces, Settings},
+};
 
 /// Features of audio that are made here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +74,73 @@ impl AudioFeatures {
                 rate_hz: bands.rate_hz,
             },
         }
+    }
+}
+
+/// Features of video that are made here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VideoFeatures {
+    /// None.
+    #[default]
+    None,
+    /// [`video`](crate::video): what the face expresses, 145 numbers, 5 steps a second.
+    Faces,
+}
+
+impl VideoFeatures {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::None, Self::Faces];
+
+    /// `none` or `faces`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Faces => "faces",
+        }
+    }
+}
+
+impl fmt::Display for VideoFeatures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for VideoFeatures {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL
+            .into_iter()
+            .find(|features| features.name() == name);
+        found.ok_or_else(|| format!("expected none or faces, found {name:?}"))
+    }
+}
+
+/// What is made of clips: features of their sound, and with networks those of the face that they show.
+#[derive(Clone, Copy, Debug)]
+pub struct Features<'a> {
+    /// Of the sound.
+    pub audio: AudioFeatures,
+    /// Of the pictures; `None`: nothing.
+    pub video: Option<(&'a Faces, Settings)>,
+}
+
+impl From<AudioFeatures> for Features<'static> {
+    /// Of the sound alone.
+    fn from(audio: AudioFeatures) -> Self {
+        Self { audio, video: None }
+    }
+}
+
+impl Features<'_> {
+    /// The section of `features.toml` and the card of each.
+    pub(crate) fn cards(&self) -> Vec<(&'static str, FeatureCard)> {
+        let video = self.video.map(|(faces, settings)| faces.card(&settings));
+        let audio = ("audio", self.audio.card());
+        let video = video.map(|card| ("video", card));
+        [audio].into_iter().chain(video).collect()
     }
 }
 

@@ -24,7 +24,7 @@ pub mod voice_activity;
 
 pub use decode::{Clip, MOST_SECONDS, Span, read_clip};
 pub use error::{Fault, MediaError};
-pub use features::AudioFeatures;
+pub use features::{AudioFeatures, Features, VideoFeatures};
 pub use resample::SAMPLE_RATE;
 pub use sequence::Sequence;
 pub use voice_activity::VoiceActivity;

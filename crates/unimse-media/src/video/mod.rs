@@ -22,7 +22,7 @@ mod weights;
 
 use std::path::Path;
 
-use unimse_run::{FeatureCard, artefact};
+use unimse_run::{FeatureCard, artefact, cache_folder};
 
 use crate::{Fault, MediaError, Sequence, Span};
 use expression::MiniXception;
@@ -40,6 +40,8 @@ pub const VERSION: &str = "faces145-1";
 pub const TOOL: &str = "mtcnn + mini-xception";
 /// The files of weights, in the folder of the model `faces`.
 pub const FILES: [&str; 4] = ["pnet.pt", "rnet.pt", "onet.pt", "emotion_model.hdf5"];
+/// Name of the model's folder.
+const MODEL: &str = "faces";
 /// Faces of a picture that are described, the largest.
 const MOST_FACES: usize = 4;
 
@@ -110,6 +112,23 @@ impl Faces {
             expression,
             hashes,
         })
+    }
+
+    /// Reads the weights that `cargo xtask setup --model faces` put into the user's cache, or those in `.models/faces`.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load); [`MediaError::Folder`] where neither folder is there.
+    pub fn find() -> Result<Self, MediaError> {
+        let cache = cache_folder().map(|cache| cache.join(MODEL));
+        let own = Path::new(".models").join(MODEL);
+        let folders = cache.into_iter().chain([own.clone()]);
+        let found = folders.into_iter().find(|folder| folder.is_dir());
+        let found = found.ok_or_else(|| MediaError::Folder {
+            path: own,
+            message: "the networks that find faces are not here: cargo xtask setup --model faces"
+                .to_owned(),
+        })?;
+        Self::load(&found)
     }
 
     /// The faces of a picture whose sides are at least so many pixels, surest first.
