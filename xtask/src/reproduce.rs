@@ -45,6 +45,9 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
 pub(crate) fn build(checkout: &Checkout, options: &Options) -> Result<()> {
     options.check_early(checkout)?;
     setup::ensure(checkout)?;
+    if options.preset == media::MEDIA {
+        setup::ensure_model(checkout, setup::Model::Faces)?;
+    }
     child::run(
         "cargo build",
         // The workspace, as the alias of `cargo xtask` and the tests select it: with one package alone, features of shared

@@ -5,8 +5,9 @@ use std::{fmt, str::FromStr};
 use unimse_run::FeatureCard;
 
 use crate::{
-    Sequence, mel, prosody,
+    Fault, Sequence, VoiceActivity, mel, prosody,
     video::{Faces, Settings},
+    voice_activity,
 };
 
 /// Features of audio that are made here.
@@ -123,6 +124,8 @@ impl FromStr for VideoFeatures {
 pub struct Features<'a> {
     /// Of the sound.
     pub audio: AudioFeatures,
+    /// What hears where somebody speaks, so that the rest is cut out before the sound is described; `None`: nothing is cut.
+    pub voice_activity: Option<&'a VoiceActivity>,
     /// Of the pictures; `None`: nothing.
     pub video: Option<(&'a Faces, Settings)>,
 }
@@ -130,15 +133,46 @@ pub struct Features<'a> {
 impl From<AudioFeatures> for Features<'static> {
     /// Of the sound alone.
     fn from(audio: AudioFeatures) -> Self {
-        Self { audio, video: None }
+        Self {
+            audio,
+            voice_activity: None,
+            video: None,
+        }
     }
 }
 
 impl Features<'_> {
+    /// What other runs must share with the features of the sound.
+    #[must_use]
+    pub fn audio_card(&self) -> FeatureCard {
+        let mut card = self.audio.card();
+        if let Some(voice_activity) = self.voice_activity {
+            card.settings.extend(voice_activity.settings());
+            let version = card.version.unwrap_or_default();
+            card.version = Some(format!("{version} {}", voice_activity::VERSION));
+        }
+        card
+    }
+
+    /// The features of a clip's sound at 16 kHz, and how many values were not finite and are 0.
+    ///
+    /// # Errors
+    /// [`Fault::NoSpeech`] where all that is no speech is to be cut out, and nothing is left.
+    pub fn heard(&self, samples: &[f32]) -> Result<(Sequence, usize), Fault> {
+        let Some(voice_activity) = self.voice_activity else {
+            return Ok(self.audio.of(samples));
+        };
+        let speech = voice_activity.speech(samples);
+        if speech.is_empty() {
+            return Err(Fault::NoSpeech);
+        }
+        Ok(self.audio.of(&speech))
+    }
+
     /// The section of `features.toml` and the card of each.
     pub(crate) fn cards(&self) -> Vec<(&'static str, FeatureCard)> {
         let video = self.video.map(|(faces, settings)| faces.card(&settings));
-        let audio = ("audio", self.audio.card());
+        let audio = ("audio", self.audio_card());
         let video = video.map(|card| ("video", card));
         [audio].into_iter().chain(video).collect()
     }

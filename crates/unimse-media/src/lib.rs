@@ -14,6 +14,7 @@ mod error;
 pub mod extract;
 mod features;
 pub mod mel;
+mod models;
 mod mp4;
 pub mod prosody;
 mod resample;

@@ -37,7 +37,7 @@ impl Reproduction<'_> {
                 .arg(&clips)
                 .arg("--out")
                 .arg(&data)
-                .args(["--audio-features", "prosody"])
+                .args(["--audio-features", "prosody", "--video-features", "faces"])
         })?;
         Ok(data)
     }

@@ -59,6 +59,13 @@ pub(crate) fn run(checkout: &Checkout, cuda: bool, models: &[Model]) -> Result<(
         .try_for_each(|model| set_up_model(checkout, &cache, model.name(), true))
 }
 
+/// Makes sure of a model that is fetched on request.
+pub(crate) fn ensure_model(checkout: &Checkout, model: Model) -> Result<()> {
+    let cache = cache_dir()?;
+    let _lock = lock(&cache)?;
+    set_up_model(checkout, &cache, model.name(), false)
+}
+
 /// Makes sure of a model in the cache, and of its link below `.models`.
 fn set_up_model(checkout: &Checkout, cache: &Path, name: &str, thorough: bool) -> Result<()> {
     let model = asset(name)?;

@@ -205,9 +205,11 @@ fn heard(
     let mut record = Record::new(&clip.name, features);
     let read = hash.and_then(|hash| {
         record.sha256 = Some(hash);
-        read_clip(&clip.path, Span::default())
+        let read = read_clip(&clip.path, Span::default())?;
+        let made = features.heard(&read.samples);
+        Ok((made.map_err(|fault| fault.at(&clip.path))?, read))
     });
-    let read = match read {
+    let ((sequence, non_finite), read) = match read {
         Ok(read) => read,
         Err(error) => {
             record.fault = Some(error.kind().to_owned());
@@ -215,7 +217,6 @@ fn heard(
             return Ok(record);
         }
     };
-    let (sequence, non_finite) = features.audio.of(&read.samples);
     write_features(&out.join(&clip.target), &sequence)?;
     record.file = Some(clip.target.clone());
     record.steps = Some(sequence.steps());

@@ -119,7 +119,7 @@ impl Pictures {
 }
 
 fn audio_version(features: &Features<'_>) -> String {
-    features.audio.card().version.unwrap_or_default()
+    features.audio_card().version.unwrap_or_default()
 }
 
 fn video_version(features: &Features<'_>) -> Option<String> {

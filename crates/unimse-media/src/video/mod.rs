@@ -22,9 +22,9 @@ mod weights;
 
 use std::path::Path;
 
-use unimse_run::{FeatureCard, artefact, cache_folder};
+use unimse_run::{FeatureCard, artefact};
 
-use crate::{Fault, MediaError, Sequence, Span};
+use crate::{Fault, MediaError, Sequence, Span, models};
 use expression::MiniXception;
 pub use ffmpeg::ffmpeg_version;
 pub use frame::Frame;
@@ -119,16 +119,7 @@ impl Faces {
     /// # Errors
     /// Those of [`load`](Self::load); [`MediaError::Folder`] where neither folder is there.
     pub fn find() -> Result<Self, MediaError> {
-        let cache = cache_folder().map(|cache| cache.join(MODEL));
-        let own = Path::new(".models").join(MODEL);
-        let folders = cache.into_iter().chain([own.clone()]);
-        let found = folders.into_iter().find(|folder| folder.is_dir());
-        let found = found.ok_or_else(|| MediaError::Folder {
-            path: own,
-            message: "the networks that find faces are not here: cargo xtask setup --model faces"
-                .to_owned(),
-        })?;
-        Self::load(&found)
+        Self::load(&models::find(MODEL, "the networks that find faces")?)
     }
 
     /// The faces of a picture whose sides are at least so many pixels, surest first.

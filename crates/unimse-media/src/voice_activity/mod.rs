@@ -11,13 +11,15 @@ use std::{collections::BTreeMap, ops::Range, path::Path};
 
 use unimse_run::artefact;
 
-use crate::{MediaError, SAMPLE_RATE};
+use crate::{MediaError, SAMPLE_RATE, models};
 use network::Network;
 
 /// Version of the kernels and of the rules that make stretches; it changes with either.
 pub const VERSION: &str = "silero6-1";
 /// The file of weights, in the folder of the model `voice-activity`.
 pub const FILE: &str = "silero_vad_16k.safetensors";
+/// Name of the model's folder.
+const MODEL: &str = "voice-activity";
 /// Samples of a window.
 pub const WINDOW: usize = 512;
 
@@ -54,6 +56,14 @@ impl VoiceActivity {
             network: Network::load(&path)?,
             hash: artefact::sha256(&path)?,
         })
+    }
+
+    /// Reads the weights that `cargo xtask setup --model voice-activity` put into the user's cache, or those in `.models/voice-activity`.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load); [`MediaError::Folder`] where neither folder is there.
+    pub fn find() -> Result<Self, MediaError> {
+        Self::load(&models::find(MODEL, "the weights of silero-vad")?)
     }
 
     /// How likely each window of [`WINDOW`] samples at 16 kHz is speech, the last one filled up with silence.

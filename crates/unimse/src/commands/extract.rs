@@ -8,7 +8,7 @@ use std::{
 };
 
 use unimse_media::{
-    AudioFeatures, Features, VideoFeatures,
+    AudioFeatures, Features, VideoFeatures, VoiceActivity,
     extract::{Progress, RECORDS, Record, extract},
     video::{Faces, Settings},
 };
@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// What is made of the pictures: nothing, or what the face expresses (ffmpeg and `cargo xtask setup --model faces`).
     #[arg(long, value_name = "none|faces", default_value_t = VideoFeatures::None)]
     video_features: VideoFeatures,
+    /// Cut out what is no speech before the sound is described (`cargo xtask setup --model voice-activity`).
+    #[arg(long)]
+    voice_activity: bool,
 }
 
 /// Time between two lines of progress.
@@ -54,8 +57,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         VideoFeatures::None => None,
         VideoFeatures::Faces => Some(Faces::find()?),
     };
+    let voice_activity = args.voice_activity.then(VoiceActivity::find).transpose()?;
     let features = Features {
         audio: args.audio_features,
+        voice_activity: voice_activity.as_ref(),
         video: faces.as_ref().map(|faces| (faces, Settings::default())),
     };
     let extracted = extract(&args.data, &args.out, features, &progress)?;
