@@ -134,6 +134,13 @@ impl Faces {
         self.seen(frame, *face).values
     }
 
+    /// What mini-Xception says of a grey picture `[64, 64]` of an upright face, 0 to 255: the means of its 128 last channels, and its seven classes (angry,
+    /// disgust, fear, happy, sad, surprise, neutral) before the softmax. Values that are missing are mid-grey.
+    #[must_use]
+    pub fn express(&self, grey: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        self.expression.describe(grey)
+    }
+
     fn seen(&self, frame: &Frame, face: Face) -> Seen {
         let grey = align::aligned(frame, &face.landmarks);
         let (mut values, classes) = self.expression.describe(&grey);
