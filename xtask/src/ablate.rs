@@ -188,7 +188,7 @@ impl Work<'_> {
         let title = format!("{}: ", part.folder);
         let run: Reproduction<'_> =
             (self.site).reproduction(out, self.setting_of(row), title, Tables::Of(&shared))?;
-        run.run()
+        run.run().map(drop)
     }
 
     /// The run folders of a part, one for each seed.

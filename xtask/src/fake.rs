@@ -22,8 +22,9 @@ case $command in
   --version) echo "unimse 0";;
   plan) entries=; [ -n "$data" ] && { [ -d "$data" ] || { echo "error: $data is not a folder" >&2; exit 1; }; entries='"mosi"'; }
     [ -e "$data/SYNTHETIC" ] && entries="$entries, \"SYNTHETIC\""
-    echo "{\"presets\": {\"demo\": {\"needs_data\": false}, \"minilm\": {\"needs_data\": true}}, \"code\": {$code}, \"data\": [$entries]}";;
+    echo "{\"presets\": {\"demo\": {\"needs_data\": false}, \"demo-media\": {\"needs_data\": false}, \"minilm\": {\"needs_data\": true}}, \"code\": {$code}, \"data\": [$entries]}";;
   demo) mkdir -p "$out/mosi"; echo row > "$out/mosi/a.csv"; touch "$out/SYNTHETIC";;
+  extract) mkdir -p "$out"; cp -R "$data"/. "$out";;
   config) case "$values" in *unknown*) echo "error: unknown key" >&2; exit 2;; esac
     merged=$(printf 'model.modalities=["text","audio","video"]\ntrain.epochs=8\n%s' "$values" | awk -F= '
       { if (!($1 in value)) key[n++] = $1; v = substr($0, length($1) + 2); value[$1] = v ~ /^[0-9[tf"-]/ ? v : "\"" v "\"" }

@@ -20,6 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use unimse_run::{DOWNSTREAM, MODEL_CARD, RO_CRATE, RunFolder, RunLock, Source, artefact};
 
+mod media;
 mod options;
 mod place;
 mod processes;
@@ -44,6 +45,9 @@ pub(crate) fn run(checkout: &Checkout, options: &Options) -> Result<()> {
 pub(crate) fn build(checkout: &Checkout, options: &Options) -> Result<()> {
     options.check_early(checkout)?;
     setup::ensure(checkout)?;
+    if options.preset == media::MEDIA {
+        setup::ensure_model(checkout, setup::Model::Faces)?;
+    }
     child::run(
         "cargo build",
         // The workspace, as the alias of `cargo xtask` and the tests select it: with one package alone, features of shared
@@ -62,7 +66,10 @@ fn reproduce(checkout: &Checkout, unimse: &Path, options: &Options) -> Result<()
         String::new(),
         Tables::Data(site.data.as_deref()),
     )?;
-    reproduction.run()?;
+    let ingested = reproduction.run()?;
+    if options.preset == media::MEDIA {
+        reproduction.beside_text(&ingested)?;
+    }
     eprintln!("report: {}", site.out.join("report.html").display());
     Ok(())
 }
@@ -85,9 +92,10 @@ struct Prepared {
 }
 
 impl Reproduction<'_> {
-    /// All stages, to the report.
-    pub(crate) fn run(&self) -> Result<()> {
-        let prepared = self.prepare()?;
+    /// All stages, to the report; the record of ingest.
+    pub(crate) fn run(&self) -> Result<Record> {
+        let ingested = self.ingested()?;
+        let prepared = self.prepare(ingested.clone())?;
         let mut results = Inputs::new();
         for (seed, run) in self.seed_folders()? {
             let title = self.title_of(seed);
@@ -102,12 +110,12 @@ impl Reproduction<'_> {
             let records = &prepared.records;
             self.report(&self.out, &title, results, &self.setting.seeds, records)?;
         }
-        Ok(())
+        Ok(ingested)
     }
 
     /// The stages up to the training of every seed: the test split stays closed.
     pub(crate) fn train_only(&self) -> Result<()> {
-        let prepared = self.prepare()?;
+        let prepared = self.prepare(self.ingested()?)?;
         for (seed, run) in self.seed_folders()? {
             self.train(&run, seed, &self.title_of(seed), &prepared)?;
         }
@@ -138,8 +146,8 @@ impl Reproduction<'_> {
         }
     }
 
-    fn prepare(&self) -> Result<Prepared> {
-        let records = vec![self.ingested()?, self.unify()?];
+    fn prepare(&self, ingested: Record) -> Result<Prepared> {
+        let records = vec![ingested, self.unify()?];
         let digests = ["corpus", "labels"].map(|tables| {
             let digest = tree::sha256_dir(&self.out.join(tables))?;
             Ok((tables.to_owned(), digest))
@@ -179,8 +187,9 @@ impl Reproduction<'_> {
     fn ingest(&self, data: Option<&Path>, identity: &Identity) -> Result<Record> {
         let entries = &self.site.plan.data;
         let given = data.map(|data| sources(data, entries)).transpose()?;
-        // The demo's data are a function of the code.
-        let digest = given.as_ref().map_or(Ok("demo".to_owned()), |sources| {
+        // The data of a demo are a function of the code.
+        let made = || Ok(self.setting.preset.clone());
+        let digest = given.as_ref().map_or_else(made, |sources| {
             serde_json::to_vec(sources).map(|json| artefact::sha256_of(&json))
         })?;
         let inputs = Inputs::from([
@@ -191,9 +200,7 @@ impl Reproduction<'_> {
             let (data, sources) = match (data, given) {
                 (Some(data), Some(sources)) => (data.to_owned(), sources),
                 _ => {
-                    let data = self.scratch.path.join("data");
-                    self.site
-                        .unimse("demo", |demo| demo.arg("--out").arg(&data))?;
+                    let data = self.made()?;
                     let sources = sources(&data, &ask(self.site.unimse, Some(&data))?.data)?;
                     (data, sources)
                 }

@@ -71,6 +71,7 @@ pub fn read_clip(path: &Path, span: Span) -> Result<Clip, MediaError> {
     let clip = match &start[..] {
         [] => Err(Fault::Empty),
         _ if !span.is_sound() => Err(span.fault()),
+        start if start.get(8..11) == Some(b"AVI") => Err(Fault::NotMedia("AVI".to_owned())),
         [b'R', b'I', b'F', b'F' | b'X', ..] | [b'R', b'F', b'6', b'4', ..] => {
             let wave = WaveFile::open(path)?;
             of_wave(&wave, span)

@@ -160,6 +160,9 @@ pub enum Fault {
     /// Every sample is below half a step of 16 bits.
     #[error("silent: no sample is louder than half a step of 16 bits")]
     Silent,
+    /// Nobody speaks, and what is no speech was to be cut out.
+    #[error("no speech")]
+    NoSpeech,
     /// A part that ends before it begins, or that the clip does not have.
     #[error("expected a part from 0 s on that ends after it begins, found {from_s} s to {to_s} s")]
     Span {
@@ -198,6 +201,7 @@ impl Fault {
             Self::Rate { .. } => "SAMPLE_RATE",
             Self::NoSample => "NO_SAMPLE",
             Self::Silent => "SILENT",
+            Self::NoSpeech => "NO_SPEECH",
             Self::Span { .. } => "SPAN",
             Self::Twice { .. } => "TWICE",
             Self::Decoder(_) => "DECODER",

@@ -4,7 +4,11 @@ use std::{fmt, str::FromStr};
 
 use unimse_run::FeatureCard;
 
-use crate::{Sequence, mel, prosody};
+use crate::{
+    Fault, Sequence, VoiceActivity, mel, prosody,
+    video::{Faces, Settings},
+    voice_activity,
+};
 
 /// Features of audio that are made here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,13 +56,6 @@ impl AudioFeatures {
         }
     }
 
-    /// The features that a card is of, if any here are.
-    #[must_use]
-    pub fn of_card(card: &FeatureCard) -> Option<Self> {
-        let made = |features: &Self| card.is_known() && features.card().difference(card).is_none();
-        Self::ALL.into_iter().find(made)
-    }
-
     /// What other runs must share with them.
     #[must_use]
     pub fn card(self) -> FeatureCard {
@@ -83,6 +80,106 @@ impl AudioFeatures {
                 },
             },
         }
+    }
+}
+
+/// Features of video that are made here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VideoFeatures {
+    /// None.
+    #[default]
+    None,
+    /// [`video`](crate::video): what the face expresses, 145 numbers, 5 steps a second.
+    Faces,
+}
+
+impl VideoFeatures {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::None, Self::Faces];
+
+    /// `none` or `faces`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Faces => "faces",
+        }
+    }
+}
+
+impl fmt::Display for VideoFeatures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for VideoFeatures {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL
+            .into_iter()
+            .find(|features| features.name() == name);
+        found.ok_or_else(|| format!("expected none or faces, found {name:?}"))
+    }
+}
+
+/// What is made of clips: features of their sound, and with networks those of the face that they show.
+#[derive(Clone, Copy, Debug)]
+pub struct Features<'a> {
+    /// Of the sound.
+    pub audio: AudioFeatures,
+    /// What hears where somebody speaks, so that the rest is cut out before the sound is described; `None`: nothing is cut.
+    pub voice_activity: Option<&'a VoiceActivity>,
+    /// Of the pictures; `None`: nothing.
+    pub video: Option<(&'a Faces, Settings)>,
+}
+
+impl From<AudioFeatures> for Features<'static> {
+    /// Of the sound alone.
+    fn from(audio: AudioFeatures) -> Self {
+        Self {
+            audio,
+            voice_activity: None,
+            video: None,
+        }
+    }
+}
+
+impl Features<'_> {
+    /// What other runs must share with the features of the sound.
+    #[must_use]
+    pub fn audio_card(&self) -> FeatureCard {
+        let mut card = self.audio.card();
+        if let Some(voice_activity) = self.voice_activity {
+            card.settings.extend(voice_activity.settings());
+            let version = card.version.unwrap_or_default();
+            card.version = Some(format!("{version} {}", voice_activity::VERSION));
+        }
+        card
+    }
+
+    /// The features of a clip's sound at 16 kHz, and how many values were not finite and are 0.
+    ///
+    /// # Errors
+    /// [`Fault::NoSpeech`] where all that is no speech is to be cut out, and nothing is left.
+    pub fn heard(&self, samples: &[f32]) -> Result<(Sequence, usize), Fault> {
+        let Some(voice_activity) = self.voice_activity else {
+            return Ok(self.audio.of(samples));
+        };
+        let speech = voice_activity.speech(samples);
+        if speech.is_empty() {
+            return Err(Fault::NoSpeech);
+        }
+        Ok(self.audio.of(&speech))
+    }
+
+    /// The section of `features.toml` and the card of each.
+    pub(crate) fn cards(&self) -> Vec<(&'static str, FeatureCard)> {
+        let video = self.video.map(|(faces, settings)| faces.card(&settings));
+        let audio = ("audio", self.audio_card());
+        let video = video.map(|card| ("video", card));
+        [audio].into_iter().chain(video).collect()
     }
 }
 

@@ -10,9 +10,10 @@ use std::process::{Command, Stdio};
 
 use common::{Vowel, WITHOUT_SOUND, ffmpeg, has_ffmpeg, noise, write_wave};
 use unimse_media::{
-    AudioFeatures, MediaError,
+    AudioFeatures, Features, MediaError, VoiceActivity,
     extract::{Extracted, RECORDS, Record, extract},
     mel, prosody,
+    synthetic::{Acting, Person, Stream},
 };
 
 fn run(data: &Path, out: &Path, features: AudioFeatures) -> Result<Extracted, MediaError> {
@@ -330,4 +331,40 @@ fn a_killed_run_loses_nothing_and_the_next_one_ends_as_if_it_had_not_been_killed
     let (out, fresh) = (content(&out), content(&fresh));
     assert!(out.keys().eq(fresh.keys()), "{:?}", out.keys());
     assert!(out == fresh, "other bytes");
+}
+
+#[test]
+fn with_voice_activity_what_is_no_speech_is_cut_and_a_clip_without_is_told() {
+    let Some(folder) = common::model(
+        "with_voice_activity_what_is_no_speech_is_cut_and_a_clip_without_is_told",
+        "voice-activity",
+    ) else {
+        return;
+    };
+    let network = VoiceActivity::load(&folder).unwrap();
+    let features = Features {
+        voice_activity: Some(&network),
+        ..AudioFeatures::Mel.into()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = (dir.path().join("data"), dir.path().join("out"));
+    fs::create_dir(&data).unwrap();
+    let said = Person::new("ann").speak("Nobody told me.", Acting::NEUTRAL, &mut Stream::new("a"));
+    let mut samples = vec![0.0; 3 * 16_000];
+    samples.extend(&said.samples);
+    write_wave(&data.join("speech.wav"), &samples, 16_000);
+    write_wave(&data.join("noise.wav"), &noise(0.1, 48_000), 16_000);
+    let extracted = extract(&data, &out, features, &|_| ()).unwrap();
+    let [without, speech] = &extracted.records[..] else {
+        panic!("{extracted:?}");
+    };
+    assert_eq!(without.fault.as_deref(), Some("NO_SPEECH"));
+    // a step a hundredth of a second, at most as many as of the speech and what it is widened by
+    let most = said.samples.len() / 160 + 3 + 2;
+    assert!(speech.steps.unwrap() <= most, "{speech:?}");
+    let card = fs::read_to_string(out.join("features.toml")).unwrap();
+    assert!(card.contains("voice_activity_sha256"), "{card}");
+    // features of whole clips are others
+    let error = extract(&data, &out, AudioFeatures::Mel, &|_| ()).unwrap_err();
+    assert!(error.to_string().contains("name another folder"), "{error}");
 }

@@ -1,8 +1,12 @@
 //! The shipped presets: `data/presets/*.toml`, embedded.
 
 /// Name and text of every preset.
-pub const PRESETS: [(&str, &str); 5] = [
+pub const PRESETS: [(&str, &str); 6] = [
     ("demo", include_str!("../../../data/presets/demo.toml")),
+    (
+        "demo-media",
+        include_str!("../../../data/presets/demo-media.toml"),
+    ),
     ("minilm", include_str!("../../../data/presets/minilm.toml")),
     ("mpnet", include_str!("../../../data/presets/mpnet.toml")),
     ("paper", include_str!("../../../data/presets/paper.toml")),

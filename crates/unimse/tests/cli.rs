@@ -64,7 +64,7 @@ fn version_says_what_a_number_depends_on() {
 
 #[test]
 fn the_printed_presets_are_whole_and_stable() {
-    for preset in ["demo", "minilm", "mpnet", "paper", "release"] {
+    for preset in ["demo", "demo-media", "minilm", "mpnet", "paper", "release"] {
         let output = unimse(&["config", "--preset", preset]);
         assert!(output.status.success(), "{}", stderr(&output));
         insta::assert_snapshot!(format!("config_{preset}"), stdout(&output));

@@ -11,10 +11,10 @@ use crate::checkout::Checkout;
 /// Which configuration, data and seeds, and how they are run.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Which configuration to start from: demo, minilm or paper, as `unimse config --help` has them.
+    /// Which configuration to start from: demo, demo-media, minilm or paper, as `unimse config --help` has them.
     #[arg(long, default_value = "demo", value_name = "NAME")]
     pub(crate) preset: String,
-    /// Folder with mosi/, mosei/, meld/, iemocap/, any of them. Default: the demo preset makes synthetic data.
+    /// Folder with mosi/, mosei/, meld/, iemocap/, any of them. Default: the demo presets make synthetic data.
     #[arg(long, value_name = "DIR")]
     pub(super) data: Option<PathBuf>,
     /// Where everything goes. Default: `runs/<preset>` in the checkout; of `ablate` and `sweep` with `-ablation` and `-sweep` behind it.

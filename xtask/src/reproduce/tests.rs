@@ -84,6 +84,19 @@ fn one_seed_runs_every_stage_once() {
 }
 
 #[test]
+fn the_demo_with_media_makes_clips_and_a_model_that_reads_alone() {
+    let world = World::new();
+    let run = "unify train evaluate report";
+    assert_eq!(
+        world.run("--preset demo-media"),
+        format!("config demo extract ingest {run} config {run} compare")
+    );
+    let text = world.read("text/config.toml");
+    assert!(text.contains("model.modalities = [\"text\"]"), "{text}");
+    assert_eq!(world.run("--preset demo-media"), "config config compare");
+}
+
+#[test]
 fn changed_data_or_code_redoes_what_depends_on_it() {
     let world = World::new();
     assert_eq!(
@@ -117,7 +130,7 @@ fn a_preset_that_is_not_there_or_needs_data_is_a_usage_error() {
     for (arguments, words) in [
         (
             "--preset large",
-            "--preset large: expected one of demo, minilm",
+            "--preset large: expected one of demo, demo-media, minilm",
         ),
         ("--preset minilm", "--preset minilm needs --data DIR"),
         ("--seeds 1,1", "names a seed twice"),

@@ -34,6 +34,8 @@ pub(crate) enum Model {
     Mpnet,
     /// MTCNN and mini-Xception, for `unimse extract --video-features faces`; about 3 MB to fetch.
     Faces,
+    /// silero-vad, for `unimse extract --voice-activity`; about 11 MB to fetch.
+    VoiceActivity,
 }
 
 impl Model {
@@ -42,6 +44,7 @@ impl Model {
         match self {
             Self::Mpnet => "all-mpnet-base-v2",
             Self::Faces => "faces",
+            Self::VoiceActivity => "voice-activity",
         }
     }
 }
@@ -54,6 +57,13 @@ pub(crate) fn run(checkout: &Checkout, cuda: bool, models: &[Model]) -> Result<(
     models
         .iter()
         .try_for_each(|model| set_up_model(checkout, &cache, model.name(), true))
+}
+
+/// Makes sure of a model that is fetched on request.
+pub(crate) fn ensure_model(checkout: &Checkout, model: Model) -> Result<()> {
+    let cache = cache_dir()?;
+    let _lock = lock(&cache)?;
+    set_up_model(checkout, &cache, model.name(), false)
 }
 
 /// Makes sure of a model in the cache, and of its link below `.models`.

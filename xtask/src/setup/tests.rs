@@ -256,6 +256,7 @@ fn the_manifest_is_whole() {
         super::MINILM,
         super::Model::Mpnet.name(),
         super::Model::Faces.name(),
+        super::Model::VoiceActivity.name(),
     ] {
         assert_eq!(super::asset(name).unwrap().name, name);
     }

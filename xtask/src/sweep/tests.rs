@@ -158,7 +158,7 @@ fn wrong_keys_and_searches_are_errors_before_anything_is_done() {
         ),
         (
             "--grid a.b=1,2 --preset large",
-            "expected one of demo, minilm",
+            "expected one of demo, demo-media, minilm",
         ),
     ] {
         let said = usage(&world, arguments);

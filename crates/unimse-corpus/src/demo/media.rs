@@ -15,7 +15,7 @@ use unimse_media::synthetic::{Acting, Person, Stream};
 use unimse_media::{MediaError, SAMPLE_RATE};
 
 /// Utterances of train, dev and test.
-pub const MEDIA_SIZES: [usize; 3] = [360, 63, 180];
+pub const MEDIA_SIZES: [usize; 3] = [300, 54, 150];
 /// Folders of the clips, as in the release.
 const FOLDERS: [&str; 3] = [
     "train_splits",
@@ -26,8 +26,8 @@ const TURNS: (usize, usize) = (5, 9);
 /// Share of utterances with telling words whose voice and face stay neutral.
 const DEADPAN: f32 = 0.3;
 /// Pixels of a side, and pictures a second.
-const SIDE: usize = 160;
-const RATE: f32 = 10.0;
+const SIDE: usize = 120;
+const RATE: f32 = 5.0;
 
 /// What the clips are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,8 +19,9 @@ pub(super) const ENDINGS: [&str; 16] = [
 const OTHERS: [&str; 5] = ["csv", "jsonl", "parquet", "toml", "txt"];
 /// Folders deeper than this are not searched: a link in circles ends there.
 const DEPTH: usize = 8;
-/// Folder of the features, within that of a corpus.
+/// Folders of the features, within that of a corpus.
 const AUDIO: &str = "audio";
+const VIDEO: &str = "video";
 /// The mark of generated data.
 const SYNTHETIC: &str = "SYNTHETIC";
 
@@ -30,8 +31,10 @@ pub(super) struct Found {
     pub(super) path: PathBuf,
     /// Name below the folder, with `/`.
     pub(super) name: String,
-    /// Where its features go, below the output, with `/`.
+    /// Where the features of its sound go, below the output, with `/`.
     pub(super) target: String,
+    /// Where those of its pictures go.
+    pub(super) video: String,
     /// What is wrong with it before it is opened.
     pub(super) fault: Option<Fault>,
 }
@@ -48,7 +51,11 @@ pub(super) struct Clips {
 impl Clips {
     /// The folders below the one of features that are written to, that one (`""`) among them.
     pub(super) fn folders(&self) -> BTreeSet<&Path> {
-        let targets = self.found.iter().map(|clip| Path::new(&clip.target));
+        let targets = self
+            .found
+            .iter()
+            .flat_map(|clip| [&clip.target, &clip.video]);
+        let targets = targets.map(Path::new);
         let files = targets.chain(self.others.iter().map(Path::new));
         let corpora = self.corpora().into_iter().map(Path::new);
         let folders = files.filter_map(Path::parent).chain(corpora);
@@ -81,11 +88,12 @@ pub(super) fn find(data: &Path, out: &Path) -> Result<Clips, MediaError> {
             .map(|e| e.to_string_lossy().to_lowercase())
             .unwrap_or_default();
         if ENDINGS.contains(&ending.as_str()) {
-            let target = target(&name);
+            let target = target(AUDIO, &name);
             let clip = Found {
                 path: data.join(&name),
                 name: name.clone(),
                 target: target.clone(),
+                video: self::target(VIDEO, &name),
                 fault: None,
             };
             clips.found.push(match targets.get(&target) {
@@ -106,12 +114,12 @@ fn split(name: &str) -> (&str, &str) {
     name.split_once('/').unwrap_or(("", name))
 }
 
-fn target(name: &str) -> String {
+fn target(modality: &str, name: &str) -> String {
     let (corpus, inner) = split(name);
     let inner = inner.rsplit_once('.').map_or(inner, |(stem, _)| stem);
     match corpus {
-        "" => format!("{AUDIO}/{inner}.npy"),
-        corpus => format!("{corpus}/{AUDIO}/{inner}.npy"),
+        "" => format!("{modality}/{inner}.npy"),
+        corpus => format!("{corpus}/{modality}/{inner}.npy"),
     }
 }
 
@@ -157,7 +165,9 @@ mod tests {
             ),
             ("own/a.b.wav", "own/audio/a.b.npy"),
         ] {
-            assert_eq!(target(name), expected);
+            assert_eq!(target(AUDIO, name), expected);
+            let video = expected.replacen(AUDIO, VIDEO, 1);
+            assert_eq!(target(VIDEO, name), video);
         }
     }
 }

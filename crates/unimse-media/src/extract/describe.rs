@@ -7,16 +7,16 @@ use toml::{Table, Value};
 use unimse_run::{FeatureCard, FileError, artefact};
 
 use super::clips::Clips;
-use crate::{AudioFeatures, MediaError};
+use crate::{Features, MediaError};
 
 /// Name of the description, in a corpus folder.
 pub(crate) const FILE: &str = "features.toml";
 
-/// Writes what made the audio features into every corpus folder; what is said there of video stays.
+/// Writes what made the features into every corpus folder; what is said there of a modality that nothing is made of stays.
 pub(super) fn describe(
     out: &Path,
     clips: &Clips,
-    features: AudioFeatures,
+    features: &Features<'_>,
 ) -> Result<(), MediaError> {
     for corpus in clips.corpora() {
         let path = out.join(corpus).join(FILE);
@@ -30,23 +30,26 @@ pub(super) fn describe(
         };
         let mut table: Table =
             toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
-        let card = features.card();
-        match table.get("audio") {
-            Some(known) if is_of(known, &card) => continue,
-            Some(known) => {
-                let tool = known.get("tool").and_then(Value::as_str);
-                let tool = tool.unwrap_or("unknown");
-                return Err(wrong(format!(
-                    "expected no audio features of another maker, found those of {tool:?}; name another folder, or remove [audio]"
-                )));
+        for (modality, card) in features.cards() {
+            match table.get(modality) {
+                Some(known) if is_of(known, &card) => {}
+                Some(known) => {
+                    let tool = known.get("tool").and_then(Value::as_str);
+                    let tool = tool.unwrap_or("unknown");
+                    return Err(wrong(format!(
+                        "expected no {modality} features of another maker, found those of {tool:?}; name another folder, or remove [{modality}]"
+                    )));
+                }
+                None => {
+                    let made = Value::try_from(&card).map_err(|error| wrong(error.to_string()))?;
+                    table.insert(modality.to_owned(), made);
+                }
             }
-            None => {
-                let audio = Value::try_from(&card).map_err(|error| wrong(error.to_string()))?;
-                table.insert("audio".to_owned(), audio)
-            }
-        };
-        let text = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
-        artefact::write(&path, text.as_bytes())?;
+        }
+        let made = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
+        if made != text {
+            artefact::write(&path, made.as_bytes())?;
+        }
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Features of all clips below a folder, as a folder that ingest reads: parallel, resumed where it was interrupted, a broken clip one finding.
 //!
-//! `DATA/<corpus>/<path>.<ending>` becomes `OUT/<corpus>/audio/<path>.npy` (`[steps, features]`, 32-bit floats); `OUT/<corpus>/features.toml` says how
+//! `DATA/<corpus>/<path>.<ending>` becomes `OUT/<corpus>/audio/<path>.npy` (`[steps, features]`, 32-bit floats), and with networks that find faces
+//! `OUT/<corpus>/video/<path>.npy`; where there is nothing to describe there is no file. `OUT/<corpus>/features.toml` says how
 //! they were made; tables and transcripts beside the clips are linked to. A clip directly in `DATA` becomes `OUT/audio/<name>.npy`.
 //! `OUT/extraction.jsonl` holds one [`Record`] a clip: its hash and what became of it. A clip whose hash it knows is not extracted again.
 
@@ -21,11 +22,11 @@ use rayon::prelude::*;
 use unimse_formats::{npy_bytes, open_file};
 use unimse_run::{RunLock, artefact};
 
-use crate::{AudioFeatures, Fault, MediaError, Span, read_clip};
+use crate::{Fault, Features, MediaError, Sequence, Span, read_clip, video};
 use clips::{Clips, Found};
 pub(crate) use describe::FILE as DESCRIPTION;
 use record::Journal;
-pub use record::{RECORDS, Record};
+pub use record::{Pictures, RECORDS, Record};
 
 /// What an extraction did.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,9 +38,20 @@ pub struct Extracted {
 }
 
 impl Extracted {
-    /// Clips without features, and why.
+    /// Clips whose sound has no features, and why.
     pub fn findings(&self) -> impl Iterator<Item = &Record> {
         self.records.iter().filter(|record| record.fault.is_some())
+    }
+
+    /// Clips whose pictures have no features, and why; those that hold sound only (`NO_VIDEO`) are not among them.
+    pub fn unseen(&self) -> impl Iterator<Item = (&Record, &Pictures)> {
+        let pictures =
+            (self.records.iter()).filter_map(|record| Some((record, record.video.as_ref()?)));
+        let is_fault = |pictures: &Pictures| {
+            let fault = pictures.fault.as_deref();
+            fault.is_some_and(|fault| fault != Fault::NoVideo.kind())
+        };
+        pictures.filter(move |(_, pictures)| is_fault(pictures))
     }
 
     /// Seconds of all clips that have features.
@@ -63,21 +75,25 @@ pub struct Progress {
     pub findings: usize,
 }
 
-/// Extracts the audio features of all clips below `data` into `out`, which may be `data` itself, by the threads of rayon's current pool. `progress` is
+/// Extracts the features of all clips below `data` into `out`, which may be `data` itself, by the threads of rayon's current pool. `progress` is
 /// called with every clip that is done, from any thread.
 ///
 /// Every file is written under a temporary name and renamed, then recorded: a process that is killed loses the clips under way and no other. The
-/// same clips give the same bytes.
+/// same clips give the same bytes. Pictures that were not asked for before are looked at now, and the sound is not heard again.
 ///
 /// # Errors
 /// [`MediaError::Folder`] where `data` is no folder, holds no clip, or where `out` is in use or holds features of another kind;
-/// [`MediaError::File`] where something cannot be written. What is wrong with a clip is a finding, never an error.
-pub fn extract(
+/// [`MediaError::File`] where something cannot be written; [`MediaError::Ffmpeg`] where pictures are wanted and the system has no ffmpeg. What is wrong with a clip is a finding, never an error.
+pub fn extract<'a>(
     data: &Path,
     out: &Path,
-    features: AudioFeatures,
+    features: impl Into<Features<'a>>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Extracted, MediaError> {
+    let features = features.into();
+    if features.video.is_some() {
+        video::ffmpeg_version()?;
+    }
     let folder = |path: &Path, message: String| MediaError::Folder {
         path: path.to_owned(),
         message,
@@ -94,8 +110,8 @@ pub fn extract(
     for folder in clips.folders() {
         artefact::sweep(&out.join(folder))?;
     }
-    let journal = Journal::open(out, features)?;
-    describe::describe(out, &clips, features)?;
+    let journal = Journal::open(out, &features)?;
+    describe::describe(out, &clips, &features)?;
     let run = Run {
         out,
         features,
@@ -123,7 +139,7 @@ pub fn extract(
 /// An extraction that is under way, shared by threads.
 struct Run<'a> {
     out: &'a Path,
-    features: AudioFeatures,
+    features: Features<'a>,
     clips: usize,
     journal: Mutex<Journal>,
     done: AtomicUsize,
@@ -138,11 +154,25 @@ impl Run<'_> {
         let hash = hash(clip);
         let known = hash.as_deref().ok();
         let known = known.and_then(|hash| journal().known(&clip.name, hash));
-        if let Some(known) = known.filter(|known| known.file_is_there(self.out)) {
+        let known = known.filter(|known| known.file_is_there(self.out));
+        let video = known.as_ref().and_then(|known| known.video.clone());
+        let video = video.filter(|video| video.file_is_there(self.out));
+        if let Some(known) = &known
+            && known.video == video
+            && (video.is_some() || self.features.video.is_none())
+        {
             self.kept.fetch_add(1, Ordering::Relaxed);
-            return Ok(known);
+            return Ok(known.clone());
         }
-        let record = one(clip, hash, self.out, self.features)?;
+        let opened = hash.is_ok();
+        let mut record = match known {
+            Some(known) => known,
+            None => heard(clip, hash, self.out, &self.features)?,
+        };
+        record.video = match video {
+            None if opened => seen(clip, self.out, &self.features)?,
+            video => video,
+        };
         journal().add(&record)?;
         Ok(record)
     }
@@ -166,19 +196,21 @@ fn hash(clip: &Found) -> Result<String, MediaError> {
     Ok(artefact::sha256(&clip.path)?)
 }
 
-/// Extracts one clip; what is wrong with it stands in its record.
-fn one(
+/// Features of a clip's sound; what is wrong with it stands in the record.
+fn heard(
     clip: &Found,
     hash: Result<String, MediaError>,
     out: &Path,
-    features: AudioFeatures,
+    features: &Features<'_>,
 ) -> Result<Record, MediaError> {
     let mut record = Record::new(&clip.name, features);
     let read = hash.and_then(|hash| {
         record.sha256 = Some(hash);
-        read_clip(&clip.path, Span::default())
+        let read = read_clip(&clip.path, Span::default())?;
+        let made = features.heard(&read.samples);
+        Ok((made.map_err(|fault| fault.at(&clip.path))?, read))
     });
-    let read = match read {
+    let ((sequence, non_finite), read) = match read {
         Ok(read) => read,
         Err(error) => {
             record.fault = Some(error.kind().to_owned());
@@ -186,14 +218,41 @@ fn one(
             return Ok(record);
         }
     };
-    let (sequence, non_finite) = features.of(&read.samples);
-    let bytes = npy_bytes([sequence.steps(), sequence.dim], &sequence.values);
-    artefact::write(&out.join(&clip.target), &bytes)?;
+    write_features(&out.join(&clip.target), &sequence)?;
     record.file = Some(clip.target.clone());
     record.steps = Some(sequence.steps());
     record.seconds = Some(read.seconds());
     record.non_finite = read.non_finite + non_finite;
     Ok(record)
+}
+
+/// Features of a clip's pictures, where they are wanted; what is wrong with them stands in the record.
+fn seen(clip: &Found, out: &Path, features: &Features<'_>) -> Result<Option<Pictures>, MediaError> {
+    let Some((faces, settings)) = features.video else {
+        return Ok(None);
+    };
+    let mut pictures = Pictures::new(features);
+    match video::sequence(&clip.path, Span::default(), faces, &settings) {
+        Ok(found) => {
+            write_features(&out.join(&clip.video), &found.sequence)?;
+            pictures.file = Some(clip.video.clone());
+            pictures.frames = Some(found.frames);
+            pictures.with_face = Some(found.with_face);
+            pictures.non_finite = found.non_finite;
+        }
+        // the system's fault, not the clip's
+        Err(error @ MediaError::Ffmpeg { .. }) => return Err(error),
+        Err(error) => {
+            pictures.fault = Some(error.kind().to_owned());
+            pictures.message = Some(error.detail());
+        }
+    }
+    Ok(Some(pictures))
+}
+
+fn write_features(path: &Path, sequence: &Sequence) -> Result<(), MediaError> {
+    let bytes = npy_bytes([sequence.steps(), sequence.dim], &sequence.values);
+    Ok(artefact::write(path, &bytes)?)
 }
 
 /// Makes the tables and transcripts beside the clips part of `out`: as hard links, or copies where those cannot be. A file that is there stays.

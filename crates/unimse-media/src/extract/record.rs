@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use unimse_run::{FileError, artefact};
 
-use crate::{AudioFeatures, MediaError};
+use crate::{Features, MediaError};
 
 /// Name of the file of records, in the output folder.
 pub const RECORDS: &str = "extraction.jsonl";
@@ -24,7 +24,7 @@ pub struct Record {
     /// SHA-256 of its content; absent where it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// Version of the features' card.
+    /// Version of the card of the sound's features.
     pub features: String,
     /// The features' file below the output folder; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,33 +44,87 @@ pub struct Record {
     /// The same in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What became of the pictures; absent where nobody asked, or where the clip could not be opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<Pictures>,
+}
+
+/// What became of the pictures of one clip.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pictures {
+    /// Version of the card of their features.
+    pub features: String,
+    /// The features' file below the output folder; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Pictures that were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<usize>,
+    /// Those that show a face: steps of the features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_face: Option<usize>,
+    /// Values that were not finite and count as 0.
+    #[serde(default)]
+    pub non_finite: usize,
+    /// Why there are no features, in one word: [`MediaError::kind`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
+    /// The same in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 impl Record {
-    pub(super) fn new(clip: &str, features: AudioFeatures) -> Self {
+    pub(super) fn new(clip: &str, features: &Features<'_>) -> Self {
         Self {
             clip: clip.to_owned(),
             sha256: None,
-            features: version(features),
+            features: audio_version(features),
             file: None,
             steps: None,
             seconds: None,
             non_finite: 0,
             fault: None,
             message: None,
+            video: None,
         }
     }
 
     /// Whether what it says is still so: a clip without features has none, the file of one with features is there.
     pub(super) fn file_is_there(&self, out: &Path) -> bool {
-        self.file
-            .as_ref()
-            .is_none_or(|file| out.join(file).is_file())
+        let is_there = |file: &String| out.join(file).is_file();
+        self.file.as_ref().is_none_or(is_there)
     }
 }
 
-fn version(features: AudioFeatures) -> String {
-    features.card().version.unwrap_or_default()
+impl Pictures {
+    pub(super) fn new(features: &Features<'_>) -> Self {
+        Self {
+            features: video_version(features).unwrap_or_default(),
+            file: None,
+            frames: None,
+            with_face: None,
+            non_finite: 0,
+            fault: None,
+            message: None,
+        }
+    }
+
+    /// As [`Record::file_is_there`].
+    pub(super) fn file_is_there(&self, out: &Path) -> bool {
+        let is_there = |file: &String| out.join(file).is_file();
+        self.file.as_ref().is_none_or(is_there)
+    }
+}
+
+fn audio_version(features: &Features<'_>) -> String {
+    features.audio_card().version.unwrap_or_default()
+}
+
+fn video_version(features: &Features<'_>) -> Option<String> {
+    let (faces, settings) = features.video?;
+    faces.card(&settings).version
 }
 
 /// The records of an output folder, being added to.
@@ -83,7 +137,7 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Reads what earlier runs recorded. A last line that was cut off counts for nothing.
-    pub(super) fn open(out: &Path, features: AudioFeatures) -> Result<Self, MediaError> {
+    pub(super) fn open(out: &Path, features: &Features<'_>) -> Result<Self, MediaError> {
         let path = out.join(RECORDS);
         let text = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -93,6 +147,7 @@ impl Journal {
             path: path.clone(),
             message,
         };
+        let (audio, video) = (audio_version(features), video_version(features));
         let mut known = HashMap::new();
         let lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
         for (number, line) in lines
@@ -105,12 +160,18 @@ impl Journal {
                 Err(_) if number + 1 == lines.len() => break, // the process was killed in the middle of it
                 Err(error) => return Err(wrong(format!("line {}: {error}", number + 1))),
             };
-            if record.features != version(features) {
-                return Err(wrong(format!(
-                    "expected features of {:?}, found those of {:?}; name another folder",
-                    version(features),
-                    record.features
-                )));
+            let pictures = record.video.as_ref().map(|video| &video.features);
+            for (expected, found) in [
+                (Some(&audio), Some(&record.features)),
+                (video.as_ref(), pictures),
+            ] {
+                if let (Some(expected), Some(found)) = (expected, found)
+                    && expected != found
+                {
+                    return Err(wrong(format!(
+                        "expected features of {expected:?}, found those of {found:?}; name another folder"
+                    )));
+                }
             }
             known.insert(record.clip.clone(), record);
         }

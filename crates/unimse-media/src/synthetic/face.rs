@@ -202,11 +202,14 @@ impl Pose<'_> {
             pixel.cover(scaled(looks.skin, 0.82), ear);
         }
         self.head(&mut pixel, place);
-        for side in [-1.0, 1.0] {
+        if (-0.75..0.1).contains(&place.1) {
             // one half is drawn, the other is its mirror image
+            let side = if place.0 < 0.0 { -1.0 } else { 1.0 };
             self.eye(&mut pixel, (side * place.0, place.1), side);
         }
-        self.mouth(&mut pixel, place);
+        if (0.25..1.0).contains(&place.1) && place.0.abs() < 0.55 {
+            self.mouth(&mut pixel, place);
+        }
         self.hair(&mut pixel, place, hair);
         pixel.colour
     }

@@ -185,7 +185,7 @@ impl Person {
         level(&mut samples, LEVEL_DB + manner.loudness);
         let room = amplitude(ROOM_DB);
         let samples = samples.iter();
-        let samples = samples.map(|x| (x + room * f64::from(random.normal())).clamp(-1.0, 1.0));
+        let samples = samples.map(|x| (x + room * noise(random)).clamp(-1.0, 1.0));
         Speech {
             samples: samples.map(|x| x as f32).collect(),
             mouth,
@@ -266,7 +266,7 @@ impl<'a> Larynx<'a> {
             self.follow();
         }
         self.done += 1;
-        let noise = f64::from(random.normal());
+        let noise = noise(random);
         let source = self.pulse(random) * (1.0 - self.manner.breath)
             + noise * self.voicing.1 * (0.006 + 0.1 * self.manner.breath);
         let voiced = self.tract.iter_mut().fold(source, |x, r| r.pass(x));
@@ -352,6 +352,11 @@ impl Resonator {
         self.last = [y, self.last[0]];
         y
     }
+}
+
+/// Even noise, variance 1.
+fn noise(random: &mut Stream) -> f64 {
+    12.0_f64.sqrt() * (f64::from(random.unit()) - 0.5)
 }
 
 /// Scales a signal so that its root mean square is `decibels` beside full scale.

@@ -24,7 +24,7 @@ use std::path::Path;
 
 use unimse_run::{FeatureCard, artefact};
 
-use crate::{Fault, MediaError, Sequence, Span};
+use crate::{Fault, MediaError, Sequence, Span, models};
 use expression::MiniXception;
 pub use ffmpeg::ffmpeg_version;
 pub use frame::Frame;
@@ -32,6 +32,7 @@ pub use frames::Frames;
 pub use mtcnn::Face;
 use mtcnn::Mtcnn;
 use track::{Seen, Tracks};
+pub(crate) use weights::Weights;
 
 /// Version of the numbers and of how they come about; it changes with either.
 pub const VERSION: &str = "faces145-1";
@@ -39,6 +40,8 @@ pub const VERSION: &str = "faces145-1";
 pub const TOOL: &str = "mtcnn + mini-xception";
 /// The files of weights, in the folder of the model `faces`.
 pub const FILES: [&str; 4] = ["pnet.pt", "rnet.pt", "onet.pt", "emotion_model.hdf5"];
+/// Name of the model's folder.
+const MODEL: &str = "faces";
 /// Faces of a picture that are described, the largest.
 const MOST_FACES: usize = 4;
 
@@ -111,6 +114,14 @@ impl Faces {
         })
     }
 
+    /// Reads the weights that `cargo xtask setup --model faces` put into the user's cache, or those in `.models/faces`.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load); [`MediaError::Folder`] where neither folder is there.
+    pub fn find() -> Result<Self, MediaError> {
+        Self::load(&models::find(MODEL, "the networks that find faces")?)
+    }
+
     /// The faces of a picture whose sides are at least so many pixels, surest first.
     #[must_use]
     pub fn detect(&self, frame: &Frame, min_face: usize) -> Vec<Face> {
@@ -121,6 +132,13 @@ impl Faces {
     #[must_use]
     pub fn describe(&self, frame: &Frame, face: &Face) -> Vec<f32> {
         self.seen(frame, *face).values
+    }
+
+    /// What mini-Xception says of a grey picture `[64, 64]` of an upright face, 0 to 255: the means of its 128 last channels, and its seven classes (angry,
+    /// disgust, fear, happy, sad, surprise, neutral) before the softmax. Values that are missing are mid-grey.
+    #[must_use]
+    pub fn express(&self, grey: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        self.expression.describe(grey)
     }
 
     fn seen(&self, frame: &Frame, face: Face) -> Seen {

@@ -2,15 +2,20 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
-use unimse_formats::{FormatError, Tensor, read_hdf5, read_torch};
+use safetensors::{Dtype, SafeTensors};
+use unimse_formats::{FormatError, Tensor, open_file, read_hdf5, read_torch};
 
 use super::nn::{Conv, Depthwise, Edges, Norm};
 
+/// No network here has more.
+const MOST_BYTES: u64 = 1 << 27;
+
 /// What is left of a file's weights.
-pub(super) struct Weights {
+pub(crate) struct Weights {
     path: PathBuf,
     tensors: BTreeMap<String, Tensor>,
 }
@@ -39,8 +44,34 @@ impl Weights {
         })
     }
 
+    /// The 32-bit tensors of a safetensors file.
+    pub(crate) fn safetensors(path: &Path) -> Result<Self, FormatError> {
+        let wrong = |message: String| FormatError::Weights {
+            path: path.to_owned(),
+            message,
+        };
+        let mut bytes = Vec::new();
+        let file = open_file(path)?;
+        let read = file.take(MOST_BYTES).read_to_end(&mut bytes);
+        read.map_err(|error| wrong(error.to_string()))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let tensors = file.iter().filter(|(_, view)| view.dtype() == Dtype::F32);
+        let tensors = tensors.map(|(name, view)| {
+            let values = view.data().as_chunks().0.iter();
+            let tensor = Tensor {
+                shape: view.shape().to_vec(),
+                values: values.map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+            };
+            (name.to_owned(), tensor)
+        });
+        Ok(Self {
+            path: path.to_owned(),
+            tensors: tensors.collect(),
+        })
+    }
+
     /// The values of a tensor of this shape, all finite.
-    pub(super) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, FormatError> {
+    pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, FormatError> {
         let wrong = |found: String| FormatError::Weights {
             path: self.path.clone(),
             message: format!("{name}: expected finite numbers of shape {shape:?}, found {found}"),

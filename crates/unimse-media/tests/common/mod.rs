@@ -5,7 +5,7 @@
     reason = "each test uses a part; tests fail by panicking"
 )]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use unimse_media::synthetic::{Acting, Person, Stream};
@@ -149,23 +149,36 @@ pub(crate) fn ffmpeg(arguments: &[&str]) {
     );
 }
 
-/// The folder of the networks that find and describe faces, in `UNIMSE_MODELS` or the checkout's `.models`.
-pub(crate) fn faces_folder() -> Option<std::path::PathBuf> {
+/// The folder of a model below `UNIMSE_MODELS` or the checkout's `.models`; says loudly that a test is skipped without it.
+pub(crate) fn model(test: &str, name: &str) -> Option<PathBuf> {
+    let named = std::env::var_os("UNIMSE_MODELS").map(PathBuf::from);
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models");
+    let folders = named.into_iter().chain([own]).map(|path| path.join(name));
+    let found = folders.into_iter().find(|folder| folder.is_dir());
+    if found.is_none() {
+        eprintln!("skipped: {test} needs the model {name}: cargo xtask setup --model {name}");
+    }
+    found
+}
+
+/// The folder of the networks that find and describe faces, in `UNIMSE_MODELS` or the checkout's `.models`; says loudly that a test is skipped without.
+pub(crate) fn weights_of_faces(test: &str) -> Option<std::path::PathBuf> {
     let named = std::env::var_os("UNIMSE_MODELS").map(std::path::PathBuf::from);
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models");
-    let mut folders = named
+    let folders = named
         .into_iter()
         .chain([own])
         .map(|path| path.join("faces"));
-    folders.find(|folder| folder.is_dir())
+    let found = folders.into_iter().find(|folder| folder.is_dir());
+    if found.is_none() {
+        eprintln!("skipped: {test} needs the model faces: cargo xtask setup --model faces");
+    }
+    found
 }
 
-/// Those networks; says loudly that a test is skipped without them or without ffmpeg.
+/// The networks; says loudly that a test is skipped without them or without ffmpeg.
 pub(crate) fn faces(test: &str) -> Option<unimse_media::video::Faces> {
-    let Some(folder) = faces_folder() else {
-        eprintln!("skipped: {test} needs the model faces: cargo xtask setup --model faces");
-        return None;
-    };
+    let folder = weights_of_faces(test)?;
     has_ffmpeg(test).then(|| unimse_media::video::Faces::load(&folder).unwrap())
 }
 

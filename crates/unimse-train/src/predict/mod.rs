@@ -27,6 +27,7 @@ mod pictures;
 mod resting;
 pub mod rows;
 mod senses;
+mod sounds;
 
 pub use senses::{Perceived, Senses};
 

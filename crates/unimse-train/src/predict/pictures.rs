@@ -1,17 +1,14 @@
 //! The pictures of a clip as a model was trained on them: the same networks, at the rate and sizes that its card names.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use unimse_corpus::Sequence;
 use unimse_media::video::{self, Faces, Settings};
 use unimse_media::{Fault, MediaError, Span};
-use unimse_run::{FeatureCard, cache_folder};
+use unimse_run::FeatureCard;
 
 use super::senses::{Made, is_empty};
-
-/// Name of the model's folder, in the cache and in `.models` of the working directory.
-const MODEL: &str = "faces";
 
 /// What makes the features of pictures for a model.
 #[derive(Clone, Debug)]
@@ -75,20 +72,11 @@ impl Pictures {
 
     /// Reads the networks; others than those of training are none.
     fn load(&self) -> Result<Faces, String> {
-        let folders = [
-            cache_folder().map(|cache| cache.join(MODEL)),
-            Some(PathBuf::from(".models").join(MODEL)),
-        ];
-        let folder = folders.into_iter().flatten().find(|folder| folder.is_dir());
-        let folder = folder.ok_or_else(|| {
-            "the networks that find faces are not here; `cargo xtask setup --model faces` gets them".to_owned()
-        })?;
-        let faces = Faces::load(&folder).map_err(|error| error.to_string())?;
+        let faces = Faces::find().map_err(|error| error.detail())?;
         match self.card.difference(&faces.card(&self.settings)) {
             None => Ok(faces),
             Some(difference) => Err(format!(
-                "the networks in {} are not those of training: expected {difference}",
-                folder.display()
+                "the networks that find faces are not those of training: expected {difference}"
             )),
         }
     }

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use unimse_corpus::Sequence;
-use unimse_media::{AudioFeatures, Fault, MediaError, Span, read_clip};
+use unimse_media::{MediaError, Span};
 use unimse_model::config::Modality;
 use unimse_run::{ByName, FeatureCard, FeatureCards};
 
 use crate::model::card::Card;
 use crate::model::features;
 use crate::predict::pictures::Pictures;
+use crate::predict::sounds::Sounds;
 
 /// What can be made of one modality of a clip for a model.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,7 +27,7 @@ enum Sense<F> {
 /// The features that are made of a clip for a model; by default for one that reads text alone.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Senses {
-    audio: Sense<AudioFeatures>,
+    audio: Sense<Sounds>,
     video: Sense<Pictures>,
 }
 
@@ -50,7 +51,7 @@ impl Senses {
     #[must_use]
     pub fn of(card: &Card) -> Self {
         Self {
-            audio: sense(card, Modality::Audio, AudioFeatures::of_card),
+            audio: sense(card, Modality::Audio, Sounds::of_card),
             video: sense(card, Modality::Video, Pictures::of_card),
         }
     }
@@ -90,10 +91,10 @@ impl Senses {
     /// Makes the features of a part of a clip. A part without sound, or without a face, is no error: the modality is absent.
     ///
     /// # Errors
-    /// What is wrong with the clip, as [`read_clip`] and [`unimse_media::video::sequence`] say.
+    /// What is wrong with the clip, as [`unimse_media::read_clip`] and [`unimse_media::video::sequence`] say.
     pub fn perceive(&self, clip: &Path, span: Span) -> Result<Perceived, MediaError> {
         let (heard, seen) = rayon::join(
-            || self.audio.perceived(|features| hear(*features, clip, span)),
+            || self.audio.perceived(|sounds| sounds.hear(clip, span)),
             || self.video.perceived(|pictures| pictures.see(clip, span)),
         );
         let (mut perceived, mut absent) = (Perceived::default(), Vec::new());
@@ -131,24 +132,6 @@ impl<F> Sense<F> {
             Self::Lacks(reason) => Ok(Err(reason.clone())),
             Self::Makes(features) => Ok(make(features)?.map(Some)),
         }
-    }
-}
-
-/// The features of the sound of a part of a clip, their card, and the seconds that they are of.
-fn hear(features: AudioFeatures, clip: &Path, span: Span) -> Made<(Sequence, FeatureCard, f64)> {
-    if is_empty(span) {
-        return Ok(Err(Fault::NoSample.to_string()));
-    }
-    match read_clip(clip, span) {
-        Ok(heard) => {
-            let sequence = features.of(&heard.samples).0;
-            Ok(Ok((sequence, features.card(), heard.seconds())))
-        }
-        Err(MediaError::Fault {
-            fault: nothing @ (Fault::NoAudio | Fault::NoSample | Fault::Silent),
-            ..
-        }) => Ok(Err(nothing.to_string())),
-        Err(error) => Err(error),
     }
 }
 

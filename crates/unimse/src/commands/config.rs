@@ -9,7 +9,7 @@ use unimse_train::config::RunConfig;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Shipped preset: demo, minilm or paper.
+    /// Shipped preset: demo, demo-media, minilm or paper.
     #[arg(long)]
     preset: Option<String>,
     /// A TOML file laid over the preset.

@@ -8,8 +8,9 @@ use std::{
 };
 
 use unimse_media::{
-    AudioFeatures,
-    extract::{Progress, RECORDS, extract},
+    AudioFeatures, Features, VideoFeatures, VoiceActivity,
+    extract::{Progress, RECORDS, Record, extract},
+    video::{Faces, Settings},
 };
 
 #[derive(clap::Args)]
@@ -23,6 +24,12 @@ pub(crate) struct Args {
     /// What is made of the sound: 64 log-mel bands, 60 prosodic functionals, or both.
     #[arg(long, value_name = "mel|prosody|both", default_value_t = AudioFeatures::Mel)]
     audio_features: AudioFeatures,
+    /// What is made of the pictures: nothing, or what the face expresses (ffmpeg and `cargo xtask setup --model faces`).
+    #[arg(long, value_name = "none|faces", default_value_t = VideoFeatures::None)]
+    video_features: VideoFeatures,
+    /// Cut out what is no speech before the sound is described (`cargo xtask setup --model voice-activity`).
+    #[arg(long)]
+    voice_activity: bool,
 }
 
 /// Time between two lines of progress.
@@ -46,13 +53,28 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     };
     let started = Instant::now();
-    let extracted = extract(&args.data, &args.out, args.audio_features, &progress)?;
+    let faces = match args.video_features {
+        VideoFeatures::None => None,
+        VideoFeatures::Faces => Some(Faces::find()?),
+    };
+    let voice_activity = args.voice_activity.then(VoiceActivity::find).transpose()?;
+    let features = Features {
+        audio: args.audio_features,
+        voice_activity: voice_activity.as_ref(),
+        video: faces.as_ref().map(|faces| (faces, Settings::default())),
+    };
+    let extracted = extract(&args.data, &args.out, features, &progress)?;
     let mut findings = 0;
     for record in extracted.findings() {
         findings += 1;
         let message = record.message.as_deref().unwrap_or_default();
         let kind = record.fault.as_deref().unwrap_or_default();
         eprintln!("extract: {}: {message} [{kind}]", record.clip);
+    }
+    for (record, pictures) in extracted.unseen() {
+        let message = pictures.message.as_deref().unwrap_or_default();
+        let kind = pictures.fault.as_deref().unwrap_or_default();
+        eprintln!("extract: {}: video: {message} [{kind}]", record.clip);
     }
     let took = started.elapsed().as_secs_f64().max(1e-3);
     eprintln!(
@@ -67,5 +89,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         extracted.records.len() - findings,
         args.audio_features,
     ))?;
+    if faces.is_some() {
+        let with_face = |record: &&Record| {
+            let pictures = record.video.as_ref();
+            pictures.is_some_and(|pictures| pictures.file.is_some())
+        };
+        let with_face = extracted.records.iter().filter(with_face).count();
+        super::print(&format!(
+            "{}: {with_face} clips with a face\n",
+            args.out.display()
+        ))?;
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -25,7 +25,7 @@ const CODE: [(&str, &str); 5] = [
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let data = args.data.as_deref().map(unimse_corpus::data_entries);
     let facts = |name: &str| PresetFacts {
-        needs_data: name != "demo",
+        needs_data: !matches!(name, "demo" | "demo-media"),
     };
     let plan = Plan {
         presets: PRESETS

@@ -12,7 +12,7 @@ use unimse_media::synthetic::Acting;
 use unimse_media::video::{self, Faces};
 use unimse_media::{AudioFeatures, Sequence, Span, read_clip};
 
-use crate::media::{faces, film};
+use crate::media::{faces, film, model};
 use crate::run::{self, World, answers, stderr};
 
 const ACTED: [Option<BasicEmotion>; 3] = [None, Some(BasicEmotion::Joy), Some(BasicEmotion::Anger)];
@@ -106,11 +106,8 @@ fn a_film_is_answered_by_all_three_modalities() {
         stderr(&without)
     );
     fs::create_dir_all(world.path(".models")).unwrap();
-    std::os::unix::fs::symlink(
-        crate::media::faces_folder().unwrap(),
-        world.path(".models/faces"),
-    )
-    .unwrap();
+    std::os::unix::fs::symlink(model("film", "faces").unwrap(), world.path(".models/faces"))
+        .unwrap();
     let started = Instant::now();
     let found = answers(&ask());
     eprintln!(

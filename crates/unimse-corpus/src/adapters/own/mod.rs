@@ -144,10 +144,7 @@ fn feature(
         let inline = rows::from_text(cell).map_err(|message| (Code::Field, message))?;
         return Ok(inline.map(|inline| Feature::given(inline.values, inline.dim)));
     }
-    let path = match modality {
-        Modality::Audio => extracted(cell, folder)?,
-        Modality::Video => PathBuf::from(cell),
-    };
+    let path = extracted(cell, modality, folder)?;
     let feature = file(&path, modality, folder, draft);
     feature
         .map(Some)
@@ -156,17 +153,18 @@ fn feature(
 
 /// Where the features of a clip lie that a row names: where `unimse extract` was at work, what it made of the clip. What it made nothing of
 /// has none.
-fn extracted(cell: &str, folder: &Folder) -> Result<PathBuf, (Code, String)> {
+fn extracted(cell: &str, modality: Modality, folder: &Folder) -> Result<PathBuf, (Code, String)> {
     let named = PathBuf::from(cell);
     let is_array = (named.extension()).is_some_and(|ending| ending.eq_ignore_ascii_case("npy"));
     if is_array || !folder.root().with_file_name(RECORDS).is_file() {
         return Ok(named);
     }
-    let made = Path::new("audio").join(named).with_extension("npy");
+    let modality = modality.name();
+    let made = Path::new(modality).join(named).with_extension("npy");
     if folder.root().join(&made).is_file() {
         return Ok(made);
     }
-    let message = format!("{cell}: {RECORDS} says why it has no features: audio is absent");
+    let message = format!("{cell}: {RECORDS} says why it has no features: {modality} is absent");
     Err((Code::EmptyMedia, message))
 }
 
