@@ -6,7 +6,7 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::weights_of_faces;
+use common::model;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
 use unimse_labels::BasicEmotion;
@@ -43,7 +43,7 @@ fn golden_faces() {
         std::fs::write(&file, bytes).unwrap();
         return;
     }
-    let Some(weights) = weights_of_faces("golden_faces") else {
+    let Some(weights) = model("golden_faces", "faces") else {
         return;
     };
     let faces = Faces::load(&weights).unwrap();

@@ -427,7 +427,7 @@ fn pictures_that_were_not_asked_for_before_are_looked_at_later() {
         "[audio]",
         "[video]",
         "mtcnn + mini-xception",
-        "sha256_pnet.pt",
+        "[video.weights]",
         "rate_hz = 5",
     ] {
         assert!(toml.replace('"', "").contains(word), "{word}: {toml}");

@@ -30,6 +30,7 @@ pub(super) fn describe(
         };
         let mut table: Table =
             toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
+        let known = table.len();
         for (modality, card) in features.cards() {
             match table.get(modality) {
                 Some(known) if is_of(known, &card) => {}
@@ -46,9 +47,9 @@ pub(super) fn describe(
                 }
             }
         }
-        let made = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
-        if made != text {
-            artefact::write(&path, made.as_bytes())?;
+        if table.len() > known {
+            let text = toml::to_string(&table).map_err(|error| wrong(error.to_string()))?;
+            artefact::write(&path, text.as_bytes())?;
         }
     }
     Ok(())

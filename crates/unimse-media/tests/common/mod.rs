@@ -161,24 +161,9 @@ pub(crate) fn model(test: &str, name: &str) -> Option<PathBuf> {
     found
 }
 
-/// The folder of the networks that find and describe faces, in `UNIMSE_MODELS` or the checkout's `.models`; says loudly that a test is skipped without.
-pub(crate) fn weights_of_faces(test: &str) -> Option<std::path::PathBuf> {
-    let named = std::env::var_os("UNIMSE_MODELS").map(std::path::PathBuf::from);
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.models");
-    let folders = named
-        .into_iter()
-        .chain([own])
-        .map(|path| path.join("faces"));
-    let found = folders.into_iter().find(|folder| folder.is_dir());
-    if found.is_none() {
-        eprintln!("skipped: {test} needs the model faces: cargo xtask setup --model faces");
-    }
-    found
-}
-
-/// The networks; says loudly that a test is skipped without them or without ffmpeg.
+/// The networks that find and describe faces; says loudly that a test is skipped without them or without ffmpeg.
 pub(crate) fn faces(test: &str) -> Option<unimse_media::video::Faces> {
-    let folder = weights_of_faces(test)?;
+    let folder = model(test, "faces")?;
     has_ffmpeg(test).then(|| unimse_media::video::Faces::load(&folder).unwrap())
 }
 
