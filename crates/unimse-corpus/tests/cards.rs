@@ -147,6 +147,11 @@ fn a_description_that_cannot_be_used_is_named() {
         assert!(error.ends_with("[FEATURE_CARD]"), "{error}");
     }
     assert_eq!(tables(), before, "a refused ingest leaves what was there");
+}
+
+#[test]
+fn a_description_of_what_no_utterance_has_is_a_warning() {
+    let data = Data::new();
     data.put(
         "mine/utterances.csv",
         b"utterance_id,split,text,score\na,train,A,1\n",

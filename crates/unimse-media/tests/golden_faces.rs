@@ -56,8 +56,15 @@ fn golden_faces() {
     };
     let text = std::fs::read_to_string(folder.join("faces.json")).unwrap();
     let golden: Value = serde_json::from_str(&text).unwrap();
-    let found = faces.detect(&frame, 20);
-    let expected = golden["faces"].as_array().unwrap();
+    compare_faces(&faces, &frame, golden["faces"].as_array().unwrap());
+    compare_expression(
+        &faces,
+        &std::fs::read(folder.join("faces.safetensors")).unwrap(),
+    );
+}
+
+fn compare_faces(faces: &Faces, frame: &Frame, expected: &[Value]) {
+    let found = faces.detect(frame, 20);
     assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
         let bounds: [f32; 4] = serde_json::from_value(expected["bounds"].clone()).unwrap();
@@ -77,9 +84,10 @@ fn golden_faces() {
             found.score
         );
     }
+}
 
-    let bytes = std::fs::read(folder.join("faces.safetensors")).unwrap();
-    let golden = SafeTensors::deserialize(&bytes).unwrap();
+fn compare_expression(faces: &Faces, golden: &[u8]) {
+    let golden = SafeTensors::deserialize(golden).unwrap();
     let grey: Vec<f32> = (0..64 * 64).map(|i| (i * 37 % 251) as f32).collect();
     let (pooled, classes) = faces.express(&grey);
     for (name, found) in [("pooled", pooled), ("classes", classes)] {

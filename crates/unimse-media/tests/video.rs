@@ -330,6 +330,18 @@ fn of_200_films_the_broken_ones_are_findings_by_file_and_reason() {
 /// Where the test runs itself as the process that is killed.
 const CHILD: &str = "UNIMSE_TEST_KILLED_FILMS";
 
+/// Films of like pictures and other bytes.
+fn write_thirty(data: &Path) {
+    let one = data.with_file_name("one.mp4");
+    film(&one, "ann", Acting::NEUTRAL, (128, 96), &MPEG4);
+    let bytes = fs::read(&one).unwrap();
+    for number in 0..30_u8 {
+        let more = [0, 0, 0, 9, b'f', b'r', b'e', b'e', number];
+        let name = format!("{number:02}.mp4");
+        fs::write(data.join(name), [&bytes[..], &more].concat()).unwrap();
+    }
+}
+
 #[test]
 fn a_killed_run_loses_no_film() {
     let Some(faces) = faces("a_killed_run_loses_no_film") else {
@@ -353,17 +365,7 @@ fn a_killed_run_loses_no_film() {
         folder.path().join("fresh"),
     );
     fs::create_dir(&data).unwrap();
-    let one = folder.path().join("one.mp4");
-    film(&one, "ann", Acting::NEUTRAL, (128, 96), &MPEG4);
-    let bytes = fs::read(&one).unwrap();
-    for number in 0..30_u8 {
-        let more = [0, 0, 0, 9, b'f', b'r', b'e', b'e', number];
-        fs::write(
-            data.join(format!("{number:02}.mp4")),
-            [&bytes[..], &more].concat(),
-        )
-        .unwrap();
-    }
+    write_thirty(&data);
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "a_killed_run_loses_no_film"])
         .env(CHILD, folder.path())

@@ -259,7 +259,7 @@ fn the_predictions_of_a_run_are_scored_by_dialogue() {
                    --prediction-column intensity --cluster dialogue_id";
     let mut arguments: Vec<&str> = options.split_whitespace().collect();
     arguments.push(file.to_str().unwrap());
-    let output = unimse(&arguments, &file.parent().unwrap().to_path_buf(), "");
+    let output = unimse(&arguments, file.parent().unwrap(), "");
     assert!(output.status.success(), "{}", stderr(&output));
     let scored: Value = serde_json::from_slice(&output.stdout).unwrap();
     let rows = world.rows().into_iter();

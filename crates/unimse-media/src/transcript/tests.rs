@@ -173,6 +173,10 @@ fn what_is_wrong_names_file_and_line() {
         assert!(error.contains(message), "{text:?}: {error}");
         assert!(error.starts_with("t: ") && !error.contains('\n'), "{error}");
     }
+}
+
+#[test]
+fn what_is_no_utf_8_is_told() {
     for (bytes, message) in [
         (&b"\xff\xfe1\0"[..], "found UTF-16"),
         (b"1\n\xe9", "line 2: expected UTF-8, found the byte 0xe9"),

@@ -9,7 +9,7 @@ use std::{
 
 use unimse_media::{
     AudioFeatures, Features, VideoFeatures, VoiceActivity,
-    extract::{Progress, RECORDS, Record, extract},
+    extract::{Extracted, Progress, RECORDS, Record, extract},
     video::{Faces, Settings},
 };
 
@@ -36,22 +36,6 @@ pub(crate) struct Args {
 const PAUSE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let last = Mutex::new(Instant::now());
-    let progress = |progress: Progress| {
-        // whoever finds another thread at it leaves the line to that one
-        let Ok(mut last) = last.try_lock() else {
-            return;
-        };
-        if last.elapsed() >= PAUSE {
-            *last = Instant::now();
-            let Progress {
-                done,
-                clips,
-                findings,
-            } = progress;
-            eprintln!("extract: {done} of {clips} clips, {findings} without features");
-        }
-    };
     let started = Instant::now();
     let faces = match args.video_features {
         VideoFeatures::None => None,
@@ -63,19 +47,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         voice_activity: voice_activity.as_ref(),
         video: faces.as_ref().map(|faces| (faces, Settings::default())),
     };
-    let extracted = extract(&args.data, &args.out, features, &progress)?;
-    let mut findings = 0;
-    for record in extracted.findings() {
-        findings += 1;
-        let message = record.message.as_deref().unwrap_or_default();
-        let kind = record.fault.as_deref().unwrap_or_default();
-        eprintln!("extract: {}: {message} [{kind}]", record.clip);
-    }
-    for (record, pictures) in extracted.unseen() {
-        let message = pictures.message.as_deref().unwrap_or_default();
-        let kind = pictures.fault.as_deref().unwrap_or_default();
-        eprintln!("extract: {}: video: {message} [{kind}]", record.clip);
-    }
+    let extracted = extract(&args.data, &args.out, features, &progress())?;
+    let findings = tell(&extracted);
     let took = started.elapsed().as_secs_f64().max(1e-3);
     eprintln!(
         "extract: {:.1} s of sound in {took:.1} s, {} clips of an earlier run",
@@ -101,4 +74,41 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says now and then how far it is.
+fn progress() -> impl Fn(Progress) + Sync {
+    let last = Mutex::new(Instant::now());
+    move |progress| {
+        // whoever finds another thread at it leaves the line to that one
+        let Ok(mut last) = last.try_lock() else {
+            return;
+        };
+        if last.elapsed() >= PAUSE {
+            *last = Instant::now();
+            let Progress {
+                done,
+                clips,
+                findings,
+            } = progress;
+            eprintln!("extract: {done} of {clips} clips, {findings} without features");
+        }
+    }
+}
+
+/// Says what was found wrong; how many clips have no sound.
+fn tell(extracted: &Extracted) -> usize {
+    let mut findings = 0;
+    for record in extracted.findings() {
+        findings += 1;
+        let message = record.message.as_deref().unwrap_or_default();
+        let kind = record.fault.as_deref().unwrap_or_default();
+        eprintln!("extract: {}: {message} [{kind}]", record.clip);
+    }
+    for (record, pictures) in extracted.unseen() {
+        let message = pictures.message.as_deref().unwrap_or_default();
+        let kind = pictures.fault.as_deref().unwrap_or_default();
+        eprintln!("extract: {}: video: {message} [{kind}]", record.clip);
+    }
+    findings
 }
