@@ -44,7 +44,7 @@ fn usage_errors_exit_2_and_bad_keys_name_themselves() {
     assert_refused(&unimse(&["config", "fusion.layer=1"]), &["layer"]);
     assert_refused(
         &unimse(&["config", "--preset", "tiny"]),
-        &["demo, minilm, mpnet, paper, release", "tiny"],
+        &["demo, demo-media, minilm, mpnet, paper, release", "tiny"],
     );
 }
 

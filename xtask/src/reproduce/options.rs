@@ -87,19 +87,18 @@ impl Options {
     /// What can be said of the command line before anything is built: that takes minutes on a fresh machine.
     pub(super) fn check_early(&self, checkout: &Checkout) -> Result<(), Usage> {
         let presets = checkout.root.join("data/presets");
-        let file = format!("{}.toml", self.preset);
         let mut known: Vec<String> = std::fs::read_dir(&presets)
             .into_iter()
             .flatten()
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter_map(|file| Some(file.strip_suffix(".toml")?.to_owned()))
             .collect();
         known.sort();
         // Without that folder the binary, which has the presets in it, says so later.
-        if known.is_empty() || known.contains(&file) {
+        if known.is_empty() || known.contains(&self.preset) {
             return self.check_seeds();
         }
-        let names = known.iter().map(|name| name.trim_end_matches(".toml"));
-        Err(self.unknown_preset(names))
+        Err(self.unknown_preset(known.iter().map(String::as_str)))
     }
 
     fn check_seeds(&self) -> Result<(), Usage> {

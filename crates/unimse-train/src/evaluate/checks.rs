@@ -26,6 +26,10 @@ pub(super) fn without_unread(corpus: &mut Corpus, card: &Card) {
                 corpus.name
             ),
         }
+        match modality {
+            Modality::Audio => corpus.audio_dim = None,
+            _ => corpus.video_dim = None,
+        }
         for u in &mut corpus.utterances {
             match modality {
                 Modality::Audio => u.audio = None,
