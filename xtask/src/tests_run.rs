@@ -14,7 +14,11 @@ use std::process::Stdio;
 /// Set-up, then `cargo test --release --workspace`; fails as it fails, and with `complete` also where a test was skipped.
 pub(crate) fn run(checkout: &Checkout, complete: bool) -> Result<()> {
     setup::ensure(checkout)?;
-    for model in [setup::Model::Faces, setup::Model::VoiceActivity] {
+    for model in [
+        setup::Model::Faces,
+        setup::Model::VoiceActivity,
+        setup::Model::Onnxruntime,
+    ] {
         setup::ensure_model(checkout, model)?; // small, and what tests of clips run on
     }
     let mut cargo = checkout.cargo();

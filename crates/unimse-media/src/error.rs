@@ -42,6 +42,14 @@ pub enum MediaError {
         /// What to install, and what was found.
         message: String,
     },
+    /// A network of the user's own that cannot be run, or no ONNX Runtime to run it.
+    #[error("{}: {message}", path.display())]
+    Network {
+        /// The model, the file of its settings, or the library.
+        path: PathBuf,
+        /// What was expected and found, or what to install.
+        message: String,
+    },
     /// A folder of clips that cannot be worked on.
     #[error("{}: {message}", path.display())]
     Folder {
@@ -79,7 +87,9 @@ impl MediaError {
             Self::Format(error) => error.detail(),
             Self::File { error } => format!("{}: {}", error.action, error.source),
             Self::Ffmpeg { message } => format!("ffmpeg: {message}"),
-            Self::Folder { message, .. } | Self::Transcript { message, .. } => message.clone(),
+            Self::Folder { message, .. }
+            | Self::Network { message, .. }
+            | Self::Transcript { message, .. } => message.clone(),
         }
     }
 }
@@ -119,6 +129,9 @@ pub enum Fault {
         /// Pictures that were looked at.
         frames: usize,
     },
+    /// A network of the user's own failed on a picture.
+    #[error("{0}")]
+    Network(String),
     /// ffmpeg took too long, and was killed.
     #[error("ffmpeg gave no further picture: killed after {waited_s:.0} s of waiting for it")]
     Late {
@@ -194,6 +207,7 @@ impl Fault {
             Self::NoVideo => "NO_VIDEO",
             Self::NoFrame => "NO_FRAME",
             Self::NoFace { .. } => "NO_FACE",
+            Self::Network(_) => "NETWORK",
             Self::Late { .. } => "TIME_LIMIT",
             Self::Malformed(_) => "MALFORMED",
             Self::Truncated { .. } | Self::Cut { .. } => "TRUNCATED",

@@ -1,6 +1,6 @@
 //! Which features are made of a clip's audio, and their card.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use unimse_run::FeatureCard;
 
@@ -84,32 +84,25 @@ impl AudioFeatures {
 }
 
 /// Features of video that are made here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum VideoFeatures {
     /// None.
     #[default]
     None,
     /// [`video`](crate::video): what the face expresses, 145 numbers, 5 steps a second.
     Faces,
+    /// What the ONNX model in a file says of the face ([`onnx`](crate::video::onnx)).
+    Network(PathBuf),
 }
 
-impl VideoFeatures {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::None, Self::Faces];
-
-    /// `none` or `faces`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Faces => "faces",
-        }
-    }
-}
-
+/// `none`, `faces` or the file.
 impl fmt::Display for VideoFeatures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Faces => f.write_str("faces"),
+            Self::Network(path) => write!(f, "{}", path.display()),
+        }
     }
 }
 
@@ -117,10 +110,14 @@ impl FromStr for VideoFeatures {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let found = Self::ALL
-            .into_iter()
-            .find(|features| features.name() == name);
-        found.ok_or_else(|| format!("expected none or faces, found {name:?}"))
+        match name {
+            "none" => Ok(Self::None),
+            "faces" => Ok(Self::Faces),
+            file if file.ends_with(".onnx") => Ok(Self::Network(file.into())),
+            _ => Err(format!(
+                "expected none, faces or a model FILE.onnx, found {name:?}"
+            )),
+        }
     }
 }
 

@@ -81,3 +81,44 @@ fn what_is_extracted_is_said_and_ingested() {
         text(&ingested.stdout)
     );
 }
+
+#[test]
+fn a_model_that_cannot_be_run_is_told_before_any_clip() {
+    let folder = tempfile::tempdir().unwrap();
+    waves::corpus(&folder.path().join("clips"), 1);
+    fs::write(folder.path().join("net.onnx"), "no model").unwrap();
+    let ask = |features: &str, library: &str| {
+        let arguments = [
+            "extract",
+            "--data",
+            "clips",
+            "--out",
+            "data",
+            "--video-features",
+            features,
+        ];
+        let output = Command::new(env!("CARGO_BIN_EXE_unimse"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("ORT_DYLIB_PATH", library)
+            .output();
+        let output = output.unwrap();
+        assert!(!folder.path().join("data").exists());
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, said) = ask("net.onnx", "nowhere/libonnxruntime.so");
+    assert_eq!(code, Some(1));
+    assert!(
+        said.contains("ORT_DYLIB_PATH names no library of ONNX Runtime"),
+        "{said}"
+    );
+    let (code, said) = ask("none.onnx", "");
+    assert_eq!(code, Some(1));
+    assert!(said.contains("none.onnx"), "{said}");
+    let (code, said) = ask("net.pt", "");
+    assert_eq!(code, Some(2));
+    assert!(
+        said.contains("expected none, faces or a model FILE.onnx, found \"net.pt\""),
+        "{said}"
+    );
+}

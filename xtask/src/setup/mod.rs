@@ -36,6 +36,8 @@ pub(crate) enum Model {
     Faces,
     /// silero-vad, for `unimse extract --voice-activity`; about 11 MB to fetch.
     VoiceActivity,
+    /// ONNX Runtime's shared library, for `unimse extract --video-features FILE.onnx`; about 18 MB to fetch.
+    Onnxruntime,
 }
 
 impl Model {
@@ -45,6 +47,7 @@ impl Model {
             Self::Mpnet => "all-mpnet-base-v2",
             Self::Faces => "faces",
             Self::VoiceActivity => "voice-activity",
+            Self::Onnxruntime => "onnxruntime",
         }
     }
 }

@@ -257,6 +257,7 @@ fn the_manifest_is_whole() {
         super::Model::Mpnet.name(),
         super::Model::Faces.name(),
         super::Model::VoiceActivity.name(),
+        super::Model::Onnxruntime.name(),
     ] {
         assert_eq!(super::asset(name).unwrap().name, name);
     }

@@ -58,29 +58,51 @@ impl Similarity {
     }
 }
 
-/// The grey picture of a face, `[64, 64]`, 0 to 255. Where the frame is larger each value is the mean of several places.
+/// The grey picture of a face, `[64, 64]`, 0 to 255.
 pub(super) fn aligned(frame: &Frame, landmarks: &[[f32; 2]; 5]) -> Vec<f32> {
-    let side = SIDE as f32;
-    let template = TEMPLATE.map(|point| point.map(|share| share * side - 0.5));
+    let grey = cut(landmarks, SIDE, 0.0, |x, y| [frame.grey(x, y)]);
+    grey.into_iter().flatten().collect()
+}
+
+/// The picture of a face in red, green and blue, `[side, side]`, 0 to 255, with a margin on each side as a share of the face's own.
+pub(super) fn colour(
+    frame: &Frame,
+    landmarks: &[[f32; 2]; 5],
+    side: usize,
+    margin: f32,
+) -> Vec<[f32; 3]> {
+    cut(landmarks, side, margin, |x, y| frame.colour(x, y))
+}
+
+/// The upright picture of a face, `[side, side]`, of what `value` says of a place. Where the frame is larger each value is the mean of several places.
+fn cut<const C: usize>(
+    landmarks: &[[f32; 2]; 5],
+    side: usize,
+    margin: f32,
+    value: impl Fn(f32, f32) -> [f32; C],
+) -> Vec<[f32; C]> {
+    let within = |share: f32| (share + margin) / (1.0 + 2.0 * margin);
+    let template = TEMPLATE.map(|point| point.map(|share| within(share) * side as f32 - 0.5));
     let back = Similarity::between(&template, landmarks);
     let samples = (back.scale().ceil() as usize).clamp(1, 8);
     let places: Vec<f32> = (0..samples)
         .map(|i| (i as f32 + 0.5) / samples as f32 - 0.5)
         .collect();
-    let mut grey = Vec::with_capacity(SIDE * SIDE);
-    for y in 0..SIDE {
-        for x in 0..SIDE {
-            let mut sum = 0.0;
+    let mut picture = Vec::with_capacity(side * side);
+    for y in 0..side {
+        for x in 0..side {
+            let mut sums = [0.0; C];
             for down in &places {
                 for across in &places {
                     let [u, v] = back.apply([x as f32 + across, y as f32 + down]);
-                    sum += frame.grey(u, v);
+                    let pairs = sums.iter_mut().zip(value(u, v));
+                    pairs.for_each(|(sum, value)| *sum += value);
                 }
             }
-            grey.push(sum / (samples * samples) as f32);
+            picture.push(sums.map(|sum| sum / (samples * samples) as f32));
         }
     }
-    grey
+    picture
 }
 
 #[cfg(test)]

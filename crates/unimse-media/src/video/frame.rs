@@ -64,6 +64,24 @@ impl Frame {
 
     /// Brightness at a place between pixels, 0 to 255 (ITU-R BT.601); beyond an edge that of the edge.
     pub(super) fn grey(&self, x: f32, y: f32) -> f32 {
+        let [grey] = self.between(x, y, |[red, green, blue]| {
+            [0.299 * red + 0.587 * green + 0.114 * blue]
+        });
+        grey
+    }
+
+    /// Red, green and blue at a place between pixels, 0 to 255; beyond an edge those of the edge.
+    pub(super) fn colour(&self, x: f32, y: f32) -> [f32; 3] {
+        self.between(x, y, |pixel| pixel)
+    }
+
+    /// What `value` says of the four pixels around a place, the nearer the more.
+    fn between<const C: usize>(
+        &self,
+        x: f32,
+        y: f32,
+        value: impl Fn([f32; 3]) -> [f32; C],
+    ) -> [f32; C] {
         let within = |at: f32, length: usize| at.clamp(0.0, (length - 1) as f32);
         let (x, y) = (within(x, self.width), within(y, self.height));
         let (left, top) = (x as usize, y as usize);
@@ -74,11 +92,14 @@ impl Frame {
         let (across, down) = (x - left as f32, y - top as f32);
         let at = |x: usize, y: usize| {
             let pixel = &self.rgb[(y * self.width + x) * 3..][..3];
-            0.299 * f32::from(pixel[0]) + 0.587 * f32::from(pixel[1]) + 0.114 * f32::from(pixel[2])
+            value([pixel[0], pixel[1], pixel[2]].map(f32::from))
         };
-        let above = at(left, top) * (1.0 - across) + at(right, top) * across;
-        let below = at(left, bottom) * (1.0 - across) + at(right, bottom) * across;
-        above * (1.0 - down) + below * down
+        let mix = |a: [f32; C], b: [f32; C], share: f32| {
+            std::array::from_fn(|c| a[c] * (1.0 - share) + b[c] * share)
+        };
+        let above = mix(at(left, top), at(right, top), across);
+        let below = mix(at(left, bottom), at(right, bottom), across);
+        mix(above, below, down)
     }
 }
 

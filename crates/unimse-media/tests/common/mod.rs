@@ -5,6 +5,8 @@
     reason = "each test uses a part; tests fail by panicking"
 )]
 
+pub(crate) mod onnx;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Map, Value};
 use unimse_corpus::{Sequence, zero_non_finite};
+use unimse_media::MediaError;
 use unimse_model::batch::Prediction;
 use unimse_model::config::Modality;
 use unimse_model::tokenizer::Encoded;
@@ -121,6 +122,15 @@ impl Predictor {
     #[must_use]
     pub fn senses(&self) -> Senses {
         Senses::of(&self.first.card)
+    }
+
+    /// The same for a model that was trained on what an ONNX model says of faces, which lies in a file.
+    ///
+    /// # Errors
+    /// [`MediaError::Network`] where the file holds another model, cannot be run, or where the run was trained on no such features.
+    pub fn senses_with(&self, video_model: &Path) -> Result<Senses, MediaError> {
+        self.senses()
+            .with_video_model(&self.first.card, video_model)
     }
 
     /// Feature dimensions of a modality that the model reads; empty where it does not.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use unimse_corpus::Sequence;
+use unimse_media::video::onnx::{self, Network};
 use unimse_media::video::{self, Faces, Settings};
 use unimse_media::{Fault, MediaError, Span};
 use unimse_run::FeatureCard;
@@ -30,9 +31,26 @@ impl Pictures {
     /// The features that a card is of, if those of [`video`] are.
     pub(super) fn of_card(card: &FeatureCard) -> Option<Self> {
         let version = format!("unimse {}", video::VERSION);
-        if card.tool != video::TOOL || card.version.as_ref() != Some(&version) {
-            return None;
-        }
+        let is_of = card.tool == video::TOOL && card.version.as_ref() == Some(&version);
+        is_of.then(|| Self::looking(card)).flatten()
+    }
+
+    /// The features that a card is of, if the ONNX model in a file made them: it is opened.
+    ///
+    /// # Errors
+    /// Those of [`Network::of_card`], and of the networks that find faces.
+    pub(super) fn of_model(card: &FeatureCard, model: &Path) -> Result<Option<Self>, MediaError> {
+        let Some(pictures) = onnx::made(card).and_then(|_| Self::looking(card)) else {
+            return Ok(None);
+        };
+        let faces = Faces::find()?.with_network(Network::of_card(model, card)?);
+        let faces = pictures.checked(faces);
+        drop(pictures.faces.set(faces));
+        Ok(Some(pictures))
+    }
+
+    /// At the rate and sizes that a card names.
+    fn looking(card: &FeatureCard) -> Option<Self> {
         let default = Settings::default();
         let number = |name: &str, default: usize| match card.settings.get(name) {
             Some(value) => value.parse().ok(),
@@ -72,7 +90,10 @@ impl Pictures {
 
     /// Reads the networks; others than those of training are none.
     fn load(&self) -> Result<Faces, String> {
-        let faces = Faces::find().map_err(|error| error.detail())?;
+        self.checked(Faces::find().map_err(|error| error.detail())?)
+    }
+
+    fn checked(&self, faces: Faces) -> Result<Faces, String> {
         match self.card.difference(&faces.card(&self.settings)) {
             None => Ok(faces),
             Some(difference) => Err(format!(

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use unimse_corpus::Sequence;
-use unimse_media::{MediaError, Span};
+use unimse_media::{MediaError, Span, video::onnx};
 use unimse_model::config::Modality;
 use unimse_run::{ByName, FeatureCard, FeatureCards};
 
@@ -54,6 +54,28 @@ impl Senses {
             audio: sense(card, Modality::Audio, Sounds::of_card),
             video: sense(card, Modality::Video, Pictures::of_card),
         }
+    }
+
+    /// With the features of the face by the ONNX model in a file, for a model that was trained on them.
+    ///
+    /// # Errors
+    /// [`MediaError::Network`] where the file holds another model, cannot be run, or where the model was trained on no such features.
+    pub(super) fn with_video_model(self, card: &Card, model: &Path) -> Result<Self, MediaError> {
+        let mut error = MediaError::Network {
+            path: model.to_owned(),
+            message: "the run was trained on no features of an ONNX model".to_owned(),
+        };
+        for trained in features::trained(card, Modality::Video) {
+            match Pictures::of_model(trained, model) {
+                Ok(None) => {}
+                Ok(Some(pictures)) => {
+                    let video = Sense::Makes(pictures);
+                    return Ok(Self { video, ..self });
+                }
+                Err(other) => error = other,
+            }
+        }
+        Err(error)
     }
 
     /// Why nothing is made of a modality that the model reads; `None` where something is, or where it does not read it.
@@ -165,6 +187,11 @@ fn lacking<F>(card: &Card, modality: Modality) -> Sense<F> {
         .collect();
     names.dedup();
     let name = modality.name();
+    if let Some(file) = features::trained(card, modality).find_map(onnx::made) {
+        return Sense::Lacks(format!(
+            "the model was trained on what {file} says of faces; name that file by --video-model, or give the features as a column {name}"
+        ));
+    }
     Sense::Lacks(match names.is_empty() {
         true => format!(
             "the model does not say which {name} features it was trained on; train it again, or give them as a column {name}"

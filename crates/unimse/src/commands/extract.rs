@@ -10,7 +10,7 @@ use std::{
 use unimse_media::{
     AudioFeatures, Features, VideoFeatures, VoiceActivity,
     extract::{Extracted, Progress, RECORDS, Record, extract},
-    video::{Faces, Settings},
+    video::{Faces, onnx::Network},
 };
 
 #[derive(clap::Args)]
@@ -24,8 +24,9 @@ pub(crate) struct Args {
     /// What is made of the sound: 64 log-mel bands, 60 prosodic functionals, or both.
     #[arg(long, value_name = "mel|prosody|both", default_value_t = AudioFeatures::Mel)]
     audio_features: AudioFeatures,
-    /// What is made of the pictures: nothing, or what the face expresses (ffmpeg and `cargo xtask setup --model faces`).
-    #[arg(long, value_name = "none|faces", default_value_t = VideoFeatures::None)]
+    /// What is made of the pictures: nothing, what the face expresses (ffmpeg and `cargo xtask setup --model faces`), or what an ONNX model of your own
+    /// says of it (`cargo xtask setup --model onnxruntime` too; docs/media.md).
+    #[arg(long, value_name = "none|faces|FILE.onnx", default_value_t = VideoFeatures::None)]
     video_features: VideoFeatures,
     /// Cut out what is no speech before the sound is described (`cargo xtask setup --model voice-activity`).
     #[arg(long)]
@@ -37,15 +38,19 @@ const PAUSE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
-    let faces = match args.video_features {
+    let faces = match &args.video_features {
         VideoFeatures::None => None,
         VideoFeatures::Faces => Some(Faces::find()?),
+        VideoFeatures::Network(path) => {
+            let network = Network::load(path)?;
+            Some(Faces::find()?.with_network(network))
+        }
     };
     let voice_activity = args.voice_activity.then(VoiceActivity::find).transpose()?;
     let features = Features {
         audio: args.audio_features,
         voice_activity: voice_activity.as_ref(),
-        video: faces.as_ref().map(|faces| (faces, Settings::default())),
+        video: faces.as_ref().map(|faces| (faces, faces.settings())),
     };
     let extracted = extract(&args.data, &args.out, features, &progress())?;
     let findings = tell(&extracted);

@@ -71,6 +71,9 @@ pub(crate) struct Args {
         conflicts_with = "text"
     )]
     asr: Option<String>,
+    /// The ONNX model that described faces for training, where one did (docs/media.md).
+    #[arg(long, value_name = "FILE.onnx")]
+    video_model: Option<PathBuf>,
     /// Rows before and after each row that are its context, within its dialogue, without `dialogue_id` within the file; at most as many as the
     /// model was trained with. Default: the model's own number within dialogues, 0 elsewhere.
     #[arg(long, value_name = "N")]
@@ -119,7 +122,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let neighbours = Neighbours::new(args.context, predictor.context());
     POLLED.store(true, Ordering::SeqCst);
     let mut printer = Printer {
-        senses: predictor.senses(),
+        senses: senses(&predictor, args.video_model.as_deref())?,
         predictor,
         answered: 0,
         kept: args.html.is_some().then(Vec::new),
@@ -149,6 +152,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The features that are made of a clip, by an ONNX model of the user's own where one is named.
+pub(crate) fn senses(predictor: &Predictor, video_model: Option<&Path>) -> Result<Senses> {
+    Ok(match video_model {
+        Some(model) => predictor.senses_with(model)?,
+        None => predictor.senses(),
+    })
+}
+
 /// The rows of a file; feature paths are relative to its folder.
 fn read(path: &Path) -> Result<Vec<Row>> {
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
@@ -160,7 +171,7 @@ fn read(path: &Path) -> Result<Vec<Row>> {
 }
 
 /// Answers rows from standard input as they come, as `--input -` does.
-pub(crate) fn run_stream(run: &Path) -> Result<ExitCode> {
+pub(crate) fn run_stream(run: &Path, video_model: Option<&Path>) -> Result<ExitCode> {
     self::run(&Args {
         run: run.to_owned(),
         text: None,
@@ -168,6 +179,7 @@ pub(crate) fn run_stream(run: &Path) -> Result<ExitCode> {
         clip: None,
         transcript: None,
         asr: None,
+        video_model: video_model.map(Path::to_owned),
         context: None,
         html: None,
     })

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use unimse_formats::npy_bytes;
 use unimse_labels::BasicEmotion;
 use unimse_media::synthetic::Acting;
+use unimse_media::video::onnx::{Network, load_runtime};
 use unimse_media::video::{self, Faces};
 use unimse_media::{AudioFeatures, Sequence, Span, read_clip};
 
+use crate::media::onnx::means;
 use crate::media::{faces, film, model};
 use crate::run::{self, World, answers, stderr};
 
@@ -35,11 +37,18 @@ fn film_of(path: &Path, at: usize) {
     );
 }
 
+/// Links a model to where the binary seeks it.
+fn link(world: &World, name: &str) {
+    let folder = model("film", name).unwrap();
+    fs::create_dir_all(world.path(".models")).unwrap();
+    std::os::unix::fs::symlink(folder, world.path(".models").join(name)).unwrap();
+}
+
 /// A corpus `films` of nine clips with the features that a clip is given.
 fn corpus(data: &Path, faces: &Faces) {
     let folder = data.join("films");
     fs::create_dir_all(&folder).unwrap();
-    let (settings, prosody) = (video::Settings::default(), AudioFeatures::Prosody);
+    let (settings, prosody) = (faces.settings(), AudioFeatures::Prosody);
     let write = |name: String, sequence: &Sequence| {
         let bytes = npy_bytes([sequence.steps(), sequence.dim], &sequence.values);
         fs::write(folder.join(&name), bytes).unwrap();
@@ -105,9 +114,7 @@ fn a_film_is_answered_by_all_three_modalities() {
         "{}",
         stderr(&without)
     );
-    fs::create_dir_all(world.path(".models")).unwrap();
-    std::os::unix::fs::symlink(model("film", "faces").unwrap(), world.path(".models/faces"))
-        .unwrap();
+    link(&world, "faces");
     let started = Instant::now();
     let found = answers(&ask());
     eprintln!(
@@ -117,6 +124,56 @@ fn a_film_is_answered_by_all_three_modalities() {
     assert_eq!(found.len(), 2);
     for answer in &found {
         assert_rests_on_all(answer);
+    }
+}
+
+#[test]
+fn a_film_is_answered_by_the_network_of_training_and_no_other() {
+    let test = "a_film_is_answered_by_the_network_of_training_and_no_other";
+    let Some((faces, runtime)) = faces(test).zip(model(test, "onnxruntime")) else {
+        return;
+    };
+    load_runtime(&runtime.join("libonnxruntime.so")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, matrix: &[&[f32]]| {
+        let path = folder.path().join(name);
+        fs::write(&path, means(&[1, 3, 32, 32], false, matrix).model()).unwrap();
+        path
+    };
+    let right = write("net.onnx", &[&[1.0, 0.0, 2.0][..]; 3]);
+    let other = write("other.onnx", &[&[0.0, 1.0, 2.0][..]; 3]);
+    let faces = faces.with_network(Network::load(&right).unwrap());
+    let (world, _, _) = World::trained(&|data| corpus(data, &faces));
+    film_of(&world.path("own.mp4"), 4);
+    link(&world, "faces");
+    link(&world, "onnxruntime");
+    let ask = |more: &[&str]| {
+        let text = ["--clip", "own.mp4", "--text", "That is what I mean."];
+        let arguments = [&["predict", "--run", "run"], &text[..], more].concat();
+        run::unimse(&arguments, &world.path("."), "")
+    };
+    let without = answers(&ask(&[]));
+    let rests_on = &without[0]["rests_on"];
+    assert_eq!(rests_on["read"], json!(["text", "audio"]));
+    let reason = rests_on["absent"]["video"].as_str().unwrap();
+    assert!(
+        reason.contains("net.onnx") && reason.contains("--video-model"),
+        "{reason}"
+    );
+    // its name and the folder do not matter, its bytes do
+    fs::rename(&right, world.path("renamed.onnx")).unwrap();
+    let with = answers(&ask(&["--video-model", "renamed.onnx"]));
+    assert_rests_on_all(&with[0]);
+    for (model, words) in [
+        (
+            other.to_str().unwrap(),
+            "expected the model of training, net.onnx",
+        ),
+        ("none.onnx", "none.onnx"),
+    ] {
+        let refused = ask(&["--video-model", model]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(stderr(&refused).contains(words), "{}", stderr(&refused));
     }
 }
 

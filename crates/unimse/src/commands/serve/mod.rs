@@ -39,6 +39,9 @@ pub(crate) struct Args {
     /// Address to listen on. Whoever can reach it can ask the model: beyond this machine only behind something that asks who they are.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8765")]
     listen: SocketAddr,
+    /// The ONNX model that described faces for training, where one did (docs/media.md).
+    #[arg(long, value_name = "FILE.onnx")]
+    video_model: Option<PathBuf>,
     /// Show the texts of the nearest training utterances, to everybody who can reach the address; licences of data sets forbid to publish them.
     #[arg(long)]
     with_text: bool,
@@ -49,7 +52,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     if args.stdin {
-        return super::predict::run_stream(&args.run);
+        return super::predict::run_stream(&args.run, args.video_model.as_deref());
     }
     // before the model is loaded, which takes longer
     let listener = TcpListener::bind(args.listen)
@@ -59,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let nearest = NearestRows::load(&RunFolder::new(&args.run), args.with_text)
         .inspect_err(|error| eprintln!("warning: no nearest training utterances: {error:#}"));
     let (queue, jobs) = Queue::new();
-    let senses = predictor.senses();
+    let senses = super::predict::senses(&predictor, args.video_model.as_deref())?;
     let shared = Shared {
         queue,
         context: predictor.context(),
