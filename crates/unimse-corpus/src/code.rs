@@ -126,6 +126,8 @@ codes! {
     KnownBadMedia, "KNOWN_BAD_MEDIA", Info, "nothing: every copy of the release has it";
     /// A wave file without a sample.
     EmptyMedia, "EMPTY_MEDIA", Warning, "extract the audio of this utterance again";
+    /// The part of a clip that a row of a table of the user's own asks for has no features.
+    Clip, "CLIP", Warning, "correct clip, start_s and end_s of the row, and run unimse extract";
     /// Values behind a declared length.
     Residue, "RESIDUE", Warning, "check the lengths in the pickle against its arrays";
     /// Valence, activation and dominance that cannot be read.

@@ -175,6 +175,11 @@ impl Findings {
             .filter(|finding| finding.severity == Severity::Warning)
     }
 
+    /// All of them, as they were found.
+    pub(crate) fn list(&self) -> &[Finding] {
+        &self.list
+    }
+
     pub(crate) fn into_list(self) -> Vec<Finding> {
         self.list
     }

@@ -39,6 +39,7 @@ mod ingest;
 mod known;
 mod labels;
 mod mel_cache;
+mod parts;
 mod samples;
 mod schema;
 pub mod splits;
@@ -57,6 +58,7 @@ pub use frame::{FRAME_KEYS, frame, queries, steps, tables_in};
 pub use hints::{Hint, hints};
 pub use ingest::{data_entries, ingest, ingest_while};
 pub use labels::{LabelRow, label_row, labels_to_batch};
+pub use parts::parts;
 #[cfg(feature = "frame")]
 pub use polars;
 pub use samples::samples_from_batch;

@@ -166,7 +166,7 @@ impl Stream {
         from_s: f64,
     ) -> Result<(), Fault> {
         let Some(time) = Time::try_from_secs_f64(from_s - LEAD_S) else {
-            return Ok(());
+            return Err(Fault::NoSample); // no clip is as long as that
         };
         let to = SeekTo::Time {
             time,

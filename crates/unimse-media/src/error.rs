@@ -184,8 +184,30 @@ pub enum Fault {
         /// Seconds asked for.
         to_s: f64,
     },
-    /// Another clip of the same name, but for its ending, gives the features.
-    #[error("the features are those of {first}, which differs in its ending only")]
+    /// A part that goes past the end of its clip.
+    #[error(
+        "expected the part from {from_s} s to {to_s} s, found {found_s:.2} s of it: the clip ends before"
+    )]
+    PastEnd {
+        /// Seconds asked for.
+        from_s: f64,
+        /// Seconds asked for.
+        to_s: f64,
+        /// Seconds of the part that are there.
+        found_s: f64,
+    },
+    /// A row of a table that asks for a part which cannot be.
+    #[error("column {column}: expected {expected}, found {found}")]
+    Row {
+        /// Name of the column.
+        column: String,
+        /// What it should hold.
+        expected: String,
+        /// What it holds.
+        found: String,
+    },
+    /// Features of another clip lie there already: of the same name, but for its ending.
+    #[error("its features would lie where those of {first} do; rename one")]
     Twice {
         /// The other clip.
         first: String,
@@ -216,7 +238,8 @@ impl Fault {
             Self::NoSample => "NO_SAMPLE",
             Self::Silent => "SILENT",
             Self::NoSpeech => "NO_SPEECH",
-            Self::Span { .. } => "SPAN",
+            Self::Span { .. } | Self::PastEnd { .. } => "SPAN",
+            Self::Row { .. } => "ROW",
             Self::Twice { .. } => "TWICE",
             Self::Decoder(_) => "DECODER",
         }

@@ -13,14 +13,15 @@ use crate::{
 };
 use std::{
     collections::HashMap,
+    ffi::OsStr,
     path::{Path, PathBuf},
 };
 use unimse_formats::FormatError;
 
 /// How a data set names such files.
 pub(super) struct Naming {
-    /// Key of a file name without its ending; `None` for a file that belongs to no utterance.
-    pub(super) key_of_stem: fn(&str) -> Option<String>,
+    /// Key of a file by the name of its folder and its own without the ending; `None` for a file that belongs to no utterance.
+    pub(super) key_of: fn(&str, &str) -> Option<String>,
     /// Key of an utterance.
     pub(super) key: fn(&Utterance) -> String,
     /// Whether keys repeat from split to split, so that the path must name the split.
@@ -30,6 +31,13 @@ pub(super) struct Naming {
 }
 
 impl Naming {
+    /// Key of a file.
+    pub(super) fn key_of_path(&self, path: &Path) -> Option<String> {
+        let word = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+        let above = path.parent().and_then(Path::file_name);
+        (self.key_of)(&word(above), &word(path.file_stem()))
+    }
+
     fn is_broken(&self, utterance: &Utterance) -> bool {
         (self.known_bad).contains(&utterance.utterance_id.as_str())
     }
@@ -66,9 +74,8 @@ fn collect(
 ) -> Files {
     let mut files = Files::new();
     for path in folder.with_extension(&[ending]) {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let name = folder.relative(path);
-        let Some(key) = (naming.key_of_stem)(&stem) else {
+        let Some(key) = naming.key_of_path(path) else {
             continue;
         };
         if ending == "npy" && modality_of(&name) != Some(modality) {

@@ -44,7 +44,7 @@ pub(super) fn read(
 
 /// Files `dia<d>_utt<u>` or `<d>_<u>`, in folders that name the split. Two clips of the release cannot be decoded.
 const NAMING: Naming = Naming {
-    key_of_stem,
+    key_of: |_, stem| key_of_stem(stem),
     key,
     by_split: true,
     known_bad: &["dev_dia110_utt7", "train_dia125_utt3"],

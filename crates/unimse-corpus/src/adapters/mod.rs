@@ -14,7 +14,8 @@ mod sentiment;
 mod taxonomy;
 
 use crate::{CorpusError, CorpusKind, cards, draft::Draft, finding::Findings, folder::Folder};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use unimse_media::extract::Parts;
 
 pub(crate) use own::FILES as OWN_FILES;
 
@@ -47,6 +48,23 @@ fn read_layout(
         Some(CorpusKind::Iemocap) => iemocap::read(folder, features, findings),
         Some(CorpusKind::Own(_)) | None => own::read(kind, folder, findings),
     }
+}
+
+/// Adds the utterances of a corpus folder that are parts of clips.
+pub(crate) fn parts(
+    data: &Path,
+    folder: &Folder,
+    parts: &mut Parts,
+    findings: &mut Findings,
+) -> Result<(), CorpusError> {
+    if has_own_table(folder) {
+        return own::parts(data, folder, parts, findings);
+    }
+    if let Some(kind @ (CorpusKind::Mosi | CorpusKind::Mosei)) = CorpusKind::from_name(&folder.name)
+    {
+        sentiment::parts(kind, folder, parts);
+    }
+    Ok(())
 }
 
 /// Whether a table of the user's own lies directly in the folder: then nothing else there is searched.

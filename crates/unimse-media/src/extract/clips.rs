@@ -8,10 +8,11 @@ use std::{
 
 use unimse_run::FileError;
 
-use crate::{Fault, MediaError};
+use super::part::{self, Parts};
+use crate::{Fault, MediaError, Span};
 
-/// Endings of clips. What no decoder here reads is among them: it is told of, not passed over.
-pub(super) const ENDINGS: [&str; 16] = [
+/// Endings of clips, in lower case. What no decoder here reads is among them: it is told of, not passed over.
+pub const ENDINGS: [&str; 16] = [
     "wav", "flac", "mp3", "ogg", "oga", "m4a", "mp4", "m4v", "mov", "aac", "opus", "webm", "mkv",
     "avi", "wmv", "3gp",
 ];
@@ -20,21 +21,26 @@ const OTHERS: [&str; 5] = ["csv", "jsonl", "parquet", "toml", "txt"];
 /// Folders deeper than this are not searched: a link in circles ends there.
 const DEPTH: usize = 8;
 /// Folders of the features, within that of a corpus.
-const AUDIO: &str = "audio";
-const VIDEO: &str = "video";
+pub(super) const AUDIO: &str = "audio";
+pub(super) const VIDEO: &str = "video";
 /// The mark of generated data.
 const SYNTHETIC: &str = "SYNTHETIC";
 
-/// One clip.
+/// One clip, or the part of it that an utterance takes.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) path: PathBuf,
     /// Name below the folder, with `/`.
     pub(super) name: String,
+    /// Folder of its corpus, `""` for the folder itself.
+    pub(super) corpus: String,
     /// Where the features of its sound go, below the output, with `/`.
     pub(super) target: String,
     /// Where those of its pictures go.
     pub(super) video: String,
+    pub(super) span: Span,
+    /// Row and id of the utterance that takes this part; `None`: the clip is described as a whole.
+    pub(super) asked: Option<(String, String)>,
     /// What is wrong with it before it is opened.
     pub(super) fault: Option<Fault>,
 }
@@ -42,7 +48,7 @@ pub(super) struct Found {
 /// What lies in a folder.
 #[derive(Debug, Default)]
 pub(super) struct Clips {
-    /// Sorted by name.
+    /// Whole clips sorted by name, then parts.
     pub(super) found: Vec<Found>,
     /// Names of tables and transcripts.
     pub(super) others: Vec<String>,
@@ -64,16 +70,14 @@ impl Clips {
 
     /// The folders that hold features: a corpus each, or `""` for clips that lie in the folder itself.
     pub(super) fn corpora(&self) -> Vec<&str> {
-        let mut corpora: Vec<&str> = self.found.iter().map(|clip| split(&clip.name).0).collect();
-        corpora.dedup(); // names are sorted, but for those without a folder
-        corpora.sort_unstable();
-        corpora.dedup();
-        corpora
+        let corpora = self.found.iter().map(|clip| clip.corpus.as_str());
+        let corpora: BTreeSet<&str> = corpora.collect();
+        corpora.into_iter().collect()
     }
 }
 
-/// All clips and tables of `data`, but what lies in `out`.
-pub(super) fn find(data: &Path, out: &Path) -> Result<Clips, MediaError> {
+/// All clips, parts of clips and tables of `data`, but what lies in `out`.
+pub(super) fn find(data: &Path, parts: &Parts, out: &Path) -> Result<Clips, MediaError> {
     let mut names = Vec::new();
     let out = fs::canonicalize(out).ok();
     let whole = fs::canonicalize(data).ok();
@@ -87,30 +91,50 @@ pub(super) fn find(data: &Path, out: &Path) -> Result<Clips, MediaError> {
         let ending = ending
             .map(|e| e.to_string_lossy().to_lowercase())
             .unwrap_or_default();
+        if parts.cut.contains(&name) {
+            continue;
+        }
         if ENDINGS.contains(&ending.as_str()) {
-            let target = target(AUDIO, &name);
             let clip = Found {
                 path: data.join(&name),
-                name: name.clone(),
-                target: target.clone(),
-                video: self::target(VIDEO, &name),
+                corpus: split(&name).0.to_owned(),
+                target: target(AUDIO, &name),
+                video: target(VIDEO, &name),
+                name,
+                span: Span::default(),
+                asked: None,
                 fault: None,
             };
-            clips.found.push(match targets.get(&target) {
-                Some(first) => clip.doubled(first),
-                None => clip,
-            });
-            targets.entry(target).or_insert(name);
+            clips.found.push(clip.claim(&mut targets));
         } else if name == SYNTHETIC || (OTHERS.contains(&ending.as_str()) && !super::is_ours(&name))
         {
             clips.others.push(name);
         }
     }
+    clips.found.extend(part::found(data, parts, &mut targets));
+    let known: BTreeSet<String> = clips.others.into_iter().collect();
+    clips.others = known.union(&parts.sources).cloned().collect();
     Ok(clips)
 }
 
+impl Found {
+    /// Takes the place of its features; what comes second to one has none.
+    pub(super) fn claim(mut self, targets: &mut BTreeMap<String, String>) -> Self {
+        match targets.get(&self.target) {
+            Some(first) => {
+                let first = first.clone();
+                self.fault = Some(Fault::Twice { first });
+            }
+            None => {
+                targets.insert(self.target.clone(), self.name.clone());
+            }
+        }
+        self
+    }
+}
+
 /// The corpus of a name, and the name within it.
-fn split(name: &str) -> (&str, &str) {
+pub(super) fn split(name: &str) -> (&str, &str) {
     name.split_once('/').unwrap_or(("", name))
 }
 

@@ -4,9 +4,12 @@
 //! `OUT/<corpus>/video/<path>.npy`; where there is nothing to describe there is no file. `OUT/<corpus>/features.toml` says how
 //! they were made; tables and transcripts beside the clips are linked to. A clip directly in `DATA` becomes `OUT/audio/<name>.npy`.
 //! `OUT/extraction.jsonl` holds one [`Record`] a clip: its hash and what became of it. A clip whose hash it knows is not extracted again.
+//!
+//! Where several utterances lie in one clip, [`Parts`] says so: each becomes a file of its own, `OUT/<corpus>/audio/utterances/<id>.npy`, by [`extract_parts`].
 
 mod clips;
 mod describe;
+mod part;
 mod record;
 
 use std::{
@@ -22,16 +25,19 @@ use rayon::prelude::*;
 use unimse_formats::{npy_bytes, open_file};
 use unimse_run::{RunLock, artefact};
 
-use crate::{Fault, Features, MediaError, Sequence, Span, read_clip, video};
+use crate::{Clip, Fault, Features, MediaError, Sequence, read_clip, video};
+pub use clips::ENDINGS;
 use clips::{Clips, Found};
 pub(crate) use describe::FILE as DESCRIPTION;
+use part::Hashes;
+pub use part::{Part, Parts};
 use record::Journal;
-pub use record::{Pictures, RECORDS, Record};
+pub use record::{Pictures, RECORDS, Record, read as records};
 
 /// What an extraction did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Extracted {
-    /// One record a clip, sorted by its name.
+    /// One record a clip, sorted by its name, then one a part, by clip and time.
     pub records: Vec<Record>,
     /// Clips that an earlier run had done.
     pub kept: usize,
@@ -90,6 +96,21 @@ pub fn extract<'a>(
     features: impl Into<Features<'a>>,
     progress: &(dyn Fn(Progress) + Sync),
 ) -> Result<Extracted, MediaError> {
+    extract_parts(data, &Parts::default(), out, features, progress)
+}
+
+/// As [`extract`], but clips are described in the parts that utterances take of them. Of a clip no more than the part is decoded, and nothing is held
+/// between two of them; its content is hashed once a thread at most. What is wrong with a part, its fault or a time behind the clip's end, is recorded as for a clip.
+///
+/// # Errors
+/// As [`extract`]; and [`MediaError::Folder`] where `out` holds another version of the files that the parts were read from.
+pub fn extract_parts<'a>(
+    data: &Path,
+    parts: &Parts,
+    out: &Path,
+    features: impl Into<Features<'a>>,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Extracted, MediaError> {
     let features = features.into();
     if features.video.is_some() {
         video::ffmpeg_version()?;
@@ -102,11 +123,12 @@ pub fn extract<'a>(
         return Err(folder(data, "expected a folder".to_owned()));
     }
     let _lock = RunLock::take(out).map_err(|error| folder(out, error.to_string()))?;
-    let clips = clips::find(data, out)?;
+    let clips = clips::find(data, parts, out)?;
     if clips.found.is_empty() {
-        let message = format!("expected clips ({}), found none", clips::ENDINGS.join(", "));
+        let message = format!("expected clips ({}), found none", ENDINGS.join(", "));
         return Err(folder(data, message));
     }
+    part::check_sources(data, out, parts)?;
     for folder in clips.folders() {
         artefact::sweep(&out.join(folder))?;
     }
@@ -117,6 +139,7 @@ pub fn extract<'a>(
         features,
         clips: clips.found.len(),
         journal: Mutex::new(journal),
+        hashes: Hashes::default(),
         done: AtomicUsize::new(0),
         findings: AtomicUsize::new(0),
         kept: AtomicUsize::new(0),
@@ -142,6 +165,7 @@ struct Run<'a> {
     features: Features<'a>,
     clips: usize,
     journal: Mutex<Journal>,
+    hashes: Hashes,
     done: AtomicUsize,
     findings: AtomicUsize,
     kept: AtomicUsize,
@@ -151,9 +175,9 @@ impl Run<'_> {
     /// What became of a clip: as an earlier run recorded it, or now.
     fn record(&self, clip: &Found) -> Result<Record, MediaError> {
         let journal = || self.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = hash(clip);
+        let hash = self.hashes.of(clip);
         let known = hash.as_deref().ok();
-        let known = known.and_then(|hash| journal().known(&clip.name, hash));
+        let known = known.and_then(|hash| journal().known(clip, hash));
         let known = known.filter(|known| known.file_is_there(self.out));
         let video = known.as_ref().and_then(|known| known.video.clone());
         let video = video.filter(|video| video.file_is_there(self.out));
@@ -203,10 +227,10 @@ fn heard(
     out: &Path,
     features: &Features<'_>,
 ) -> Result<Record, MediaError> {
-    let mut record = Record::new(&clip.name, features);
+    let mut record = Record::new(clip, features);
     let read = hash.and_then(|hash| {
         record.sha256 = Some(hash);
-        let read = read_clip(&clip.path, Span::default())?;
+        let read = heard_part(clip)?;
         let made = features.heard(&read.samples);
         Ok((made.map_err(|fault| fault.at(&clip.path))?, read))
     });
@@ -226,13 +250,29 @@ fn heard(
     Ok(record)
 }
 
+/// The sound of a clip, or of a part of it that does not go past its end.
+fn heard_part(clip: &Found) -> Result<Clip, MediaError> {
+    let at = |fault: Fault| fault.at(&clip.path);
+    match read_clip(&clip.path, clip.span) {
+        Err(MediaError::Fault {
+            fault: Fault::NoSample,
+            ..
+        }) => Err(at(part::lacking(clip.span, 0.0).unwrap_or(Fault::NoSample))),
+        Ok(read) => match part::lacking(clip.span, read.seconds()) {
+            Some(fault) => Err(at(fault)),
+            None => Ok(read),
+        },
+        Err(error) => Err(error),
+    }
+}
+
 /// Features of a clip's pictures, where they are wanted; what is wrong with them stands in the record.
 fn seen(clip: &Found, out: &Path, features: &Features<'_>) -> Result<Option<Pictures>, MediaError> {
     let Some((faces, settings)) = features.video else {
         return Ok(None);
     };
     let mut pictures = Pictures::new(features);
-    match video::sequence(&clip.path, Span::default(), faces, &settings) {
+    match video::sequence(&clip.path, clip.span, faces, &settings) {
         Ok(found) => {
             write_features(&out.join(&clip.video), &found.sequence)?;
             pictures.file = Some(clip.video.clone());
@@ -287,14 +327,4 @@ fn link(data: &Path, out: &Path, clips: &Clips) -> Result<(), MediaError> {
 fn is_ours(name: &str) -> bool {
     let last = name.rsplit('/').next();
     last == Some(describe::FILE) || name == RECORDS
-}
-
-impl Found {
-    /// A second clip for the same features.
-    fn doubled(mut self, first: &str) -> Self {
-        self.fault = Some(Fault::Twice {
-            first: first.to_owned(),
-        });
-        self
-    }
 }

@@ -1,4 +1,4 @@
-//! What became of every clip, one line of JSON each. Lines are added as clips are done; at the end the file is written anew, sorted.
+//! What became of every clip, and of every part of one, one line of JSON each. Lines are added as clips are done; at the end the file is written anew, sorted.
 
 use std::{
     collections::HashMap,
@@ -10,17 +10,30 @@ use std::{
 use serde::{Deserialize, Serialize};
 use unimse_run::{FileError, artefact};
 
+use super::clips::{Found, split};
 use crate::{Features, MediaError};
 
 /// Name of the file of records, in the output folder.
 pub const RECORDS: &str = "extraction.jsonl";
 
-/// What became of one clip.
+/// What became of one clip, or of the part of it that an utterance takes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
     /// Its name below the data folder, with `/`.
     pub clip: String,
+    /// Id of the utterance that takes a part of it; absent where the clip is described as a whole, as the next three are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utterance: Option<String>,
+    /// Table and row that ask for the part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<String>,
+    /// Where the part begins, in seconds of the clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_s: Option<f64>,
+    /// Where it ends; absent: with the clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_s: Option<f64>,
     /// SHA-256 of its content; absent where it could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
@@ -32,7 +45,7 @@ pub struct Record {
     /// Steps of the features.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
-    /// Length of the clip.
+    /// Length of the clip, or of the part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
     /// Samples and values that were not finite and count as 0.
@@ -76,9 +89,13 @@ pub struct Pictures {
 }
 
 impl Record {
-    pub(super) fn new(clip: &str, features: &Features<'_>) -> Self {
-        Self {
-            clip: clip.to_owned(),
+    pub(super) fn new(clip: &Found, features: &Features<'_>) -> Self {
+        let mut record = Self {
+            clip: clip.name.clone(),
+            utterance: None,
+            row: None,
+            start_s: None,
+            end_s: None,
             sha256: None,
             features: audio_version(features),
             file: None,
@@ -88,7 +105,28 @@ impl Record {
             fault: None,
             message: None,
             video: None,
-        }
+        };
+        record.asked_by(clip);
+        record
+    }
+
+    /// Takes over who asks for the part: a row may have moved within its table.
+    pub(super) fn asked_by(&mut self, clip: &Found) {
+        let Some((row, utterance)) = &clip.asked else {
+            return;
+        };
+        self.row = Some(row.clone());
+        self.utterance = Some(utterance.clone());
+        // a part that cannot be may have times that JSON does not
+        let finite = |seconds: f64| Some(seconds).filter(|seconds| seconds.is_finite());
+        self.start_s = finite(clip.span.from_s);
+        self.end_s = clip.span.to_s.and_then(finite);
+    }
+
+    /// What it is of.
+    fn key(&self) -> Key {
+        let row = self.row.as_deref().filter(|_| self.sha256.is_none());
+        key(&self.clip, self.utterance.as_deref(), row)
     }
 
     /// Whether what it says is still so: a clip without features has none, the file of one with features is there.
@@ -127,39 +165,63 @@ fn video_version(features: &Features<'_>) -> Option<String> {
     faces.card(&settings).version
 }
 
+/// The records of an output folder: none where nothing was extracted. A last line that was cut off, by a process that was killed, counts for nothing.
+///
+/// # Errors
+/// [`MediaError::File`] where the file cannot be read, [`MediaError::Folder`] where a line is no record.
+pub fn read(out: &Path) -> Result<Vec<Record>, MediaError> {
+    let path = out.join(RECORDS);
+    let text = match std::fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        bytes => bytes.map_err(FileError::at(&path, "reading"))?,
+    };
+    let mut records = Vec::new();
+    let lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
+    for (number, line) in (1..).zip(&lines).filter(|(_, line)| !line.is_empty()) {
+        match serde_json::from_slice(line) {
+            Ok(record) => records.push(record),
+            Err(_) if number == lines.len() => break,
+            Err(error) => {
+                let message = format!("line {number}: {error}");
+                return Err(MediaError::Folder { path, message });
+            }
+        }
+    }
+    Ok(records)
+}
+
 /// The records of an output folder, being added to.
 #[derive(Debug)]
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
-    known: HashMap<String, Record>,
+    known: HashMap<Key, Record>,
+}
+
+/// A clip; or corpus and utterance, whatever part of which clip it is, for they decide where its features lie; and the row where nobody could read
+/// the clip, for an id may be there twice then.
+type Key = (String, Option<String>, Option<String>);
+
+fn key(clip: &str, utterance: Option<&str>, row: Option<&str>) -> Key {
+    let of = match utterance {
+        Some(_) => split(clip).0,
+        None => clip,
+    };
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    (of.to_owned(), owned(utterance), owned(row))
 }
 
 impl Journal {
-    /// Reads what earlier runs recorded. A last line that was cut off counts for nothing.
+    /// Reads what earlier runs recorded.
     pub(super) fn open(out: &Path, features: &Features<'_>) -> Result<Self, MediaError> {
         let path = out.join(RECORDS);
-        let text = match std::fs::read(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            bytes => bytes.map_err(FileError::at(&path, "reading"))?,
-        };
         let wrong = |message: String| MediaError::Folder {
             path: path.clone(),
             message,
         };
         let (audio, video) = (audio_version(features), video_version(features));
         let mut known = HashMap::new();
-        let lines: Vec<&[u8]> = text.split(|&byte| byte == b'\n').collect();
-        for (number, line) in lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| !line.is_empty())
-        {
-            let record: Record = match serde_json::from_slice(line) {
-                Ok(record) => record,
-                Err(_) if number + 1 == lines.len() => break, // the process was killed in the middle of it
-                Err(error) => return Err(wrong(format!("line {}: {error}", number + 1))),
-            };
+        for record in read(out)? {
             let pictures = record.video.as_ref().map(|video| &video.features);
             for (expected, found) in [
                 (Some(&audio), Some(&record.features)),
@@ -173,11 +235,11 @@ impl Journal {
                     )));
                 }
             }
-            known.insert(record.clip.clone(), record);
+            known.insert(record.key(), record);
         }
         // whole lines only: what follows must not be glued to half a one
         let mut whole: Vec<&Record> = known.values().collect();
-        whole.sort_by(|a, b| a.clip.cmp(&b.clip));
+        whole.sort_by_key(|record| record.key());
         write(out, whole)?;
         let mut options = OpenOptions::new();
         let file = options.append(true).open(&path);
@@ -185,12 +247,17 @@ impl Journal {
         Ok(Self { path, file, known })
     }
 
-    /// The record of a clip whose content is still the same.
-    pub(super) fn known(&self, clip: &str, sha256: &str) -> Option<Record> {
-        let known = self.known.get(clip);
-        known
-            .filter(|known| known.sha256.as_deref() == Some(sha256))
-            .cloned()
+    /// The record of a clip whose content, and whose part, is still the same.
+    pub(super) fn known(&self, clip: &Found, sha256: &str) -> Option<Record> {
+        let utterance = clip.asked.as_ref().map(|(_, utterance)| utterance.as_str());
+        let known = self.known.get(&key(&clip.name, utterance, None))?;
+        let is_same = known.sha256.as_deref() == Some(sha256)
+            && known.clip == clip.name
+            && known.start_s.unwrap_or_default() == clip.span.from_s
+            && known.end_s == clip.span.to_s;
+        let mut known = is_same.then(|| known.clone())?;
+        known.asked_by(clip);
+        Some(known)
     }
 
     pub(super) fn add(&mut self, record: &Record) -> Result<(), MediaError> {

@@ -9,13 +9,13 @@ use std::{
 
 use unimse_media::{
     AudioFeatures, Features, VideoFeatures, VoiceActivity,
-    extract::{Extracted, Progress, RECORDS, Record, extract},
+    extract::{Extracted, Progress, RECORDS, Record, extract_parts},
     video::{Faces, onnx::Network},
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folder with clips below it: one folder a corpus, as for `ingest`, or clips alone.
+    /// Folder with clips below it: one folder a corpus, as for `ingest`, or clips alone. Clips that a table's column `clip` names are cut into its utterances.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Where the features go; may be the folder of the clips.
@@ -52,7 +52,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         voice_activity: voice_activity.as_ref(),
         video: faces.as_ref().map(|faces| (faces, faces.settings())),
     };
-    let extracted = extract(&args.data, &args.out, features, &progress())?;
+    let (parts, lost) = unimse_corpus::parts(&args.data)?;
+    for finding in &lost {
+        eprintln!("extract: {finding}");
+    }
+    let extracted = extract_parts(&args.data, &parts, &args.out, features, &progress())?;
     let findings = tell(&extracted);
     let took = started.elapsed().as_secs_f64().max(1e-3);
     eprintln!(
@@ -60,8 +64,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         extracted.seconds(),
         extracted.kept
     );
+    let parts = extracted
+        .records
+        .iter()
+        .any(|record| record.utterance.is_some());
+    let what = if parts {
+        "clips and parts of clips"
+    } else {
+        "clips"
+    };
     super::print(&format!(
-        "{}: {} clips, {} with {} features, {findings} without; {RECORDS} says why\n",
+        "{}: {} {what}, {} with {} features, {findings} without; {RECORDS} says why\n",
         args.out.display(),
         extracted.records.len(),
         extracted.records.len() - findings,
@@ -108,12 +121,19 @@ fn tell(extracted: &Extracted) -> usize {
         findings += 1;
         let message = record.message.as_deref().unwrap_or_default();
         let kind = record.fault.as_deref().unwrap_or_default();
-        eprintln!("extract: {}: {message} [{kind}]", record.clip);
+        eprintln!("extract: {}: {message} [{kind}]", shown(record));
     }
     for (record, pictures) in extracted.unseen() {
         let message = pictures.message.as_deref().unwrap_or_default();
         let kind = pictures.fault.as_deref().unwrap_or_default();
-        eprintln!("extract: {}: video: {message} [{kind}]", record.clip);
+        eprintln!("extract: {}: video: {message} [{kind}]", shown(record));
     }
     findings
+}
+
+/// A clip, or the row that takes a part of it.
+fn shown(record: &Record) -> String {
+    let clip = &record.clip;
+    let row = record.row.as_ref();
+    row.map_or(clip.clone(), |row| format!("{row}, {clip}"))
 }

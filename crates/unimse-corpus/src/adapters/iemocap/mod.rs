@@ -81,7 +81,7 @@ pub(super) fn read(
 
 /// `sentences/wav/<dialogue>/<utterance>.wav`, or `.npy` files of that name.
 const NAMING: Naming = Naming {
-    key_of_stem: |stem| {
+    key_of: |_, stem| {
         // the release also holds whole dialogues (`Ses01F_impro01`), which are no utterances
         let (_, last) = stem.rsplit_once('_')?;
         last.starts_with(['F', 'M']).then(|| stem.to_owned())

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Columns that are read.
-pub(super) const KNOWN: [&str; 14] = [
+pub(super) const KNOWN: [&str; 15] = [
     "utterance_id",
     "split",
     "text",
@@ -20,6 +20,7 @@ pub(super) const KNOWN: [&str; 14] = [
     "start_s",
     "end_s",
     "polarity",
+    "clip",
     "audio",
     "video",
 ];

@@ -236,7 +236,7 @@ impl Places {
 type Problem = (Code, String);
 
 /// A cell that has something in it, trimmed.
-fn filled(row: &csv::StringRecord, column: Option<usize>) -> Option<&str> {
+pub(super) fn filled(row: &csv::StringRecord, column: Option<usize>) -> Option<&str> {
     let cell = column.map(|column| row[column].trim());
     cell.filter(|cell| !cell.is_empty())
 }

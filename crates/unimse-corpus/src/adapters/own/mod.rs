@@ -2,11 +2,14 @@
 //!
 //! Columns (`docs/datasets.md`): `utterance_id, split, text` and `score`, `emotion` or both; optionally `dialogue_id, turn, speaker,
 //! start_s, end_s, polarity`, `taxonomy` (`meld`, `iemocap` or the name in `taxonomy.toml`), `audio` and `video` (paths of `.npy` or
-//! `.wav` files, or of clips that were extracted, relative to the folder, or lists of numbers). Nothing in the table is dropped without a word.
+//! `.wav` files, or of clips that were extracted, relative to the folder, or lists of numbers), `clip` (a film of which the row is the part from
+//! `start_s` to `end_s`). Nothing in the table is dropped without a word.
 
+mod clips;
 mod columns;
 mod inline;
 mod labels;
+mod made;
 mod rows;
 
 use super::{media::detail, taxonomy};
@@ -17,7 +20,9 @@ use crate::{
     finding::Findings,
     folder::Folder,
 };
+pub(super) use clips::parts;
 use labels::Places;
+use made::Made;
 use rows::Rows;
 use std::{
     collections::HashMap,
@@ -78,7 +83,7 @@ pub(super) fn read(
         let path = folder.root().join(taxonomy::FILE);
         draft.add_source(&path, &folder.relative(&path));
     }
-    add_rows(&mut rows, &places, folder, &mut draft, findings);
+    add_rows(&mut rows, &places, folder, &mut draft, findings)?;
     for split in Split::ALL {
         if !draft.rows.iter().any(|row| row.utterance.split == split) {
             let message = format!("no row of split {split}");
@@ -94,8 +99,11 @@ fn add_rows(
     folder: &Folder,
     draft: &mut Draft,
     findings: &mut Findings,
-) {
+) -> Result<(), CorpusError> {
     let mut turns = HashMap::new();
+    let clips = clips::Places::find(&rows.table);
+    let made = clips.map(|places| Ok::<_, CorpusError>((places, Made::read(folder)?)));
+    let made = made.transpose()?;
     for at in 0..rows.table.rows.len() {
         let number = rows.table.rows[at].0;
         let given = Modality::ALL.map(|modality| rows.take(number, modality));
@@ -103,31 +111,61 @@ fn add_rows(
         let place = table.at(number);
         let read = places.utterance(&folder.name, table, number, row, &mut turns, findings);
         let Some(utterance) = read else { continue };
+        let asked = (made.as_ref()).and_then(|(places, made)| Some((places.asked(row)?, made)));
+        let files = asked.map(|(asked, made)| made.files(folder, &utterance.utterance_id, &asked));
+        let (files, lacking) = files.unwrap_or_default();
+        for message in lacking {
+            findings.add(Code::Clip, &table.file, place.clone(), message);
+        }
         draft.push_row(utterance, &table.file, place.clone().unwrap_or_default());
-        for ((modality, column), given) in Modality::ALL.into_iter().zip(places.features).zip(given)
+        for (((modality, column), given), made) in
+            (Modality::ALL.into_iter().zip(places.features).zip(given)).zip(files)
         {
             let cell = column.map(|column| row[column].trim()).unwrap_or_default();
-            let feature = match given {
-                Some(inline) => Ok(Some(Feature::given(inline.values, inline.dim))),
-                None => feature(cell, modality, folder, draft),
-            };
-            let feature = feature.unwrap_or_else(|(code, message)| {
-                let message = format!("column {}: {message}", modality.name());
-                match code {
-                    Code::EmptyMedia => findings.add(code, &table.file, place.clone(), message),
-                    code => findings.error(code, &table.file, place.clone(), message),
+            let feature = match (given, made) {
+                (Some(inline), _) => Ok(Some(Feature::given(inline.values, inline.dim))),
+                (None, Some(made)) if cell.is_empty() => {
+                    named(&made, &made.to_string_lossy(), modality, folder, draft)
                 }
-                None
-            });
-            if feature.as_ref().is_some_and(|feature| feature.steps == 0) {
-                let message = format!("{cell}: no sample: {} is absent", modality.name());
-                findings.add(Code::EmptyMedia, &table.file, place.clone(), message);
-            }
+                _ => feature(cell, modality, folder, draft),
+            };
+            let told = |code, message| report(code, message, &table.file, place.clone(), findings);
+            let feature = take(feature, cell, modality, told);
             if let Some(row) = draft.rows.last_mut() {
-                *row.slot(modality) = feature.filter(|feature| feature.steps > 0);
+                *row.slot(modality) = feature;
             }
         }
     }
+    Ok(())
+}
+
+/// Tells of a row's features. Those of a clip that gave none are absent; whatever else cannot be read is an error.
+fn report(code: Code, message: String, file: &str, place: Option<String>, findings: &mut Findings) {
+    match code {
+        Code::EmptyMedia => findings.add(code, file, place, message),
+        code => findings.error(code, file, place, message),
+    }
+}
+
+/// The features of a row, where it has any; what is wrong with them is told.
+fn take(
+    feature: Result<Option<Feature>, (Code, String)>,
+    cell: &str,
+    modality: Modality,
+    mut told: impl FnMut(Code, String),
+) -> Option<Feature> {
+    let word = modality.name();
+    let feature = feature.unwrap_or_else(|(code, message)| {
+        told(code, format!("column {word}: {message}"));
+        None
+    });
+    if feature.as_ref().is_some_and(|feature| feature.steps == 0) {
+        told(
+            Code::EmptyMedia,
+            format!("{cell}: no sample: {word} is absent"),
+        );
+    }
+    feature.filter(|feature| feature.steps > 0)
 }
 
 /// The features that a cell holds, or names a file of; `None` for an empty one.
@@ -145,10 +183,21 @@ fn feature(
         return Ok(inline.map(|inline| Feature::given(inline.values, inline.dim)));
     }
     let path = extracted(cell, modality, folder)?;
-    let feature = file(&path, modality, folder, draft);
+    named(&path, cell, modality, folder, draft)
+}
+
+/// The features of a file, which messages call `shown`.
+fn named(
+    path: &Path,
+    shown: &str,
+    modality: Modality,
+    folder: &Folder,
+    draft: &mut Draft,
+) -> Result<Option<Feature>, (Code, String)> {
+    let feature = file(path, modality, folder, draft);
     feature
         .map(Some)
-        .map_err(|message| (Code::Unreadable, format!("{cell}: {message}")))
+        .map_err(|message| (Code::Unreadable, format!("{shown}: {message}")))
 }
 
 /// Where the features of a clip lie that a row names: where `unimse extract` was at work, what it made of the clip. What it made nothing of

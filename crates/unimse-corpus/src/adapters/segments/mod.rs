@@ -94,6 +94,18 @@ impl Sequences {
         Self(by_content)
     }
 
+    /// The label file alone.
+    pub(super) fn of_labels(mut self) -> Self {
+        self.0.retain(|content, _| *content == Content::Labels);
+        self
+    }
+
+    /// Name of the label file, where there is one.
+    pub(super) fn label_file(&self) -> Option<&str> {
+        let labels = self.0.get(&Content::Labels)?.first();
+        labels.map(|sequence| sequence.name.as_str())
+    }
+
     /// Names of the files that hold a modality.
     pub(super) fn holding(&self, modality: Modality) -> Vec<&str> {
         let sequences = self

@@ -1,9 +1,11 @@
-//! MOSI and MOSEI: a label CSV joined by id with one feature pickle, or with computational sequences; or a pickle that holds labels and text too.
+//! MOSI and MOSEI: a label CSV joined by id with one feature pickle, with computational sequences or with a file an utterance; or a pickle that holds
+//! labels and text too.
 
+mod clips;
 mod labels;
 
 use super::{
-    PICKLES,
+    PICKLES, media,
     mmsa::{self, FeatureFile},
     segments::{Sequences, is_sequence},
 };
@@ -13,6 +15,7 @@ use crate::{
     finding::Findings,
     folder::Folder,
 };
+pub(super) use clips::parts;
 pub(super) use labels::COLUMNS;
 use labels::{compare_with_manifest, label_from_pickle, label_table, read_labels};
 use std::{
@@ -72,6 +75,9 @@ pub(super) fn read(
     sequences.join(&mut draft, findings)?;
     if let Some(file) = files.pop() {
         join(&file, &mut draft, findings)?;
+    }
+    if !chosen {
+        media::join(folder, &mut draft, &clips::NAMING, findings);
     }
     Ok(draft)
 }
