@@ -62,6 +62,7 @@ fn sources_of(stage: &str) -> Vec<&'static str> {
         "crates/unimse-train/src/config",
         "crates/unimse-train/src/data",
         "crates/unimse-train/src/model",
+        "crates/unimse-train/src/processes.rs",
     ];
     let (model, own): (&[&str], &[&str]) = match stage {
         "ingest" => (

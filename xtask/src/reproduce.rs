@@ -238,14 +238,14 @@ impl Reproduction<'_> {
         let unify = |_| {
             let labels = self.scratch.path.join("labels");
             let config = self.out.join("config.toml");
-            self.site.unimse("unify", |unify| {
+            self.site.together("unify", |unify| {
                 unify
                     .arg("--corpus")
                     .arg(&corpus)
                     .arg("--out")
                     .arg(&labels)
                     .arg("--config")
-                    .arg(config)
+                    .arg(&config)
             })?;
             tree::replace_dir(&labels, &self.out.join("labels"))?;
             Ok(BTreeMap::new())
@@ -275,7 +275,7 @@ impl Reproduction<'_> {
         };
         let evaluated = evaluate.run(self.site.mode, |_| {
             self.site
-                .unimse("evaluate", |evaluate| evaluate.arg("--run").arg(run))?;
+                .together("evaluate", |evaluate| evaluate.arg("--run").arg(run))?;
             Ok(BTreeMap::new())
         })?;
         records.push(evaluated);
@@ -309,7 +309,7 @@ impl Reproduction<'_> {
                 tree::remove(&run.join(name)).and_then(|()| tree::remove(&self.out.join(name)))
             })?;
         }
-        self.site.train(|train| {
+        self.site.together("train", |train| {
             train
                 .arg("--config")
                 .arg(run.join("config.toml"))

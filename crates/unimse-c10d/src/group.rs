@@ -118,6 +118,16 @@ impl Group {
         Ok(all.map(|(all, count)| all.narrow(0, 0, count)).collect())
     }
 
+    /// `bytes` of every process, by rank, as many as each has.
+    ///
+    /// # Errors
+    /// [`GroupError::Lost`].
+    pub fn gather_bytes(&self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, GroupError> {
+        let all = self.gather_rows(&Tensor::from_slice(bytes))?;
+        let all = all.into_iter().map(Vec::try_from);
+        Ok(all.collect::<Result<_, _>>()?)
+    }
+
     /// Overwrites `tensor` with that of the process of rank `root`, which may take up to `patience`.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! | [`Group::all_reduce`] | tensors of the same shapes everywhere | their sums over the processes, in place |
 //! | [`Group::all_gather`] | `[..]`, the same shape everywhere | one of each process, by rank |
 //! | [`Group::gather_rows`] | `[rows, ..]`, as many rows as a process has | one of each process, by rank |
+//! | [`Group::gather_bytes`] | bytes, as many as a process has | those of each process, by rank |
 //! | [`Group::broadcast`] | a tensor | that of one process, in place |
 //! | [`Group::barrier`] | | when all have come |
 //!

@@ -86,6 +86,10 @@ fn every_process_gets_the_same() {
     };
     group.broadcast_bytes(&mut bytes, 0, TIMEOUT).unwrap();
     assert_eq!(bytes, b"words");
+    let own = vec![group.rank() as u8 + 1; group.rank()];
+    let all = group.gather_bytes(&own).unwrap();
+    let expected = (0..group.size()).map(|rank| vec![rank as u8 + 1; rank]);
+    assert!(all.into_iter().eq(expected));
     group.barrier(TIMEOUT).unwrap();
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Text with context (paper, section 3.3) is `[batch, time]`; features lie beside it ([`ModalityBatch`]).
 
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 use unimse_labels::{Field, PerField, PlainLabel};
 
@@ -187,7 +188,7 @@ pub struct Target {
 }
 
 /// What the model says about one utterance.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// The generated label as text.
     pub raw: String,

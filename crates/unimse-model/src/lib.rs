@@ -66,7 +66,7 @@ pub use hub::resolve;
 pub use losses::Losses;
 pub use mismatch::Mismatch;
 pub use precision::Precision;
-pub use sentence::{Pooling, SentenceEncoder};
+pub use sentence::{Pooling, SentenceEncoder, Sentences};
 pub use share::Share;
 pub use tokenizer::{Encoded, Tokenizer};
 pub use unimodel::{Inference, Keys, Observed, ParameterGroup, UniModel};

@@ -2,7 +2,7 @@
 //!
 //! The products of one batch of short texts are small: shared among all threads, these wait for each other after every one of them. A thread
 //! that answers whole batches waits for nobody. With at least as many batches as threads every batch is computed by one thread, so that its
-//! numbers do not depend on how many there are.
+//! numbers do not depend on how many there are. Nor do they depend on how many processes share the batches ([`some`]).
 //!
 //! ```no_run
 //! # fn model() -> unimse_model::UniModel { unimplemented!() }
@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use crate::sentence::SentenceEncoder;
 use crate::t5::T5;
 use crate::unimodel::Inference;
 
@@ -43,6 +44,10 @@ unsafe impl ReadOnly for Inference<'_> {}
 #[expect(unsafe_code, reason = "see the trait")]
 unsafe impl ReadOnly for T5 {}
 
+// SAFETY: `embed` computes without gradients and holds no state beside weights and tokenizer.
+#[expect(unsafe_code, reason = "see the trait")]
+unsafe impl ReadOnly for SentenceEncoder {}
+
 /// A model that a thread reads beside others.
 struct Read<'m, M>(&'m M);
 
@@ -59,17 +64,34 @@ pub fn each<M: ReadOnly, R: Send, E>(
     model: &M,
     count: usize,
     work: impl Fn(&M, usize) -> R + Sync,
+    done: impl FnMut(R) -> Result<(), E>,
+) -> Result<(), E> {
+    let all: Vec<usize> = (0..count).collect();
+    some(model, &all, count, work, done)
+}
+
+/// [`each`] for the `numbers` alone, of which there are `count` elsewhere: with as many threads each, so that what `work` computes is to the bit what
+/// it computes in [`each`].
+///
+/// # Errors
+/// As [`each`].
+pub fn some<M: ReadOnly, R: Send, E>(
+    model: &M,
+    numbers: &[usize],
+    count: usize,
+    work: impl Fn(&M, usize) -> R + Sync,
     mut done: impl FnMut(R) -> Result<(), E>,
 ) -> Result<(), E> {
     let threads = usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1);
     let workers = threads.min(count).min(MOST);
     if workers < 2 {
-        return (0..count).try_for_each(|at| done(work(model, at)));
+        let mut each = numbers.iter();
+        return each.try_for_each(|&number| done(work(model, number)));
     }
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
     let result = std::thread::scope(|scope| {
-        for _ in 0..workers {
+        for _ in 0..workers.min(numbers.len()) {
             let (model, sender, next, work) = (Read(model), sender.clone(), &next, &work);
             scope.spawn(move || {
                 let model = model;
@@ -77,7 +99,10 @@ pub fn each<M: ReadOnly, R: Send, E>(
                 tch::set_num_threads((threads / workers) as i32);
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
-                    if at >= count || sender.send((at, work(model.0, at))).is_err() {
+                    let Some(&number) = numbers.get(at) else {
+                        break;
+                    };
+                    if sender.send((at, work(model.0, number))).is_err() {
                         break;
                     }
                 }
@@ -127,6 +152,13 @@ mod tests {
             each(&Nothing, count, |_, at| at, done).unwrap_or_default();
             assert_eq!(all, Vec::from_iter(0..count));
         }
+        let mut odd = Vec::new();
+        let done = |number: usize| {
+            odd.push(number);
+            Ok::<(), usize>(())
+        };
+        some(&Nothing, &[1, 3, 5], 6, |_, number| number, done).unwrap_or_default();
+        assert_eq!(odd, [1, 3, 5]);
         let threads = tch::get_num_threads();
         let stopped = each(
             &Nothing,

@@ -81,6 +81,21 @@ pub struct SentenceEncoder {
     device: Device,
 }
 
+/// Texts as tokens, cut into batches for [`SentenceEncoder::embed`].
+#[derive(Debug)]
+pub struct Sentences {
+    ids: Vec<Vec<i64>>,
+    batches: Vec<Vec<usize>>,
+}
+
+impl Sentences {
+    /// The places of the texts of every batch.
+    #[must_use]
+    pub fn batches(&self) -> &[Vec<usize>] {
+        &self.batches
+    }
+}
+
 impl SentenceEncoder {
     /// Loads a Hub folder: `config.json`, `tokenizer.json`, `model.safetensors`; without `pooling`, that of its
     /// `1_Pooling/config.json`, and the mean where it has none.
@@ -151,31 +166,51 @@ impl SentenceEncoder {
         batch: usize,
         tick: &mut dyn FnMut(usize) -> Result<(), E>,
     ) -> Result<Vec<f32>, E> {
-        let ids = texts
-            .iter()
-            .map(|text| self.tokenizer.encode_text(text.as_ref(), self.max_tokens))
-            .collect::<Result<Vec<_>>>()?;
-        // The longest first: a batch that does not fit into memory fails at once. The sort is stable.
-        let mut order: Vec<usize> = (0..ids.len()).collect();
-        order.sort_by_key(|&i| std::cmp::Reverse(ids[i].len()));
+        let sentences = self.sentences(texts, batch)?;
         let dim = self.dim() as usize;
         let mut rows = vec![0.0; texts.len() * dim];
         let mut done = 0;
-        for chunk in order.chunks(batch.max(1)) {
-            let batch: Vec<&[i64]> = chunk.iter().map(|&i| ids[i].as_slice()).collect();
-            let values = self.embed(&batch)?.flatten(0, 1);
-            let values = Vec::<f32>::try_from(&values).map_err(ModelError::from)?;
-            for (&i, row) in chunk.iter().zip(values.chunks_exact(dim)) {
+        for (at, places) in sentences.batches().iter().enumerate() {
+            let values = self.embed(&sentences, at)?;
+            for (&i, row) in places.iter().zip(values.chunks_exact(dim)) {
                 rows[i * dim..(i + 1) * dim].copy_from_slice(row);
             }
-            done += chunk.len();
+            done += places.len();
             tick(done)?;
         }
         Ok(rows)
     }
 
+    /// Texts of like length in batches of at most `batch`, the longest first: a batch that does not fit into memory fails at once.
+    ///
+    /// # Errors
+    /// A text that the tokenizer cannot read.
+    pub fn sentences(&self, texts: &[impl AsRef<str>], batch: usize) -> Result<Sentences> {
+        let ids = texts
+            .iter()
+            .map(|text| self.tokenizer.encode_text(text.as_ref(), self.max_tokens))
+            .collect::<Result<Vec<_>>>()?;
+        let mut order: Vec<usize> = (0..ids.len()).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(ids[i].len())); // stable
+        let batches = order.chunks(batch.max(1)).map(<[usize]>::to_vec).collect();
+        Ok(Sentences { ids, batches })
+    }
+
+    /// Embeddings `[texts, dim]` of the texts of batch `at`, row-major, every row of length 1, in the batch's order.
+    ///
+    /// # Errors
+    /// What LibTorch says.
+    pub fn embed(&self, sentences: &Sentences, at: usize) -> Result<Vec<f32>> {
+        let batch: Vec<&[i64]> = sentences.batches[at]
+            .iter()
+            .map(|&i| sentences.ids[i].as_slice())
+            .collect();
+        let values = self.forward(&batch)?.flatten(0, 1);
+        Ok(Vec::<f32>::try_from(&values)?)
+    }
+
     /// `[batch, dim]` fp32 on the CPU.
-    fn embed(&self, ids: &[&[i64]]) -> Result<Tensor> {
+    fn forward(&self, ids: &[&[i64]]) -> Result<Tensor> {
         let longest = ids.iter().map(|row| row.len()).max().unwrap_or(0);
         let mut padded = vec![self.tokenizer.pad(); ids.len() * longest];
         let mut valid = vec![false; padded.len()];

@@ -5,7 +5,7 @@
 //!
 //! A folder is a stage, or what stages share: `config` (layers and keys), `data` (tables to batches), `unify`, `model` (a model with
 //! its tokenizer, and as it is saved), `train` (the loop and what it is made of), `evaluate` (scores, baselines, the one opening of the
-//! test split), `compare` (runs beside a reference), `predict`. What they write is typed in `unimse-run`.
+//! test split), `compare` (runs beside a reference), `predict`. Unify, train and evaluate can be the work of several [`processes`]. What they write is typed in `unimse-run`.
 //!
 //! # Example
 //! A configuration is merged from layers; a key that does not exist is an error.
@@ -24,6 +24,7 @@ mod error;
 pub mod evaluate;
 pub mod model;
 pub mod predict;
+pub mod processes;
 pub mod train;
 pub mod unify;
 

@@ -10,9 +10,10 @@ mod python;
 mod runs;
 
 use std::collections::BTreeSet;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use processes::end;
 use runs::{Run, WORLD, files};
 use serde_json::Value;
 
@@ -41,13 +42,7 @@ fn train(run: &Run, more: &[&str]) -> Command {
 }
 
 fn begin(run: &Run, size: usize, more: &[&str]) -> Vec<Child> {
-    let all = processes::ranks(size, |_| train(run, more));
-    all.into_iter().map(|mut c| c.spawn().unwrap()).collect()
-}
-
-fn end(children: Vec<Child>) -> Vec<Output> {
-    let ended = children.into_iter().map(Child::wait_with_output);
-    ended.map(Result::unwrap).collect()
+    processes::spawn(processes::ranks(size, |_| train(run, more)))
 }
 
 /// Losses of the steps that are told, and the means over every epoch.
@@ -190,9 +185,8 @@ fn processes_that_do_not_fit_are_refused() {
 
     let more = |rank: usize| ["train.clip=1", "train.clip=2"][rank];
     let all = processes::ranks(2, |rank| train(&run, &[more(rank)]));
-    let all = all.into_iter().map(|mut c| c.spawn().unwrap()).collect();
-    let ended = end(all);
-    let words = "process 1 would train something else than process 0 (there): train.clip is 1.0 there, 2.0 here";
+    let ended = end(processes::spawn(all));
+    let words = "process 1 works on something else than process 0 (there): train.clip is 1.0 there, 2.0 here";
     runs::refused(&ended[1], &[words]);
     runs::refused(&ended[0], &["another process has ended"]);
     let said = runs::stderr(&ended[0]);

@@ -34,10 +34,10 @@ pub(crate) struct Options {
     /// Do every stage again, with another configuration if need be.
     #[arg(long, conflicts_with = "resume")]
     pub(super) force: bool,
-    /// Threads of every stage, and of each process that trains. Default: all cores, shared by the processes.
+    /// Threads of every stage, and of each process of it. Default: all cores, shared by the processes.
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<NonZeroUsize>,
-    /// Processes that train together, each on its part of every batch; at most 64.
+    /// Processes that unify, train and evaluate together; at most 64.
     #[arg(long, value_name = "N", default_value = "1", value_parser = processes)]
     pub(super) processes: NonZeroUsize,
     /// Configuration values over those of the preset, such as train.epochs=3.

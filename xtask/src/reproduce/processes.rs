@@ -1,4 +1,4 @@
-//! Several processes of `unimse` that train together on this machine, told of each other as `torchrun` would tell them (docs/processes.md).
+//! Several processes of `unimse` that do one stage together on this machine, told of each other as `torchrun` would tell them (docs/processes.md).
 
 use crate::child;
 use anyhow::{Context, Result};

@@ -118,11 +118,15 @@ impl<'a> Site<'a> {
         child::run(&format!("unimse {subcommand}"), &mut command)
     }
 
-    /// Calls the binary to train, once for each process.
-    pub(super) fn train(&self, arguments: impl Fn(&mut Command) -> &mut Command) -> Result<()> {
-        child::check_interrupted("train")?;
-        processes::run("unimse train", self.processes, || {
-            let mut command = self.command("train");
+    /// Calls the binary once for each process, for a stage that several do together.
+    pub(super) fn together(
+        &self,
+        subcommand: &str,
+        arguments: impl Fn(&mut Command) -> &mut Command,
+    ) -> Result<()> {
+        child::check_interrupted(subcommand)?;
+        processes::run(&format!("unimse {subcommand}"), self.processes, || {
+            let mut command = self.command(subcommand);
             arguments(&mut command);
             command
         })

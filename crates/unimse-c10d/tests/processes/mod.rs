@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, dead_code, reason = "tests fail by panicking")]
 
 use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use tch::Device;
 use unimse_c10d::{Group, Place, TIMEOUT};
@@ -36,11 +36,15 @@ pub(crate) fn ranks(size: usize, command: impl Fn(usize) -> Command) -> Vec<Comm
 /// Begins the test called `name` anew, once for each of `size` ranks.
 pub(crate) fn begin(name: &str, size: usize) -> Vec<Child> {
     let itself = std::env::current_exe().unwrap();
-    let commands = ranks(size, |_| {
+    spawn(ranks(size, |_| {
         let mut command = Command::new(&itself);
         command.args(["--exact", name, "--nocapture"]);
         command
-    });
+    }))
+}
+
+/// Begins all; what they say is kept.
+pub(crate) fn spawn(commands: Vec<Command>) -> Vec<Child> {
     let pipe = |mut command: Command| {
         let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         piped.spawn().unwrap()
@@ -48,11 +52,15 @@ pub(crate) fn begin(name: &str, size: usize) -> Vec<Child> {
     commands.into_iter().map(pipe).collect()
 }
 
+/// Waits for all.
+pub(crate) fn end(children: Vec<Child>) -> Vec<Output> {
+    let ended = children.into_iter().map(Child::wait_with_output);
+    ended.map(Result::unwrap).collect()
+}
+
 /// [`begin`], and all of them succeed.
 pub(crate) fn all_succeed(name: &str, size: usize) {
-    let begun = begin(name, size);
-    for (rank, child) in begun.into_iter().enumerate() {
-        let ended = child.wait_with_output().unwrap();
+    for (rank, ended) in end(begin(name, size)).into_iter().enumerate() {
         let said = String::from_utf8_lossy(&ended.stderr).into_owned();
         let out = String::from_utf8_lossy(&ended.stdout).into_owned();
         assert!(ended.status.success(), "rank {rank} of {size}: {out}{said}");

@@ -27,6 +27,7 @@ use crate::data::dataset::Dataset;
 use crate::data::labels_table::{LabelTable, Row};
 use crate::model::saved_model::SavedModel;
 use crate::model::session::{answering_plan, checkpoint_folder};
+use crate::processes::Processes;
 use crate::train::checkpoint::resume_state;
 use crate::train::identity::Identity;
 use crate::train::trainer;
@@ -200,7 +201,9 @@ fn predict(
     test.examples.retain(|e| e.corpus == asked.index);
     let tick = |_| super::unless(interrupt);
     let plan = answering_plan(&config.train);
-    let predictions = saved.session.predict(&test, &plan, tick)?;
+    let predictions = saved
+        .session
+        .predict(&test, &plan, &Processes::alone(), tick)?;
     super::scoring::check_answers(&test, &predictions)?;
     Ok(Answers {
         predictions,

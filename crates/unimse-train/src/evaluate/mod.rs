@@ -4,16 +4,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use indicatif::ProgressBar;
 use unimse_corpus::Corpus;
 use unimse_corpus::splits::{Corpora, Dev, Test, Whole};
 use unimse_eval::{Convention, emotion, sentiment};
 use unimse_labels::Split;
-use unimse_model::Observed;
 use unimse_model::batch::Prediction;
 use unimse_run::{
-    ByName, Confusion, CorpusResults, Event, FusedLayer, Fusion, Readout, Results, Robustness,
-    RunFolder, RunLock, SplitScores, Timing, artefact,
+    ByName, Confusion, CorpusResults, Event, FusedLayer, Fusion, Results, Robustness, RunFolder,
+    RunLock, SplitScores, Timing, artefact,
 };
 
 use crate::TrainError;
@@ -24,12 +22,14 @@ use crate::evaluate::alignment::alignment;
 use crate::evaluate::checks::{check, without_unread};
 use crate::evaluate::comparison::{Fitted, compare, fit};
 use crate::evaluate::description::describe;
-use crate::evaluate::robustness::{Plain, robustness};
+use crate::evaluate::passes::Pass;
 use crate::evaluate::scoring::{Pairs, Values};
 use crate::evaluate::shown::{Shown, ShownRow};
 use crate::evaluate::views::{Rows, views};
 use crate::model::saved_model::SavedModel;
 use crate::model::session::answering_plan;
+use crate::processes::Processes;
+use crate::train::identity::Identity;
 use crate::unify::read_embeddings;
 use crate::unify::summary::read_summary;
 
@@ -43,6 +43,7 @@ mod finetuned;
 mod fitting;
 mod knn;
 mod neighbourhood;
+mod passes;
 mod plane;
 pub mod predictions;
 pub mod readout;
@@ -60,19 +61,14 @@ struct Prepared<'a> {
     config: &'a RunConfig,
     dev: Dataset,
     test: Dataset,
+    /// In the leading process.
     fitted: Vec<(&'a Corpus, Fitted)>,
     interrupt: &'a AtomicBool,
+    processes: &'a Processes,
 }
 
 /// A split with what the model says of it.
 type Answered<'a> = (&'a Dataset, &'a [Prediction]);
-
-/// The answers to a split, and what the pass showed of some rows.
-struct Pass {
-    answers: Vec<Prediction>,
-    shown: Shown,
-    seconds: f64,
-}
 
 /// Fails where somebody has asked to stop.
 fn unless(interrupt: &AtomicBool) -> Result<(), TrainError> {
@@ -96,30 +92,60 @@ pub fn evaluate(
     folder: &RunFolder,
     interrupt: &AtomicBool,
 ) -> Result<Results, TrainError> {
+    evaluate_together(config, folder, interrupt, &Processes::alone())
+}
+
+/// [`evaluate`] by several `processes`, each of which calls this, joined with its [`device`](crate::model::session::device). Every one answers its part
+/// of the rows; what is written is to the byte that of one process with as many threads, but for times. The one of rank 0 opens the test split, trains and
+/// fits the baselines, scores and writes; all get the results.
+///
+/// # Errors
+/// As [`evaluate`]; [`TrainError::Group`] where another process ends, [`TrainError::Config`] where one would evaluate something else than that of rank 0.
+pub fn evaluate_together(
+    config: &RunConfig,
+    folder: &RunFolder,
+    interrupt: &AtomicBool,
+    processes: &Processes,
+) -> Result<Results, TrainError> {
     let started = Instant::now();
-    let _lock = RunLock::take(&folder.run)?;
-    artefact::sweep(&folder.run)?;
+    let lock = processes.leads().then(|| RunLock::take(&folder.run));
+    let _lock = lock.transpose()?;
+    if processes.leads() {
+        artefact::sweep(&folder.run)?;
+    }
     let saved = SavedModel::open(folder)?;
+    if processes.rank().size > 1 {
+        let identity = Identity::of(config, folder, &folder.checkpoints(), saved.card.seed)?;
+        processes.agree(&identity.parts())?;
+    }
     saved.must_match(config, &folder.config())?;
     let mut corpora = dataset::read_corpora::<Whole>(&folder.corpus)?;
     corpora.edit(|corpus| saved.normaliser.apply(corpus));
     corpora.edit(|corpus| without_unread(corpus, &saved.card));
     let all = corpora.list();
     let tables = dataset::read_labels(&folder.labels, all)?;
-    let prepared = Prepared::new(config, folder, &saved, &corpora, &tables, interrupt)?;
+    let asked = (interrupt, processes);
+    let prepared = Prepared::new(config, folder, &saved, (&corpora, &tables), asked)?;
     let mut results = describe(config, &saved.card, all, &tables);
-    results.fusion = prepared.fusion()?;
     if let Some(summary) = read_summary(&folder.labels)? {
         (results.agreement, results.leak) = (summary.agreement, summary.leak);
     }
-    let answer_s = prepared.score(folder, &mut results)?;
-    results.timing = Some(Timing {
-        train_s: train_seconds(&folder.events()),
-        evaluate_s: started.elapsed().as_secs_f64(),
-        answer_s: Some(answer_s),
-    });
-    results.write(&folder.results())?;
-    Ok(results)
+    if processes.leads() {
+        results.fusion = prepared.fusion()?;
+    }
+    let passes = prepared.answer(folder, &mut results)?;
+    let robust = prepared.robust(&passes)?;
+    processes.lead(|| {
+        let answer_s = passes.iter().map(|pass| pass.seconds).sum();
+        results.corpora = prepared.score(folder, &passes, robust)?;
+        results.timing = Some(Timing {
+            train_s: train_seconds(&folder.events()),
+            evaluate_s: started.elapsed().as_secs_f64(),
+            answer_s: Some(answer_s),
+        });
+        results.write(&folder.results())?;
+        Ok(results)
+    })
 }
 
 impl<'a> Prepared<'a> {
@@ -127,27 +153,26 @@ impl<'a> Prepared<'a> {
         config: &'a RunConfig,
         folder: &RunFolder,
         saved: &'a SavedModel,
-        corpora: &'a Corpora<Whole>,
-        tables: &[LabelTable],
-        interrupt: &'a AtomicBool,
+        (corpora, tables): (&'a Corpora<Whole>, &[LabelTable]),
+        (interrupt, processes): (&'a AtomicBool, &'a Processes),
     ) -> Result<Self, TrainError> {
         let reader = saved.session.reader();
         let dev = Dataset::new(corpora, Dev, None, reader, config)?;
         let test = Dataset::new(corpora, Test, None, reader, config)?;
         check(&dev, &test, &saved.card, &folder.corpus)?;
+        let (mut fitted, seed) = (Vec::new(), saved.card.seed);
+        processes.lead(|| {
+            fitted = fit_baselines(config, folder, seed, (corpora, tables), interrupt)?;
+            Ok(())
+        })?;
         Ok(Self {
             saved,
             config,
             dev,
             test,
-            fitted: fit_baselines(
-                config,
-                folder,
-                saved.card.seed,
-                (corpora, tables),
-                interrupt,
-            )?,
+            fitted,
             interrupt,
+            processes,
         })
     }
 
@@ -168,48 +193,19 @@ impl<'a> Prepared<'a> {
         })
     }
 
-    /// Answers dev, opens the test split, and puts the scores into `results`; the seconds of answering.
-    fn score(&self, folder: &RunFolder, results: &mut Results) -> Result<f64, TrainError> {
-        let (dev, test) = (&self.dev, &self.test);
-        let readout = self.saved.card.readout;
-        let bar = ProgressBar::new((dev.examples.len() + test.examples.len()) as u64);
-        let of_dev = self.answer(dev, &bar)?;
-        scoring::check_answers(dev, &of_dev.answers)?;
-
-        // from here on nothing may fail that can be foreseen: the test split counts as opened
-        let receipt = receipts::receipt(folder, test)?;
-        let openings = receipt.record(&folder.receipts())?;
-        results.protocol.test_openings = Some(openings);
-        results.protocol.receipt = Some(receipt);
-        let of_test = self.answer(test, &bar)?;
-        bar.finish_and_clear();
-        let parts: [Answered<'_>; 2] = [(dev, &of_dev.answers), (test, &of_test.answers)];
-        predictions::write(&folder.predictions(), &parts, readout)?;
-        scoring::check_answers(test, &of_test.answers)?;
+    /// The representations, written, and the scores of the corpora with test rows.
+    fn score(
+        &self,
+        folder: &RunFolder,
+        [of_dev, of_test]: &[Pass; 2],
+        robust: Vec<Robustness>,
+    ) -> Result<ByName<CorpusResults>, TrainError> {
         let layers = self.saved.session.model.fused_layers();
-        let shown = [(dev, &of_dev.shown), (test, &of_test.shown)];
+        let shown = [(&self.dev, &of_dev.shown), (&self.test, &of_test.shown)];
         representations::write(folder, layers, &shown)?;
-        results.corpora = self.score_corpora(parts, &of_test.shown, readout)?;
-        Ok(of_dev.seconds + of_test.seconds)
-    }
-
-    /// Answers a split once; `bar` goes on by its rows.
-    fn answer(&self, dataset: &Dataset, bar: &ProgressBar) -> Result<Pass, TrainError> {
-        let (started, before) = (Instant::now(), bar.position());
-        let mut shown = Shown::new(dataset, self.config.evaluate.seed);
-        let plan = answering_plan(&self.config.train);
-        let mut see = |rows: &[usize], batch: &Observed| shown.see(rows, batch);
-        let tick = |done: usize| {
-            bar.set_position(before + done as u64);
-            unless(self.interrupt)
-        };
-        let session = &self.saved.session;
-        let answers = session.observe(dataset, &plan, &mut see, tick)?;
-        Ok(Pass {
-            answers,
-            shown,
-            seconds: started.elapsed().as_secs_f64(),
-        })
+        let parts: [Answered<'_>; 2] =
+            [(&self.dev, &of_dev.answers), (&self.test, &of_test.answers)];
+        self.score_corpora(parts, &of_test.shown, robust)
     }
 
     /// The corpora with scored test rows, of the answers on dev and test and of what was shown of test.
@@ -217,11 +213,13 @@ impl<'a> Prepared<'a> {
         &self,
         [dev, test]: [Answered<'_>; 2],
         shown: &Shown,
-        readout: Readout,
+        robust: Vec<Robustness>,
     ) -> Result<ByName<CorpusResults>, TrainError> {
+        let readout = self.saved.card.readout;
         let of_dev = scoring::pairs(dev.0, dev.1, readout);
-        let mut corpora = Vec::new();
+        let (mut corpora, mut robust) = (Vec::new(), robust.into_iter());
         for pair in scoring::pairs(test.0, test.1, readout) {
+            let robustness = robust.next();
             let fitted = self.fitted.iter().find(|(c, _)| c.name == pair.corpus);
             let Some((corpus, fitted)) = fitted else {
                 continue;
@@ -239,7 +237,7 @@ impl<'a> Prepared<'a> {
                 &rows(dev),
                 &self.config.evaluate,
             )?;
-            scores.robustness = self.robustness(test, &pair, readout)?;
+            scores.robustness = robustness;
             let own = shown
                 .rows()
                 .filter(|(at, _)| test.0.examples[*at].corpus == index);
@@ -254,25 +252,6 @@ impl<'a> Prepared<'a> {
             corpora.push((corpus.name.clone(), entry));
         }
         Ok(corpora.into_iter().collect())
-    }
-
-    /// The scores with inputs missing or spoiled, where the configuration asks for them.
-    fn robustness(
-        &self,
-        (dataset, predictions): Answered<'_>,
-        pair: &Pairs,
-        readout: Readout,
-    ) -> Result<Option<Robustness>, TrainError> {
-        let plain = Plain {
-            session: &self.saved.session,
-            config: self.config,
-            readout,
-            dataset,
-            predictions,
-            interrupt: self.interrupt,
-        };
-        let asked = self.config.evaluate.robustness;
-        asked.then(|| robustness(plain, pair)).transpose()
     }
 }
 

@@ -21,6 +21,7 @@ use crate::evaluate::readout::{class, score};
 use crate::evaluate::scoring::{Pairs, Values};
 use crate::evaluate::spoil::{Condition, FEATURES, OwnRow, Spoiler};
 use crate::model::session::{Session, answering_plan};
+use crate::processes::Processes;
 
 /// Tenths of the missing rates: 0, 0.1 ... 0.9.
 const RATES: std::ops::Range<u32> = 0..10;
@@ -40,6 +41,7 @@ pub(super) struct Plain<'a> {
     pub(super) dataset: &'a Dataset,
     pub(super) predictions: &'a [Prediction],
     pub(super) interrupt: &'a AtomicBool,
+    pub(super) processes: &'a Processes,
 }
 
 /// Answers at most [`MOST_ROWS`](crate::evaluate::draw::MOST_ROWS) of the rows of `pairs`, one corpus of the split, under every condition that can change
@@ -65,7 +67,10 @@ pub(super) fn robustness(plain: Plain<'_>, pairs: &Pairs) -> Result<Robustness, 
     };
     let modalities = asked.spoiler.modalities();
     let has_features = modalities.len() > 1;
-    let bar = ProgressBar::new((8 + RATES.len() + FEATURES.len() + NOISE.len()) as u64);
+    let bar = match plain.processes.leads() {
+        true => ProgressBar::new((8 + RATES.len() + FEATURES.len() + NOISE.len()) as u64),
+        false => ProgressBar::hidden(),
+    };
     bar.set_message(pairs.corpus.clone());
     let scores = |condition: Condition| {
         let scores = asked.scores(&condition);
@@ -146,6 +151,7 @@ impl Asked<'_> {
             config,
             predictions,
             interrupt,
+            processes,
             ..
         } = self.plain;
         let spoilt = self.spoiler.rows(condition)?;
@@ -155,7 +161,7 @@ impl Asked<'_> {
         let name = |at: usize| dataset.name(self.rows[changed[at]]);
         let tick = |_| super::unless(interrupt);
         let plan = answering_plan(&config.train);
-        let anew = session.predict_rows(&rows, &plan, &name, tick)?;
+        let anew = session.predict_rows_by(processes, &rows, &plan, &name, tick)?;
         let mut answers: Vec<&Prediction> = self.rows.iter().map(|&e| &predictions[e]).collect();
         for (&at, answer) in changed.iter().zip(&anew) {
             answers[at] = answer;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 use unimse_model::{Keys, Modality, Observed};
 
@@ -10,7 +11,7 @@ use crate::data::dataset::Dataset;
 use crate::evaluate::draw::draw;
 
 /// What a pass shows of one row, every number finite.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct ShownRow {
     /// What the first fused layer reads.
     pub(super) before: Vec<f32>,
@@ -53,6 +54,9 @@ impl ShownRow {
     }
 }
 
+/// What a batch shows of drawn rows, each with its place among the examples; `None` where a number is not finite.
+pub(super) type Seen = Vec<(usize, Option<ShownRow>)>;
+
 /// The drawn rows of a split, by place among its examples; `None` until a pass has shown them.
 #[derive(Debug)]
 pub(super) struct Shown(BTreeMap<usize, Option<ShownRow>>);
@@ -70,11 +74,11 @@ impl Shown {
         Self(rows)
     }
 
-    /// Keeps what a batch of the `examples` shows of those that were drawn.
+    /// What a batch of the `examples` shows of those that were drawn, for [`Shown::keep`].
     ///
     /// # Errors
     /// Tensors that LibTorch cannot read.
-    pub(super) fn see(&mut self, examples: &[usize], batch: &Observed) -> Result<(), TrainError> {
+    pub(super) fn see(&self, examples: &[usize], batch: &Observed) -> Result<Seen, TrainError> {
         let drawn = examples.iter().zip(0i64..);
         let drawn: Vec<(usize, i64)> = drawn
             .filter(|(example, _)| self.0.contains_key(example))
@@ -88,7 +92,7 @@ impl Shown {
         let text = batch.text.iter().map(|layer| vectors(layer, &places));
         let text: Vec<Vec<Vec<f32>>> = text.collect::<Result<_, _>>()?;
         let (audio, video) = (keys(&batch.audio)?, keys(&batch.video)?);
-        for (at, (example, place)) in drawn.into_iter().enumerate() {
+        let row = |(at, (example, place)): (usize, (usize, i64))| {
             let row = ShownRow {
                 before: before[at].clone(),
                 after: after[at].clone(),
@@ -96,10 +100,14 @@ impl Shown {
                 audio: audio.get(&place).cloned(),
                 video: video.get(&place).cloned(),
             };
-            self.0
-                .insert(example, Some(row).filter(ShownRow::is_finite));
-        }
-        Ok(())
+            (example, Some(row).filter(ShownRow::is_finite))
+        };
+        Ok(drawn.into_iter().enumerate().map(row).collect())
+    }
+
+    /// Keeps what was seen.
+    pub(super) fn keep(&mut self, seen: impl IntoIterator<Item = Seen>) {
+        self.0.extend(seen.into_iter().flatten());
     }
 
     /// The rows that were shown, with their places among the examples.

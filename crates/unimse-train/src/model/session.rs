@@ -2,19 +2,22 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tch::Device;
 use unimse_labels::{Field, Grammar};
-use unimse_model::batch::Prediction;
+use unimse_model::batch::{Batch, Prediction};
 use unimse_model::config::FeatureDims;
 use unimse_model::tokenizer::Tokenizer;
-use unimse_model::unimodel::{Observed, UniModel};
-use unimse_model::{BatchError, Precision, parallel};
+use unimse_model::unimodel::{Inference, Observed, UniModel};
+use unimse_model::{BatchError, Precision};
 
 use crate::config::{PrecisionChoice, RunConfig, TrainConfig};
 use crate::data::dataset::{self, Dataset};
 use crate::data::reader::{Reader, Speakers};
 use crate::data::row::{Row, collate};
 use crate::data::sampler::{Entry, Mixture, Plan};
+use crate::processes::Processes;
 use crate::{TrainError, train::cpu};
 
 /// A model with what it needs to read text and speak labels.
@@ -29,8 +32,8 @@ pub struct Session {
     pub folder: PathBuf,
 }
 
-/// What is told of a batch beside its answers: the rows that it is of, in its order, and what its pass shows.
-pub type Observer<'a> = &'a mut dyn FnMut(&[usize], &Observed) -> Result<(), TrainError>;
+/// Says in messages which row one is.
+pub type Name<'a> = &'a (dyn Fn(usize) -> String + Sync);
 
 /// The device of this process: the first CUDA device if LibTorch sees one, or that of its own among several processes, else the CPU.
 #[must_use]
@@ -121,33 +124,47 @@ impl Session {
         self.model.grammar()
     }
 
-    /// Predicts every example of `dataset`, in its order, as [`Session::predict_rows`].
+    /// Predicts every example of `dataset`, in its order, each by one of the `processes`, as [`Session::predict_rows`].
     ///
     /// # Errors
-    /// As there; the message names corpus and utterance.
+    /// As there; the message names corpus and utterance. [`TrainError::Group`] where another process ended, [`TrainError::Stopped`] where it was stopped.
     pub fn predict(
         &self,
         dataset: &Dataset,
         plan: &Plan,
+        processes: &Processes,
         tick: impl FnMut(usize) -> Result<(), TrainError>,
     ) -> Result<Vec<Prediction>, TrainError> {
         let rows = dataset.rows();
-        self.predict_rows(&rows, plan, &|i| dataset.name(i), tick)
+        self.predict_rows_by(processes, &rows, plan, &|i| dataset.name(i), tick)
     }
 
-    /// [`Session::predict`]; `see` is shown every batch of a model that has fused layers.
+    /// [`Session::predict`], and what `see` keeps of every batch of a model that has fused layers, of which it is given the examples and what the pass
+    /// shows.
     ///
     /// # Errors
     /// As there; what `see` says.
-    pub fn observe(
+    pub(crate) fn observe<S: Send + Serialize + DeserializeOwned>(
         &self,
         dataset: &Dataset,
         plan: &Plan,
-        see: Observer<'_>,
+        processes: &Processes,
+        see: impl Fn(&[usize], &Observed) -> Result<S, TrainError> + Sync,
         tick: impl FnMut(usize) -> Result<(), TrainError>,
-    ) -> Result<Vec<Prediction>, TrainError> {
+    ) -> Result<(Vec<Prediction>, Vec<S>), TrainError> {
         let rows = dataset.rows();
-        self.answer(&rows, plan, &|i| dataset.name(i), tick, Some(see))
+        let (predictions, seen) = self.answer(
+            (&rows[..], plan),
+            processes,
+            &|i| dataset.name(i),
+            |model, batch, members| {
+                let (predictions, observed) = model.observe(batch)?;
+                let seen = observed.map(|observed| see(members, &observed));
+                Ok((predictions, seen.transpose()?))
+            },
+            tick,
+        )?;
+        Ok((predictions, seen.into_iter().flatten().collect()))
     }
 
     /// Predicts every row, in their order. `name` says in messages which row one is; `tick` is called after each batch with the number
@@ -160,71 +177,78 @@ impl Session {
         &self,
         rows: &[Row<'_>],
         plan: &Plan,
-        name: &dyn Fn(usize) -> String,
+        name: Name<'_>,
         tick: impl FnMut(usize) -> Result<(), TrainError>,
     ) -> Result<Vec<Prediction>, TrainError> {
-        self.answer(rows, plan, name, tick, None)
+        self.predict_rows_by(&Processes::alone(), rows, plan, name, tick)
     }
 
-    fn answer(
+    /// [`Session::predict_rows`], each by one of the `processes`, all of which call this with the same rows.
+    pub(crate) fn predict_rows_by(
         &self,
+        processes: &Processes,
         rows: &[Row<'_>],
         plan: &Plan,
-        name: &dyn Fn(usize) -> String,
-        mut tick: impl FnMut(usize) -> Result<(), TrainError>,
-        mut see: Option<Observer<'_>>,
+        name: Name<'_>,
+        tick: impl FnMut(usize) -> Result<(), TrainError>,
     ) -> Result<Vec<Prediction>, TrainError> {
-        let entries: Vec<Entry> = rows
-            .iter()
-            .map(|r| Entry {
-                corpus: 0,
-                tokens: r.ids.len(),
-            })
-            .collect();
+        let (predictions, _) = self.answer(
+            (rows, plan),
+            processes,
+            name,
+            |model, batch, _| Ok((model.predict(batch)?, ())),
+            tick,
+        )?;
+        Ok(predictions)
+    }
+
+    /// The rows answered batch by batch as `answer` does, in their order, with what it gives beside each batch.
+    fn answer<S: Send + Serialize + DeserializeOwned>(
+        &self,
+        (rows, plan): (&[Row<'_>], &Plan),
+        processes: &Processes,
+        name: Name<'_>,
+        answer: impl Fn(&Inference<'_>, &Batch, &[usize]) -> Result<(Vec<Prediction>, S), TrainError>
+        + Sync,
+        mut tick: impl FnMut(usize) -> Result<(), TrainError>,
+    ) -> Result<(Vec<Prediction>, Vec<S>), TrainError> {
+        let entry = |row: &Row<'_>| Entry {
+            corpus: 0,
+            tokens: row.ids.len(),
+        };
+        let entries: Vec<Entry> = rows.iter().map(entry).collect();
         let batches = plan.by_length(&entries);
         let (pad, device) = (self.tokenizer.pad(), self.model.device());
-        let gather = |at: usize| {
-            let members: Vec<Row<'_>> = batches[at].iter().map(|&i| rows[i]).collect();
-            collate(&members, pad, device)
-        };
-        let refused = |at: usize, e: BatchError| {
-            TrainError::Data(format!("{}: {e}", name(batches[at][e.row()])))
-        };
-        let mut out: Vec<Option<Prediction>> = vec![None; rows.len()];
-        let (mut at, mut done) = (0, 0);
-        let mut keep = |predictions: Vec<Prediction>| {
-            done += predictions.len();
-            for (&i, p) in batches[at].iter().zip(predictions) {
-                check(&p, || name(i))?;
-                out[i] = Some(p);
-            }
-            at += 1;
-            tick(done)
-        };
         let model = self.model.inference();
-        if see.is_none() && device == Device::Cpu {
-            parallel::each(
-                &model,
-                batches.len(),
-                |model, at| (at, gather(at).map(|batch| model.predict(&batch))),
-                |(at, found)| keep(found.map_err(|e| refused(at, e))??),
-            )?;
-        } else {
-            for (at, indices) in batches.iter().enumerate() {
-                let batch = gather(at).map_err(|e| refused(at, e))?;
-                keep(match &mut see {
-                    None => model.predict(&batch)?,
-                    Some(see) => {
-                        let (predictions, observed) = model.observe(&batch)?;
-                        observed.map_or(Ok(()), |observed| see(indices, &observed))?;
-                        predictions
-                    }
-                })?;
+        let all = processes.answer(
+            (&model, device),
+            batches.len(),
+            |model, at| {
+                let indices = &batches[at];
+                let members: Vec<Row<'_>> = indices.iter().map(|&i| rows[i]).collect();
+                let refused =
+                    |e: BatchError| TrainError::Data(format!("{}: {e}", name(indices[e.row()])));
+                let batch = collate(&members, pad, device).map_err(refused)?;
+                let (predictions, beside) = answer(model, &batch, indices)?;
+                for (&i, prediction) in indices.iter().zip(&predictions) {
+                    check(prediction, || name(i))?;
+                }
+                Ok((predictions, beside))
+            },
+            |done| tick(batches[..done].iter().map(Vec::len).sum()),
+        )?;
+        let mut out: Vec<Option<Prediction>> = vec![None; rows.len()];
+        let mut besides = Vec::with_capacity(all.len());
+        for (indices, (predictions, beside)) in batches.iter().zip(all) {
+            for (&i, prediction) in indices.iter().zip(predictions) {
+                out[i] = Some(prediction);
             }
+            besides.push(beside);
         }
         let missing =
             || TrainError::Data("the model left an utterance without an answer".to_owned());
-        out.into_iter().map(|p| p.ok_or_else(missing)).collect()
+        let out: Result<_, _> = out.into_iter().map(|p| p.ok_or_else(missing)).collect();
+        Ok((out?, besides))
     }
 }
 

@@ -16,7 +16,8 @@ use crate::train::preflight::peak_memory;
 use crate::train::trainer::Trainer;
 
 impl Trainer<'_> {
-    /// Dev score, best checkpoint, early stopping, by the leading process; the others hear of it. `drawn` utterances were trained on since `started`.
+    /// Answers dev with the weights, or with their average; the leading process scores, keeps them where they are the best so far, and saves; the others
+    /// hear of it. `drawn` utterances were trained on since `started`.
     pub(super) fn finish_epoch(
         &self,
         course: &mut Course,
@@ -24,28 +25,34 @@ impl Trainer<'_> {
         drawn: usize,
         started: Instant,
     ) -> Result<(), TrainError> {
-        let leads = self.processes.leads();
-        let ended = leads.then(|| self.lead_epoch_end(course, batches, drawn, started));
-        let word = match ended.transpose() {
-            Ok(ended) => ended.map(|()| Some(course.state.clone())),
-            Err(TrainError::Interrupted { .. }) => Some(None),
-            Err(error) => return Err(error),
-        };
-        let step = course.state.step;
-        let state: Option<LoopState> = self.processes.hear(word)?;
-        course.state = state.ok_or(TrainError::Interrupted { step })?;
+        let rate = drawn as f64 / started.elapsed().as_secs_f64();
+        course.swap_average();
+        let answered = self.answer_dev(course.state.step);
+        if let Err(TrainError::Interrupted { .. }) = answered {
+            course.swap_average();
+            self.save(course)?;
+        }
+        let dev = answered?;
+        course.state = self.processes.lead(|| {
+            let selected = self.keep_best(&mut course.state, &dev);
+            course.swap_average();
+            self.tell_epoch(course, selected?, batches, (rate, started))?;
+            Ok(course.state.clone())
+        })?;
+        if !self.processes.leads() {
+            course.swap_average();
+        }
         Ok(())
     }
 
-    fn lead_epoch_end(
+    /// The line and the event of an epoch, and the checkpoint that the next one goes on from. `rate` utterances were trained on in a second.
+    fn tell_epoch(
         &self,
         course: &mut Course,
+        selection: Selection,
         batches: usize,
-        drawn: usize,
-        started: Instant,
+        (rate, started): (f64, Instant),
     ) -> Result<(), TrainError> {
-        let trained = started.elapsed().as_secs_f64();
-        let selection = self.select(course)?;
         let state = &course.state;
         let (loss, seconds) = (
             state.loss_sum / batches as f64,
@@ -59,7 +66,7 @@ impl Trainer<'_> {
             best: state.progress.stale == 0,
             dev: dev_scores(selection),
             seconds: Some(seconds),
-            utterances_per_second: Some(drawn as f64 / trained),
+            utterances_per_second: Some(rate),
             memory: Some(peak_memory()),
         });
         course.tell(&told)?;
@@ -69,27 +76,17 @@ impl Trainer<'_> {
         course.save(&self.session.model, self.paths)
     }
 
-    /// Scores dev with the weights, or with their average, and keeps them where they are the best so far.
-    fn select(&self, course: &mut Course) -> Result<Selection, TrainError> {
-        course.swap_average();
-        let answered = self.answer_dev(course.state.step);
-        let selected = answered.and_then(|dev| self.keep_best(&mut course.state, &dev));
-        course.swap_average();
-        if matches!(selected, Err(TrainError::Interrupted { .. })) {
-            course.save(&self.session.model, self.paths)?;
-        }
-        selected
-    }
-
     fn answer_dev(&self, step: i64) -> Result<Vec<Prediction>, TrainError> {
-        let tick = |_| {
-            if self.interrupt.load(Ordering::Relaxed) {
-                Err(TrainError::Interrupted { step })
-            } else {
-                Ok(())
-            }
+        let tick = |_| match self.interrupt.load(Ordering::Relaxed) {
+            true => Err(TrainError::Stopped("while dev was answered".to_owned())),
+            false => Ok(()),
         };
-        self.session.predict(&self.dev, &self.plan, tick)
+        let (session, processes) = (&self.session, self.processes);
+        let answered = session.predict(&self.dev, &self.plan, processes, tick);
+        answered.map_err(|error| match error {
+            TrainError::Stopped(_) => TrainError::Interrupted { step },
+            other => other,
+        })
     }
 
     fn keep_best(

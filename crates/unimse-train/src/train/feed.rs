@@ -13,7 +13,7 @@ use unimse_model::config::Modality;
 
 use crate::TrainError;
 use crate::data::dataset::Dataset;
-use crate::train::processes::Rank;
+use crate::processes::Rank;
 
 /// Batches that wait for the model, at most.
 const AHEAD: usize = 2;

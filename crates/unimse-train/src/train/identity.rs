@@ -8,14 +8,12 @@ use serde::{Deserialize, Serialize};
 use unimse_run::artefact;
 
 use crate::config::RunConfig;
+use crate::processes::difference;
 use crate::{TrainError, model::session, train::cpu};
 use unimse_run::RunFolder;
 
 /// The release of LibTorch that this program is built for; the build refuses any other.
 pub const LIBTORCH: &str = "2.11.0";
-
-/// Differences that an error lists.
-const SHOWN: usize = 3;
 
 /// Everything that decides the numbers of a training. Digests are SHA-256 in hexadecimal.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,21 +62,29 @@ impl Identity {
         }
         let mut parts = unimse_model::checkpoint::checkpoint_files(backbone)?;
         parts.extend(["config.json", "tokenizer.json"].map(|name| backbone.join(name)));
-        let device = session::device();
-        let precision = session::precision(config.train.precision, device);
+        let precision = session::precision(config.train.precision, session::device());
         Ok(Self {
             config: keys(config)?,
             seed,
-            threads: tch::get_num_threads().unsigned_abs().into(),
-            processes: one(),
             tables,
             backbone: digests(&parts)?,
             precision: precision.name().to_owned(),
+            ..Self::here()
+        })
+    }
+
+    /// That of no training: what machine, build and `--threads` decide.
+    pub(crate) fn here() -> Self {
+        let device = session::device();
+        Self {
+            threads: tch::get_num_threads().unsigned_abs().into(),
+            processes: one(),
             device: if device.is_cuda() { "cuda" } else { "cpu" }.to_owned(),
             kernels: cpu::kernels(),
             libtorch: LIBTORCH.to_owned(),
             code: env!("UNIMSE_SOURCES").to_owned(),
-        })
+            ..Self::default()
+        }
     }
 
     /// What differs between this identity and that of `here`, in words: `train.epochs is 3 there, 5 here`; `None` where nothing does.
@@ -90,30 +96,11 @@ impl Identity {
             there.remove("threads");
             here.remove("threads");
         }
-        let absent = || "absent".to_owned();
-        let mut names: Vec<&String> = there.keys().chain(here.keys()).collect();
-        names.sort();
-        names.dedup();
-        let mut found: Vec<String> = names
-            .into_iter()
-            .filter(|name| there.get(*name) != here.get(*name))
-            .map(|name| {
-                let value = |of: &BTreeMap<_, String>| {
-                    of.get(name).map_or_else(absent, |value| short(value))
-                };
-                format!("{name} is {} there, {} here", value(&there), value(&here))
-            })
-            .collect();
-        let more = found.len().saturating_sub(SHOWN);
-        found.truncate(SHOWN);
-        if more > 0 {
-            found.push(format!("{more} more"));
-        }
-        (!found.is_empty()).then(|| found.join("; "))
+        difference(&there, &here)
     }
 
     /// Every part by the name that a message gives it.
-    fn parts(&self) -> BTreeMap<String, String> {
+    pub(crate) fn parts(&self) -> BTreeMap<String, String> {
         let mut parts = self.config.clone();
         parts.extend(self.tables.iter().map(|(k, v)| (k.clone(), v.clone())));
         let backbone = self.backbone.iter();
@@ -135,16 +122,6 @@ impl Identity {
 
 fn one() -> u64 {
     1
-}
-
-/// A digest by its beginning, anything else whole.
-fn short(value: &str) -> String {
-    let digest = value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit());
-    if digest {
-        value[..12].to_owned()
-    } else {
-        value.to_owned()
-    }
 }
 
 fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>, TrainError> {

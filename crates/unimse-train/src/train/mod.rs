@@ -12,7 +12,6 @@ mod memory;
 pub mod optimizer;
 pub mod parameter_groups;
 pub mod preflight;
-mod processes;
 pub mod schedule;
 mod setup;
 mod step;

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use unimse_c10d::Group;
 use unimse_corpus::splits::Learning;
 use unimse_run::{End, Event, Readout, RunFolder, RunLock, Start, Step, artefact};
 
@@ -16,13 +15,13 @@ use crate::data::normaliser::Normaliser;
 use crate::data::sampler::{Entry, Plan};
 use crate::model::card::{self, Card};
 use crate::model::session::{self, Session, checkpoint_folder};
+use crate::processes::Processes;
 use crate::train::checkpoint::{self, LoopState, resume_state};
 use crate::train::course::Course;
 use crate::train::feed::Feed;
 use crate::train::identity::Identity;
 use crate::train::memory::{self, Shape};
 use crate::train::parameter_groups::of_backbone;
-use crate::train::processes::Processes;
 use crate::train::schedule::Rates;
 use crate::train::{accumulation, preflight, setup};
 
@@ -42,7 +41,7 @@ pub(super) struct Trainer<'a> {
     pub(super) rates: Rates,
     pub(super) paths: &'a RunFolder,
     pub(super) interrupt: &'a AtomicBool,
-    pub(super) processes: Processes,
+    pub(super) processes: &'a Processes,
 }
 
 /// Trains and selects; see the module. `interrupt` is polled after every batch. Once the training is accepted, the whole `config` is
@@ -58,17 +57,12 @@ pub fn train(
     resume: bool,
     interrupt: &AtomicBool,
 ) -> Result<(), TrainError> {
-    train_by(
-        config,
-        paths,
-        seed,
-        resume,
-        (interrupt, Processes::of(None)),
-    )
+    let alone = Processes::alone();
+    train_together(config, paths, seed, resume, interrupt, &alone)
 }
 
-/// [`train`] by the processes of `group`, each of which calls this, joined with its [`session::device`]. Every one takes its share of each batch; the numbers are those of one process up to
-/// rounding, but for dropout, of which every one draws its own. The one of rank 0 writes.
+/// [`train`] by several `processes`, each of which calls this, joined with its [`session::device`]. Every one takes its share of each batch; the numbers are those of one process up to
+/// rounding, but for dropout, of which every one draws its own. Every one answers its part of dev, to the bit as one process would. The one of rank 0 scores and writes.
 ///
 /// # Errors
 /// As [`train`]; [`TrainError::Group`] where another process ends, once it trains [`TrainError::Lost`], [`TrainError::Config`] where one would train something else than that of rank 0.
@@ -78,18 +72,7 @@ pub fn train_together(
     seed: u64,
     resume: bool,
     interrupt: &AtomicBool,
-    group: Group,
-) -> Result<(), TrainError> {
-    let processes = Processes::of(Some(group));
-    train_by(config, paths, seed, resume, (interrupt, processes))
-}
-
-fn train_by(
-    config: &RunConfig,
-    paths: &RunFolder,
-    seed: u64,
-    resume: bool,
-    (interrupt, processes): (&AtomicBool, Processes),
+    processes: &Processes,
 ) -> Result<(), TrainError> {
     let lock = processes.leads().then(|| RunLock::take(&paths.run));
     let _lock = lock.transpose()?;
@@ -98,7 +81,7 @@ fn train_by(
         processes: processes.rank().size as u64,
         ..Identity::of(config, paths, &folder, seed)?
     };
-    processes.agree(&identity)?;
+    processes.agree(&identity.parts())?;
     let saved = resume_state(paths, resume, &identity)?;
     processes.wait()?; // all have read it
     if saved.as_ref().is_some_and(|s| s.finished) {
@@ -133,7 +116,7 @@ impl<'a> Trainer<'a> {
         paths: &'a RunFolder,
         folder: &Path,
         seed: u64,
-        (interrupt, processes): (&'a AtomicBool, Processes),
+        (interrupt, processes): (&'a AtomicBool, &'a Processes),
     ) -> Result<Self, TrainError> {
         let mut corpora = dataset::read_corpora::<Learning>(&paths.corpus)?;
         let normaliser = Normaliser::fit(corpora.list().iter().map(AsRef::as_ref));
@@ -367,7 +350,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    fn save(&self, course: &mut Course) -> Result<(), TrainError> {
+    pub(super) fn save(&self, course: &mut Course) -> Result<(), TrainError> {
         if self.processes.leads() {
             course.save(&self.session.model, self.paths)?;
         }

@@ -1,12 +1,11 @@
-//! Sentence embeddings: texts to unit rows, a cache of them by content, and the tables a run keeps.
+//! Sentence embeddings: texts to unit rows, and the tables a run keeps.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, FixedSizeBinaryArray, FixedSizeListArray, Float32Array, RecordBatch,
-    StringArray,
+    Array, ArrayRef, AsArray, FixedSizeListArray, Float32Array, RecordBatch, StringArray,
 };
 use arrow::datatypes::{DataType, Field as Column, Float32Type, Schema};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -15,17 +14,20 @@ use sha2::{Digest, Sha256};
 use unimse_corpus::Corpus;
 use unimse_model::Precision;
 use unimse_model::sentence::{Pooling, SentenceEncoder};
-use unimse_run::cache_folder;
+use unimse_run::{artefact, cache_folder};
 
 use crate::TrainError;
 use crate::data::labels_table::{read_batches, write_batch};
 use crate::model::session::device;
+use crate::processes::Processes;
+use crate::train::identity::Identity;
+use crate::unify::cache::{Key, Known};
 
 /// Texts a batch of the sentence encoder holds.
 const BATCH: usize = 64;
 
 /// Unit rows, one a sentence.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Embeddings {
     /// Row-major `[sentences, dim]`.
     pub rows: Vec<f32>,
@@ -34,13 +36,10 @@ pub struct Embeddings {
 }
 
 impl Embeddings {
-    fn row(&self, at: usize) -> &[f32] {
+    pub(super) fn row(&self, at: usize) -> &[f32] {
         &self.rows[at * self.dim..(at + 1) * self.dim]
     }
 }
-
-/// SHA-256 of a text: its key in the cache.
-type Key = [u8; 32];
 
 /// The folder that keeps embeddings between runs, in [`cache_folder`]; `None` where there is none.
 #[must_use]
@@ -62,57 +61,75 @@ pub fn embed(
     pooling: Option<Pooling>,
     cache: Option<&Path>,
 ) -> Result<Embeddings, TrainError> {
+    let found = embed_by(&Processes::alone(), texts, folder, pooling, cache)?;
+    found.ok_or_else(|| TrainError::Data("no process leads".to_owned()))
+}
+
+/// [`embed`] by `processes`, all of which call this with the same texts: the leading one reads the cache and adds to it, and alone gets the embeddings;
+/// every one embeds its part of the texts that are new, to the bit as one process with as many threads.
+pub(crate) fn embed_by(
+    processes: &Processes,
+    texts: &[&str],
+    folder: &Path,
+    pooling: Option<Pooling>,
+    cache: Option<&Path>,
+) -> Result<Option<Embeddings>, TrainError> {
     let fingerprint = SentenceEncoder::fingerprint(folder, pooling)?;
     let path = cache.map(|cache| cache.join(format!("{fingerprint}.parquet")));
     let keys: Vec<Key> = texts
         .iter()
         .map(|text| Sha256::digest(text).into())
         .collect();
+    let digest = artefact::hex(&Sha256::digest(keys.concat()));
+    let identity = Identity {
+        tables: BTreeMap::from([("the texts".to_owned(), digest)]),
+        backbone: BTreeMap::from([("fingerprint".to_owned(), fingerprint)]),
+        ..Identity::here()
+    };
+    processes.agree(&identity.parts())?;
     let mut known = match &path {
-        Some(path) if path.exists() => Known::read(path)?,
+        Some(path) if processes.leads() && path.exists() => Known::read(path)?,
         _ => Known::default(),
     };
-    let mut new: Vec<Key> = Vec::new();
-    let mut unknown: Vec<&str> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    for (key, text) in keys.iter().zip(texts) {
-        if !known.places.contains_key(key) && seen.insert(key) {
-            new.push(*key);
-            unknown.push(text);
+    let new = processes.lead(|| Ok(known.lacks(&keys)))?;
+    if !new.is_empty() {
+        if let (true, size @ 2..) = (processes.leads(), processes.rank().size) {
+            eprintln!(
+                "unify: {} new texts, embedded by {size} processes",
+                new.len()
+            );
+        }
+        let unknown: Vec<&str> = new.iter().map(|&at| texts[at]).collect();
+        let embeddings = encode(processes, &unknown, folder, pooling)?;
+        known.add(new.into_iter().map(|at| keys[at]), embeddings);
+        if let Some(path) = path.filter(|_| processes.leads()) {
+            known.write(&path)?;
         }
     }
-    if !unknown.is_empty() {
-        known.add(&new, encode(&unknown, folder, pooling)?);
-        if let Some(path) = &path {
-            known.write(path)?;
-        }
-    }
-    let dim = known.embeddings.dim;
-    let mut rows = Vec::with_capacity(texts.len() * dim);
-    for key in &keys {
-        if let Some(&at) = known.places.get(key) {
-            rows.extend_from_slice(known.embeddings.row(at));
-        }
-    }
-    Ok(Embeddings { rows, dim })
+    Ok(processes.leads().then(|| known.of(&keys)))
 }
 
 fn encode(
+    processes: &Processes,
     texts: &[&str],
     folder: &Path,
     pooling: Option<Pooling>,
 ) -> Result<Embeddings, TrainError> {
     let encoder = Encoder::load(folder, pooling)?;
-    let bar = ProgressBar::new(texts.len() as u64);
+    let bar = match processes.leads() {
+        true => ProgressBar::new(texts.len() as u64),
+        false => ProgressBar::hidden(),
+    };
     let template = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
     bar.set_style(template.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message("embedding texts");
-    let embeddings = encoder.embed(texts, &mut |done| {
+    let rows = encoder.rows(processes, texts, &mut |done| {
         bar.set_position(done as u64);
         Ok(())
     })?;
     bar.finish_and_clear();
-    Ok(embeddings)
+    let dim = encoder.dim();
+    Ok(Embeddings { rows, dim })
 }
 
 /// A sentence encoder that stays loaded, for who embeds again and again; [`embed`] loads one only for texts that it does not know.
@@ -152,7 +169,7 @@ impl Encoder {
             });
         }
         let known = Embeddings {
-            rows: self.0.encode(&different, BATCH, tick)?,
+            rows: self.rows(&Processes::alone(), &different, tick)?,
             dim: self.dim(),
         };
         let rows = texts.iter().flat_map(|text| known.row(places[text]));
@@ -161,84 +178,34 @@ impl Encoder {
             dim: known.dim,
         })
     }
-}
 
-/// What a cache file holds.
-struct Known {
-    keys: Vec<Key>,
-    places: HashMap<Key, usize>,
-    embeddings: Embeddings,
-}
-
-impl Default for Known {
-    fn default() -> Self {
-        let embeddings = Embeddings {
-            rows: Vec::new(),
-            dim: 0,
-        };
-        Self {
-            keys: Vec::new(),
-            places: HashMap::new(),
-            embeddings,
-        }
-    }
-}
-
-impl Known {
-    fn add(&mut self, keys: &[Key], new: Embeddings) {
-        for key in keys {
-            self.places.insert(*key, self.keys.len());
-            self.keys.push(*key);
-        }
-        self.embeddings.dim = new.dim;
-        self.embeddings.rows.extend(new.rows);
-    }
-
-    fn read(path: &Path) -> Result<Self, TrainError> {
-        let wrong = |message: &str| {
-            TrainError::artefact(
-                path,
-                format!("{message}; delete the file to embed its texts again"),
-            )
-        };
-        let (batches, _) = read_batches(path).map_err(|error| wrong(&error.to_string()))?;
-        let mut known = Self::default();
-        for batch in &batches {
-            let keys = batch
-                .column_by_name("text_sha256")
-                .and_then(|c| c.as_fixed_size_binary_opt());
-            let keys = keys.ok_or_else(|| wrong("expected a column text_sha256 of 32 bytes"))?;
-            let keys = keys
-                .iter()
-                .map(|key| key.and_then(|key| Key::try_from(key).ok()));
-            let keys: Option<Vec<Key>> = keys.collect();
-            let keys = keys.ok_or_else(|| wrong("expected a column text_sha256 of 32 bytes"))?;
-            let (rows, dim) = lists(batch).ok_or_else(|| {
-                wrong("expected a column embedding of f32 lists of one length, none null")
-            })?;
-            if known.embeddings.dim != 0 && known.embeddings.dim != dim {
-                return Err(wrong("embeddings of two widths"));
+    /// The embeddings `[texts, dim]` of `texts`, in their order, each batch of them by one of the `processes`.
+    fn rows(
+        &self,
+        processes: &Processes,
+        texts: &[&str],
+        tick: &mut dyn FnMut(usize) -> Result<(), TrainError>,
+    ) -> Result<Vec<f32>, TrainError> {
+        let (dim, sentences) = (self.dim(), self.0.sentences(texts, BATCH)?);
+        let batches = sentences.batches();
+        let all = processes.answer(
+            (&self.0, device()),
+            batches.len(),
+            |encoder, at| Ok(encoder.embed(&sentences, at)?),
+            |done| tick(batches[..done].iter().map(Vec::len).sum()),
+        )?;
+        let mut rows = vec![0.0; texts.len() * dim];
+        for (places, values) in batches.iter().zip(all) {
+            for (&at, row) in places.iter().zip(values.chunks_exact(dim)) {
+                rows[at * dim..(at + 1) * dim].copy_from_slice(row);
             }
-            known.add(&keys, Embeddings { rows, dim });
         }
-        Ok(known)
-    }
-
-    fn write(&self, path: &Path) -> Result<(), TrainError> {
-        let keys = FixedSizeBinaryArray::try_from_iter(self.keys.iter())
-            .map_err(|e| TrainError::artefact(path, e))?;
-        write_rows(
-            path,
-            "text_sha256",
-            Arc::new(keys),
-            &self.embeddings.rows,
-            self.embeddings.dim,
-        )
+        Ok(rows)
     }
 }
 
 /// The values of the column `embedding`, row after row, and their width; `None` where there is no such column.
-fn lists(batch: &RecordBatch) -> Option<(Vec<f32>, usize)> {
+pub(super) fn lists(batch: &RecordBatch) -> Option<(Vec<f32>, usize)> {
     let lists = batch
         .column_by_name("embedding")?
         .as_fixed_size_list_opt()?;
@@ -254,7 +221,7 @@ fn lists(batch: &RecordBatch) -> Option<(Vec<f32>, usize)> {
     Some((rows, dim))
 }
 
-fn write_rows(
+pub(super) fn write_rows(
     path: &Path,
     name: &str,
     names: ArrayRef,
@@ -355,55 +322,4 @@ pub(crate) fn read_embeddings_of(
         rows: ordered,
         dim: width,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-    use super::*;
-
-    #[test]
-    fn a_cache_file_reads_back_as_written_and_names_itself_when_broken() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("cache/x.parquet");
-        let mut known = Known::default();
-        known.add(
-            &[[1; 32], [2; 32]],
-            Embeddings {
-                rows: vec![1.0, 0.0, 0.0, 1.0],
-                dim: 2,
-            },
-        );
-        known.write(&path).unwrap();
-        let mut again = Known::read(&path).unwrap();
-        assert_eq!(
-            (&again.keys, &again.embeddings),
-            (&known.keys, &known.embeddings)
-        );
-        again.add(
-            &[[3; 32]],
-            Embeddings {
-                rows: vec![0.6, 0.8],
-                dim: 2,
-            },
-        );
-        assert_eq!(again.embeddings.row(again.places[&[3; 32]]), [0.6, 0.8]);
-
-        std::fs::write(&path, b"PAR1 no").unwrap();
-        let error = Known::read(&path).err().unwrap().to_string();
-        assert!(
-            error.contains("x.parquet") && error.contains("delete the file"),
-            "{error}"
-        );
-        write_rows(
-            &path,
-            "other",
-            Arc::new(StringArray::from(vec!["a"])),
-            &[1.0],
-            1,
-        )
-        .unwrap();
-        let error = Known::read(&path).err().unwrap().to_string();
-        assert!(error.contains("text_sha256"), "{error}");
-    }
 }

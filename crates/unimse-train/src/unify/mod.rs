@@ -13,11 +13,13 @@ use unimse_run::{LabelSummary, artefact};
 use crate::TrainError;
 use crate::data::labels_table::{LabelTable, Row};
 use crate::model::session::checkpoint_folder;
-use crate::unify::embeddings::write_embeddings;
+use crate::processes::Processes;
 pub use crate::unify::embeddings::{Embeddings, Encoder, embed, embeddings_path, read_embeddings};
+use crate::unify::embeddings::{embed_by, write_embeddings};
 use crate::unify::summary::{summarise, summary_path};
 
 mod agreement;
+mod cache;
 pub mod embeddings;
 mod leak;
 pub mod nearest;
@@ -37,6 +39,23 @@ pub fn run(
     cache: Option<&Path>,
     options: &UnifyOptions,
 ) -> Result<LabelSummary, TrainError> {
+    let encoder = (encoder, pooling);
+    run_together(corpus, out, encoder, cache, options, &Processes::alone())
+}
+
+/// [`run`] by several `processes`, each of which calls this, joined with its [`device`](crate::model::session::device). Every one embeds its part of the texts; what is written is to the byte that of one
+/// process with as many threads. The one of rank 0 finds the donors and writes; all get the summary.
+///
+/// # Errors
+/// As [`run`]; [`TrainError::Group`] where another process ends, [`TrainError::Config`] where one would embed something else than that of rank 0.
+pub fn run_together(
+    corpus: &Path,
+    out: &Path,
+    (encoder, pooling): (&str, Option<Pooling>),
+    cache: Option<&Path>,
+    options: &UnifyOptions,
+    processes: &Processes,
+) -> Result<LabelSummary, TrainError> {
     let corpora: Vec<Corpus> = (unimse_corpus::read(corpus, &Split::ALL)?.into_iter())
         .map(Arc::unwrap_or_clone)
         .collect();
@@ -44,17 +63,25 @@ pub fn run(
         .map(|u| u.text.as_str())
         .collect();
     let folder = encoder_folder(encoder, pooling)?;
-    let embeddings = embed(&texts, &folder, pooling, cache)?;
+    let embeddings = embed_by(processes, &texts, &folder, pooling, cache)?;
+    processes.lead(|| {
+        let embeddings = embeddings.unwrap_or_default(); // the leading process has them
+        label(&corpora, &embeddings, options, out)
+    })
+}
+
+/// Finds donors and writes.
+fn label(
+    corpora: &[Corpus],
+    embeddings: &Embeddings,
+    options: &UnifyOptions,
+    out: &Path,
+) -> Result<LabelSummary, TrainError> {
     let samples: Vec<Sample> = corpora.iter().flat_map(Corpus::samples).collect();
     let labels = unify(&samples, &embeddings.rows, embeddings.dim, options)?;
-    let summary = summarise(&corpora, &samples, &labels, &embeddings, options)?;
-    write(
-        &corpora,
-        labels,
-        &embeddings,
-        options.donors == DonorProtocol::All,
-        out,
-    )?;
+    let summary = summarise(corpora, &samples, &labels, embeddings, options)?;
+    let leaky = options.donors == DonorProtocol::All;
+    write(corpora, labels, embeddings, leaky, out)?;
     artefact::write_json(&summary_path(out), &summary)?;
     Ok(summary)
 }

@@ -6,6 +6,9 @@ use std::sync::atomic::Ordering;
 
 use unimse_run::{Results, RunFolder};
 use unimse_train::config::RunConfig;
+use unimse_train::evaluate::evaluate_together;
+use unimse_train::model::session;
+use unimse_train::processes::Processes;
 
 use crate::interrupt::{INTERRUPTED, POLLED};
 
@@ -28,7 +31,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     folder.labels = args.labels.clone().unwrap_or(folder.labels);
     let config = RunConfig::load(&folder.config())?;
     POLLED.store(true, Ordering::SeqCst);
-    let results = unimse_train::evaluate::evaluate(&config, &folder, &INTERRUPTED)?;
+    let processes = Processes::join(session::device())?;
+    let results = evaluate_together(&config, &folder, &INTERRUPTED, &processes)?;
+    if !processes.leads() {
+        return Ok(ExitCode::SUCCESS);
+    }
     if results.protocol.test_openings > Some(1) {
         eprintln!("warning: the test split of this run was opened before; the report says so");
     }

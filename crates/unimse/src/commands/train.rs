@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
-use unimse_c10d::{Group, Place, TIMEOUT};
 use unimse_run::RunFolder;
 use unimse_train::model::session;
+use unimse_train::processes::Processes;
 use unimse_train::train::trainer;
 
 use crate::interrupt::{INTERRUPTED, POLLED};
@@ -54,16 +54,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     super::fetch::warn_without_gpu(&config);
     POLLED.store(true, Ordering::SeqCst);
     let (seed, resume) = (args.seed, args.resume);
-    // one of several that torchrun, or xtask, began
-    let place = Place::of_this_process()?;
-    let group = place
-        .map(|place| Group::join(&place, session::device(), TIMEOUT))
-        .transpose()?;
-    match group {
-        None => trainer::train(&config, &paths, seed, resume, &INTERRUPTED)?,
-        Some(group) => {
-            trainer::train_together(&config, &paths, seed, resume, &INTERRUPTED, group)?;
-        }
-    }
+    let processes = Processes::join(session::device())?;
+    trainer::train_together(&config, &paths, seed, resume, &INTERRUPTED, &processes)?;
     Ok(ExitCode::SUCCESS)
 }

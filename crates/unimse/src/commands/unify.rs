@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use unimse_labels::{DonorProtocol, QueryProtocol};
 use unimse_model::Pooling;
 use unimse_train::config::RunConfig;
+use unimse_train::model::session;
+use unimse_train::processes::Processes;
 use unimse_train::{unify, unify::embeddings};
 
 #[derive(clap::Args)]
@@ -51,15 +53,17 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let configured = config.labels.pooling.filter(|_| args.encoder.is_none());
     let pooling = args.pooling.or(configured);
     let cache = embeddings::default_cache();
-    let summary = unify::run(
+    let processes = Processes::join(session::device())?;
+    let summary = unify::run_together(
         &args.corpus,
         &args.out,
-        encoder,
-        pooling,
+        (encoder, pooling),
         cache.as_deref(),
         &options,
+        &processes,
     )?;
-    for line in unify::summary::lines(&summary) {
+    let leads = processes.leads();
+    for line in unify::summary::lines(&summary).iter().filter(|_| leads) {
         super::print(&format!("{line}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
