@@ -129,7 +129,11 @@ impl Work<'_> {
         let parts = self.rows.iter().filter(todo).flat_map(|row| &row.parts);
         let folders: Vec<PathBuf> = parts.flat_map(|part| self.folders(part)).collect();
         let rows = self.rows.len() - absent.len();
-        eprintln!("ablate: {rows} rows, {}", Progress::of(&folders));
+        let progress = Progress::of(&folders);
+        eprintln!("ablate: {rows} rows, {progress}");
+        if progress.left == progress.trainings {
+            self.foretell(progress.trainings)?;
+        }
         let mut first_failure = None;
         for row in &self.rows {
             if absent.iter().any(|(name, _)| *name == row.name) {
@@ -152,6 +156,28 @@ impl Work<'_> {
         }
         self.write(&absent)?;
         first_failure.map_or(Ok(()), Err)
+    }
+
+    /// Says how long all trainings take, by three batches of `full`.
+    fn foretell(&self, trainings: usize) -> Result<()> {
+        let full = self.rows.iter().find(|row| row.name == FULL);
+        let Some((row, part)) = full.and_then(|row| Some((row, row.parts.first()?))) else {
+            return Ok(());
+        };
+        let run = self.site.out.join(&part.folder);
+        self.of_part(row, part, |full| full.labelled())?;
+        let mut train = self.site.command("train");
+        train.arg("--config").arg(run.join("config.toml"));
+        train.arg("--run").arg(run).arg("--estimate");
+        let said = child::output("unimse train --estimate", &mut train)?;
+        let Estimate { seconds } =
+            serde_json::from_slice(&said).context("unimse train --estimate: expected seconds")?;
+        eprintln!(
+            "ablate: the epochs of {FULL} take about {} by three of its batches; {trainings} such trainings {}, without dev and evaluation",
+            in_words(seconds),
+            in_words(seconds * trainings as f64)
+        );
+        Ok(())
     }
 
     /// Checks the configuration of every row; those that change nothing are named, since they would be trained for nothing.
@@ -179,6 +205,16 @@ impl Work<'_> {
     }
 
     fn part(&self, row: &Row, part: &Part) -> Result<()> {
+        self.of_part(row, part, |run| run.run().map(drop))
+    }
+
+    /// Does `work` with the run of a part.
+    fn of_part(
+        &self,
+        row: &Row,
+        part: &Part,
+        work: impl FnOnce(&Reproduction<'_>) -> Result<()>,
+    ) -> Result<()> {
         let shared = Shared {
             run: &self.site.out,
             ingested: &self.ingested,
@@ -186,9 +222,8 @@ impl Work<'_> {
         };
         let out = self.site.out.join(&part.folder);
         let title = format!("{}: ", part.folder);
-        let run: Reproduction<'_> =
-            (self.site).reproduction(out, self.setting_of(row), title, Tables::Of(&shared))?;
-        run.run().map(drop)
+        let setting = self.setting_of(row);
+        work(&(self.site).reproduction(out, setting, title, Tables::Of(&shared))?)
     }
 
     /// The run folders of a part, one for each seed.
@@ -228,6 +263,13 @@ impl Work<'_> {
     }
 }
 
+/// What `unimse train --estimate` says.
+#[derive(serde::Deserialize)]
+struct Estimate {
+    /// Of all epochs.
+    seconds: f64,
+}
+
 /// How much there is to do, and how long that takes by what was measured.
 struct Progress {
     trainings: usize,
@@ -258,7 +300,7 @@ impl std::fmt::Display for Progress {
         write!(f, "{} of {} trainings to do", self.left, self.trainings)?;
         let done = self.trainings - self.left;
         if done == 0 {
-            return f.write_str("; the first one will tell how long they take");
+            return Ok(());
         }
         let left = self.seconds / done as f64 * self.left as f64;
         write!(f, ", about {}", in_words(left))

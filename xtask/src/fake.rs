@@ -4,17 +4,17 @@
 use crate::checkout::Checkout;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Fails on data that holds a file `bad`, and trains to an end only where no file `stop` lies beside it. Where a file `fail` lies there, the
 /// training fails of a configuration that holds its text; where a file `kill` does, the first training of such a configuration is interrupted
-/// and the file removed. A training's dev score is the value of the key `train.score` of its configuration, plus a hundredth of its seed.
+/// and the file removed; where a file `hang` does, such a training writes `hung` and goes on for minutes. A training's dev score is the value of the key `train.score` of its configuration, plus a hundredth of its seed.
 const UNIMSE: &str = r#"#!/bin/sh
 here=$(dirname "$0"); echo "$*" >> "$here/log"
 [ -n "$RANK" ] && echo "$RANK $LOCAL_RANK of $WORLD_SIZE $LOCAL_WORLD_SIZE at $MASTER_ADDR $MASTER_PORT" >> "$here/ranks"
-command=$1; shift; seed=; resume=; runs=
+command=$1; shift; seed=; resume=; estimate=; runs=
 while [ $# -gt 0 ]; do case "$1" in
-  --out) out=$2; shift;; --data) data=$2; shift;; --run) run=$2; shift;; --seed) seed=$2; shift;; --resume) resume=yes;;
+  --out) out=$2; shift;; --data) data=$2; shift;; --run) run=$2; shift;; --seed) seed=$2; shift;; --resume) resume=yes;; --estimate) estimate=yes;;
   --preset) preset=$2; shift;; --corpus) corpus=$2; shift;; --config|--threads) shift;; --*) ;; *=*) values="$values$1
 ";; *) runs="$runs $1";; esac; shift; done
 code=$(cat "$here/code")
@@ -34,9 +34,11 @@ case $command in
   ingest) [ -e "$data/mosi/bad" ] && { echo "error: bad row" >&2; exit 1; }; mkdir -p "$out"
     for name in $(ls "$data"); do [ -d "$data/$name" ] && for split in train dev test; do cat "$data/$name"/* > "$out/$name-$split.parquet"; done; done; true;;
   unify) mkdir -p "$out"; ls "$corpus" > "$out/mosi.parquet";;
-  train) mkdir -p "$run/checkpoints"; echo "$seed$resume" > "$run/checkpoints/last"; [ -e "$here/stop" ] && exit 130
+  train) [ -n "$estimate" ] && { [ -e "$run/labels" ] || exit 1; echo '{"seconds": 90.0, "memory": 1, "disk": 1}'; exit 0; }
+    mkdir -p "$run/checkpoints"; echo "$seed$resume" > "$run/checkpoints/last"; [ -e "$here/stop" ] && exit 130
     [ -e "$here/fail" ] && grep -qF "$(cat "$here/fail")" "$run/config.toml" && { echo "error: the loss is no number" >&2; exit 1; }
     [ -e "$here/kill" ] && grep -qF "$(cat "$here/kill")" "$run/config.toml" && { rm "$here/kill"; exit 130; }
+    [ -e "$here/hang" ] && grep -qF "$(cat "$here/hang")" "$run/config.toml" && { touch "$here/hung"; exec sleep 300; }
     score=$(sed -n 's/^train.score = //p' "$run/config.toml"); score=$(echo "${score:-0} $seed" | awk '{ print $1 + $2 / 100 }')
     echo "{\"event\": \"epoch\", \"epoch\": 0, \"best\": true, \"dev\": {\"score\": $score, \"corpora\": {\"mosi\": {}}}}" > "$run/events.jsonl";;
   evaluate) echo p > "$run/predictions.parquet"; echo "{\"seed\": \"$(cat "$run/checkpoints/last")\"}" > "$run/results.json";;
@@ -57,25 +59,39 @@ pub(crate) const CODE: &str =
 
 /// A checkout whose binary is the script, with a data folder `input` that holds `mosi`.
 pub(crate) struct World {
-    pub(crate) dir: tempfile::TempDir,
+    dir: PathBuf,
+    /// Removes the folder at the end, where it is ours.
+    _place: Option<tempfile::TempDir>,
     pub(crate) checkout: Checkout,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let unimse = dir.path().join("unimse");
+        let world = Self::at(dir.path());
+        let unimse = world.path("unimse");
         fs::write(&unimse, UNIMSE).unwrap();
         fs::set_permissions(&unimse, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir_all(dir.path().join("input/mosi")).unwrap();
-        fs::write(dir.path().join("input/mosi/a.csv"), "row").unwrap();
-        fs::write(dir.path().join("code"), CODE).unwrap();
-        let checkout = Checkout::at(dir.path());
-        Self { dir, checkout }
+        fs::create_dir_all(world.path("input/mosi")).unwrap();
+        fs::write(world.path("input/mosi/a.csv"), "row").unwrap();
+        fs::write(world.path("code"), CODE).unwrap();
+        Self {
+            _place: Some(dir),
+            ..world
+        }
+    }
+
+    /// The world of another process.
+    pub(crate) fn at(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            _place: None,
+            checkout: Checkout::at(dir),
+        }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.dir.join(name)
     }
 
     /// The arguments of a command line, DATA replaced by the data folder, as clap reads them.
@@ -97,6 +113,7 @@ impl World {
         let calls = log.lines().map(str::to_owned);
         calls
             .filter(|line| !line.starts_with("--version") && !line.starts_with("plan"))
+            .filter(|line| !line.contains("--estimate"))
             .collect()
     }
 

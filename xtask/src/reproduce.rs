@@ -122,6 +122,12 @@ impl Reproduction<'_> {
         Ok(())
     }
 
+    /// The stages up to the labels.
+    pub(crate) fn labelled(&self) -> Result<()> {
+        self.ingested()?;
+        self.unify().map(drop)
+    }
+
     /// Configuration and utterance tables; OUT is a run of this identity then.
     pub(crate) fn ingested(&self) -> Result<Record> {
         let merged = self.scratch.path.join("config.toml");

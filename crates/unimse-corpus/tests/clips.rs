@@ -259,8 +259,15 @@ fn a_table_that_nobody_understands_is_an_error_before_films_are_cut() {
         error.contains("utterance_id") || error.contains("start_s"),
         "{error}"
     );
-    // without the column nothing is asked of the table, whatever else it is
-    let data = Data::new(&[(TABLE, "id,audio\na,b.wav\n"), ("meld/x.csv", "\0")]);
+    // whatever a table without the ids asks for, as one that a spreadsheet wrote with semicolons
+    let data = Data::new(&[(TABLE, "utterance_id;clip\na;b.wav\n")]);
+    let error = parts(&data.root()).unwrap_err().to_string();
+    assert!(error.contains("utterance_id"), "{error}");
+    // without the column nothing is asked of the table
+    let data = Data::new(&[
+        (TABLE, "utterance_id,audio\na,b.wav\n"),
+        ("meld/x.csv", "\0"),
+    ]);
     let (asked, lost) = parts(&data.root()).unwrap();
     assert!(asked.list.is_empty() && asked.cut.is_empty() && lost.is_empty());
     assert!(

@@ -223,7 +223,7 @@ impl Stream {
                 return Err(Fault::Malformed(message));
             }
             Some(collector) => collector,
-            None => self.collector.insert(collector(rate, span, first_s)?),
+            None => self.collector.insert(Collector::new(rate, span, first_s)?),
         };
         collector.non_finite += non_finite;
         self.frames += self.mono.len() as u64;
@@ -277,14 +277,4 @@ impl Stream {
         }
         self.collector.ok_or(Fault::NoSample)?.finish()
     }
-}
-
-/// A collector whose first sample lies at `first_s` of the clip: what lies before the clip's start, or before the part, is left out.
-fn collector(rate: u32, span: Span, first_s: f64) -> Result<Collector, Fault> {
-    let shifted = |seconds: f64| (seconds - first_s).max(0.0);
-    let span = Span {
-        from_s: shifted(span.from_s),
-        to_s: span.to_s.map(shifted),
-    };
-    Collector::new(rate, span)
 }

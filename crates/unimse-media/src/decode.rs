@@ -122,7 +122,7 @@ fn caught(file: File, span: Span) -> Result<Clip, Fault> {
 
 fn of_wave(wave: &WaveFile, span: Span) -> Result<Clip, Fault> {
     let rate = wave.rate();
-    let mut collector = Collector::new(rate, span)?;
+    let mut collector = Collector::new(rate, span, 0.0)?;
     let from = collector.skip;
     let end = wave.frames() as u64;
     let end = collector
@@ -188,17 +188,22 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
-    pub(crate) fn new(rate: u32, span: Span) -> Result<Self, Fault> {
+    /// For a part of a clip whose first sample that comes lies at `first_s` of it, before its start where the encoder's delay comes first. Every time is rounded to a sample of the clip before they are
+    /// subtracted, so that a part begins with the same sample wherever reading began.
+    pub(crate) fn new(rate: u32, span: Span, first_s: f64) -> Result<Self, Fault> {
         if !RATES.contains(&rate) {
             return Err(Fault::Rate { hz: rate });
         }
-        let frames = |seconds: f64| (seconds * f64::from(rate)).round() as u64; // saturates
-        let skip = frames(span.from_s);
+        let frames = |seconds: f64| (seconds * f64::from(rate)).round() as i64; // saturates
+        let first = frames(first_s);
+        let after =
+            |seconds: f64| u64::try_from(frames(seconds).saturating_sub(first)).unwrap_or(0);
+        let skip = after(span.from_s);
         Ok(Self {
             resampler: Resampler::new(rate)?,
             rate,
             skip,
-            left: span.to_s.map(|to| frames(to).saturating_sub(skip)),
+            left: span.to_s.map(|to| after(to).saturating_sub(skip)),
             kept: 0,
             non_finite: 0,
         })

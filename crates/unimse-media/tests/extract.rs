@@ -141,6 +141,12 @@ fn only_what_is_new_or_changed_is_extracted_again() {
     assert_ne!(again["audio/a.npy"], whole["audio/a.npy"]);
     assert_eq!(again["audio/b.npy"], whole["audio/b.npy"]);
     assert_eq!(again.len(), whole.len());
+    // a file that lost its end, and one that lost all, as after a power cut
+    let cut = &again["audio/a.npy"];
+    fs::write(out.join("audio/a.npy"), &cut[..cut.len() - 1]).unwrap();
+    fs::write(out.join("audio/b.npy"), []).unwrap();
+    assert_eq!(run(&data, &out, AudioFeatures::Prosody).unwrap().kept, 2);
+    assert_eq!(content(&out), again);
 }
 
 /// Twenty clips that are broken in different ways among as many that are whole.

@@ -156,6 +156,9 @@ pub struct TextConfig {
     pub prefix: String,
     /// Whether the names of speakers stand in front of their texts, where a corpus has them; default false (the paper's).
     pub speakers: bool,
+    /// Whether the text of an utterance begins with words for how loud, how high and how fast it is spoken, where its audio features have columns that
+    /// tell; default false (ours).
+    pub voice_in_words: bool,
     /// Dropout inside the backbone while training; default 0.1.
     pub dropout: Share,
     /// Beams of constrained generation: 1 (default) gives the greedy label, more the best one met while following at least so
@@ -179,6 +182,7 @@ impl Default for TextConfig {
             max_tokens: Count::literal::<128>(),
             prefix: String::new(),
             speakers: false,
+            voice_in_words: false,
             dropout: const { Share::literal(0.1) },
             beam: Count::literal::<1>(),
             length_penalty: const { Finite::literal(0.0) },

@@ -171,29 +171,21 @@ impl Tokenizer {
         // From the inside out; what no longer fits keeps its end next to the current utterance.
         let (mut kept_before, mut kept_after) = (Vec::new(), Vec::new());
         for distance in 0..before.len().max(after.len()) {
+            if room <= joint {
+                break; // a long dialogue is not read to its end for nothing
+            }
             if let Some(text) = before
                 .len()
                 .checked_sub(distance + 1)
                 .and_then(|i| before.get(i))
             {
                 let ids = self.raw(text)?;
-                let n = ids.len().min(room.saturating_sub(joint));
+                let n = fitting(ids.len(), joint, &mut room);
                 kept_before.push(ids[ids.len() - n..].to_vec());
-                room = if n < ids.len() {
-                    0
-                } else {
-                    room.saturating_sub(n + joint)
-                };
             }
             if let Some(text) = after.get(distance) {
                 let mut ids = self.raw(text)?;
-                let n = ids.len().min(room.saturating_sub(joint));
-                room = if n < ids.len() {
-                    0
-                } else {
-                    room.saturating_sub(n + joint)
-                };
-                ids.truncate(n);
+                ids.truncate(fitting(ids.len(), joint, &mut room));
                 kept_after.push(ids);
             }
         }
@@ -266,6 +258,15 @@ impl Tokenizer {
     }
 }
 
+/// How many of a line's `ids` fit into `room` with the `joint` behind them, which they then take. An empty line is left out, and takes none.
+fn fitting(ids: usize, joint: usize, room: &mut usize) -> usize {
+    let n = ids.min(room.saturating_sub(joint));
+    if n > 0 {
+        *room -= n + joint;
+    }
+    n
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
@@ -327,6 +328,25 @@ mod tests {
         check(4, "[xy]", "1111"); // only now the current utterance is cut
         check(2, "[]", "11");
         assert!(t.encode(&[], "x", &[], 1).is_err());
+    }
+
+    proptest! {
+        /// With more context than fits, no room is left that a further token and its separator could take.
+        #[test]
+        fn context_fills_the_budget(
+            before in prop::collection::vec("[a-z]{0,9}", 0..40), after in prop::collection::vec("[a-z]{0,9}", 0..40), max in 8_usize..120,
+        ) {
+            let (_folder, t) = letters();
+            let lines = |lines: &[String]| -> usize { lines.iter().filter(|l| !l.is_empty()).map(|l| l.len() + 1).sum() };
+            let [a, b] = [&before, &after].map(|lines| lines.iter().map(String::as_str).collect::<Vec<_>>());
+            let all = 1 + "xyz".len() + 1 + lines(&before) + lines(&after);
+            let found = t.encode(&a, "xyz", &b, max).unwrap().ids.len();
+            if all <= max {
+                prop_assert_eq!(found, all);
+            } else {
+                prop_assert!(found == max || found == max - 1, "{} of {}", found, max);
+            }
+        }
     }
 
     #[test]

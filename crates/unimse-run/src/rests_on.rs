@@ -10,6 +10,9 @@ use crate::{Answer, ByName, Classes};
 pub struct RestsOn {
     /// The modalities that were read: `text`, `audio`, `video`.
     pub read: Vec<String>,
+    /// The words for the voice that the model read in front of the text, as `(loud, high, fast)`; absent where it reads none, or there is none to tell of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice: Option<String>,
     /// Those that the model reads and the row lacks, and why.
     #[serde(default, skip_serializing_if = "ByName::is_empty")]
     pub absent: ByName<String>,

@@ -51,6 +51,7 @@ fn dev(corpora: &[Gold<'_>]) -> Dataset {
     let reader = Reader {
         tokenizer: &tokenizer,
         speakers: None,
+        voice: None,
         max_tokens: config.model.max_tokens.get(),
     };
     let dataset = Dataset::new(&corpora, Dev, None, reader, &config).unwrap();

@@ -334,6 +334,7 @@ fn without_iemocap_its_field_is_missing_masked_and_gone_from_the_grammar() {
     let reader = Reader {
         tokenizer: &tokenizer,
         speakers: None,
+        voice: None,
         max_tokens: config.model.max_tokens.get(),
     };
     let data = Dataset::new(&corpora, Train, Some(&tables), reader, &config).unwrap();

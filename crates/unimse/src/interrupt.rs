@@ -21,6 +21,7 @@ pub(crate) fn install() {
         if again || !POLLED.load(Ordering::SeqCst) {
             eprintln!("interrupted");
             unimse_corpus::abandon_ingest();
+            unimse_media::video::onnx::abandon();
             // LibTorch's threads may be at work: no destructors.
             #[allow(clippy::exit, reason = "a signal ends the process")]
             std::process::exit(130);

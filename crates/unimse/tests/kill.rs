@@ -1,4 +1,4 @@
-//! SIGKILL at any moment of a training and its evaluation costs time and nothing else: gone on with until it ends, the run holds, byte for
+//! SIGKILL at any moment of a training and its evaluation, the writing of a checkpoint and the answering of dev among them, costs time and nothing else: gone on with until it ends, the run holds, byte for
 //! byte, what the uninterrupted one holds.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -20,20 +20,21 @@ use unimse_run::RunFolder;
 const KILLS: usize = 20;
 /// The signal that no process can catch.
 const SIGKILL: i32 = 9;
-/// Ten batches an epoch or more, so that a checkpoint is written within an epoch and at its end.
+/// Ten batches an epoch, so that a checkpoint is written within an epoch and at its end, and the event of the tenth update is the last before dev is
+/// answered a second time.
 const SETTINGS: [&str; 8] = [
     "train.precision=bf16",
     "train.accumulate=2",
     "train.temperature=2",
     "train.save_every=3",
     "train.epochs=2",
-    "train.batch=48",
+    "train.batch=56",
     "evaluate.robustness=false",
     "evaluate.resamples=100",
 ];
 
-/// Runs `command` until it ends or until `deadline`, at which it is killed; whether it was. A failure of its own fails the test.
-fn killed(run: &Run, mut command: Command, deadline: Option<Instant>) -> bool {
+/// Runs `command` until it ends, or is killed because it is `time`; whether it was. A failure of its own fails the test.
+fn killed(run: &Run, mut command: Command, time: impl Fn() -> bool) -> bool {
     let said = run.path("stderr");
     let mut child = command
         .stdout(Stdio::null())
@@ -44,11 +45,11 @@ fn killed(run: &Run, mut command: Command, deadline: Option<Instant>) -> bool {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if deadline.is_some_and(|at| Instant::now() >= at) {
+        if time() {
             child.kill().unwrap();
             break child.wait().unwrap();
         }
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_micros(200));
     };
     let killed = status.signal() == Some(SIGKILL);
     assert!(
@@ -62,14 +63,57 @@ fn killed(run: &Run, mut command: Command, deadline: Option<Instant>) -> bool {
 /// Trains, or goes on with it, and evaluates, for at most `time`: the stage that was killed, `None` where both ended before.
 fn live(run: &Run, time: Option<Duration>) -> Option<&'static str> {
     let deadline = time.map(|time| Instant::now() + time);
-    let mut train = vec!["--resume"];
-    train.extend(SETTINGS);
+    let over = || deadline.is_some_and(|at| Instant::now() >= at);
     let folder = run.path("run");
     let evaluate = ["evaluate", "--run", folder.to_str().unwrap()];
-    if killed(run, run.train(&train), deadline) {
+    if killed(run, training(run), over) {
         return Some("train");
     }
-    killed(run, runs::command(&evaluate), deadline).then_some("evaluate")
+    killed(run, runs::command(&evaluate), over).then_some("evaluate")
+}
+
+fn training(run: &Run) -> Command {
+    run.train(&[&["--resume"], &SETTINGS[..]].concat())
+}
+
+/// Updates of a training, by its first event.
+fn updates(run: &Run) -> u64 {
+    let log = std::fs::read_to_string(RunFolder::new(&run.path("run")).events()).unwrap();
+    let start: serde_json::Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    start["updates"].as_u64().unwrap()
+}
+
+/// Whether the state of the loop is half written, not for the first time.
+fn saves(run: &Run) -> bool {
+    let folder = RunFolder::new(&run.path("run"));
+    let entries = std::fs::read_dir(folder.checkpoints());
+    let mut names = entries
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.unwrap().file_name());
+    folder.last().exists()
+        && names.any(|name| name.to_string_lossy().starts_with(".unimse-writing-"))
+}
+
+/// Whether dev has selected weights that no card says how to read yet.
+fn selects(run: &Run) -> bool {
+    let folder = RunFolder::new(&run.path("run"));
+    folder.best().exists() && !folder.model_card().exists()
+}
+
+/// Whether dev is being answered for the second time, behind the tenth update.
+fn answers(run: &Run) -> bool {
+    let log = RunFolder::new(&run.path("run")).events();
+    let log = std::fs::read_to_string(log).unwrap_or_default();
+    let last = log.lines().next_back().unwrap_or_default();
+    last.contains(r#""event":"step","step":10,"#) && last.ends_with('}')
+}
+
+/// A new run whose training was killed at such a `moment`, and shows it.
+fn hit(moment: impl Fn(&Run) -> bool) -> Run {
+    let mut runs = (0..KILLS).map(|_| Run::new(WORLD.checkpoint.path()));
+    let hit = runs.find(|run| killed(run, training(run), || moment(run)) && moment(run));
+    hit.expect("a training that was killed in time")
 }
 
 /// What a run holds when it has ended, without what tells of time or of how often it was begun: the logs, the receipts, and those
@@ -121,6 +165,7 @@ fn a_run_that_is_killed_again_and_again_ends_as_the_uninterrupted_one() {
     let start = Instant::now();
     assert_eq!(live(&whole, None), None);
     let length = start.elapsed();
+    let updates = updates(&whole);
     let whole = holds(&whole);
     for name in [
         "checkpoints/model.safetensors",
@@ -151,4 +196,11 @@ fn a_run_that_is_killed_again_and_again_ends_as_the_uninterrupted_one() {
     eprintln!("an uninterrupted run takes {length:?}; killed: {kills:?}");
     assert!(kills.values().sum::<usize>() >= KILLS, "{kills:?}");
     assert_eq!(kills.keys().collect::<Vec<_>>(), [&"evaluate", &"train"]);
+
+    // moments that chance may miss; the tenth update is the last one, or `answers` would be a moment within an epoch
+    assert_eq!(updates, 10);
+    for run in [hit(saves), hit(answers), hit(selects)] {
+        assert_eq!(live(&run, None), None);
+        assert_equal(&whole, &run);
+    }
 }

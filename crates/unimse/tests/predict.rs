@@ -1,6 +1,7 @@
 //! `unimse predict` as programs see it: on a tiny trained run it answers as the run does, whatever the rows come from and whoever is beside them.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
+#[allow(dead_code, reason = "the tests of clips and of the server use it all")]
 #[path = "predict/run.rs"]
 mod run;
 #[path = "../../unimse-model/tests/tiny/mod.rs"]

@@ -43,6 +43,37 @@ impl Drop for Training {
 const LONG: [&str; 2] = ["train.epochs=1000", "train.patience=1000"];
 
 #[test]
+fn an_estimate_writes_nothing() {
+    let run = Run::new(WORLD.checkpoint.path());
+    let before = files(&run.path("run"));
+    let output = run.train(&["--estimate"]).output().unwrap();
+    assert_done(&output);
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for part in ["seconds", "memory", "disk"] {
+        assert!(said[part].as_f64() > Some(0.0), "{said}");
+    }
+    assert_eq!(files(&run.path("run")), before);
+}
+
+#[test]
+fn a_voice_that_no_features_tell_of_is_refused_by_name() {
+    let run = Run::new(WORLD.checkpoint.path());
+    let ask = |more: &[&str]| {
+        let all = [&["model.voice_in_words=true"], more].concat();
+        run.train(&all).output().unwrap()
+    };
+    let words = [
+        "model.voice_in_words: expected train rows with audio features named loudness_mean, f0_mean, loudness_peaks",
+        "found mosi: ",
+        "; meld: ",
+    ];
+    refused(&ask(&[]), &words);
+    let words = "model.voice_in_words: expected audio in model.modalities, found text, video";
+    refused(&ask(&[r#"model.modalities=["text","video"]"#]), &[words]);
+    assert!(!run.path("run/checkpoints").exists(), "nothing was written");
+}
+
+#[test]
 fn the_saved_configuration_is_the_one_that_was_trained() {
     let run = Run::new(WORLD.checkpoint.path());
     assert_done(

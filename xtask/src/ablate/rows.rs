@@ -84,15 +84,6 @@ const CHANGED: [(&str, &str, &[&str]); 10] = [
 /// All rows, `full` first. `config` is the merged configuration of `full`, `corpora` are those with train rows, `models` the folder of
 /// checkpoints.
 pub(super) fn rows(config: &toml::Table, corpora: &[String], models: &Path) -> Result<Vec<Row>> {
-    let whole = |name: &str, shows: String, values: Vec<String>| Row {
-        name: name.to_owned(),
-        shows,
-        values,
-        parts: vec![Part {
-            folder: name.to_owned(),
-            keep: Keep::All,
-        }],
-    };
     let mut rows: Vec<Row> = CHANGED
         .iter()
         .map(|(name, shows, values)| {
@@ -106,25 +97,9 @@ pub(super) fn rows(config: &toml::Table, corpora: &[String], models: &Path) -> R
         fused.for_each(|row| row.values.push("fusion.decoder_layers=0".to_owned()));
     }
     for (name, shows, values) in modalities(config) {
-        rows.push(whole(name, shows.to_owned(), vec![values]));
+        rows.push(whole(name, shows.to_owned(), values));
     }
-    let read = |name| key(config, "model", name).and_then(toml::Value::as_integer);
-    let alone = read("context_before") == Some(0) && read("context_after") == Some(0);
-    let (name, shows, utterances) = if alone {
-        ("context-2", "with two utterances before and two after", 2)
-    } else {
-        ("context-0", "utterances without their neighbours", 0)
-    };
-    let context = ["before", "after"].map(|side| format!("model.context_{side}={utterances}"));
-    rows.push(whole(name, shows.to_owned(), context.to_vec()));
-    let speakers = key(config, "model", "speakers").and_then(toml::Value::as_bool) == Some(true);
-    let (name, shows) = if speakers {
-        ("no-speakers", "without names of speakers in the text")
-    } else {
-        ("speakers", "with names of speakers in the text")
-    };
-    let value = format!("model.speakers={}", !speakers);
-    rows.push(whole(name, shows.to_owned(), vec![value]));
+    rows.extend(inputs(config));
     for (name, values) in backbones(config, models)? {
         let shows = format!("with {name} as text encoder");
         rows.push(whole(&format!("backbone-{name}"), shows, values));
@@ -144,6 +119,45 @@ pub(super) fn rows(config: &toml::Table, corpora: &[String], models: &Path) -> R
         rows.extend(corpora.iter().map(without));
     }
     Ok(rows)
+}
+
+/// A row of one model that is trained and tested on all corpora.
+fn whole(name: &str, shows: String, values: Vec<String>) -> Row {
+    Row {
+        name: name.to_owned(),
+        shows,
+        values,
+        parts: vec![Part {
+            folder: name.to_owned(),
+            keep: Keep::All,
+        }],
+    }
+}
+
+/// Rows that change what is read with an utterance: its neighbours, names of speakers, words for the voice.
+fn inputs(config: &toml::Table) -> Vec<Row> {
+    let read = |name| key(config, "model", name).and_then(toml::Value::as_integer);
+    let alone = read("context_before") == Some(0) && read("context_after") == Some(0);
+    let (name, shows, utterances) = if alone {
+        ("context-2", "with two utterances before and two after", 2)
+    } else {
+        ("context-0", "utterances without their neighbours", 0)
+    };
+    let context = ["before", "after"].map(|side| format!("model.context_{side}={utterances}"));
+    let mut rows = vec![whole(name, shows.to_owned(), context.to_vec())];
+    let speakers = key(config, "model", "speakers").and_then(toml::Value::as_bool) == Some(true);
+    let (name, shows) = if speakers {
+        ("no-speakers", "without names of speakers in the text")
+    } else {
+        ("speakers", "with names of speakers in the text")
+    };
+    let value = format!("model.speakers={}", !speakers);
+    rows.push(whole(name, shows.to_owned(), vec![value]));
+    if voice_in_words(config) {
+        let shows = "without words for the voice in front of the text".to_owned();
+        rows.push(whole("no-voice-in-words", shows, vec![NO_VOICE.to_owned()]));
+    }
+    rows
 }
 
 /// Name of the row in which a corpus is only tested on.
@@ -170,8 +184,15 @@ fn key<'t>(config: &'t toml::Table, section: &str, key: &str) -> Option<&'t toml
     config.get(section)?.get(key)
 }
 
+/// Without words for the voice, which are audio.
+const NO_VOICE: &str = "model.voice_in_words=false";
+
+fn voice_in_words(config: &toml::Table) -> bool {
+    key(config, "model", "voice_in_words").and_then(toml::Value::as_bool) == Some(true)
+}
+
 /// Rows that lack a modality, of those that the configuration reads.
-fn modalities(config: &toml::Table) -> Vec<(&'static str, &'static str, String)> {
+fn modalities(config: &toml::Table) -> Vec<(&'static str, &'static str, Vec<String>)> {
     let read = key(config, "model", "modalities").and_then(toml::Value::as_array);
     let read: Vec<&str> = read
         .into_iter()
@@ -181,7 +202,11 @@ fn modalities(config: &toml::Table) -> Vec<(&'static str, &'static str, String)>
     let without = |left: &[&str]| {
         let kept = read.iter().filter(|name| !left.contains(name));
         let kept: Vec<String> = kept.map(|name| format!("{name:?}")).collect();
-        format!("model.modalities=[{}]", kept.join(","))
+        let mut values = vec![format!("model.modalities=[{}]", kept.join(","))];
+        if left.contains(&"audio") && voice_in_words(config) {
+            values.push(NO_VOICE.to_owned());
+        }
+        values
     };
     let mut rows = Vec::new();
     if read.contains(&"audio") && read.contains(&"video") {
@@ -295,6 +320,19 @@ mod tests {
             row("without-mosi").parts[0].keep,
             Keep::Testing("mosi".to_owned())
         );
+    }
+
+    #[test]
+    fn words_for_the_voice_go_with_the_audio() {
+        let text = "[model]\nvoice_in_words = true\nmodalities = [\"text\", \"audio\", \"video\"]";
+        let found = rows(&config(text), &[], Path::new("/nonexistent")).unwrap();
+        let mute = |row: &&Row| row.values.iter().any(|value| value == NO_VOICE);
+        let names: Vec<&str> = found
+            .iter()
+            .filter(mute)
+            .map(|row| row.name.as_str())
+            .collect();
+        assert_eq!(names, ["no-audio", "text-only", "no-voice-in-words"]);
     }
 
     #[test]

@@ -96,6 +96,11 @@ fn the_table_says_what_was_compared_and_how_often_test_was_opened() {
         ),
         (Some("separate"), 2)
     );
+    let asked = || {
+        let log = fs::read_to_string(world.path("log")).unwrap();
+        log.matches("--estimate").count()
+    };
+    assert_eq!(asked(), 1, "how long all will take, before the first");
     let table = world.read("ablation.md");
     assert!(
         table.contains("| no-audio | 0.500, +0.250 [+0.125, +0.375] p 0.500 |")
@@ -108,6 +113,7 @@ fn the_table_says_what_was_compared_and_how_often_test_was_opened() {
     for stage in ["ingest", "unify", "train", "evaluate", "report"] {
         assert_eq!(world.count(stage), 0, "{stage}: nothing changed");
     }
+    assert_eq!(asked(), 0);
 }
 
 #[test]
@@ -248,10 +254,7 @@ fn what_is_left_to_do_and_how_long_that_takes() {
         };
         progress.to_string()
     };
-    assert_eq!(
-        progress(20, 20, 0.0),
-        "20 of 20 trainings to do; the first one will tell how long they take"
-    );
+    assert_eq!(progress(20, 20, 0.0), "20 of 20 trainings to do");
     // two took 100 s, 18 are left: 900 s
     assert_eq!(
         progress(20, 18, 100.0),

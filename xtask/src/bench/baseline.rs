@@ -41,7 +41,7 @@ const TOLERANCE: (f64, f64) = (0.15, 0.20);
 /// What made the numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Machine {
-    /// Architecture and the widest unit for matrix products.
+    /// Architecture, maker of the processor and its widest unit for matrix products.
     pub(crate) class: String,
     /// Name of the processor.
     pub(crate) cpu: String,
@@ -78,9 +78,12 @@ impl Machine {
     pub(crate) fn here() -> Result<Self> {
         let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
         let version = |program: &str| provenance::said(Command::new(program).arg("--version"));
+        let cpu = provenance::host()
+            .cpu
+            .unwrap_or_else(|| "unknown".to_owned());
         Ok(Self {
-            class: class(&provenance::cpu_features()),
-            cpu: provenance::host().cpu.unwrap_or_else(|| "unknown".to_owned()),
+            class: class(&provenance::cpu_features(), &cpu),
+            cpu,
             rustc: version(&rustc).with_context(|| format!("{rustc} --version failed"))?,
             valgrind: version("valgrind").context(
                 "valgrind counts the instructions: install it (Debian and Ubuntu: apt install valgrind)",
@@ -89,8 +92,14 @@ impl Machine {
     }
 }
 
-/// Architecture and the widest unit that a processor with these features, the narrowest first, has for matrix products.
-fn class(features: &[String]) -> String {
+/// Architecture, maker, and the widest unit that a processor of this name with these features, the narrowest first, has for matrix products. With the same
+/// features LibTorch's kernels take another course on processors of another maker: docs/benchmarks.md.
+fn class(features: &[String], cpu: &str) -> String {
+    let maker = match cpu {
+        _ if cpu.contains("AMD") => "amd",
+        _ if cpu.contains("Intel") => "intel",
+        _ => "other",
+    };
     let widest = match features.last().map(String::as_str) {
         Some("amx_bf16") => "amx",
         Some("avx512_bf16") => "avx512-bf16",
@@ -98,7 +107,7 @@ fn class(features: &[String]) -> String {
         Some(other) => other,
         None => "plain",
     };
-    format!("{}-{widest}", std::env::consts::ARCH)
+    format!("{}-{maker}-{widest}", std::env::consts::ARCH)
 }
 
 fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>> {
@@ -278,13 +287,15 @@ mod tests {
     fn the_class_is_the_widest_unit() {
         let class = |features: &str| {
             let features: Vec<String> = features.split_whitespace().map(str::to_owned).collect();
-            super::class(&features)
+            super::class(&features, "Intel(R) Xeon(R) Processor")
         };
-        assert!(class("avx2 avx512f avx512_bf16 amx_bf16").ends_with("-amx"));
-        assert!(class("avx2 avx512f avx512_bf16").ends_with("-avx512-bf16"));
+        assert!(class("avx2 avx512f avx512_bf16 amx_bf16").ends_with("-intel-amx"));
+        assert!(class("avx2 avx512f avx512_bf16").ends_with("-intel-avx512-bf16"));
         assert!(class("avx2 avx512f").ends_with("-avx512"));
         assert!(class("avx2").ends_with("-avx2"));
         assert!(class("").ends_with("-plain"));
+        assert!(super::class(&[], "AMD EPYC").ends_with("-amd-plain"));
+        assert!(super::class(&[], "unknown").ends_with("-other-plain"));
     }
 
     #[test]

@@ -4,6 +4,9 @@
 use super::*;
 use crate::fake::World;
 use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 fn try_run(world: &World, arguments: &str) -> Result<()> {
     let mut options: Options = world.parse(&format!("--data DATA {arguments}"));
@@ -81,9 +84,54 @@ fn outcome(world: &World) -> (Option<usize>, String, String) {
     )
 }
 
+/// A search of three rungs over two seeds.
+const SEARCH: &str = "--random 6 --halving 2 --proposal-seed 3 --seeds 1,2 train.score=1..1000 a.rate=1e-5..1e-2:log train.epochs=4";
+/// Names the folder of the world in which [`a_search_to_be_killed`] searches.
+const IN: &str = "UNIMSE_TEST_SEARCH_IN";
+
+/// No test of its own: what [`killed_twice_by_sigkill_and_resumed_it_chooses_the_same`] runs in a process of its own.
+#[test]
+#[ignore = "another test calls it"]
+fn a_search_to_be_killed() {
+    let world = World::at(&PathBuf::from(std::env::var_os(IN).unwrap()));
+    try_run(&world, &format!("{SEARCH} --resume")).unwrap();
+}
+
+#[test]
+fn killed_twice_by_sigkill_and_resumed_it_chooses_the_same() {
+    let (whole, world) = (World::new(), World::new());
+    try_run(&whole, SEARCH).unwrap();
+    let (hang, hung) = (world.path("hang"), world.path("hung"));
+    for epochs in [2, 4] {
+        fs::write(&hang, format!("train.epochs = {epochs}")).unwrap();
+        let test = [
+            "--exact",
+            "sweep::tests::a_search_to_be_killed",
+            "--ignored",
+        ];
+        let mut search = Command::new(std::env::current_exe().unwrap());
+        search
+            .args(test)
+            .env(IN, world.path(""))
+            .stdout(Stdio::null());
+        let mut search = search.stderr(Stdio::null()).spawn().unwrap();
+        while !hung.exists() {
+            assert!(search.try_wait().unwrap().is_none(), "it ended");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        search.kill().unwrap();
+        search.wait().unwrap();
+        fs::remove_file(&hung).unwrap();
+        assert!(!world.path("runs/out/best.toml").exists());
+    }
+    fs::remove_file(hang).unwrap();
+    try_run(&world, &format!("{SEARCH} --resume")).unwrap();
+    assert_eq!(outcome(&world), outcome(&whole));
+}
+
 #[test]
 fn killed_twice_and_resumed_it_chooses_the_same() {
-    let search = "--random 6 --halving 2 --proposal-seed 3 --seeds 1,2 train.score=1..1000 a.rate=1e-5..1e-2:log train.epochs=4";
+    let search = SEARCH;
     let whole = World::new();
     try_run(&whole, search).unwrap();
     let expected = outcome(&whole);

@@ -178,9 +178,9 @@ impl Run<'_> {
         let hash = self.hashes.of(clip);
         let known = hash.as_deref().ok();
         let known = known.and_then(|hash| journal().known(clip, hash));
-        let known = known.filter(|known| known.file_is_there(self.out));
+        let known = known.filter(|known| known.file_is_there(self.out, &self.features));
         let video = known.as_ref().and_then(|known| known.video.clone());
-        let video = video.filter(|video| video.file_is_there(self.out));
+        let video = video.filter(|video| video.file_is_there(self.out, &self.features));
         if let Some(known) = &known
             && known.video == video
             && (video.is_some() || self.features.video.is_none())

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use unimse_run::{FileError, artefact};
 
 use super::clips::{Found, split};
-use crate::{Features, MediaError};
+use crate::{Features, MediaError, video::onnx};
 
 /// Name of the file of records, in the output folder.
 pub const RECORDS: &str = "extraction.jsonl";
@@ -118,9 +118,8 @@ impl Record {
         self.row = Some(row.clone());
         self.utterance = Some(utterance.clone());
         // a part that cannot be may have times that JSON does not
-        let finite = |seconds: f64| Some(seconds).filter(|seconds| seconds.is_finite());
-        self.start_s = finite(clip.span.from_s);
-        self.end_s = clip.span.to_s.and_then(finite);
+        self.start_s = Some(clip.span.from_s).filter(|seconds| seconds.is_finite());
+        self.end_s = clip.span.to_s.filter(|seconds| seconds.is_finite());
     }
 
     /// What it is of.
@@ -129,11 +128,22 @@ impl Record {
         key(&self.clip, self.utterance.as_deref(), row)
     }
 
-    /// Whether what it says is still so: a clip without features has none, the file of one with features is there.
-    pub(super) fn file_is_there(&self, out: &Path) -> bool {
-        let is_there = |file: &String| out.join(file).is_file();
-        self.file.as_ref().is_none_or(is_there)
+    /// Whether what it says is still so: a clip without features has none, the file of one with features is there, as long as `features` make it.
+    pub(super) fn file_is_there(&self, out: &Path, features: &Features<'_>) -> bool {
+        let dimension = features.audio_card().dimension;
+        is_whole(out, self.file.as_deref(), self.steps, dimension)
     }
+}
+
+/// Bytes of the header of a feature file.
+const HEADER: u64 = 128;
+
+/// Whether no file is expected, or one of so many steps is there in its whole length.
+fn is_whole(out: &Path, file: Option<&str>, steps: Option<usize>, dimension: usize) -> bool {
+    let Some(file) = file else { return true };
+    let numbers = steps.map_or(0, |steps| steps as u64 * dimension as u64);
+    let length = HEADER + numbers * size_of::<f32>() as u64;
+    std::fs::metadata(out.join(file)).is_ok_and(|about| about.is_file() && about.len() == length)
 }
 
 impl Pictures {
@@ -150,9 +160,12 @@ impl Pictures {
     }
 
     /// As [`Record::file_is_there`].
-    pub(super) fn file_is_there(&self, out: &Path) -> bool {
-        let is_there = |file: &String| out.join(file).is_file();
-        self.file.as_ref().is_none_or(is_there)
+    pub(super) fn file_is_there(&self, out: &Path, features: &Features<'_>) -> bool {
+        let Some((faces, settings)) = features.video else {
+            return true;
+        };
+        let dimension = faces.card(&settings).dimension;
+        is_whole(out, self.file.as_deref(), self.with_face, dimension)
     }
 }
 
@@ -160,9 +173,16 @@ fn audio_version(features: &Features<'_>) -> String {
     features.audio_card().version.unwrap_or_default()
 }
 
+/// Of a network of the user's own the whole card counts: its weights and settings are no release of ours.
 fn video_version(features: &Features<'_>) -> Option<String> {
     let (faces, settings) = features.video?;
-    faces.card(&settings).version
+    let card = faces.card(&settings);
+    if onnx::made(&card).is_none() {
+        return card.version;
+    }
+    let whole = artefact::sha256_of(serde_json::to_string(&card).unwrap_or_default().as_bytes());
+    let version = card.version.unwrap_or_default();
+    Some(format!("{version}, {} (card {})", card.tool, &whole[..12]))
 }
 
 /// The records of an output folder: none where nothing was extracted. A last line that was cut off, by a process that was killed, counts for nothing.

@@ -11,6 +11,7 @@ use unimse_corpus::{Code, Context, Corpus, Task, Utterance, context};
 use unimse_labels::{Donor, Field, Form, Grammar, PerField, Source, UniversalLabel};
 use unimse_model::batch::{Batch, Target};
 use unimse_model::config::{Decoder, FeatureDims, Modality, ModelConfig};
+use unimse_model::tokenizer::Encoded;
 
 use crate::TrainError;
 use crate::config::{RunConfig, TrainConfig};
@@ -30,6 +31,8 @@ pub struct Example {
     pub ids: Vec<i64>,
     /// Segment of every token: 0 before, 1 current, 2 after.
     pub segments: Vec<i64>,
+    /// The same without the words for the voice, where `ids` have some: what is read where the audio is taken away.
+    pub mute: Option<Encoded>,
     /// What training teaches; `None` for rows that are only predicted.
     pub target: Option<Target>,
 }
@@ -156,12 +159,16 @@ impl Dataset {
             let window = &windows[corpus][utterance];
             let around = [&window.before[..], &[utterance], &window.after[..]].concat();
             let lines: Vec<_> = around.into_iter().map(line).collect();
-            let encoded = reader.read(&lines, window.before.len())?;
+            let read = |voice: Option<&str>| reader.read(&lines, window.before.len(), voice);
+            let audio = rows.utterances[utterance].audio.as_ref();
+            let voice = reader.voice(Some(&rows.name), audio);
+            let encoded = read(voice.as_deref())?;
             examples.push(Example {
                 corpus,
                 utterance,
                 ids: encoded.ids,
                 segments: encoded.segments,
+                mute: voice.map(|_| read(None)).transpose()?,
                 target,
             });
         }
@@ -225,8 +232,13 @@ impl Dataset {
         device: Device,
     ) -> Result<Batch, TrainError> {
         let mut rows: Vec<Row<'_>> = indices.iter().map(|&i| self.row(i)).collect();
-        for (at, row) in rows.iter_mut().enumerate() {
-            row.audio = row.audio.filter(|_| !lacks(at, Modality::Audio));
+        for ((at, row), &example) in rows.iter_mut().enumerate().zip(indices) {
+            if row.audio.is_some() && lacks(at, Modality::Audio) {
+                row.audio = None;
+                if let Some(mute) = &self.examples[example].mute {
+                    (row.ids, row.segments) = (&mute.ids, &mute.segments);
+                }
+            }
             row.video = row.video.filter(|_| !lacks(at, Modality::Video));
         }
         let (rows, indices) = (&rows[own.clone()], &indices[own]);
@@ -339,61 +351,4 @@ fn target(label: &UniversalLabel, train: &TrainConfig, one_emotion: bool) -> Tar
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-    use unimse_labels::{IemocapEmotion, Labelled, MeldEmotion, Polarity};
-
-    use super::*;
-
-    #[test]
-    fn a_batch_says_which_rows_hold_one_utterance() {
-        let example = |utterance, ids: &[i64]| Example {
-            corpus: 0,
-            utterance,
-            ids: ids.to_vec(),
-            segments: vec![1; ids.len()],
-            target: None,
-        };
-        let dataset = Dataset {
-            corpora: vec![Arc::new(crate::data::normaliser::tests::corpus(&[
-                None, None, None,
-            ]))],
-            examples: vec![example(0, &[5, 6]), example(1, &[5, 6]), example(2, &[7])],
-            modalities: vec![Modality::Text],
-            pad: 0,
-        };
-        let batch = dataset.batch(&[2, 0, 1, 2], Device::Cpu).unwrap();
-        let identity = Vec::<i64>::try_from(batch.identity.unwrap()).unwrap();
-        assert_eq!(identity, [2, 0, 1, 2]); // equal texts of two utterances stay two
-    }
-
-    #[test]
-    fn a_text_of_one_emotion_holds_the_utterances_own() {
-        fn lent<T>(value: T) -> Labelled<T> {
-            Labelled {
-                source: Source::Donor,
-                ..Labelled::gold(value)
-            }
-        }
-        let train = TrainConfig::default();
-        let (joy, excited) = (MeldEmotion::Joy, IemocapEmotion::Excited);
-        let label = |meld, iemocap| UniversalLabel {
-            polarity: Polarity::Positive,
-            intensity: lent(1.6),
-            meld,
-            iemocap,
-        };
-        let text = |label: &UniversalLabel, form| {
-            let mut grammar = Grammar::new(&Field::ALL);
-            grammar.form = form;
-            grammar.format(&target(label, &train, form == Form::Triple).label)
-        };
-        let of_iemocap = label(lent(joy), Labelled::gold(excited));
-        assert_eq!(text(&of_iemocap, Form::Triple), "positive,1.6,excited");
-        assert_eq!(text(&of_iemocap, Form::Fields), "positive,1.6,joy,excited");
-        let of_meld = label(Labelled::gold(joy), lent(excited));
-        assert_eq!(text(&of_meld, Form::Triple), "positive,1.6,joy");
-        let of_mosi = label(lent(joy), lent(excited));
-        assert_eq!(text(&of_mosi, Form::Triple), "positive,1.6,joy");
-    }
-}
+mod tests;

@@ -6,3 +6,4 @@ pub mod normaliser;
 pub mod reader;
 pub mod row;
 pub mod sampler;
+pub mod voice;

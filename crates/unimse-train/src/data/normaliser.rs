@@ -42,6 +42,12 @@ fn sequence(u: &unimse_corpus::Utterance, modality: Modality) -> Option<&Sequenc
     }
 }
 
+fn standardised(value: f32, mean: f32, deviation: f32) -> f32 {
+    // in f64, where the difference of any two f32 is finite
+    let centred = f64::from(value) - f64::from(mean);
+    ((centred / f64::from(deviation)) as f32).clamp(-LIMIT, LIMIT)
+}
+
 impl Normaliser {
     /// Fits the scales on the training rows of `corpora`.
     #[must_use]
@@ -98,11 +104,23 @@ impl Normaliser {
         };
         for step in s.values.chunks_exact_mut(s.dim.max(1)) {
             for ((v, mean), deviation) in step.iter_mut().zip(&scale.mean).zip(&scale.deviation) {
-                // in f64, where the difference of any two f32 is finite
-                let centred = f64::from(*v) - f64::from(*mean);
-                *v = ((centred / f64::from(*deviation)) as f32).clamp(-LIMIT, LIMIT);
+                *v = standardised(*v, *mean, *deviation);
             }
         }
+    }
+
+    /// What a value of one feature becomes, the one at `column` of `dim`; `None` for one that training never saw.
+    #[must_use]
+    pub fn standardised(
+        &self,
+        modality: Modality,
+        dim: usize,
+        column: usize,
+        value: f32,
+    ) -> Option<f32> {
+        let scale = self.0.get(&key(modality, dim))?;
+        let (mean, deviation) = (scale.mean.get(column)?, scale.deviation.get(column)?);
+        Some(standardised(value, *mean, *deviation))
     }
 
     /// Standardises every sequence of `corpus`.

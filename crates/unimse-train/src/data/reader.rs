@@ -1,13 +1,15 @@
 //! How an utterance in its context becomes tokens: one way for training, evaluation and `predict`. With `model.speakers` the names of
-//! speakers stand in front of what they say (ours; the paper reads the texts alone, section 3.3).
+//! speakers stand in front of what they say, with `model.voice_in_words` words for how it is said (ours; the paper reads the texts alone,
+//! section 3.3).
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use unimse_corpus::Utterance;
+use unimse_corpus::{Sequence, Utterance};
 use unimse_model::tokenizer::{Encoded, Tokenizer};
 
 use crate::TrainError;
+use crate::data::voice::{self, Voice};
 
 /// What somebody says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,12 +72,20 @@ pub struct Reader<'m> {
     pub tokenizer: &'m Tokenizer,
     /// Where names stand in the text, those that training knows.
     pub speakers: Option<&'m Speakers>,
+    /// Where voices are told in words, the cuts between the words.
+    pub voice: Option<&'m Voice>,
     /// Most tokens of an input, context and special tokens included.
     pub max_tokens: usize,
 }
 
 impl Reader<'_> {
-    /// Encodes the line at `current` of `window`, which is in the order of the dialogue.
+    /// What is told of the voice of a row with these standardised features of audio, as [`Voice::words`]; `None` where the model reads no such words.
+    #[must_use]
+    pub fn voice(&self, corpus: Option<&str>, audio: Option<&Sequence>) -> Option<String> {
+        self.voice?.words(corpus, audio)
+    }
+
+    /// Encodes the line at `current` of `window`, which is in the order of the dialogue, with the words for its voice in front.
     ///
     /// # Errors
     /// [`TrainError::Model`] for text that cannot be encoded.
@@ -83,8 +93,14 @@ impl Reader<'_> {
         &self,
         window: &[(Option<&str>, &str)],
         current: usize,
+        voice: Option<&str>,
     ) -> Result<Encoded, TrainError> {
-        let written = self.speakers.map(|speakers| speakers.written(window));
+        let mut window = window.to_vec();
+        let said = voice.and_then(|words| Some(voice::before(words, window.get(current)?.1)));
+        if let (Some(said), Some((_, text))) = (&said, window.get_mut(current)) {
+            *text = said;
+        }
+        let written = self.speakers.map(|speakers| speakers.written(&window));
         let texts: Vec<&str> = match &written {
             Some(lines) => lines.iter().map(String::as_str).collect(),
             None => window.iter().map(|(_, text)| *text).collect(),

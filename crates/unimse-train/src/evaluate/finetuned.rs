@@ -110,6 +110,7 @@ fn derived(config: &RunConfig) -> Result<RunConfig, TrainError> {
     let mut own = config.clone();
     own.model.modalities = Modalities::try_from(vec![Modality::Text])
         .map_err(|e| TrainError::Config(format!("model.modalities: {e}")))?;
+    own.model.voice_in_words = false;
     (own.model.context_before, own.model.context_after) =
         (Count::literal::<0>(), Count::literal::<0>());
     own.fusion.layers = Count::literal::<0>();

@@ -1,11 +1,14 @@
 //! Inputs with something missing or spoiled: the conditions under which `evaluate.robustness` answers again.
 //!
+//! Words for the voice ([`crate::data::voice`]) are audio: they say what is left of it.
+//!
 //! What is drawn at random depends on the seed, the utterance and the modality alone. A word or frame that is missing at one rate is missing at
 //! every higher one, and a line loses the same words wherever it stands.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use unimse_corpus::{Context, Sequence, Utterance, context};
+use unimse_model::tokenizer::Encoded;
 use unimse_model::{Modality, SequenceRef};
 
 use crate::TrainError;
@@ -140,48 +143,63 @@ impl<'a> Spoiler<'a> {
             .map(|&at| OwnRow::of(&self.dataset.row(at)));
         let mut rows: Vec<OwnRow> = plain.collect();
         match condition {
-            Condition::Only(kept) => self.keep(kept, &mut rows)?,
-            Condition::Missing(rate) => self.leave_out(*rate, &mut rows)?,
+            Condition::Only(kept) => keep(kept, &mut rows),
+            Condition::Missing(rate) => self.drop_frames(*rate, &mut rows),
             Condition::Shuffled(modality) => self.exchange(*modality, &mut rows),
             Condition::Noise(sd) => self.add_noise(*sd, &mut rows),
+        }
+        for (row, &at) in rows.iter_mut().zip(self.rows) {
+            if let Some(text) = self.text(condition, at, row.audio.as_ref())? {
+                (row.ids, row.segments) = (text.ids, text.segments);
+            }
         }
         Ok(rows)
     }
 
-    fn keep(&self, kept: &[Modality], rows: &mut [OwnRow]) -> Result<(), TrainError> {
-        let silent = self.reader.read(&[(None, "")], 0)?;
-        for row in rows {
-            for modality in FEATURES.into_iter().filter(|m| !kept.contains(m)) {
-                *row.sequence(modality) = None;
+    /// What is read of the text of an example under `condition`, with the words for the voice that `audio` is then; `None` where it stays as it is.
+    fn text(
+        &self,
+        condition: &Condition,
+        at: usize,
+        audio: Option<&Sequence>,
+    ) -> Result<Option<Encoded>, TrainError> {
+        let corpus = &self.dataset.corpora[self.dataset.examples[at].corpus].name;
+        let voice = self.reader.voice(Some(corpus), audio);
+        let voice = voice.as_deref();
+        Ok(match condition {
+            Condition::Only(kept) if !kept.contains(&Modality::Text) => {
+                Some(self.reader.read(&[(None, "")], 0, voice)?)
             }
-            if !kept.contains(&Modality::Text) {
-                (row.ids, row.segments) = (silent.ids.clone(), silent.segments.clone());
-            }
-        }
-        Ok(())
+            Condition::Missing(rate) => Some(self.left_of(at, *rate, voice)?),
+            _ if self.reader.voice.is_some() => Some(self.left_of(at, 0.0, voice)?),
+            _ => None,
+        })
     }
 
-    fn leave_out(&self, rate: f64, rows: &mut [OwnRow]) -> Result<(), TrainError> {
+    /// The text of an example in its context, every word left out with the probability `rate`.
+    fn left_of(&self, at: usize, rate: f64, voice: Option<&str>) -> Result<Encoded, TrainError> {
+        let example = &self.dataset.examples[at];
+        let utterances = &self.dataset.corpora[example.corpus].utterances;
+        let window = &self.windows[example.utterance];
+        let around = [&window.before[..], &[example.utterance], &window.after[..]].concat();
+        let spoken: Vec<(Option<&str>, String)> = around
+            .into_iter()
+            .map(|i| {
+                let u = &utterances[i];
+                let words = without_some(&u.text, rate, self.random(u, Modality::Text));
+                (u.speaker.as_deref(), words)
+            })
+            .collect();
+        let lines: Vec<_> = spoken
+            .iter()
+            .map(|(who, text)| (*who, text.as_str()))
+            .collect();
+        self.reader.read(&lines, window.before.len(), voice)
+    }
+
+    fn drop_frames(&self, rate: f64, rows: &mut [OwnRow]) {
         for (row, &at) in rows.iter_mut().zip(self.rows) {
-            let example = &self.dataset.examples[at];
-            let utterances = &self.dataset.corpora[example.corpus].utterances;
-            let window = &self.windows[example.utterance];
-            let around = [&window.before[..], &[example.utterance], &window.after[..]].concat();
-            let spoken: Vec<(Option<&str>, String)> = around
-                .into_iter()
-                .map(|i| {
-                    let u = &utterances[i];
-                    let words = without_some(&u.text, rate, self.random(u, Modality::Text));
-                    (u.speaker.as_deref(), words)
-                })
-                .collect();
-            let lines: Vec<_> = spoken
-                .iter()
-                .map(|(who, text)| (*who, text.as_str()))
-                .collect();
-            let encoded = self.reader.read(&lines, window.before.len())?;
-            (row.ids, row.segments) = (encoded.ids, encoded.segments);
-            let u = self.dataset.utterance(example);
+            let u = self.dataset.utterance(&self.dataset.examples[at]);
             for modality in FEATURES {
                 let sequence = row.sequence(modality);
                 if let Some(s) = sequence.as_mut() {
@@ -190,7 +208,6 @@ impl<'a> Spoiler<'a> {
                 *sequence = sequence.take().filter(|s| s.steps() > 0);
             }
         }
-        Ok(())
     }
 
     fn exchange(&self, modality: Modality, rows: &mut [OwnRow]) {
@@ -233,6 +250,15 @@ impl<'a> Spoiler<'a> {
         let mut random = ChaCha8Rng::seed_from_u64(self.seed ^ hash);
         random.set_stream(modality as u64);
         random
+    }
+}
+
+/// Takes away the audio and video that are not `kept`.
+fn keep(kept: &[Modality], rows: &mut [OwnRow]) {
+    for row in rows {
+        for modality in FEATURES.into_iter().filter(|m| !kept.contains(m)) {
+            *row.sequence(modality) = None;
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use unimse_run::{ByName, FeatureCards, Readout, artefact};
 use crate::TrainError;
 use crate::config::RunConfig;
 use crate::data::reader::Speakers;
+use crate::data::voice::Voice;
 
 /// Version of the card's form; older ones are refused.
 pub const SCHEMA: u32 = 2;
@@ -48,6 +49,9 @@ pub struct Card {
     /// With `model.speakers`, the names that training knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speakers: Option<Speakers>,
+    /// With `model.voice_in_words`, where the train rows are cut between the words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice: Option<Voice>,
     /// How dev of that epoch chose to read the answers.
     pub readout: Readout,
     /// SHA-256 in hexadecimal of each of [`FILES`].
@@ -161,6 +165,7 @@ mod tests {
             dims: FeatureDims::default(),
             features: ByName::default(),
             speakers: None,
+            voice: None,
             readout: Readout::TRAINING,
             files: BTreeMap::new(),
             config: RunConfig::default(),

@@ -121,6 +121,7 @@ mod tests {
             dims: Default::default(),
             features: cards.iter().enumerate().map(of_corpus).collect(),
             speakers: None,
+            voice: None,
             readout: Readout::TRAINING,
             files: Default::default(),
             config: RunConfig::default(),

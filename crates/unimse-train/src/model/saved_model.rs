@@ -54,6 +54,7 @@ impl SavedModel {
                 model: model?,
                 tokenizer: tokenizer?,
                 speakers: card.speakers.clone(),
+                voice: card.voice.clone(),
                 folder,
             },
             normaliser: Normaliser::load(&run.normaliser())?,

@@ -17,6 +17,7 @@ use crate::data::dataset::{self, Dataset};
 use crate::data::reader::{Reader, Speakers};
 use crate::data::row::{Row, collate};
 use crate::data::sampler::{Entry, Mixture, Plan};
+use crate::data::voice::Voice;
 use crate::processes::Processes;
 use crate::{TrainError, train::cpu};
 
@@ -28,6 +29,8 @@ pub struct Session {
     pub tokenizer: Tokenizer,
     /// With `model.speakers`, those that training knows.
     pub speakers: Option<Speakers>,
+    /// With `model.voice_in_words`, where the train rows are cut between the words.
+    pub voice: Option<Voice>,
     /// Folder of the checkpoint that the model was built around.
     pub folder: PathBuf,
 }
@@ -104,6 +107,7 @@ impl Session {
             model,
             tokenizer,
             speakers: None,
+            voice: None,
             folder,
         })
     }
@@ -114,6 +118,7 @@ impl Session {
         Reader {
             tokenizer: &self.tokenizer,
             speakers: self.speakers.as_ref(),
+            voice: self.voice.as_ref(),
             max_tokens: self.model.config().model.max_tokens.get(),
         }
     }

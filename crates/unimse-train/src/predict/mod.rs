@@ -39,6 +39,8 @@ pub struct Input {
     pub place: String,
     /// The utterance; its text may be empty where there are features. A model that was trained without speakers does not read who speaks.
     pub spoken: Spoken,
+    /// The corpus that it is of, where somebody says so; words for its voice compare it with the rows of that corpus.
+    pub corpus: Option<String>,
     /// Utterances before it, oldest first; the model reads the last of them, as many as it was trained with.
     pub before: Vec<Spoken>,
     /// Utterances after it, next first; the model reads the first of them.
@@ -60,7 +62,15 @@ struct Prepared {
     encoded: Encoded,
     audio: Option<Sequence>,
     video: Option<Sequence>,
+    seen: Seen,
+}
+
+/// What is told of a row beside its answer.
+#[derive(Clone)]
+struct Seen {
     non_finite: NonFinite,
+    /// The words for its voice that the model read.
+    voice: Option<String>,
 }
 
 /// The distribution of a score: intensities in ascending order and their probabilities, which sum to 1; empty where the run has none.
@@ -192,28 +202,28 @@ impl Predictor {
         tick: Tick<'_>,
     ) -> Result<Vec<(Answer, Scores)>, TrainError> {
         let (inputs, resting) = Resting::spread(inputs);
-        let (mut predictions, counts) = self.of_seed(&self.first, &inputs, tick)?;
+        let (mut predictions, seen) = self.of_seed(&self.first, &inputs, tick)?;
         for (model, before) in self.others.iter().zip(1..) {
             let (more, _) = self.of_seed(model, &inputs, tick)?;
             for (mean, one) in predictions.iter_mut().zip(&more) {
                 add(mean, one, before);
             }
         }
-        let rows = inputs.into_iter().zip(predictions).zip(counts);
-        let answers = rows.map(|((row, p), count)| {
-            let answer = answer(row.spoken.text, &p, self.readout, count, row.extra);
-            (answer, p.intensity)
+        let rows = inputs.into_iter().zip(predictions).zip(seen);
+        let answers = rows.map(|((row, p), Seen { non_finite, voice })| {
+            let answer = answer(row.spoken.text, &p, self.readout, non_finite, row.extra);
+            ((answer, p.intensity), voice)
         });
         Ok(resting.gather(answers))
     }
 
-    /// What one model says of the rows, and how many of their feature values were not finite.
+    /// What one model says of the rows, and what is told of them.
     fn of_seed(
         &self,
         model: &SavedModel,
         inputs: &[Input],
         tick: Tick<'_>,
-    ) -> Result<(Vec<Prediction>, Vec<NonFinite>), TrainError> {
+    ) -> Result<(Vec<Prediction>, Vec<Seen>), TrainError> {
         let prepared = inputs.iter().map(|row| self.prepare(model, row));
         let prepared: Vec<Prepared> = prepared.collect::<Result<_, _>>()?;
         let rows: Vec<Row<'_>> = prepared
@@ -230,7 +240,7 @@ impl Predictor {
         let predictions = model
             .session
             .predict_rows(&rows, &plan, &name, |_| tick())?;
-        Ok((predictions, prepared.iter().map(|p| p.non_finite).collect()))
+        Ok((predictions, prepared.into_iter().map(|p| p.seen).collect()))
     }
 
     fn prepare(&self, model: &SavedModel, row: &Input) -> Result<Prepared, TrainError> {
@@ -252,13 +262,15 @@ impl Predictor {
         let lines: Vec<_> = lines
             .map(|line| (line.speaker.as_deref(), line.text.as_str()))
             .collect();
-        let encoded = model.session.reader().read(&lines, before.len())?;
         let mut non_finite = NonFinite::default();
+        let audio = self.standardise(model, row, Modality::Audio, &mut non_finite.audio)?;
+        let reader = model.session.reader();
+        let voice = reader.voice(row.corpus.as_deref(), audio.as_ref());
         Ok(Prepared {
-            encoded,
-            audio: self.standardise(model, row, Modality::Audio, &mut non_finite.audio)?,
+            encoded: reader.read(&lines, before.len(), voice.as_deref())?,
+            audio,
             video: self.standardise(model, row, Modality::Video, &mut non_finite.video)?,
-            non_finite,
+            seen: Seen { non_finite, voice },
         })
     }
 

@@ -62,23 +62,27 @@ impl Resting {
     }
 
     /// The answers to the rows that were asked for, from those to the rows that [`Resting::spread`] made of them.
+    /// Each answer comes with the words for the voice that were read for it.
     pub(super) fn gather(
         self,
-        answers: impl Iterator<Item = (Answer, Scores)>,
+        answers: impl Iterator<Item = ((Answer, Scores), Option<String>)>,
     ) -> Vec<(Answer, Scores)> {
         let mut answers = answers;
         let gathered = self.0.into_iter().filter_map(|asked| {
-            let (mut answer, scores) = answers.next()?;
-            let others: Vec<(Answer, Scores)> = answers.by_ref().take(asked.parts.len()).collect();
+            let ((mut answer, scores), voice) = answers.next()?;
+            let others: Vec<_> = answers.by_ref().take(asked.parts.len()).collect();
             if let Some((read, absent)) = asked.clip {
                 let without = asked
                     .parts
                     .iter()
                     .zip(&others)
-                    .map(|(part, (other, _))| Without::new((*part).to_owned(), &answer, other));
+                    .map(|(part, ((other, _), _))| {
+                        Without::new((*part).to_owned(), &answer, other)
+                    });
                 answer.rests_on = Some(RestsOn {
                     without: without.collect(),
                     read,
+                    voice,
                     absent,
                 });
             }
@@ -131,7 +135,8 @@ mod tests {
         ];
         let (spread, resting) = Resting::spread(rows);
         assert_eq!(spread.len(), (1 + 3) + 1 + 1 + (1 + 1));
-        let answers = resting.gather(spread.iter().map(answered));
+        let told = |row: &Input| row.audio.as_ref().map(|_| "(loud)".to_owned());
+        let answers = resting.gather(spread.iter().map(|row| (answered(row), told(row))));
         let texts: Vec<&str> = answers
             .iter()
             .map(|(answer, _)| answer.text.as_str())
@@ -152,6 +157,8 @@ mod tests {
             ]
         );
         assert_eq!(rests(1), None);
+        let voice = |at: usize| rests(at).unwrap().voice;
+        assert_eq!((voice(0), voice(3)), (Some("(loud)".to_owned()), None));
         assert_eq!(changes(2), []);
         assert_eq!(rests(2).unwrap().read, ["audio"]);
         assert_eq!(changes(3), [part("video", 0.125)]);

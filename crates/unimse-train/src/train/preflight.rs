@@ -1,15 +1,21 @@
 //! Before a long training: how long, how much memory, how much disk.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
+use serde::Serialize;
 use unimse_model::unimodel::UniModel;
+use unimse_run::RunFolder;
 
 use crate::TrainError;
-use crate::config::TrainConfig;
+use crate::config::{RunConfig, TrainConfig};
 use crate::data::dataset::Dataset;
+use crate::model::session::checkpoint_folder;
+use crate::processes::Processes;
+use crate::train::trainer::Trainer;
 
 /// What a training will take, measured on a few batches.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Estimate {
     /// Seconds of all epochs, dev evaluation not counted.
     pub seconds: f64,
@@ -30,6 +36,24 @@ impl std::fmt::Display for Estimate {
             gib(self.disk)
         )
     }
+}
+
+/// What a training of `config` on the tables of `paths` would take. It writes nothing; what would refuse the training refuses this.
+///
+/// # Errors
+/// As [`train`](super::trainer::train).
+pub fn of_run(config: &RunConfig, paths: &RunFolder, seed: u64) -> Result<Estimate, TrainError> {
+    let never = AtomicBool::new(false);
+    let folder = checkpoint_folder(&config.model.checkpoint)?;
+    let alone = Processes::alone();
+    let trainer = Trainer::new(config, paths, &folder, seed, (&never, &alone))?;
+    let model = &trainer.session.model;
+    estimate(
+        model,
+        &trainer.train,
+        &trainer.first_epoch(),
+        trainer.config,
+    )
 }
 
 /// Of the batches of an `epoch` as this process reads them: runs forward and backward of three (shortest, middle, longest), then clears their gradients: nothing is learned.

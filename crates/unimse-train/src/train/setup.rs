@@ -12,8 +12,10 @@ use crate::TrainError;
 use crate::config::{RunConfig, TrainConfig, Unfreeze};
 use crate::data::dataset::Dataset;
 use crate::data::labels_table::LabelTable;
+use crate::data::normaliser::Normaliser;
 use crate::data::reader::Speakers;
 use crate::data::sampler::Mixture;
+use crate::data::voice::{Quality, Voice};
 use crate::evaluate::scoring;
 use crate::model::session::Session;
 
@@ -54,6 +56,45 @@ pub(super) fn datasets(
 pub(super) fn speakers(corpora: &Corpora<Learning>) -> Speakers {
     let row = |at: RowRef| &corpora.list()[at.corpus].utterances[at.utterance];
     Speakers::of(corpora.rows(Train).map(row))
+}
+
+/// With `model.voice_in_words`, where the train rows are cut between the words.
+///
+/// # Errors
+/// [`TrainError::Config`] where the model does not read audio; [`TrainError::Data`] where no corpus has features that tell of a voice.
+pub(super) fn voice(
+    corpora: &Corpora<Learning>,
+    normaliser: &Normaliser,
+    config: &ModelConfig,
+) -> Result<Option<Voice>, TrainError> {
+    if !config.model.voice_in_words {
+        return Ok(None);
+    }
+    if !config.has(Modality::Audio) {
+        let read: Vec<&str> = config.model.modalities.iter().map(|m| m.name()).collect();
+        return Err(TrainError::Config(format!(
+            "model.voice_in_words: expected audio in model.modalities, found {}",
+            read.join(", ")
+        )));
+    }
+    let voice = Voice::fit(corpora.list().iter().map(AsRef::as_ref), normaliser);
+    if voice.is_empty() {
+        let found = corpora.list().iter().map(|corpus| {
+            let name = &corpus.name;
+            match (&corpus.features.audio, corpus.audio_dim) {
+                (_, None) => format!("{name}: no audio"),
+                (Some(card), _) if card.is_known() => format!("{name}: {}", card.name()),
+                (_, Some(dim)) => format!("{name}: {dim} features a step that have no names"),
+            }
+        });
+        let columns = Quality::ALL.map(|quality| quality.columns()[0]);
+        return Err(TrainError::Data(format!(
+            "model.voice_in_words: expected train rows with audio features named {} (`unimse extract --audio-features prosody`), found {}",
+            columns.join(", "),
+            found.collect::<Vec<_>>().join("; ")
+        )));
+    }
+    Ok(Some(voice))
 }
 
 /// How the features of every corpus with train rows were made, of the modalities in use.

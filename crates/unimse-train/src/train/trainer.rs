@@ -111,7 +111,7 @@ fn mix(seed: u64, position: u64) -> i64 {
 
 impl<'a> Trainer<'a> {
     /// Reads tables and checkpoint and checks that there is memory for them; writes nothing.
-    fn new(
+    pub(super) fn new(
         config: &'a RunConfig,
         paths: &'a RunFolder,
         folder: &Path,
@@ -132,6 +132,7 @@ impl<'a> Trainer<'a> {
         let mut session = Session::new(config, &fields, &dims, seed)?;
         setup::freeze(&mut session.model, config.train.unfreeze);
         session.speakers = config.model.speakers.then(|| setup::speakers(&corpora));
+        session.voice = setup::voice(&corpora, &normaliser, &model)?;
         let (train, dev) = setup::datasets(&corpora, &tables, &session, config)?;
         session.model.adjust(&setup::class_shares(&train))?;
         let t = &config.train;
@@ -154,6 +155,7 @@ impl<'a> Trainer<'a> {
             dims,
             features: setup::feature_cards(&corpora, &model),
             speakers: session.speakers.clone(),
+            voice: session.voice.clone(),
             readout: Readout::TRAINING,
             files: Default::default(),
             config: config.clone(),
@@ -174,6 +176,12 @@ impl<'a> Trainer<'a> {
             interrupt,
             processes,
         })
+    }
+
+    /// The batches of the first epoch, as this process reads them.
+    pub(super) fn first_epoch(&self) -> Vec<Vec<usize>> {
+        let all = self.plan.epoch(&self.entries, self.seed, 0);
+        self.processes.rank().parts(all)
     }
 
     /// The first files of a training that nothing speaks against: one that is refused leaves the folder as it was.
@@ -212,9 +220,8 @@ impl<'a> Trainer<'a> {
             }))?;
         }
         let rank = self.processes.rank();
-        let first = rank.parts(self.plan.epoch(&self.entries, self.seed, 0));
         let model = &self.session.model;
-        let estimate = preflight::estimate(model, &self.train, &first, self.config)?;
+        let estimate = preflight::estimate(model, &self.train, &self.first_epoch(), self.config)?;
         self.processes.wait()?; // not all read, write and measure as fast
         if self.processes.leads() {
             let by = match rank.size {

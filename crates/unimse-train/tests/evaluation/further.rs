@@ -85,7 +85,7 @@ fn without_any_modality_every_row_has_the_answer_of_an_empty_utterance() {
     let (_place, paths) = copied();
     let results = evaluate(&TRAINED.config, &paths, &GO).unwrap();
     let saved = SavedModel::open(&paths).unwrap();
-    let silent = saved.session.reader().read(&[(None, "")], 0).unwrap();
+    let silent = saved.session.reader().read(&[(None, "")], 0, None).unwrap();
     let row = Row {
         ids: &silent.ids,
         segments: &silent.segments,

@@ -131,9 +131,14 @@ fn tell(extracted: &Extracted) -> usize {
     findings
 }
 
-/// A clip, or the row that takes a part of it.
+/// A clip, or the row that takes a part of it. Names are a stranger's: what would steer the terminal is spelt out.
 fn shown(record: &Record) -> String {
     let clip = &record.clip;
     let row = record.row.as_ref();
-    row.map_or(clip.clone(), |row| format!("{row}, {clip}"))
+    let place = row.map_or(clip.clone(), |row| format!("{row}, {clip}"));
+    let spelt = |c: char| match c.is_control() {
+        true => c.escape_default().collect(),
+        false => c.to_string(),
+    };
+    place.chars().map(spelt).collect()
 }

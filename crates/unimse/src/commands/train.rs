@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use unimse_run::RunFolder;
 use unimse_train::model::session;
 use unimse_train::processes::Processes;
-use unimse_train::train::trainer;
+use unimse_train::train::{preflight, trainer};
 
 use crate::interrupt::{INTERRUPTED, POLLED};
 
@@ -31,6 +31,9 @@ pub(crate) struct Args {
     /// Go on with an interrupted training: the same configuration, data, machine and build.
     #[arg(long)]
     resume: bool,
+    /// Print what the training would take (seconds of all epochs without dev, bytes of memory and disk), as JSON, and write nothing.
+    #[arg(long, conflicts_with = "resume")]
+    estimate: bool,
     /// Single values laid over the configuration: `train.epochs=3`.
     #[arg(value_name = "KEY=VALUE")]
     overrides: Vec<String>,
@@ -54,6 +57,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     super::fetch::warn_without_gpu(&config);
     POLLED.store(true, Ordering::SeqCst);
     let (seed, resume) = (args.seed, args.resume);
+    if args.estimate {
+        let estimate = preflight::of_run(&config, &paths, seed)?;
+        super::print(&format!("{}\n", serde_json::to_string(&estimate)?))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let processes = Processes::join(session::device())?;
     trainer::train_together(&config, &paths, seed, resume, &INTERRUPTED, &processes)?;
     Ok(ExitCode::SUCCESS)

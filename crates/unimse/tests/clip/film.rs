@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
-use std::time::Instant;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use unimse_formats::npy_bytes;
@@ -13,7 +14,7 @@ use unimse_media::video::onnx::{Network, load_runtime};
 use unimse_media::video::{self, Faces};
 use unimse_media::{AudioFeatures, Sequence, Span, read_clip};
 
-use crate::media::onnx::means;
+use crate::media::onnx::{means, rounds};
 use crate::media::{faces, film, model};
 use crate::run::{self, World, answers, stderr};
 
@@ -37,11 +38,11 @@ fn film_of(path: &Path, at: usize) {
     );
 }
 
-/// Links a model to where the binary seeks it.
-fn link(world: &World, name: &str) {
-    let folder = model("film", name).unwrap();
-    fs::create_dir_all(world.path(".models")).unwrap();
-    std::os::unix::fs::symlink(folder, world.path(".models").join(name)).unwrap();
+/// Links a model to where the binary seeks it when it works in a folder.
+fn link(place: &Path, name: &str) {
+    let models = place.join(".models");
+    fs::create_dir_all(&models).unwrap();
+    std::os::unix::fs::symlink(model("film", name).unwrap(), models.join(name)).unwrap();
 }
 
 /// A corpus `films` of nine clips with the features that a clip is given.
@@ -114,7 +115,7 @@ fn a_film_is_answered_by_all_three_modalities() {
         "{}",
         stderr(&without)
     );
-    link(&world, "faces");
+    link(&world.path("."), "faces");
     let started = Instant::now();
     let found = answers(&ask());
     eprintln!(
@@ -145,8 +146,8 @@ fn a_film_is_answered_by_the_network_of_training_and_no_other() {
     let faces = faces.with_network(Network::load(&right).unwrap());
     let (world, _, _) = World::trained(&|data| corpus(data, &faces));
     film_of(&world.path("own.mp4"), 4);
-    link(&world, "faces");
-    link(&world, "onnxruntime");
+    link(&world.path("."), "faces");
+    link(&world.path("."), "onnxruntime");
     let ask = |more: &[&str]| {
         let text = ["--clip", "own.mp4", "--text", "That is what I mean."];
         let arguments = [&["predict", "--run", "run"], &text[..], more].concat();
@@ -175,6 +176,44 @@ fn a_film_is_answered_by_the_network_of_training_and_no_other() {
         assert_eq!(refused.status.code(), Some(1));
         assert!(stderr(&refused).contains(words), "{}", stderr(&refused));
     }
+}
+
+#[test]
+fn an_interrupted_extraction_blames_no_network() {
+    let test = "an_interrupted_extraction_blames_no_network";
+    if faces(test).zip(model(test, "onnxruntime")).is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path();
+    link(place, "faces");
+    link(place, "onnxruntime");
+    fs::create_dir(place.join("clips")).unwrap();
+    film_of(&place.join("clips/a.mp4"), 0);
+    fs::write(place.join("net.onnx"), rounds(300_000).model()).unwrap();
+    let arguments = ["extract", "--data", "clips", "--out", "out"];
+    let mut child = Command::new(env!("CARGO_BIN_EXE_unimse"))
+        .args(arguments)
+        .args(["--video-features", "net.onnx"])
+        .current_dir(place)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (records, started) = (place.join("out/extraction.jsonl"), Instant::now());
+    while !records.exists() {
+        assert!(started.elapsed() < Duration::from_secs(60), "no record");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // some answer is under way
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(child.try_wait().unwrap(), None, "the clip was too short");
+    let sent = Command::new("kill")
+        .args(["-s", "INT", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(fs::read_to_string(records).unwrap(), "");
 }
 
 fn assert_rests_on_all(answer: &Value) {

@@ -107,20 +107,36 @@ impl World {
 
     /// `corpus`, `labels` and `run`, trained for two epochs and evaluated.
     fn make() -> Self {
-        let (world, config, paths) = Self::trained(&|_| {});
+        let demo = |data: &Path| unimse_corpus::demo::write(data).unwrap();
+        Self::evaluated(&demo, &[])
+    }
+
+    /// A run on a data folder that `write` writes, with `more` values of the configuration.
+    pub(crate) fn evaluated(write: &dyn Fn(&Path), more: &[&str]) -> Self {
+        let (world, config, paths) = Self::trained_on(write, more);
         evaluate::evaluate(&config, &paths, &GO).unwrap();
         world
     }
 
-    /// The same, not evaluated, with what `add` puts into the data folder of the demo.
+    /// A run on the demo and what `add` puts into its data folder, not evaluated.
     pub(crate) fn trained(add: &dyn Fn(&Path)) -> (Self, RunConfig, RunFolder) {
+        Self::trained_on(
+            &|data| {
+                unimse_corpus::demo::write(data).unwrap();
+                add(data);
+            },
+            &[],
+        )
+    }
+
+    /// The same on a data folder that `write` writes.
+    pub(crate) fn trained_on(write: &dyn Fn(&Path), more: &[&str]) -> (Self, RunConfig, RunFolder) {
         tch::set_num_threads(1); // tests run side by side
         let world = Self(tempfile::tempdir().unwrap());
         let backbone = tiny::folder(tiny::BERT);
         let encoder = backbone.path().to_str().unwrap();
-        unimse_corpus::demo::write(&world.path("data")).unwrap();
-        add(&world.path("data"));
-        let overrides = [
+        write(&world.path("data"));
+        let mut overrides = vec![
             format!("model.checkpoint={encoder}"),
             "model.max_tokens=96".to_owned(),
             "model.speakers=true".to_owned(),
@@ -137,6 +153,7 @@ impl World {
             "evaluate.resamples=100".to_owned(),
             "evaluate.robustness=false".to_owned(), // takes longer than all else here
         ];
+        overrides.extend(more.iter().map(|&value| value.to_owned()));
         let config = RunConfig::merge(None, None, &overrides).unwrap();
         let (corpus, labels) = (world.path("corpus"), world.path("labels"));
         unimse_corpus::ingest(&world.path("data"), &corpus, &[], &mut |_| {}).unwrap();

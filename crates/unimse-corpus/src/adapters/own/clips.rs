@@ -152,6 +152,9 @@ pub(in crate::adapters) fn parts(
     for path in &paths {
         let rows = Rows::read(path, folder.relative(path), &mut told)?;
         let table = &rows.table;
+        // a table that nobody can read may cut up a clip
+        let id = table.require(["utterance_id"], &mut told);
+        refuse_as_a_whole(data, &told)?;
         let Some(places) = Places::find(table) else {
             continue;
         };
@@ -159,7 +162,6 @@ pub(in crate::adapters) fn parts(
             let message = format!("expected one table utterances.*, found {}", paths.len());
             told.add(Code::AmbiguousLabels, &folder.name, None, message);
         }
-        let id = table.require(["utterance_id"], &mut told);
         refuse_as_a_whole(data, &told)?;
         if let Some([id]) = id {
             add(table, id, places, folder, parts);

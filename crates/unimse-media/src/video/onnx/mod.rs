@@ -4,6 +4,7 @@
 //! are scaled. ONNX Runtime runs the model, from the shared library that is loaded then ([`load_runtime`] says which). A model is a program: run those
 //! whose maker you trust.
 
+mod ending;
 mod preparation;
 mod runtime;
 mod sessions;
@@ -18,6 +19,7 @@ use unimse_run::{FeatureCard, artefact};
 
 use super::{Settings, align, frame::Frame};
 use crate::{Fault, MediaError};
+pub use ending::abandon;
 pub use preparation::Preparation;
 use preparation::Prepared;
 pub use runtime::load_runtime;
@@ -70,7 +72,7 @@ impl Network {
     /// file cannot be read.
     pub fn load(path: &Path) -> Result<Self, MediaError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Self::with(path, &name, &Preparation::beside(path)?)
+        Self::with(path, &name, &Preparation::beside(path)?, None)
     }
 
     /// Opens the model that a card names, with the settings that the card says.
@@ -89,23 +91,28 @@ impl Network {
                 card.name()
             )));
         };
-        let network = Self::with(path, name, &preparation)?;
-        match card.weights.get(name) {
-            Some(hash) if *hash != network.hash => Err(wrong(format!(
-                "expected the model of training, {name} of SHA-256 {hash}, found {}",
-                network.hash
-            ))),
-            _ => Ok(network),
-        }
+        let trained = card.weights.get(name).map(String::as_str);
+        Self::with(path, name, &preparation, trained)
     }
 
-    fn with(path: &Path, name: &str, preparation: &Preparation) -> Result<Self, MediaError> {
+    /// Opens the model in a file; one of another SHA-256 than `trained` is not opened.
+    fn with(
+        path: &Path,
+        name: &str,
+        preparation: &Preparation,
+        trained: Option<&str>,
+    ) -> Result<Self, MediaError> {
         let wrong = |message: String| MediaError::Network {
             path: path.to_owned(),
             message,
         };
         let model = read(path)?;
         let hash = artefact::sha256_of(&model);
+        if let Some(trained) = trained.filter(|&trained| trained != hash) {
+            return Err(wrong(format!(
+                "expected the model of training, {name} of SHA-256 {trained}, found {hash}"
+            )));
+        }
         runtime::ensure()?;
         let (sessions, declared) = Sessions::open(model).map_err(wrong)?;
         let output = output(preparation, &declared.outputs).map_err(wrong)?;

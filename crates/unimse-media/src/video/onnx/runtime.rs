@@ -15,8 +15,17 @@ const MODEL: &str = "onnxruntime";
 /// What is done where it is not there.
 const ADVICE: &str = "cargo xtask setup --model onnxruntime, or set ORT_DYLIB_PATH to a libonnxruntime of release 1.17 or later, such as that in the folder onnxruntime/capi of Python's package onnxruntime";
 
-/// Whether the library is loaded; a process loads one.
-static LOADED: Mutex<bool> = Mutex::new(false);
+/// What came of loading the library, once it was tried. A process tries once: after a try that failed the binding calls into a library that is not there.
+static LOADED: Mutex<Option<Result<(), Failure>>> = Mutex::new(None);
+
+/// Why the library of a path is not loaded.
+type Failure = (PathBuf, String);
+
+fn once(load: impl FnOnce() -> Result<(), Failure>) -> Result<(), MediaError> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let loaded = loaded.get_or_insert_with(load).clone();
+    loaded.map_err(|(path, message)| MediaError::Network { path, message })
+}
 
 /// The library's name on this system.
 fn name() -> String {
@@ -33,42 +42,30 @@ fn name() -> String {
 /// # Errors
 /// [`MediaError::Network`] that says what to install.
 pub(super) fn ensure() -> Result<(), MediaError> {
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    if *loaded {
-        return Ok(());
-    }
-    let named = env::var_os(VARIABLE).filter(|path| !path.is_empty());
-    let (path, named) = match named {
-        Some(path) => (PathBuf::from(path), true),
-        None => (installed().unwrap_or_else(|| name().into()), false),
-    };
-    open(&path).map_err(|error| MediaError::Network {
-        message: match named {
-            true => {
-                format!("{VARIABLE} names no library of ONNX Runtime that can be loaded: {error}")
-            }
-            false => format!("ONNX Runtime is not here: {ADVICE} ({error})"),
-        },
-        path,
-    })?;
-    *loaded = true;
-    Ok(())
+    once(|| {
+        let named = env::var_os(VARIABLE).filter(|path| !path.is_empty());
+        let (path, named) = match named {
+            Some(path) => (PathBuf::from(path), true),
+            None => (installed().unwrap_or_else(|| name().into()), false),
+        };
+        open(&path).map_err(|error| {
+            let message = match named {
+                true => format!(
+                    "{VARIABLE} names no library of ONNX Runtime that can be loaded: {error}"
+                ),
+                false => format!("ONNX Runtime is not here: {ADVICE} ({error})"),
+            };
+            (path, message)
+        })
+    })
 }
 
-/// Loads ONNX Runtime from a file, before anything else looks for it; where a library is loaded already, that one stays.
+/// Loads ONNX Runtime from a file, before anything else looks for it; where that was tried already, what came of it stays.
 ///
 /// # Errors
 /// [`MediaError::Network`] where the file is no such library, or one before release 1.17.
 pub fn load_runtime(path: &Path) -> Result<(), MediaError> {
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    if !*loaded {
-        open(path).map_err(|message| MediaError::Network {
-            path: path.to_owned(),
-            message,
-        })?;
-        *loaded = true;
-    }
-    Ok(())
+    once(|| open(path).map_err(|message| (path.to_owned(), message)))
 }
 
 /// Where set-up put the library.

@@ -4,7 +4,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, PoisonError, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ort::{
@@ -13,8 +13,13 @@ use ort::{
     value::{Outlet, Tensor, TensorElementType, ValueType},
 };
 
-use super::runtime::one_line;
+use super::{
+    ending::{is_abandoned, under_way},
+    runtime::one_line,
+};
 
+/// How often an answer under way looks whether the process ends.
+const TICK: Duration = Duration::from_millis(50);
 /// Numbers that a network may say of a picture.
 const MOST_NUMBERS: usize = 8192;
 
@@ -69,7 +74,8 @@ impl Sessions {
 
 /// A panic of the binding's on a hostile model is one more fault of that model.
 fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+    let done = under_way(|| catch_unwind(AssertUnwindSafe(work)));
+    done.unwrap_or_else(|payload| {
         let text = payload.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
         Err(text.unwrap_or("panic").to_owned())
@@ -130,8 +136,9 @@ fn answer(
     let (done, waits) = mpsc::channel::<()>();
     thread::scope(|scope| {
         let watch = move || {
-            let late = waits.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout);
-            late && options.terminate().is_ok()
+            let late = is_late(&waits, patience);
+            let ends = late || is_abandoned();
+            ends && options.terminate().is_ok() && late
         };
         let watching = thread::Builder::new().spawn_scoped(scope, watch);
         let watching = watching.map_err(|error| error.to_string())?;
@@ -147,6 +154,21 @@ fn answer(
             .ok_or_else(|| format!("no output {output:?}"))?;
         numbers(output, value)
     })
+}
+
+/// Whether nothing came in time; it is not waited for where the process ends.
+fn is_late(waits: &mpsc::Receiver<()>, patience: Duration) -> bool {
+    let started = Instant::now();
+    while !is_abandoned() {
+        let left = patience.saturating_sub(started.elapsed());
+        if waits.recv_timeout(left.min(TICK)) != Err(mpsc::RecvTimeoutError::Timeout) {
+            return false;
+        }
+        if left.is_zero() {
+            return true;
+        }
+    }
+    false
 }
 
 /// The numbers of an output `[1, numbers]` or `[1, numbers, 1, 1]`, all finite.
@@ -188,47 +210,13 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
     use super::{super::runtime, models::*, *};
 
-    /// Says the means of the picture after as many rounds as a 64-bit number can count.
-    fn endless() -> Graph {
-        let mut graph = means(
-            &[1, 3, 8, 8],
-            false,
-            &[&[1.0, 0.0], &[0.0, 1.0], &[0.0, 0.0]],
-        );
-        let body = Graph {
-            nodes: vec![
-                node("Identity", &["go_on"], &["goes_on"], &[]),
-                node("Identity", &["before"], &["after"], &[]),
-            ],
-            inputs: vec![
-                info("round", INT64, &[]),
-                info("go_on", BOOL, &[]),
-                info("before", FLOAT, &[1, 2]),
-            ],
-            outputs: vec![info("goes_on", BOOL, &[]), info("after", FLOAT, &[1, 2])],
-            ..Graph::default()
-        };
-        graph.nodes[1] = node("MatMul", &["means", "matrix"], &["start"], &[]);
-        graph.nodes.push(node(
-            "Loop",
-            &["rounds", "true", "start"],
-            &["said"],
-            &[graph_of("body", &body.bytes())],
-        ));
-        graph
-            .tensors
-            .push(tensor("rounds", INT64, &[], &i64::MAX.to_le_bytes()));
-        graph.tensors.push(tensor("true", BOOL, &[], &[1]));
-        graph
-    }
-
     #[test]
     fn an_endless_model_is_ended() {
         if let Err(error) = runtime::ensure() {
             eprintln!("skipped: an_endless_model_is_ended needs the model onnxruntime: {error}");
             return;
         }
-        let (mut sessions, declared) = Sessions::open(endless().model()).unwrap();
+        let (mut sessions, declared) = Sessions::open(rounds(i64::MAX).model()).unwrap();
         assert_eq!(
             (declared.input, &*declared.outputs),
             (vec![1, 3, 8, 8], &["said".to_owned()][..])

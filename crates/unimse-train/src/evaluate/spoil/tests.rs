@@ -4,14 +4,22 @@
 #[path = "../../../../unimse-model/tests/tiny/mod.rs"]
 mod tiny;
 
+use unimse_corpus::Corpus;
 use unimse_corpus::splits::{Corpora, Train, Whole};
 use unimse_model::Tokenizer;
+use unimse_run::FeatureCard;
 
 use super::*;
-use crate::data::normaliser::tests::corpus;
+use crate::data::normaliser::{Normaliser, tests::corpus};
+use crate::data::voice::Voice;
 
 /// Calls `test` with a spoiler of five rows of one dialogue; the last has no audio, the others one feature pair a step, `[row, step]`.
 fn check(test: impl Fn(&Spoiler<'_>)) {
+    check_with(None, test);
+}
+
+/// The same with words for the voices: `voice` cuts the corpus' rows.
+fn check_with(voice: Option<fn(&Corpus) -> Voice>, test: impl Fn(&Spoiler<'_>)) {
     let frames =
         |row: usize| -> Vec<f32> { (0..40).flat_map(|step| [row as f32, step as f32]).collect() };
     let audio = (0..5).map(|row| (row < 4).then(|| frames(row)));
@@ -19,11 +27,13 @@ fn check(test: impl Fn(&Spoiler<'_>)) {
     for (row, u) in corpus.utterances.iter_mut().enumerate() {
         u.text = "all  of these words are here ".repeat(row + 1);
     }
+    let voice = voice.map(|cut| cut(&corpus));
     let (folder, config) = (tiny::folder(tiny::BERT), RunConfig::default());
     let tokenizer = Tokenizer::from_folder(folder.path()).unwrap();
     let reader = Reader {
         tokenizer: &tokenizer,
         speakers: None,
+        voice: voice.as_ref(),
         max_tokens: 512,
     };
     let corpora = Corpora::<Whole>::from_memory(vec![corpus]);
@@ -59,7 +69,7 @@ fn at_rate_0_and_with_all_modalities_a_row_is_the_plain_one() {
 #[test]
 fn without_text_a_row_is_an_empty_utterance_alone() {
     check(|spoiler| {
-        let silent = spoiler.reader.read(&[(None, "")], 0).unwrap();
+        let silent = spoiler.reader.read(&[(None, "")], 0, None).unwrap();
         let plain = spoiler.rows(&Condition::Missing(0.0)).unwrap();
         let rows = spoiler
             .rows(&Condition::Only(vec![Modality::Audio]))
@@ -79,6 +89,65 @@ fn without_text_a_row_is_an_empty_utterance_alone() {
                 .iter()
                 .all(|row| *row == nothing[0] && row.audio.is_none())
         );
+    });
+}
+
+/// Thirds of the rows' loudness 0 1 2 3, which their frames hold: cut at 1 and 2.
+fn by_loudness(corpus: &Corpus) -> Voice {
+    let mut named = corpus.clone();
+    let mut card = FeatureCard::new("own", 2);
+    card.columns = ["loudness_mean", "step"].map(str::to_owned).into();
+    named.features.audio = Some(card);
+    Voice::fit([&named], &Normaliser::default())
+}
+
+#[test]
+fn words_for_a_voice_say_what_is_left_of_the_audio() {
+    check_with(Some(by_loudness), |spoiler| {
+        let holds = |row: &OwnRow, words: &str| {
+            let ids = spoiler.reader.tokenizer.pieces(words).unwrap();
+            row.ids.windows(ids.len()).any(|part| part == ids)
+        };
+        let check = |condition: Condition, expected: [Option<&str>; 5]| {
+            let rows = spoiler.rows(&condition).unwrap();
+            for (row, expected) in rows.iter().zip(expected) {
+                for words in ["(quiet)", "(moderate)", "(loud)"] {
+                    let told = expected == Some(words);
+                    assert_eq!(
+                        holds(row, words),
+                        told,
+                        "{condition:?} {words} {expected:?}"
+                    );
+                }
+            }
+        };
+        let (quiet, moderate, loud) = (Some("(quiet)"), Some("(moderate)"), Some("(loud)"));
+        let plain = [quiet, moderate, moderate, loud, None];
+        check(Condition::Missing(0.0), plain);
+        check(Condition::Missing(0.5), plain); // every frame of a row is as loud
+        check(Condition::Only(vec![Modality::Audio]), plain);
+        check(Condition::Only(vec![Modality::Text]), [None; 5]);
+        check(Condition::Missing(1.0), [None; 5]);
+        let exchanged = spoiler.rows(&Condition::Shuffled(Modality::Audio)).unwrap();
+        let of = |row: &OwnRow| Some(row.audio.as_ref()?.values[0] as usize);
+        let expected: Vec<_> = exchanged
+            .iter()
+            .map(|row| plain[of(row).unwrap_or(4)])
+            .collect();
+        check(
+            Condition::Shuffled(Modality::Audio),
+            expected.try_into().unwrap(),
+        );
+        // what training reads where it takes the audio away
+        let text = spoiler
+            .rows(&Condition::Only(vec![Modality::Text]))
+            .unwrap();
+        let mute = |at: usize| spoiler.dataset.examples[at].mute.clone();
+        assert_eq!(
+            mute(0).map(|encoded| encoded.ids).as_ref(),
+            Some(&text[0].ids)
+        );
+        assert_eq!(mute(4), None);
     });
 }
 

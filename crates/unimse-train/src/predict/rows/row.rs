@@ -160,6 +160,8 @@ impl Row {
         });
         let absent = absent.map(|(name, reason)| (name.to_owned(), reason.clone()));
         let clip = self.clip.as_ref().map(|_| absent.collect());
+        let corpus = self.extra.get(PLACE[0]).and_then(Value::as_str);
+        let corpus = corpus.map(|name| name.trim().to_owned());
         let cards = perceived.cards;
         Ok(Input {
             cards: FeatureCards {
@@ -167,6 +169,7 @@ impl Row {
                 video: video_card.or(cards.video.filter(|_| video.is_none())),
             },
             clip,
+            corpus,
             audio: audio.or(perceived.audio),
             video: video.or(perceived.video),
             place: self.place,

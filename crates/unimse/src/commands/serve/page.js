@@ -136,7 +136,8 @@
     const absent = Object.entries(answer.rests_on?.absent ?? {}).map(([modality, reason]) => `Answered without ${modality}: ${reason}.`);
     const notes = [...absent, ...answer.disagreements].map(text => element("p", { class: "notice" }, text));
     const fields = [classes("Polarity, %", answer.polarity), scores && distribution(scores, answer.intensity), classes("MELD, %", answer.meld), classes("IEMOCAP, %", answer.iemocap)];
-    show("answer", element("div", { class: "answers" }, ...fields.filter(Boolean)), ...notes);
+    const voice = answer.rests_on?.voice ? [soft(`Read of the voice: ${answer.rests_on.voice}`)] : [];
+    show("answer", element("div", { class: "answers" }, ...fields.filter(Boolean)), ...voice, ...notes);
   };
 
   // ---- asking ----

@@ -16,6 +16,7 @@ const PARTS: [(&str, &str); 3] = [
 pub(super) fn captions(answers: &[&Answer]) -> Markup {
     let any = |test: &dyn Fn(&Answer) -> bool| answers.iter().any(|answer| test(answer));
     let speakers = any(&|answer| speaker(answer).is_some());
+    let voices = any(&|answer| voice(answer).is_some());
     let scores = any(&|answer| answer.intensity.is_some());
     let (meld, iemocap) = (any(&|a| a.meld.is_some()), any(&|a| a.iemocap.is_some()));
     let parts: Vec<(&str, &str)> = PARTS
@@ -34,6 +35,7 @@ pub(super) fn captions(answers: &[&Answer]) -> Markup {
                 thead { tr {
                     th scope="col" { "Time" }
                     @if speakers { th scope="col" { "Speaker" } }
+                    @if voices { th scope="col" { "Voice" } }
                     th scope="col" { "Text" }
                     th scope="col" { "Polarity" }
                     @if scores { th scope="col" class="n" { "Score" } }
@@ -46,6 +48,7 @@ pub(super) fn captions(answers: &[&Answer]) -> Markup {
                         tr {
                             td { (time(answer)) }
                             @if speakers { td { (speaker(answer).unwrap_or_default()) } }
+                            @if voices { td { (voice(answer).unwrap_or_default()) } }
                             td class="said" { (answer.text) }
                             td { (label(Some(&answer.polarity))) }
                             @if scores { td class="n" { @if let Some(score) = answer.intensity { (signed(score.value, 2)) } } }
@@ -62,6 +65,11 @@ pub(super) fn captions(answers: &[&Answer]) -> Markup {
 
 fn speaker(answer: &Answer) -> Option<&str> {
     answer.extra.get("speaker")?.as_str()
+}
+
+/// The words for the voice that the model read.
+fn voice(answer: &Answer) -> Option<&str> {
+    answer.rests_on.as_ref()?.voice.as_deref()
 }
 
 /// A button that plays the utterance.
