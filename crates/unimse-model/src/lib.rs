@@ -36,6 +36,7 @@ pub mod batch;
 pub mod checkpoint;
 pub mod checkpointing;
 pub mod config;
+pub mod cpu;
 pub mod encoder;
 pub mod feature_batch;
 pub mod fusion;

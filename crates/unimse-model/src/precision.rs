@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tch::Kind;
 
+use crate::cpu;
+
 /// Compute kind of a model.
 ///
 /// ```
@@ -41,11 +43,11 @@ impl Precision {
         }
     }
 
-    /// The faster one on `device`: bf16 on CUDA and on CPUs with AVX512-BF16 or AMX, fp32 elsewhere.
+    /// The faster one on `device`: bf16 on CUDA and where [`cpu::faster_in_bf16`] says so, fp32 elsewhere.
     pub fn auto(device: tch::Device) -> Self {
         match device {
             tch::Device::Cuda(_) => Self::Bf16,
-            tch::Device::Cpu if cpu_has_bf16() => Self::Bf16,
+            tch::Device::Cpu if cpu::faster_in_bf16() => Self::Bf16,
             _ => Self::Fp32,
         }
     }
@@ -58,17 +60,6 @@ pub(crate) fn wide(kind: Kind) -> Kind {
     } else {
         Kind::Float
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn cpu_has_bf16() -> bool {
-    // AMX is only in kernels that have AVX512-BF16 as well, so one flag tells both.
-    std::arch::is_x86_feature_detected!("avx512bf16")
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn cpu_has_bf16() -> bool {
-    false
 }
 
 impl std::fmt::Display for Precision {

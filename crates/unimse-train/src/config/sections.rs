@@ -63,7 +63,7 @@ impl LabelsConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionChoice {
-    /// bf16 on CUDA and on CPUs with AVX512-BF16 or AMX, else fp32.
+    /// The faster one: bf16 on CUDA and on CPUs with AMX or, of AMD, with AVX512-BF16; else fp32.
     Auto,
     /// Single precision.
     Fp32,

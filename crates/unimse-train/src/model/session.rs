@@ -12,6 +12,7 @@ use unimse_model::tokenizer::Tokenizer;
 use unimse_model::unimodel::{Inference, Observed, UniModel};
 use unimse_model::{BatchError, Precision};
 
+use crate::TrainError;
 use crate::config::{PrecisionChoice, RunConfig, TrainConfig};
 use crate::data::dataset::{self, Dataset};
 use crate::data::reader::{Reader, Speakers};
@@ -19,7 +20,6 @@ use crate::data::row::{Row, collate};
 use crate::data::sampler::{Entry, Mixture, Plan};
 use crate::data::voice::Voice;
 use crate::processes::Processes;
-use crate::{TrainError, train::cpu};
 
 /// A model with what it needs to read text and speak labels.
 pub struct Session {
@@ -53,8 +53,7 @@ pub fn precision(choice: PrecisionChoice, device: Device) -> Precision {
     match choice {
         PrecisionChoice::Fp32 => Precision::Fp32,
         PrecisionChoice::Bf16 => Precision::Bf16,
-        PrecisionChoice::Auto if device.is_cuda() || cpu::has_bf16() => Precision::Bf16,
-        PrecisionChoice::Auto => Precision::Fp32,
+        PrecisionChoice::Auto => Precision::auto(device),
     }
 }
 

@@ -9,7 +9,8 @@ use unimse_run::artefact;
 
 use crate::config::RunConfig;
 use crate::processes::difference;
-use crate::{TrainError, model::session, train::cpu};
+use crate::{TrainError, model::session};
+use unimse_model::cpu;
 use unimse_run::RunFolder;
 
 /// The release of LibTorch that this program is built for; the build refuses any other.
@@ -36,7 +37,7 @@ pub struct Identity {
     pub precision: String,
     /// `cpu` or `cuda`.
     pub device: String,
-    /// Class of the CPU; see [`cpu::kernels`].
+    /// Class of the CPU; see [`unimse_model::cpu::kernels`].
     pub kernels: String,
     /// Release of LibTorch.
     pub libtorch: String,

@@ -4,7 +4,6 @@ pub mod accumulation;
 pub mod average;
 pub mod checkpoint;
 mod course;
-pub mod cpu;
 mod epoch_end;
 mod feed;
 pub mod identity;

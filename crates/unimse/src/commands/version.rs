@@ -1,6 +1,7 @@
 //! `unimse --version`: what somebody needs to reproduce a number.
 
-use unimse_train::{train::cpu, train::identity::LIBTORCH};
+use unimse_model::Precision;
+use unimse_train::train::identity::LIBTORCH;
 
 /// Version, git hash, LibTorch, CPU precision, CUDA.
 pub(crate) fn text() -> &'static str {
@@ -16,7 +17,7 @@ pub(crate) fn text() -> &'static str {
             env!("CARGO_PKG_VERSION"),
             env!("UNIMSE_GIT"),
             LIBTORCH,
-            if cpu::has_bf16() { "bf16" } else { "fp32" },
+            Precision::auto(tch::Device::Cpu),
         )
     })
 }

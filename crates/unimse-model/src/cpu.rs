@@ -29,11 +29,18 @@ pub fn kernels() -> String {
     class(&cpuinfo(), |name| std::env::var(name).ok())
 }
 
-/// Whether this CPU multiplies bf16 matrices in hardware (AVX512-BF16 or AMX).
+/// Whether this CPU multiplies bf16 matrices faster than fp32 ones: with AMX, or with AVX512-BF16 on a core of AMD.
+///
+/// A core of Intel issues one `vdpbf16ps` a cycle where it issues two fused multiply-adds of fp32, and each of the former does twice the
+/// products of one of the latter: nothing is gained, and the conversions are lost. Measured in `docs/performance.md`.
 #[must_use]
-pub fn has_bf16() -> bool {
-    let text = cpuinfo();
-    flags(&text).any(|f| f == "avx512_bf16" || f == "amx_bf16")
+pub fn faster_in_bf16() -> bool {
+    bf16_pays(&cpuinfo())
+}
+
+fn bf16_pays(text: &str) -> bool {
+    let has = |flag| flags(text).any(|f| f == flag);
+    has("amx_bf16") || has("avx512_bf16") && field(text, "vendor_id") == "AuthenticAMD"
 }
 
 fn cpuinfo() -> String {
@@ -92,5 +99,17 @@ mod tests {
             " AuthenticAMD avx2 fma MKL_CBWR=AVX2",
         );
         check("", Some(("MKL_CBWR", "")), "");
+    }
+
+    #[test]
+    fn bf16_is_chosen_where_its_products_are_faster() {
+        let cpu = |vendor: &str, flags: &str| {
+            bf16_pays(&format!("vendor_id\t: {vendor}\nflags\t\t: fpu {flags}\n"))
+        };
+        assert!(cpu("AuthenticAMD", "avx512f avx512_bf16"));
+        assert!(cpu("GenuineIntel", "avx512f avx512_bf16 amx_bf16"));
+        assert!(!cpu("GenuineIntel", "avx512f avx512_bf16"), "AMX is hidden");
+        assert!(!cpu("AuthenticAMD", "avx2"));
+        assert!(!bf16_pays(""));
     }
 }
