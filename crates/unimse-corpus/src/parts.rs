@@ -10,10 +10,12 @@ use unimse_media::extract::Parts;
 /// What is wrong with a row stands in its part, so that the others go on. The findings are of rows that cannot be read at all.
 ///
 /// # Errors
-/// A table that cannot be understood as a whole, or that the system refuses: it may cut up a clip, and nobody knows how.
+/// A table that cannot be understood as a whole, or that the system refuses: it may cut up a clip, and nobody knows how. `data` is a corpus itself, whose
+/// rows would be passed over.
 pub fn parts(data: &Path) -> Result<(Parts, Vec<Finding>), CorpusError> {
     let mut parts = Parts::default();
     let mut findings = Findings::default();
+    adapters::refuse_corpus(data)?;
     for name in folders(data) {
         let folder = Folder::open(data, &name, &mut Findings::default());
         adapters::parts(data, &folder, &mut parts, &mut findings)?;

@@ -373,3 +373,21 @@ fn clips_in_the_layout_of_mmsa_and_of_the_release_join_by_their_names() {
         fs::remove_dir_all(data.out()).unwrap();
     }
 }
+
+#[test]
+fn a_data_folder_that_is_a_corpus_itself_is_refused() {
+    let data = calls("a,train,Great,2,films/scene.wav,0,1\n");
+    let error = parts(&data.root().join("calls")).unwrap_err().to_string();
+    for word in ["utterances.csv", "expected the folder above this one"] {
+        assert!(error.contains(word), "{error}");
+    }
+    fs::write(
+        data.root().join("calls/utterances.csv"),
+        "utterance_id,audio\na,b.wav\n",
+    )
+    .unwrap();
+    assert!(
+        parts(&data.root().join("calls")).is_ok(),
+        "no row names a clip"
+    );
+}

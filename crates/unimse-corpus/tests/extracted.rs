@@ -51,8 +51,29 @@ fn features_of_clips_and_their_card_are_in_the_tables() {
     data.check_told(
         Severity::Warning,
         Code::EmptyMedia,
-        &["clips/c.mp4", "extraction.jsonl"],
+        &["clips/c.mp4: ", "(UNREADABLE): audio is absent"],
     );
+}
+
+#[test]
+fn a_clip_has_no_features_of_another_with_its_name() {
+    let data = Data::new(&[(
+        "calls/utterances.csv",
+        "utterance_id,split,text,score,audio\na,train,Great,2,./a.oga\nb,dev,Bad,-1,a.wav\nc,test,So,1,later.wav\n",
+    )]);
+    data.tone("calls/a.oga", 16_000, 8_000); // decoders look at the content
+    data.tone("calls/a.wav", 16_000, 16_000);
+    extract(&data.root(), &data.root(), AudioFeatures::Prosody, &|_| {}).unwrap();
+    data.tone("calls/later.wav", 16_000, 16_000);
+    let calls = &data.ingest().unwrap()[0];
+    let has_audio = |id: &str| row(calls, id).audio.is_some();
+    assert_eq!(["a", "b", "c"].map(has_audio), [true, false, false]);
+    for words in [
+        ["a.wav: ", "(TWICE): audio is absent"],
+        ["later.wav: ", "extraction.jsonl does not have this clip"],
+    ] {
+        data.check_told(Severity::Warning, Code::EmptyMedia, &words);
+    }
 }
 
 #[test]

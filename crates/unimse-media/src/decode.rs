@@ -2,6 +2,7 @@
 //! goes through the resampler block by block, so that memory holds the 16 kHz signal of the part that was asked for and no more.
 
 use std::{
+    fmt,
     fs::File,
     io::{Read, Seek, SeekFrom},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -25,7 +26,7 @@ const BLOCK: usize = 1 << 16;
 /// The part of a clip that is wanted, in seconds from its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Span {
-    /// Where it begins; default 0.
+    /// Where it begins; default 0. It and the end are rounded to the nearest sample of the clip, at the clip's own rate.
     pub from_s: f64,
     /// Where it ends; `None`: with the clip. Beyond the clip's end: with the clip.
     pub to_s: Option<f64>,
@@ -155,13 +156,21 @@ fn checked(clip: Clip) -> Result<Clip, Fault> {
     Ok(clip)
 }
 
+impl fmt::Display for Span {
+    /// `1.5 s to 2 s`, or `1.5 s to the end`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} s to ", self.from_s + 0.0)?; // -0 becomes 0
+        match self.to_s {
+            Some(to_s) => write!(f, "{} s", to_s + 0.0),
+            None => f.write_str("the end"),
+        }
+    }
+}
+
 impl Span {
     /// What is said of a part that cannot be.
     pub(crate) fn fault(self) -> Fault {
-        Fault::Span {
-            from_s: self.from_s,
-            to_s: self.to_s.unwrap_or(f64::INFINITY),
-        }
+        Fault::Span(self)
     }
 
     pub(crate) fn is_sound(self) -> bool {
@@ -248,7 +257,14 @@ impl Collector {
 
 #[cfg(test)]
 mod tests {
-    use super::is_text;
+    use super::{Span, is_text};
+
+    #[test]
+    fn parts_in_words() {
+        let shown = |from_s, to_s| Span { from_s, to_s }.to_string();
+        assert_eq!(shown(1.5, Some(2.0)), "1.5 s to 2 s");
+        assert_eq!(shown(-0.0, None), "0 s to the end");
+    }
 
     #[test]
     fn text_is_told_from_sound_wherever_it_is_cut() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use unimse_formats::FormatError;
 use unimse_run::FileError;
 
-use crate::{decode::MOST_SECONDS, resample::RATES};
+use crate::{Span, decode::MOST_SECONDS, resample::RATES};
 
 /// Why a clip has no features. Messages are one line and start with the path.
 #[derive(Debug, thiserror::Error)]
@@ -177,22 +177,13 @@ pub enum Fault {
     #[error("no speech")]
     NoSpeech,
     /// A part that ends before it begins, or that the clip does not have.
-    #[error("expected a part from 0 s on that ends after it begins, found {from_s} s to {to_s} s")]
-    Span {
-        /// Seconds asked for.
-        from_s: f64,
-        /// Seconds asked for.
-        to_s: f64,
-    },
+    #[error("expected a part from 0 s on that ends after it begins, found {0}")]
+    Span(Span),
     /// A part that goes past the end of its clip.
-    #[error(
-        "expected the part from {from_s} s to {to_s} s, found {found_s:.2} s of it: the clip ends before"
-    )]
+    #[error("expected the part from {wanted}, found {found_s:.2} s of it: the clip ends before")]
     PastEnd {
-        /// Seconds asked for.
-        from_s: f64,
-        /// Seconds asked for.
-        to_s: f64,
+        /// What was asked for.
+        wanted: Span,
         /// Seconds of the part that are there.
         found_s: f64,
     },
@@ -238,7 +229,7 @@ impl Fault {
             Self::NoSample => "NO_SAMPLE",
             Self::Silent => "SILENT",
             Self::NoSpeech => "NO_SPEECH",
-            Self::Span { .. } | Self::PastEnd { .. } => "SPAN",
+            Self::Span(_) | Self::PastEnd { .. } => "SPAN",
             Self::Row { .. } => "ROW",
             Self::Twice { .. } => "TWICE",
             Self::Decoder(_) => "DECODER",

@@ -67,6 +67,11 @@ pub(crate) fn parts(
     Ok(())
 }
 
+/// Refuses a data folder that is a corpus itself, whose rows name clips.
+pub(crate) fn refuse_corpus(data: &Path) -> Result<(), CorpusError> {
+    own::refuse_corpus(data)
+}
+
 /// Whether a table of the user's own lies directly in the folder: then nothing else there is searched.
 pub(crate) fn has_own_table(folder: &Folder) -> bool {
     !own::tables(folder).is_empty()

@@ -89,8 +89,7 @@ pub(super) fn lacking(span: Span, found_s: f64) -> Option<Fault> {
         None => false,
     };
     is_short.then(|| Fault::PastEnd {
-        from_s: span.from_s,
-        to_s: span.to_s.unwrap_or(f64::INFINITY),
+        wanted: span,
         found_s,
     })
 }

@@ -24,6 +24,9 @@ struct Segment {
     speaker: Option<Name>,
 }
 
+/// No time is later: 10,000 hours, as hours of four digits are the most in lines of times.
+const LONGEST_S: f64 = 10_000.0 * 3_600.0;
+
 /// Milliseconds.
 #[derive(Clone, Copy, Deserialize)]
 struct Offsets {
@@ -82,9 +85,9 @@ impl Segment {
                     .to_owned(),
             )
         })?;
-        if !(start_s >= 0.0 && end_s >= start_s && end_s.is_finite()) {
+        if !(start_s >= 0.0 && end_s >= start_s && end_s < LONGEST_S) {
             return Err(wrong(format!(
-                "expected a beginning from 0 s on and an end behind it, found {start_s} s to {end_s} s"
+                "expected a beginning from 0 s on and an end behind it, before {LONGEST_S} s, found {start_s:?} s to {end_s:?} s"
             )));
         }
         let speaker = self.speaker.map(|name| match name {

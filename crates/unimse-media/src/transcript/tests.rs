@@ -162,7 +162,11 @@ fn what_is_wrong_names_file_and_line() {
         ),
         (
             "[{\"start\": -1, \"end\": 1, \"text\": \"a\"}]",
-            "found -1 s to 1 s",
+            "found -1.0 s to 1.0 s",
+        ),
+        (
+            "[{\"start\": 0, \"end\": 1e308, \"text\": \"a\"}]",
+            "before 36000000 s, found 0.0 s to 1e308 s",
         ),
         ("[{\"start\": 0, \"end\": 1, \"text\": \"a\"", "t: line 1: "),
         ("[]", "expected a caption with words, found none"),

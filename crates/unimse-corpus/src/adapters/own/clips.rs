@@ -182,6 +182,24 @@ pub(in crate::adapters) fn parts(
     Ok(())
 }
 
+/// Refuses a data folder that is a corpus itself: rows of its table that name clips would be passed over.
+///
+/// # Errors
+/// [`CorpusError::Invalid`] that names the folder which was meant.
+pub(in crate::adapters) fn refuse_corpus(data: &Path) -> Result<(), CorpusError> {
+    let folder = Folder::open(data, "", &mut Findings::default());
+    let mut told = Findings::default();
+    for path in tables(&folder) {
+        let file = folder.relative(&path);
+        let rows = Rows::read(&path, file.clone(), &mut Findings::default());
+        if rows.is_ok_and(|rows| Places::find(&rows.table).is_some()) {
+            let message = "expected the folder above this one, with one folder a corpus in it; found a table whose rows name clips";
+            told.error(Code::Clip, &file, None, message);
+        }
+    }
+    refuse_as_a_whole(data, &told)
+}
+
 /// The first error that is of no single row.
 fn refuse_as_a_whole(data: &Path, told: &Findings) -> Result<(), CorpusError> {
     let whole = |finding: &&Finding| finding.severity == Severity::Error && finding.rows.is_empty();

@@ -1,10 +1,10 @@
-//! What extraction made of the parts of clips that rows ask for, as it recorded it.
+//! What extraction made of the clips that rows name, and of the parts that they ask for, as it recorded it.
 
 use super::clips::Asked;
 use crate::{CorpusError, draft::Modality, folder::Folder};
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 use unimse_media::{
     Span,
@@ -14,10 +14,18 @@ use unimse_media::{
 /// What is said where nothing was extracted yet.
 const NOT_YET: &str = "column clip: no features yet: `unimse extract` makes them of this part";
 
-/// What extraction made of the parts of clips that rows ask for.
+/// What extraction made of the clips that rows name, and of the parts of clips that they ask for.
 pub(super) struct Made {
-    /// By utterance; `None` where nothing was extracted.
-    records: Option<HashMap<String, Record>>,
+    /// `None` where nothing was extracted.
+    records: Option<Records>,
+}
+
+#[derive(Default)]
+struct Records {
+    /// Parts, by utterance.
+    parts: HashMap<String, Record>,
+    /// Whole clips, by their name below the corpus folder.
+    whole: HashMap<String, Record>,
 }
 
 /// Files of audio and video, relative to the corpus folder; and what there is not, and why.
@@ -30,19 +38,61 @@ impl Made {
         if !data.join(RECORDS).is_file() {
             return Ok(Self { records: None });
         }
-        let mut all: HashMap<String, Record> = HashMap::new();
+        let mut all = Records::default();
         for record in records(&data)? {
-            let corpus = record.clip.split('/').next();
-            if let Some(id) = record
-                .utterance
-                .clone()
-                .filter(|_| corpus == Some(folder.name.as_str()))
-                && all.get(&id).is_none_or(|known| known.sha256.is_none())
+            let Some((_, clip)) = (record.clip.split_once('/')).filter(|(c, _)| *c == folder.name)
+            else {
+                continue;
+            };
+            let (of, name) = match &record.utterance {
+                Some(id) => (&mut all.parts, id.clone()),
+                None => (&mut all.whole, clip.to_owned()),
+            };
+            if of
+                .get(&name)
+                .is_none_or(|known: &Record| known.sha256.is_none())
             {
-                all.insert(id, record);
+                of.insert(name, record);
             }
         }
         Ok(Self { records: Some(all) })
+    }
+
+    /// The features of a whole clip that a cell names, relative to the corpus folder; `None`: nothing was extracted.
+    pub(super) fn whole(
+        &self,
+        folder: &Folder,
+        cell: &str,
+        modality: Modality,
+    ) -> Option<Result<PathBuf, String>> {
+        let records = self.records.as_ref()?;
+        let absent =
+            |why: String| Some(Err(format!("{cell}: {why}: {} is absent", modality.name())));
+        let parts = Path::new(cell).components();
+        let names = parts.filter(|part| *part != Component::CurDir);
+        let name = names.collect::<PathBuf>();
+        let Some(record) = name.to_str().and_then(|name| records.whole.get(name)) else {
+            return absent(format!("{RECORDS} does not have this clip"));
+        };
+        let seen = record.video.as_ref();
+        let (file, fault, message) = match modality {
+            Modality::Audio => (&record.file, &record.fault, &record.message),
+            Modality::Video => match seen {
+                Some(seen) => (&seen.file, &seen.fault, &seen.message),
+                None => (&None, &record.fault, &record.message),
+            },
+        };
+        let inner = file
+            .as_ref()
+            .map(|file| Path::new(file).strip_prefix(&folder.name));
+        match (inner, fault) {
+            (Some(Ok(inner)), _) => Some(Ok(inner.to_owned())),
+            (_, Some(fault)) => absent(format!(
+                "{} ({fault})",
+                message.as_deref().unwrap_or_default()
+            )),
+            _ => absent(format!("{RECORDS} has no features of it")),
+        }
     }
 
     /// The features of a row's part.
@@ -52,7 +102,7 @@ impl Made {
             let fault = asked.part(folder).err();
             return nothing(fault.map_or(NOT_YET.to_owned(), |fault| fault.to_string()));
         };
-        let Some(record) = records.get(id) else {
+        let Some(record) = records.parts.get(id) else {
             return nothing(format!(
                 "column clip: {RECORDS} does not have this row: extract again"
             ));

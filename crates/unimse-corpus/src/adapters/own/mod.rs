@@ -20,7 +20,7 @@ use crate::{
     finding::Findings,
     folder::Folder,
 };
-pub(super) use clips::parts;
+pub(super) use clips::{parts, refuse_corpus};
 use labels::Places;
 use made::Made;
 use rows::Rows;
@@ -29,7 +29,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use unimse_media::extract::RECORDS;
 
 /// Names of such a table.
 pub(crate) const FILES: [&str; 3] = ["utterances.csv", "utterances.jsonl", "utterances.parquet"];
@@ -102,8 +101,7 @@ fn add_rows(
 ) -> Result<(), CorpusError> {
     let mut turns = HashMap::new();
     let clips = clips::Places::find(&rows.table);
-    let made = clips.map(|places| Ok::<_, CorpusError>((places, Made::read(folder)?)));
-    let made = made.transpose()?;
+    let made = Made::read(folder)?;
     for at in 0..rows.table.rows.len() {
         let number = rows.table.rows[at].0;
         let given = Modality::ALL.map(|modality| rows.take(number, modality));
@@ -111,23 +109,23 @@ fn add_rows(
         let place = table.at(number);
         let read = places.utterance(&folder.name, table, number, row, &mut turns, findings);
         let Some(utterance) = read else { continue };
-        let asked = (made.as_ref()).and_then(|(places, made)| Some((places.asked(row)?, made)));
-        let files = asked.map(|(asked, made)| made.files(folder, &utterance.utterance_id, &asked));
+        let asked = clips.and_then(|places| places.asked(row));
+        let files = asked.map(|asked| made.files(folder, &utterance.utterance_id, &asked));
         let (files, lacking) = files.unwrap_or_default();
         for message in lacking {
             findings.add(Code::Clip, &table.file, place.clone(), message);
         }
         draft.push_row(utterance, &table.file, place.clone().unwrap_or_default());
-        for (((modality, column), given), made) in
+        for (((modality, column), given), file) in
             (Modality::ALL.into_iter().zip(places.features).zip(given)).zip(files)
         {
             let cell = column.map(|column| row[column].trim()).unwrap_or_default();
-            let feature = match (given, made) {
+            let feature = match (given, file) {
                 (Some(inline), _) => Ok(Some(Feature::given(inline.values, inline.dim))),
-                (None, Some(made)) if cell.is_empty() => {
-                    named(&made, &made.to_string_lossy(), modality, folder, draft)
+                (None, Some(file)) if cell.is_empty() => {
+                    named(&file, &file.to_string_lossy(), modality, folder, draft)
                 }
-                _ => feature(cell, modality, folder, draft),
+                _ => feature(cell, modality, folder, &made, draft),
             };
             let told = |code, message| report(code, message, &table.file, place.clone(), findings);
             let feature = take(feature, cell, modality, told);
@@ -173,6 +171,7 @@ fn feature(
     cell: &str,
     modality: Modality,
     folder: &Folder,
+    made: &Made,
     draft: &mut Draft,
 ) -> Result<Option<Feature>, (Code, String)> {
     if cell.is_empty() {
@@ -182,7 +181,13 @@ fn feature(
         let inline = rows::from_text(cell).map_err(|message| (Code::Field, message))?;
         return Ok(inline.map(|inline| Feature::given(inline.values, inline.dim)));
     }
-    let path = extracted(cell, modality, folder)?;
+    let path = PathBuf::from(cell);
+    let is_array = (path.extension()).is_some_and(|ending| ending.eq_ignore_ascii_case("npy"));
+    let extracted = (!is_array).then(|| made.whole(folder, cell, modality));
+    let path = match extracted.flatten() {
+        Some(file) => file.map_err(|message| (Code::EmptyMedia, message))?,
+        None => path,
+    };
     named(&path, cell, modality, folder, draft)
 }
 
@@ -198,23 +203,6 @@ fn named(
     feature
         .map(Some)
         .map_err(|message| (Code::Unreadable, format!("{shown}: {message}")))
-}
-
-/// Where the features of a clip lie that a row names: where `unimse extract` was at work, what it made of the clip. What it made nothing of
-/// has none.
-fn extracted(cell: &str, modality: Modality, folder: &Folder) -> Result<PathBuf, (Code, String)> {
-    let named = PathBuf::from(cell);
-    let is_array = (named.extension()).is_some_and(|ending| ending.eq_ignore_ascii_case("npy"));
-    if is_array || !folder.root().with_file_name(RECORDS).is_file() {
-        return Ok(named);
-    }
-    let modality = modality.name();
-    let made = Path::new(modality).join(named).with_extension("npy");
-    if folder.root().join(&made).is_file() {
-        return Ok(made);
-    }
-    let message = format!("{cell}: {RECORDS} says why it has no features: {modality} is absent");
-    Err((Code::EmptyMedia, message))
 }
 
 /// The features of the file that a row names, which is a source then.
