@@ -395,3 +395,26 @@ fn a_run_from_the_start_puts_aside_what_was_measured() {
     let aside = fs::read_to_string(place.path().join("RESULTS.before.json")).unwrap();
     assert_eq!(aside, text);
 }
+
+#[test]
+fn the_results_of_the_last_whole_run_stand_in_both_files() {
+    let benches = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("benches");
+    let of = |name: &str| fs::read_to_string(benches.join(name)).unwrap();
+    let results: Results = serde_json::from_str(&of("RESULTS.json")).unwrap();
+    assert_eq!(render::markdown(&results), of("RESULTS.md"));
+    let measured: Vec<&str> = results.contests.iter().map(|c| c.name.as_str()).collect();
+    let all: Vec<&str> = contests::CONTESTS.iter().map(|c| c.name).collect();
+    assert_eq!(measured, all, "every contest, in order");
+    let below = |side: &&SideOutcome| side.verdict == Some(Verdict::Below);
+    for side in results
+        .contests
+        .iter()
+        .flat_map(|c| c.sides.iter().filter(below))
+    {
+        assert!(
+            side.why_below.is_some(),
+            "{}: below, and nobody says why",
+            side.name
+        );
+    }
+}
