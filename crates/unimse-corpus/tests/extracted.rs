@@ -51,7 +51,7 @@ fn features_of_clips_and_their_card_are_in_the_tables() {
     data.check_told(
         Severity::Warning,
         Code::EmptyMedia,
-        &["clips/c.mp4: ", "(UNREADABLE): audio is absent"],
+        &["clips/b.wav: no sample", "(NOT_MEDIA): audio is absent"],
     );
 }
 
