@@ -1,14 +1,20 @@
 //! A group of processes and what they can do together.
 
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::ffi::Handle;
+use crate::ffi::{Handle, Sums};
 use crate::{GroupError, Place};
 
 /// How long a process waits to find the others.
 pub const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a process waits beyond the time that it was given: c10d, which may be late or wait without end, knows best what it lacks.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How long it waits for the sums and rows of the others: they may have more to compute, or be stopped for a while. That one ends is noticed
 /// at once all the same.
@@ -36,12 +42,11 @@ impl Group {
             Device::Cuda(index) => Some(own_gpu(index)?),
             _ => None,
         };
-        let hosts = rank == 0 && place.agent.is_none();
-        let attempt = place.agent.unwrap_or(0);
-        let prefix = format!("unimse/{attempt}");
-        let address = (place.host.as_str(), place.port);
-        let times = (timeout, STEP);
-        let joined = Handle::join(address, hosts, &prefix, (rank, size), gpu, times);
+        let joined = meet(place, timeout).and_then(|handle| {
+            // on this thread: the GPU becomes that of it
+            gpu.map_or(Ok(()), |index| handle.join_gpu(index, STEP))?;
+            Ok(handle)
+        });
         let handle = joined.map_err(|cause| GroupError::Join {
             rank,
             size,
@@ -80,6 +85,24 @@ impl Group {
             .try_for_each(|t| self.carries("tensors", t))?;
         let summed = self.handle.all_reduce(tensors, STEP);
         summed.map_err(self.lost("summing"))
+    }
+
+    /// Sums the gradients of `leaves`, which the next backward pass adds to, in [`Gradients::finish`]: in flat buckets of 16 MiB, in the order of `leaves`. That of a leaf that takes no part is 0 here.
+    ///
+    /// Where `beside`, a bucket begins as soon as the pass has its last gradient and those before it have begun, so `leaves` should come in the order of
+    /// the pass. Every one of them then gets its gradient in a single pass; one that gets two is an error. The sums have the same bits either way.
+    ///
+    /// # Errors
+    /// [`GroupError::Tensor`] for one that lies on another device, is no leaf that learns, or is being summed already.
+    pub fn gradients(&self, leaves: &[Tensor], beside: bool) -> Result<Gradients<'_>, GroupError> {
+        leaves.iter().try_for_each(|t| self.carries("leaves", t))?;
+        let sums = self.handle.gradients(leaves, beside, STEP);
+        let sums = sums.map_err(|found| GroupError::Tensor {
+            argument: "leaves",
+            expected: "leaves that learn and are not being summed".to_owned(),
+            found,
+        })?;
+        Ok(Gradients { sums, group: self })
     }
 
     /// `tensor` of every process, by rank; the shape and kind are the same everywhere.
@@ -200,6 +223,80 @@ impl Group {
             cause,
         }
     }
+}
+
+/// Gradients that are being summed: see [`Group::gradients`]. Dropped before its end, it lets go of the leaves; what other processes then wait for does not come.
+#[derive(Debug)]
+#[must_use = "gradients are summed when they are finished"]
+pub struct Gradients<'g> {
+    sums: Sums<'g>,
+    group: &'g Group,
+}
+
+impl Gradients<'_> {
+    /// After the backward pass: waits until the gradient of every leaf is its sum over the processes, the same bits in all of them.
+    ///
+    /// # Errors
+    /// [`GroupError::Lost`].
+    pub fn finish(self) -> Result<(), GroupError> {
+        let lost = self.group.lost("summing");
+        self.sums.finish().map_err(lost)
+    }
+}
+
+/// Finds the other processes, or says what is at the address. c10d itself waits without end for the first word of what listens there, and twice its time
+/// where a name or an address does not answer; so it is given a thread, which is left to itself when the time is over.
+fn meet(place: &Place, timeout: Duration) -> Result<Handle, String> {
+    let (tell, heard) = mpsc::channel();
+    let own = place.clone();
+    let join = move || {
+        let Place { rank, size, .. } = own;
+        let hosts = rank == 0 && own.agent.is_none();
+        let prefix = format!("unimse/{}", own.agent.unwrap_or(0));
+        let address = (own.host.as_str(), own.port);
+        let _ = tell.send(Handle::join(address, hosts, &prefix, (rank, size), timeout));
+    };
+    detached(join)?;
+    match heard.recv_timeout(timeout.saturating_add(GRACE)) {
+        Ok(Ok(handle)) => Ok(handle),
+        Ok(Err(cause)) => Err(format!("{} ({cause})", found_at(place))),
+        Err(_) => Err(found_at(place)),
+    }
+}
+
+/// What is at the address where no group was found.
+fn found_at(place: &Place) -> String {
+    let (tell, heard) = mpsc::channel();
+    let address = (place.host.clone(), place.port);
+    let look = move || {
+        let connect = |at| TcpStream::connect_timeout(&at, GRACE);
+        let found = match address.to_socket_addrs() {
+            Err(error) => format!("the host is not found: {error}"),
+            Ok(all) => match all.map(connect).reduce(Result::or) {
+                Some(Ok(_)) => {
+                    "something listens there, but no group came together: it is not process 0, or not all came"
+                        .to_owned()
+                }
+                Some(Err(error)) => format!("nothing listens there: {error}"),
+                None => "the host has no address".to_owned(),
+            },
+        };
+        let _ = tell.send(found);
+    };
+    let began = detached(look);
+    let found = heard.recv_timeout(2 * GRACE);
+    began.map_or_else(
+        |error| error,
+        |()| found.unwrap_or_else(|_| "the host does not answer".to_owned()),
+    )
+}
+
+/// Begins `work` on a thread of its own that nobody waits for.
+fn detached(work: impl FnOnce() + Send + 'static) -> Result<(), String> {
+    let begun = thread::Builder::new().spawn(work);
+    begun
+        .map(drop)
+        .map_err(|e| format!("cannot begin a thread: {e}"))
 }
 
 /// The index of a GPU that is there: that of `LOCAL_RANK`.

@@ -7,6 +7,7 @@
 //! | function | from | to |
 //! |---|---|---|
 //! | [`Group::all_reduce`] | tensors of the same shapes everywhere | their sums over the processes, in place |
+//! | [`Group::gradients`] | leaves, before a backward pass | the sums of their gradients, begun during the pass or after it |
 //! | [`Group::all_gather`] | `[..]`, the same shape everywhere | one of each process, by rank |
 //! | [`Group::gather_rows`] | `[rows, ..]`, as many rows as a process has | one of each process, by rank |
 //! | [`Group::gather_bytes`] | bytes, as many as a process has | those of each process, by rank |
@@ -23,7 +24,7 @@ mod ffi;
 mod group;
 mod place;
 
-pub use group::{Group, TIMEOUT};
+pub use group::{Gradients, Group, TIMEOUT};
 pub use place::{Place, local_rank, side_by_side};
 
 /// What keeps processes from working together.
@@ -41,7 +42,7 @@ pub enum GroupError {
     },
     /// The others were not found.
     #[error(
-        "process {rank} of {size} found no group at {address}, waited up to {seconds} s: {cause}"
+        "process {rank} of {size} found no group at {address} (MASTER_ADDR:MASTER_PORT), waited up to {seconds} s: {cause}"
     )]
     Join {
         /// Of this process, from 0.
@@ -52,7 +53,7 @@ pub enum GroupError {
         address: String,
         /// Seconds that it waited at the most.
         seconds: u64,
-        /// What c10d says.
+        /// What c10d says, or what was found at the address.
         cause: String,
     },
     /// Another process ended, or did not answer in time.

@@ -12,6 +12,8 @@ pub struct Place {
     pub size: usize,
     /// Of this process among those of its machine, from 0: `LOCAL_RANK`; default that of `RANK`.
     pub local_rank: usize,
+    /// Processes on this machine, at least 1: `LOCAL_WORLD_SIZE`; default 1.
+    pub local_size: usize,
     /// Host of the process of rank 0: `MASTER_ADDR`.
     pub host: String,
     /// Where it listens: `MASTER_PORT`.
@@ -37,7 +39,7 @@ impl Place {
         if value("RANK").is_none() && value("WORLD_SIZE").is_none() {
             return Ok(None);
         }
-        let size = number(&value, "WORLD_SIZE", 1..=1 << 16)?;
+        let size = number(&value, "WORLD_SIZE", 1..=MOST)?;
         if size == 1 {
             return Ok(None);
         }
@@ -58,6 +60,7 @@ impl Place {
             rank,
             size,
             local_rank,
+            local_size: local_size(&value, size)?,
             host,
             port: port as u16,
             agent: agent.then(|| begun.unwrap_or(0)),
@@ -72,15 +75,27 @@ pub fn local_rank() -> usize {
     place.map_or(0, |place| place.local_rank)
 }
 
-/// Processes that share this machine, at least 1, where `torchrun` began several: `LOCAL_WORLD_SIZE`; default 1.
-#[must_use]
-pub fn side_by_side() -> usize {
-    beside(std::env::var("LOCAL_WORLD_SIZE").ok().as_deref())
+/// Processes that share this machine, at least 1: `LOCAL_WORLD_SIZE`; default 1, and 1 where `WORLD_SIZE` is 1.
+///
+/// # Errors
+/// [`GroupError::Variable`] where it does not hold such a number.
+pub fn side_by_side() -> Result<usize, GroupError> {
+    beside(|name| std::env::var(name).ok())
 }
 
-fn beside(said: Option<&str>) -> usize {
-    let processes: Option<usize> = said.and_then(|number| number.trim().parse().ok());
-    processes.unwrap_or(1).max(1)
+fn beside(value: impl Fn(&str) -> Option<String>) -> Result<usize, GroupError> {
+    match value("WORLD_SIZE") {
+        Some(size) if size.trim() == "1" => Ok(1),
+        _ => local_size(&value, MOST),
+    }
+}
+
+/// Processes that a group has at the most.
+const MOST: usize = 1 << 16;
+
+fn local_size(value: &impl Fn(&str) -> Option<String>, size: usize) -> Result<usize, GroupError> {
+    let name = "LOCAL_WORLD_SIZE";
+    value(name).map_or(Ok(1), |_| number(value, name, 1..=size))
 }
 
 fn number(
@@ -132,6 +147,7 @@ mod tests {
             rank: 1,
             size: 2,
             local_rank: 0,
+            local_size: 1,
             host: "localhost".to_owned(),
             port: 29500,
             agent: None,
@@ -162,8 +178,26 @@ mod tests {
 
     #[test]
     fn processes_that_share_a_machine() {
-        let said = [None, Some("4"), Some("0"), Some("two")];
-        assert_eq!(said.map(beside), [1, 4, 1, 1]);
+        let shared = |size: Option<&str>, here: Option<&str>| {
+            let value = |name: &str| match name {
+                "WORLD_SIZE" => size.map(str::to_owned),
+                _ => here.map(str::to_owned),
+            };
+            beside(value).map_err(|e| e.to_string())
+        };
+        assert_eq!(shared(Some("8"), None), Ok(1));
+        assert_eq!(shared(Some("8"), Some("4")), Ok(4));
+        assert_eq!(shared(None, Some(" 2 ")), Ok(2));
+        // alone, whatever else is set
+        assert_eq!(shared(Some("1"), Some("0")), Ok(1));
+        for wrong in ["0", "x"] {
+            let words = format!(
+                "environment variable LOCAL_WORLD_SIZE: expected a whole number from 1 to 65536, found {wrong:?}"
+            );
+            assert_eq!(shared(Some("2"), Some(wrong)), Err(words));
+        }
+        let place = read(&[("LOCAL_WORLD_SIZE", Some("2"))]);
+        assert_eq!(place.unwrap().unwrap().local_size, 2);
     }
 
     #[test]
@@ -193,6 +227,11 @@ mod tests {
                 "LOCAL_RANK",
                 Some("-1"),
                 "LOCAL_RANK: expected a whole number from 0 to 1, found \"-1\"",
+            ),
+            (
+                "LOCAL_WORLD_SIZE",
+                Some("3"),
+                "LOCAL_WORLD_SIZE: expected a whole number from 1 to 2, found \"3\"",
             ),
             (
                 "MASTER_ADDR",

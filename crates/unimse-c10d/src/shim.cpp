@@ -12,9 +12,11 @@
 #include <cstring>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 // What ProcessGroupGloo.hpp needs of gloo to be read. LibTorch holds the real classes; here they only go by as pointers, and no object of them
@@ -44,6 +46,8 @@ class UnboundBuffer {
 } // namespace gloo
 
 #include <ATen/ATen.h>
+#include <torch/csrc/autograd/function_hook.h>
+#include <torch/csrc/autograd/variable.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -54,13 +58,13 @@ class UnboundBuffer {
 namespace {
 
 using Milliseconds = std::chrono::milliseconds;
-using Works = std::vector<c10::intrusive_ptr<c10d::Work>>;
 
-// Gradients of so many bytes travel together: few enough messages, and the next is put together while one is on its way.
+// Tensors of so many bytes travel together: few enough messages, and the next is put together while one is on its way.
 constexpr int64_t kBucket = 16 << 20;
 
 // Tensors of the CPU travel by gloo, those of a GPU by NCCL, where the group has one.
 struct Group {
+  c10::intrusive_ptr<c10d::Store> store;
   c10::intrusive_ptr<c10d::Backend> gloo;
   c10::intrusive_ptr<c10d::Backend> nccl;
 
@@ -70,6 +74,145 @@ struct Group {
     return *nccl;
   }
 };
+
+// Tensors that travel together: those from `first` to before `last`.
+struct Bucket {
+  size_t first;
+  size_t last;
+  size_t missing; // gradients that are not there yet
+  at::Tensor flat;
+  c10::intrusive_ptr<c10d::Work> work;
+};
+
+// Sums over the processes: of tensors, or of the gradients of leaves. The buckets depend on shapes and kinds alone and begin in their order, the same
+// everywhere. A sum is written to its tensor in `finish`: while a backward pass runs, what it has yet to read may share the memory of a gradient.
+class Sums {
+ public:
+  Sums(const Group& group, std::vector<at::Tensor> tensors, bool gradients, Milliseconds timeout)
+      : group_(group), tensors_(std::move(tensors)), gradients_(gradients), timeout_(timeout) {
+    int64_t bytes = 0;
+    for (size_t at = 0; at < tensors_.size(); ++at) {
+      const at::Tensor& next = tensors_[at];
+      if (gradients && !(next.requires_grad() && next.is_leaf()))
+        throw std::runtime_error("one that is no leaf or does not learn");
+      bool joins = at > 0 && tensors_[at - 1].scalar_type() == next.scalar_type() &&
+          tensors_[at - 1].device() == next.device() &&
+          bytes + static_cast<int64_t>(next.nbytes()) <= kBucket;
+      if (!joins) {
+        buckets_.push_back({at, at, 0, {}, {}});
+        bytes = 0;
+      }
+      buckets_.back().last = at + 1;
+      ++buckets_.back().missing;
+      bytes += next.nbytes();
+    }
+  }
+
+  // Lets autograd tell when the gradient of a leaf is there. Until `unhook` the leaves hold `sums`, and it holds them.
+  static void hook(const std::shared_ptr<Sums>& sums);
+
+  void unhook() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!hooked_) return;
+    hooked_ = false;
+    for (const auto& leaf : tensors_) torch::autograd::impl::set_post_acc_grad_hooks(leaf, nullptr);
+  }
+
+  // A gradient of `bucket` is there, `again` where it was before. Autograd calls this, for a GPU on a thread of its own; what goes wrong, `finish` tells.
+  void come(size_t bucket, bool again) noexcept {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (failed_) return;
+    try {
+      if (again) throw std::runtime_error("a gradient came twice");
+      --buckets_[bucket].missing;
+      while (begun_ < buckets_.size() && buckets_[begun_].missing == 0) begin();
+    } catch (...) {
+      failed_ = std::current_exception();
+    }
+  }
+
+  // Begins what has not begun, and waits for all.
+  void finish() {
+    unhook();
+    if (failed_) std::rethrow_exception(failed_);
+    size_t ended = 0;
+    while (begun_ < buckets_.size()) {
+      begin();
+      while (ended + 1 < begun_) end(buckets_[ended++]);
+    }
+    while (ended < begun_) end(buckets_[ended++]);
+  }
+
+ private:
+  // What is summed of the tensor `at`: a leaf that took no part has the gradient 0.
+  at::Tensor part(size_t at) {
+    if (!gradients_) return tensors_[at];
+    at::Tensor& gradient = tensors_[at].mutable_grad();
+    if (!gradient.defined()) gradient = at::zeros_like(tensors_[at]);
+    return gradient;
+  }
+
+  void begin() {
+    at::NoGradGuard guard;
+    Bucket& next = buckets_[begun_++];
+    std::vector<at::Tensor> parts;
+    for (size_t at = next.first; at < next.last; ++at) parts.push_back(part(at).reshape({-1}));
+    next.flat = at::cat(parts);
+    if (next.flat.numel() == 0) return;
+    c10d::AllreduceOptions options;
+    options.timeout = timeout_;
+    std::vector<at::Tensor> message{next.flat};
+    next.work = group_.of(next.flat).allreduce(message, options);
+  }
+
+  void end(Bucket& bucket) {
+    at::NoGradGuard guard;
+    if (bucket.work) bucket.work->wait();
+    int64_t from = 0;
+    for (size_t at = bucket.first; at < bucket.last; ++at) {
+      at::Tensor own = part(at);
+      own.copy_(bucket.flat.narrow(0, from, own.numel()).view(own.sizes()));
+      from += own.numel();
+    }
+    bucket.work.reset();
+    bucket.flat.reset();
+  }
+
+  const Group group_; // holds the connections as long as this lives
+  std::vector<at::Tensor> tensors_;
+  const bool gradients_;
+  const Milliseconds timeout_;
+  std::vector<Bucket> buckets_;
+  size_t begun_ = 0;
+  bool hooked_ = false;
+  std::exception_ptr failed_;
+  std::mutex mutex_;
+};
+
+struct Hook : torch::autograd::PostAccumulateGradHook {
+  Hook(std::shared_ptr<Sums> sums, size_t bucket) : sums(std::move(sums)), bucket(bucket) {}
+
+  void operator()(const at::Tensor& /*leaf*/) override {
+    sums->come(bucket, std::exchange(came, true));
+  }
+
+  std::shared_ptr<Sums> sums;
+  size_t bucket;
+  bool came = false;
+};
+
+void Sums::hook(const std::shared_ptr<Sums>& sums) {
+  namespace impl = torch::autograd::impl;
+  for (const auto& leaf : sums->tensors_) {
+    if (impl::post_acc_grad_hooks(leaf)) throw std::runtime_error("one that is being summed");
+  }
+  sums->hooked_ = true;
+  for (size_t at = 0; at < sums->buckets_.size(); ++at) {
+    const Bucket& bucket = sums->buckets_[at];
+    for (size_t leaf = bucket.first; leaf < bucket.last; ++leaf)
+      impl::set_post_acc_grad_hooks(sums->tensors_[leaf], std::make_unique<Hook>(sums, at));
+  }
+}
 
 char* text(const char* what) {
   return strdup(what);
@@ -120,35 +263,17 @@ int boundAt(const char* host, uint16_t port) {
   return bound;
 }
 
-// What NCCL is joined with: the communicator of one GPU, made now, so that a process that does not come is missed here.
-c10::intrusive_ptr<c10d::Backend> ncclOf(
-    const c10::intrusive_ptr<c10d::Store>& store,
-    int rank,
-    int size,
-    int gpu,
-    int64_t timeout) {
-#ifdef USE_C10D_NCCL
-  at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(gpu));
-  c10::cuda::set_device(device.index());
-  auto options = c10d::ProcessGroupNCCL::Options::create();
-  options->timeout = Milliseconds(timeout);
-  auto own = c10::make_intrusive<c10d::PrefixStore>("nccl", store);
-  auto nccl = c10::make_intrusive<c10d::ProcessGroupNCCL>(own, rank, size, options);
-  nccl->setBoundDeviceId(device);
-  nccl->eagerConnectSingleDevice(device);
-  return nccl;
-#else
-  throw std::runtime_error(
-      "this build has no NCCL: cargo xtask setup --cuda, and build it anew");
-#endif
+std::vector<at::Tensor> held(at::Tensor** tensors, size_t count) {
+  std::vector<at::Tensor> all;
+  for (size_t at = 0; at < count; ++at) all.push_back(*tensors[at]);
+  return all;
 }
 
 } // namespace
 
 extern "C" {
 
-// `hosts` is whether this process opens the store at the port, `prefix` what its keys begin with, `gpu` the index of the one that it computes on, or -1;
-// `patience` is how long NCCL waits for the others once it has begun.
+// `hosts` is whether this process opens the store at the port, `prefix` what its keys begin with.
 char* unimse_c10d_join(
     const char* host,
     uint16_t port,
@@ -156,9 +281,7 @@ char* unimse_c10d_join(
     const char* prefix,
     int rank,
     int size,
-    int gpu,
     int64_t timeout,
-    int64_t patience,
     Group** joined) {
   return guarded([&] {
     c10d::TCPStoreOptions place;
@@ -178,37 +301,60 @@ char* unimse_c10d_join(
       options = c10d::ProcessGroupGloo::Options::create_default(Milliseconds(timeout));
     }
     auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
-    c10::intrusive_ptr<c10d::Backend> nccl;
-    if (gpu >= 0) nccl = ncclOf(store, rank, size, gpu, patience);
-    *joined = new Group{gloo, nccl};
+    *joined = new Group{store, gloo, {}};
+  });
+}
+
+// Adds NCCL: the communicator of the GPU of an index, made now, so that a process that does not come is missed here. The GPU becomes that of this
+// thread. `patience` is how long NCCL waits for the others.
+char* unimse_c10d_join_gpu(Group* group, int gpu, int64_t patience) {
+  return guarded([&] {
+#ifdef USE_C10D_NCCL
+    at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(gpu));
+    c10::cuda::set_device(device.index());
+    auto options = c10d::ProcessGroupNCCL::Options::create();
+    options->timeout = Milliseconds(patience);
+    auto own = c10::make_intrusive<c10d::PrefixStore>("nccl", group->store);
+    auto nccl = c10::make_intrusive<c10d::ProcessGroupNCCL>(
+        own, group->gloo->getRank(), group->gloo->getSize(), options);
+    nccl->setBoundDeviceId(device);
+    nccl->eagerConnectSingleDevice(device);
+    group->nccl = nccl;
+#else
+    throw std::runtime_error("this build has no NCCL: cargo xtask setup --cuda, and build it anew");
+#endif
   });
 }
 
 char* unimse_c10d_all_reduce(Group* group, at::Tensor** tensors, size_t count, int64_t timeout) {
+  return guarded([&] { Sums(*group, held(tensors, count), false, Milliseconds(timeout)).finish(); });
+}
+
+// Sums of the gradients of `leaves`, whose buckets begin while the next backward pass runs, where `beside`, else in `finish`.
+char* unimse_c10d_gradients(
+    Group* group,
+    at::Tensor** leaves,
+    size_t count,
+    bool beside,
+    int64_t timeout,
+    std::shared_ptr<Sums>** gradients) {
   return guarded([&] {
-    c10d::AllreduceCoalescedOptions options;
-    options.timeout = Milliseconds(timeout);
-    Works works;
-    std::vector<at::Tensor> bucket;
-    int64_t bytes = 0;
-    auto send = [&] {
-      works.push_back(group->of(bucket.front()).allreduce_coalesced(bucket, options));
-      bucket.clear();
-      bytes = 0;
-    };
-    for (size_t at = 0; at < count; ++at) {
-      const at::Tensor& next = *tensors[at];
-      bool joins = bucket.empty() ||
-          (bucket.back().scalar_type() == next.scalar_type() && bucket.back().device() == next.device());
-      if (!joins || bytes + static_cast<int64_t>(next.nbytes()) > kBucket) {
-        if (!bucket.empty()) send();
-      }
-      bucket.push_back(next);
-      bytes += next.nbytes();
-    }
-    if (!bucket.empty()) send();
-    for (auto& work : works) work->wait();
+    auto sums = std::make_shared<Sums>(*group, held(leaves, count), true, Milliseconds(timeout));
+    auto place = std::make_unique<std::shared_ptr<Sums>>(sums);
+    if (beside) Sums::hook(sums);
+    *gradients = place.release();
   });
+}
+
+char* unimse_c10d_finish(std::shared_ptr<Sums>* gradients) {
+  return guarded([&] { (*gradients)->finish(); });
+}
+
+void unimse_c10d_forget(std::shared_ptr<Sums>* gradients) {
+  free(guarded([&] {
+    (*gradients)->unhook();
+    delete gradients;
+  }));
 }
 
 char* unimse_c10d_all_gather(

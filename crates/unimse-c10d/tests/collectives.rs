@@ -142,24 +142,49 @@ fn a_process_that_ends_is_missed_at_once() {
     );
 }
 
-#[test]
-fn nobody_who_listens_is_an_error_that_says_where() {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+/// What the process of rank 1 of two hears at `host` and `port` when it waits for a second, well after which it must not wait.
+fn not_found(host: &str, port: u16) -> String {
     let place = Place {
         rank: 1,
         size: 2,
         local_rank: 1,
-        host: "127.0.0.1".to_owned(),
+        local_size: 2,
+        host: host.to_owned(),
         port,
         agent: None,
     };
-    let error = Group::join(&place, Device::Cpu, Duration::from_secs(1))
-        .unwrap_err()
-        .to_string();
-    let words = format!("process 1 of 2 found no group at 127.0.0.1:{port}, waited up to 1 s: ");
-    assert!(error.starts_with(&words), "{error}");
+    let begun = Instant::now();
+    let joined = Group::join(&place, Device::Cpu, Duration::from_secs(1));
+    let error = joined.unwrap_err().to_string();
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    let words = format!(
+        "process 1 of 2 found no group at {host}:{port} (MASTER_ADDR:MASTER_PORT), waited up to 1 s: "
+    );
+    let cause = error.strip_prefix(&words);
+    cause.unwrap_or_else(|| panic!("{error}")).to_owned()
+}
+
+#[test]
+fn nobody_who_listens_is_an_error_that_says_where() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let cause = not_found("127.0.0.1", port);
+    assert!(cause.starts_with("nothing listens there: "), "{cause}");
+}
+
+#[test]
+fn one_who_listens_and_says_nothing_is_an_error_that_says_where() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let cause = not_found("127.0.0.1", silent.local_addr().unwrap().port());
+    let words = "something listens there, but no group came together";
+    assert!(cause.starts_with(words), "{cause}");
+}
+
+#[test]
+fn a_host_without_an_address_is_an_error_that_says_where() {
+    let cause = not_found("nowhere.invalid", 29500);
+    let words = ["the host is not found: ", "the host does not answer"];
+    assert!(words.iter().any(|w| cause.starts_with(w)), "{cause}");
 }

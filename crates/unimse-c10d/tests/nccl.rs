@@ -15,6 +15,7 @@ fn alone(device: Device) -> Result<Group, String> {
         rank: 0,
         size: 1,
         local_rank: 0,
+        local_size: 1,
         host: "127.0.0.1".to_owned(),
         port,
         agent: None,

@@ -82,9 +82,69 @@ pub(crate) fn blocks_above<'a>(
     names.into_iter().map(|name| (name, above(name))).collect()
 }
 
+/// Where in the forward pass the parameter called `name` is used first: the part, and the block in it. What stands in front of the blocks comes first, with our
+/// encoders of audio and video; then the blocks of the encoder, each with its fusion, those of a decoder, and our heads. `block` says in which block a name lies.
+pub(crate) fn place<'a>(
+    name: &'a str,
+    block: impl Fn(&'a str) -> Option<(&'a str, usize)>,
+) -> (u8, usize) {
+    let (front, encoder, decoder, head) = (0, 1, 2, 3);
+    let Some(ours) = name.strip_prefix(OURS) else {
+        return match block(name) {
+            Some((stack, at)) if stack.contains("decoder") => (decoder, at),
+            Some((_, at)) => (encoder, at),
+            None if name.starts_with("encoder.final") => (encoder, usize::MAX),
+            None if name.contains("final_layer_norm") || name.starts_with("lm_head") => (head, 0),
+            None => (front, 0),
+        };
+    };
+    let mut parts = ours.split('.');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some("fusion"), Some("decoder"), Some(at)) => (decoder, at.parse().unwrap_or(0)),
+        (Some("fusion"), Some(at), _) => at.parse().map_or((front, 0), |at| (encoder, at)),
+        (Some("audio" | "video" | "segments"), ..) => (front, 0),
+        _ => (head, 0),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parameters_have_the_order_of_the_forward_pass() {
+        let order = [
+            &[
+                "shared.weight",
+                "unimse.segments.weight",
+                "unimse.audio.lstm.weight_ih_l0",
+                "unimse.fusion.absent_audio",
+            ][..],
+            &[
+                "encoder.block.2.layer.0.SelfAttention.q.weight",
+                "unimse.fusion.2.up.weight",
+            ],
+            &["encoder.block.10.layer.0.SelfAttention.q.weight"],
+            &["encoder.final_layer_norm.weight"],
+            &[
+                "decoder.block.0.layer.0.SelfAttention.q.weight",
+                "unimse.fusion.decoder.0.up.weight",
+            ],
+            &["decoder.block.1.layer.0.SelfAttention.q.weight"],
+            &[
+                "decoder.final_layer_norm.weight",
+                "lm_head.weight",
+                "unimse.label.bins.weight",
+                "unimse.contrastive.0.text.weight",
+            ],
+        ];
+        let places = order.map(|names| {
+            let places: BTreeSet<_> = names.iter().map(|name| place(name, block)).collect();
+            assert_eq!(places.len(), 1, "{names:?}");
+            places.first().copied()
+        });
+        assert!(places.is_sorted_by(|a, b| a < b), "{places:?}");
+    }
 
     #[test]
     fn embeddings_lie_below_every_block_and_final_norms_above() {

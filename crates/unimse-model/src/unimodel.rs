@@ -5,6 +5,7 @@
 //!
 //! Parameters of the backbone carry the Hub's names, ours begin with `unimse.`.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
@@ -26,7 +27,7 @@ use crate::fusion::{Absent, Fusion, Others, fusion_ratio};
 use crate::head::Head;
 use crate::layers::Embedding;
 use crate::lstm::{ModalityEncoder, ModalityStates};
-use crate::parameters::{blocks_above, outside_last_blocks};
+use crate::parameters::{blocks_above, outside_last_blocks, place};
 use crate::precision::Precision;
 use crate::samples::Samples;
 use crate::weights;
@@ -221,6 +222,14 @@ impl UniModel {
         let mut all: Vec<_> = self.store.variables().into_iter().collect();
         all.sort_by(|(a, _), (b, _)| a.cmp(b));
         all
+    }
+
+    /// Every parameter that learns, roughly in the order in which the backward pass has its gradient; the same order for the same configuration.
+    pub fn trained(&self) -> Vec<Tensor> {
+        let mut all = self.parameters();
+        all.retain(|(_, tensor)| tensor.requires_grad());
+        all.sort_by_key(|(name, _)| Reverse(place(name, |name| self.backbone.block(name))));
+        all.into_iter().map(|(_, tensor)| tensor).collect()
     }
 
     /// Names of the parameters that the checkpoint it was built around did not have, sorted: they were drawn.

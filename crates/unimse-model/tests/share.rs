@@ -1,5 +1,5 @@
 //! A batch that processes share: losses are those of one process that has it whole, and so is the sum of the gradients, with rows that lack
-//! audio or video, uneven shares, and processes without a row.
+//! audio or video, uneven shares, and processes without a row; sums beside the backward pass are those after it, to the bit.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../../unimse-c10d/tests/processes/mod.rs"]
@@ -46,8 +46,9 @@ fn assert_near(found: &[f64], expected: &[f64], what: &str) {
     }
 }
 
-/// One batch of `rows`: the losses and gradients of `shared`, of which each process reads its part, against those of `whole`.
-fn step(group: &Group, rows: &[usize], [whole, shared]: [&UniModel; 2], what: &str) {
+/// One batch of `rows`: the losses and gradients of `shared`, of which each process reads its part, against those of `whole`; and those of `beside`, whose gradients are summed
+/// while the backward pass runs.
+fn step(group: &Group, rows: &[usize], [whole, shared, beside]: [&UniModel; 3], what: &str) {
     let (rank, size, all) = (group.rank(), group.size(), rows.len());
     let mut targets = tiny::targets(all);
     targets[1].weights.iemocap = 0.25;
@@ -68,19 +69,23 @@ fn step(group: &Group, rows: &[usize], [whole, shared]: [&UniModel; 2], what: &s
     let of_one = of_one.unwrap();
     let share = Share::new(group, own.len(), all);
     let (batch, targets) = batch(read);
-    let of_all = shared.training_loss(&batch, &targets, 0.5, Some(&share));
-    let of_all = of_all.unwrap();
-    assert_near(&values(&of_all), &values(&of_one), what);
+    let [found, also] = [shared, beside].map(|model| {
+        let of_all = model.training_loss(&batch, &targets, 0.5, Some(&share));
+        let of_all = of_all.unwrap();
+        assert_near(&values(&of_all), &values(&of_one), what);
+        let in_pass = std::ptr::eq(model, beside) && !model.config().checkpointing;
+        let sums = group.gradients(&model.trained(), in_pass).unwrap();
+        of_all.backward(1.0);
+        sums.finish().unwrap();
+        take(model)
+    });
     of_one.backward(1.0);
-    of_all.backward(1.0);
-
-    let (expected, found) = (take(whole), take(shared));
-    let names: Vec<&String> = found.keys().collect();
-    let mut found: Vec<Tensor> = found.values().map(Tensor::shallow_clone).collect();
-    group.all_reduce(&mut found).unwrap();
+    let expected = take(whole);
     let norm = |x: &Tensor| x.to_kind(Kind::Double).norm().double_value(&[]);
     let largest = expected.values().map(norm).fold(0.0, f64::max);
-    for (name, found) in names.into_iter().zip(&found) {
+    for (name, found) in &found {
+        let bits = |x: &Tensor| x.view_dtype(Kind::Int);
+        assert_eq!(bits(found), bits(&also[name]), "{what}, {name}");
         let (error, size) = (norm(&(found - &expected[name])), norm(&expected[name]));
         assert!(
             error <= 1e-4 * size + 1e-6 * largest,
@@ -116,7 +121,7 @@ fn processes_that_share_a_batch_learn_what_one_learns_of_it() {
         recomputed.checkpointing = true;
         let configs = [plain.clone(), few, levers(plain), recomputed];
         for (at, config) in configs.iter().enumerate() {
-            let models = [(); 2].map(|()| tiny::shaken(config, 3));
+            let models = [(); 3].map(|()| tiny::shaken(config, 3));
             let models = models.each_ref();
             // a queue of three is full after the first; nobody has audio in the last
             for rows in [&[0, 1, 2, 3, 4][..], &[3, 2, 5, 1], &[1, 1, 1]] {

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tch::{Device, Kind, Tensor};
-use unimse_c10d::{Group, Place, TIMEOUT};
+use tch::{Device, Tensor};
+use unimse_c10d::{Gradients, Group, Place, TIMEOUT};
 use unimse_model::parallel::{self, ReadOnly};
 use unimse_model::{Share, UniModel};
 
@@ -72,13 +72,20 @@ enum Word<T> {
 
 /// This process and the others, where there are some.
 #[derive(Debug)]
-pub struct Processes(Option<Group>);
+pub struct Processes {
+    group: Option<Group>,
+    /// Whether gradients are summed beside the backward pass.
+    beside: bool,
+}
 
 impl Processes {
     /// This one alone.
     #[must_use]
     pub fn alone() -> Self {
-        Self(None)
+        Self {
+            group: None,
+            beside: false,
+        }
     }
 
     /// Meets the others that `torchrun`, or `cargo xtask`, began with this one, which computes on `device`; alone where there are none.
@@ -88,7 +95,17 @@ impl Processes {
     pub fn join(device: Device) -> Result<Self, TrainError> {
         let place = Place::of_this_process()?;
         let group = place.map(|place| Group::join(&place, device, TIMEOUT));
-        Ok(Self(group.transpose()?))
+        Ok(Self {
+            group: group.transpose()?,
+            beside: device.is_cuda(),
+        })
+    }
+
+    /// The same; `beside` is whether gradients are summed beside the backward pass, or after it. Default: beside it on a GPU, after it on the CPU, where sums take
+    /// the cores that the pass needs (docs/processes.md). The numbers are the same to the bit.
+    #[must_use]
+    pub fn summing_beside(self, beside: bool) -> Self {
+        Self { beside, ..self }
     }
 
     /// Whether this one scores and writes.
@@ -99,7 +116,7 @@ impl Processes {
 
     /// Which one this is.
     pub(crate) fn rank(&self) -> Rank {
-        self.0
+        self.group
             .as_ref()
             .map_or(Rank { rank: 0, size: 1 }, |group| Rank {
                 rank: group.rank(),
@@ -109,7 +126,7 @@ impl Processes {
 
     /// What this one has of a batch of `rows`; `None` where it has all.
     pub(crate) fn share(&self, rows: usize) -> Option<Share<'_>> {
-        let group = self.0.as_ref()?;
+        let group = self.group.as_ref()?;
         Some(Share::new(group, self.rank().own(rows).len(), rows))
     }
 
@@ -124,21 +141,14 @@ impl Processes {
         })
     }
 
-    /// Sums the gradients of the model over the processes. That of a parameter that took no part in the rows here is 0 here.
-    pub(crate) fn sum_gradients(&self, model: &UniModel) -> Result<(), TrainError> {
-        let Some(group) = &self.0 else {
-            return Ok(());
-        };
-        let parameters = model.parameters().into_iter().map(|(_, p)| p);
-        let trained: Vec<Tensor> = parameters.filter(Tensor::requires_grad).collect();
-        let absent = trained.iter().filter(|p| !p.grad().defined());
-        // tch sets no gradient; that of 0 times a parameter is 0
-        let zeros = absent.map(|p| p.sum(Kind::Float) * 0.0);
-        if let Some(zero) = zeros.reduce(|a, b| a + b) {
-            zero.backward();
-        }
-        let mut gradients: Vec<Tensor> = trained.iter().map(Tensor::grad).collect();
-        Ok(group.all_reduce(&mut gradients)?)
+    /// Sums the gradients of `model` over the processes: begins before the last backward pass of an update, and ends in [`Gradients::finish`] after it. That of a parameter
+    /// that took no part in the rows here is 0 here. `None` where this process is alone.
+    pub(crate) fn gradients(&self, model: &UniModel) -> Result<Option<Gradients<'_>>, TrainError> {
+        // a backward pass in pieces may come to a leaf more than once
+        let beside = self.beside && !model.config().checkpointing;
+        let group = self.group.as_ref();
+        let begun = group.map(|group| group.gradients(&model.trained(), beside));
+        Ok(begun.transpose()?)
     }
 
     /// Does `work` for the numbers from 0 to `count`, each in one process, several at a time on threads of the CPU, and gives to all what comes of it, in
@@ -188,7 +198,7 @@ impl Processes {
 
     /// The answers of a round, by rank.
     fn round<T: Serialize + DeserializeOwned>(&self, word: Word<T>) -> Result<Vec<T>, TrainError> {
-        let words = match &self.0 {
+        let words = match &self.group {
             None => vec![word],
             Some(group) => {
                 let mut said = Vec::new();
@@ -234,7 +244,7 @@ impl Processes {
 
     /// Whether one of the processes says so.
     pub(crate) fn any(&self, here: bool) -> Result<bool, TrainError> {
-        let Some(group) = &self.0 else {
+        let Some(group) = &self.group else {
             return Ok(here);
         };
         let mut said = [Tensor::from_slice(&[i64::from(here)])];
@@ -247,7 +257,7 @@ impl Processes {
         &self,
         word: Option<T>,
     ) -> Result<T, TrainError> {
-        let Some(group) = &self.0 else {
+        let Some(group) = &self.group else {
             return word.ok_or_else(|| unheard(&"nothing"));
         };
         let said = word.as_ref().map(serde_json::to_vec).transpose();
@@ -261,7 +271,7 @@ impl Processes {
 
     /// Waits until all have come here: the leading process from what it does alone, each from what it does before the first batch.
     pub(crate) fn wait(&self) -> Result<(), TrainError> {
-        let group = self.0.as_ref();
+        let group = self.group.as_ref();
         Ok(group.map_or(Ok(()), |group| group.barrier(PATIENCE))?)
     }
 }

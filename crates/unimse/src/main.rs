@@ -96,7 +96,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    commands::threads::set(cli.threads.or(cli.command.enough_threads()));
+    commands::threads::set(cli.threads.or(cli.command.enough_threads()))?;
     match cli.command {
         Command::Extract(a) => commands::extract::run(&a),
         Command::Ingest(a) => commands::ingest::run(&a),

@@ -5,7 +5,8 @@
 mod processes;
 mod runs;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
@@ -244,6 +245,38 @@ fn a_signal_to_one_process_stops_the_evaluation_of_all() {
         assert_eq!(output.status.code(), Some(130), "{said}");
     }
     assert!(!run.path("run/results.json").exists());
+}
+
+#[test]
+fn processes_that_label_otherwise_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let elsewhere = place.path().join("elsewhere");
+    let with = |flag: &str, value: &str| {
+        let mut unify = unify(place.path());
+        unify.args([flag, value]);
+        unify
+    };
+    let there = |flag: &str| {
+        format!("process 1 works on something else than process 0 (there): {flag} is ")
+    };
+    for (flag, ways) in [
+        (
+            "--donors",
+            [with("--donors", "train"), with("--donors", "all")],
+        ),
+        (
+            "--min-similarity",
+            [unify(place.path()), with("--min-similarity", "0.5")],
+        ),
+        ("--out", [unify(place.path()), unify(&elsewhere)]),
+    ] {
+        let ways = RefCell::new(VecDeque::from(ways));
+        let all = processes::ranks(2, |_| ways.borrow_mut().pop_front().unwrap());
+        let ended = end(spawn(all));
+        refused(&ended[1], &[&there(flag)]);
+        refused(&ended[0], &["another process has ended"]);
+        assert!(files(place.path()).is_empty(), "{flag}");
+    }
 }
 
 #[test]

@@ -183,6 +183,15 @@ fn processes_that_do_not_fit_are_refused() {
     let words = "environment variable RANK: expected a whole number from 0 to 1, found \"2\"";
     runs::refused(&alone.output().unwrap(), &[words]);
 
+    for wrong in ["0", "x"] {
+        let mut alone = train(&run, &[]);
+        let beside = alone.env("RANK", "0").env("WORLD_SIZE", "2");
+        let output = beside.env("LOCAL_WORLD_SIZE", wrong).output().unwrap();
+        let found = format!("found \"{wrong}\"");
+        let words = "environment variable LOCAL_WORLD_SIZE: expected a whole number from 1 to ";
+        runs::refused(&output, &[words, &found]);
+    }
+
     let more = |rank: usize| ["train.clip=1", "train.clip=2"][rank];
     let all = processes::ranks(2, |rank| train(&run, &[more(rank)]));
     let ended = end(processes::spawn(all));

@@ -38,7 +38,7 @@ impl Shape {
 /// Bytes that each of a training's `processes` may have: those of the machine by how many of them share it; `None` where nobody tells.
 pub(crate) fn available(processes: usize) -> Option<u64> {
     // what was said to another program is not of a training alone
-    let here = unimse_c10d::side_by_side().min(processes);
+    let here = unimse_c10d::side_by_side().unwrap_or(1).min(processes);
     machine().map(|bytes| bytes / here.max(1) as u64)
 }
 

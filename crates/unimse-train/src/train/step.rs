@@ -1,6 +1,7 @@
 //! Forward and backward of one batch, and what is kept of one whose loss is no number.
 
 use serde::Serialize;
+use unimse_c10d::Gradients;
 use unimse_model::ModelError;
 use unimse_model::batch::{Batch, Target};
 use unimse_run::{Step, artefact};
@@ -25,7 +26,8 @@ struct NonFiniteBatch {
 }
 
 impl Trainer<'_> {
-    /// Forward and backward of the batch that `state` stands before: its loss, and its part of the event.
+    /// Forward and backward of the batch that `state` stands before: its loss, and its part of the event. After the last batch of an update the gradients
+    /// are those of all processes.
     pub(super) fn micro_step(
         &self,
         batches: &[Vec<usize>],
@@ -53,11 +55,11 @@ impl Trainer<'_> {
             samples: losses.samples,
             ..Step::default()
         };
-        losses.backward(accumulation::share(
-            batches,
-            state.batch,
-            self.config.accumulate.get(),
-        ));
+        let (at, accumulate) = (state.batch, self.config.accumulate.get());
+        let last = accumulation::completes(at + 1, batches.len(), accumulate);
+        let sums = last.then(|| self.processes.gradients(model)).transpose()?;
+        losses.backward(accumulation::share(batches, at, accumulate));
+        sums.flatten().map_or(Ok(()), Gradients::finish)?;
         Ok((total, event))
     }
 

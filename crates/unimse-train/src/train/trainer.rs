@@ -311,9 +311,8 @@ impl<'a> Trainer<'a> {
         self.finish_epoch(course, batches.len(), drawn, started)
     }
 
-    /// One update of the weights from the gradients at hand, told and saved as configured.
+    /// One update of the weights from the gradients at hand, summed over the processes, told and saved as configured.
     fn update(&self, course: &mut Course, step: Step) -> Result<(), TrainError> {
-        self.processes.sum_gradients(&self.session.model)?;
         let done = course.state.step;
         let scale = self.rates.factor(done, &course.state.progress);
         let held = self.rates.holds_backbone(done);

@@ -1,5 +1,6 @@
 //! The unify stage (paper 3.2): embeds every text, finds donors, writes the label tables and what is known about them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -47,7 +48,7 @@ pub fn run(
 /// process with as many threads. The one of rank 0 finds the donors and writes; all get the summary.
 ///
 /// # Errors
-/// As [`run`]; [`TrainError::Group`] where another process ends, [`TrainError::Config`] where one would embed something else than that of rank 0.
+/// As [`run`]; [`TrainError::Group`] where another process ends, [`TrainError::Config`] where one would embed or label something else than that of rank 0.
 pub fn run_together(
     corpus: &Path,
     out: &Path,
@@ -62,12 +63,34 @@ pub fn run_together(
     let texts: Vec<&str> = (corpora.iter().flat_map(|c| &c.utterances))
         .map(|u| u.text.as_str())
         .collect();
+    processes.agree(&asked(options, out))?;
     let folder = encoder_folder(encoder, pooling)?;
     let embeddings = embed_by(processes, &texts, &folder, pooling, cache)?;
     processes.lead(|| {
         let embeddings = embeddings.unwrap_or_default(); // the leading process has them
         label(&corpora, &embeddings, options, out)
     })
+}
+
+/// What is done with the embeddings, by the flag that says so.
+fn asked(options: &UnifyOptions, out: &Path) -> BTreeMap<String, String> {
+    let UnifyOptions {
+        donors,
+        queries,
+        min_similarity,
+        seed,
+    } = options;
+    let out = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
+    let least = min_similarity.map_or_else(|| "none".to_owned(), |s| s.to_string());
+    let parts = [
+        ("--donors", donors.to_string()),
+        ("--queries", queries.to_string()),
+        ("--min-similarity", least),
+        ("labels.donor_seed", seed.to_string()),
+        ("--out", out.display().to_string()),
+    ];
+    let named = parts.map(|(name, value)| (name.to_owned(), value));
+    named.into()
 }
 
 /// Finds donors and writes.

@@ -29,13 +29,11 @@ fn anew(is_set: impl Fn(&str) -> bool) -> Option<Command> {
     Some(anew)
 }
 
-/// Applies `--threads`; default all cores of this process, or its part of them.
-pub(crate) fn set(threads: Option<u16>) {
-    let cores = || {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        (cores / unimse_c10d::side_by_side()).max(1)
-    };
-    let n = threads.map_or_else(cores, usize::from);
+/// Applies `--threads`; default all cores of this process, or its part of them. Refuses a `LOCAL_WORLD_SIZE` that does not say which.
+pub(crate) fn set(threads: Option<u16>) -> anyhow::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let own = (cores / unimse_c10d::side_by_side()?).max(1);
+    let n = threads.map_or(own, usize::from);
     tch::set_num_threads(n as i32);
     // rayon's pool is built at most once; this is the first use of it
     if rayon::ThreadPoolBuilder::new()
@@ -47,6 +45,7 @@ pub(crate) fn set(threads: Option<u16>) {
             "warning: rayon's threads were already started; --threads holds for LibTorch only"
         );
     }
+    Ok(())
 }
 
 #[cfg(test)]
