@@ -109,7 +109,7 @@ pub fn resample_while(
 }
 
 /// Maps 32 random bits to a number below `n` by a multiplication: the bias is under n / 2^32.
-fn below(n: usize, random: u32) -> usize {
+pub(crate) fn below(n: usize, random: u32) -> usize {
     ((u64::from(random) * n as u64) >> 32) as usize
 }
 

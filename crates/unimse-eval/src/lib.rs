@@ -19,7 +19,7 @@
 //! classification metrics for emotion recognition (`emotion`), what probabilities are worth (`calibration` of classes, `coverage` of
 //! scores), one emotion that is there or not (`presence`). All of them are functions of sums over rows (`measure`), which clusters of rows add to
 //! (`clusters`): so resamples of clusters (`bootstrap`) and what is left without one of them (`bca`, on `normal`) cost a few additions each, and so
-//! do two systems exchanged (`randomisation`). What comes of them is an `interval`, the `difference` of two models, or a verdict against the
+//! do two systems exchanged (`randomisation`); millions of clusters are first dealt into groups (`deal`). What comes of them is an `interval`, the `difference` of two models, or a verdict against the
 //! paper's numbers (`paper`).
 //!
 //! Values are f32 or f64 and summed in f64, in the order of the rows that a metric is given; resamples sum each cluster and then the clusters, as
@@ -36,6 +36,7 @@ mod bootstrap;
 mod calibration;
 mod clusters;
 mod coverage;
+mod deal;
 mod difference;
 mod emotion;
 mod interval;
@@ -52,6 +53,7 @@ pub use bca::jackknife;
 pub use bootstrap::{Resampled, resample, resample_while};
 pub use calibration::{ReliabilityBin, calibration_measure, reliability};
 pub use coverage::{Central, coverage_measure};
+pub use deal::deal;
 pub use difference::Difference;
 pub use emotion::{ClassScores, EmotionScores, class_f1, class_indices, emotion, emotion_measure};
 pub use interval::Interval;

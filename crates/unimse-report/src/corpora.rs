@@ -28,10 +28,10 @@ pub(crate) fn section(doc: &mut Document, run: &Run, utterances: &[BrowsedRow]) 
         doc.heading(3, format!("{name} ({})", corpus.task.name()));
         let rows = tested::rows(utterances, name);
         doc.paragraph(outline(run, corpus));
+        differences::figure(doc, run, name, corpus);
         metrics(doc, run, name, corpus);
         undefined(doc, &corpus.test);
         not_fitted(doc, &corpus.test);
-        differences::figure(doc, run, name, corpus);
         conventions(doc, name, corpus);
         views::section(doc, name, &corpus.test);
         classes::f1(doc, run, name, corpus, &rows);
@@ -107,13 +107,14 @@ pub(crate) fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus
         .copied()
         .collect();
 
+    let intervals = seeds::intervals(run, name, corpus);
     let mut head = vec![words("Metric")];
     head.extend(dev.map(|_| numbers("Dev")));
     head.push(numbers(match run.aggregate {
         true => "Test, mean ± sd",
         false => "Test",
     }));
-    head.extend((!test.intervals.is_empty()).then(|| numbers("95 % interval")));
+    head.extend((!intervals.is_empty()).then(|| numbers("95 % interval")));
     head.extend(
         test.per_seed
             .iter()
@@ -131,8 +132,8 @@ pub(crate) fn metrics(doc: &mut Document, run: &Run, name: &str, corpus: &Corpus
         let mut row: Vec<Line> = vec![metric::with_arrow(m).into()];
         row.extend(dev.map(show));
         row.push(Line::default().strong(of_test(m, test)));
-        if !test.intervals.is_empty() {
-            row.push(bounds(m, test.intervals.get(&m)).into());
+        if !intervals.is_empty() {
+            row.push(bounds(m, intervals.get(&m)).into());
         }
         row.extend(test.per_seed.iter().map(|seed| show(&seed.metrics)));
         row.extend(test.baselines.iter().map(|(_, b)| show(&b.metrics)));

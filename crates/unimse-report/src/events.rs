@@ -62,16 +62,6 @@ impl Curves {
         }
     }
 
-    /// A quantity of every step as a thinned curve.
-    pub(crate) fn curve(&self, quantity: impl Fn(&Step) -> Option<f64>) -> Vec<(f64, f64)> {
-        let points: Vec<_> = self
-            .steps
-            .iter()
-            .filter_map(|s| quantity(s).map(|y| (s.step as f64, y)))
-            .collect();
-        thin(&points)
-    }
-
     /// Training counts epochs from zero, readers from one.
     fn count_epochs_from_one(&mut self) {
         if self.epochs.first().is_some_and(|e| e.epoch == 0) {
@@ -85,19 +75,6 @@ impl Curves {
     pub(crate) fn steps_a_point(&self) -> usize {
         self.steps.len().div_ceil(MAX_POINTS).max(1)
     }
-}
-
-/// At most [`MAX_POINTS`] points: means of consecutive groups of equal size (the last may be smaller).
-fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    let group = points.len().div_ceil(MAX_POINTS).max(1);
-    points
-        .chunks(group)
-        .map(|chunk| {
-            let n = chunk.len() as f64;
-            let (x, y) = chunk.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
-            (x / n, y / n)
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -120,10 +97,7 @@ mod tests {
             "[]",
         ]);
         assert_eq!((curves.steps.len(), curves.skipped), (1, 2));
-        assert_eq!(
-            curves.curve(|s| s.text_audio.get(1).copied().flatten()),
-            [(1.0, 1.0)]
-        );
+        assert_eq!(curves.steps[0].text_audio, [None, Some(1.0)]);
     }
 
     #[test]
@@ -131,19 +105,8 @@ mod tests {
         let step = |n: u64, loss: f64| format!(r#"{{"event":"step","step":{n},"loss":{loss}}}"#);
         let lines = [step(1, 5.0), step(2, 4.0), step(3, 3.0), step(2, 4.5)];
         let curves = log(&lines.each_ref().map(String::as_str));
-        assert_eq!(curves.curve(|s| s.loss), [(1.0, 5.0), (2.0, 4.5)]);
+        let losses: Vec<_> = curves.steps.iter().map(|s| (s.step, s.loss)).collect();
+        assert_eq!(losses, [(1, Some(5.0)), (2, Some(4.5))]);
         assert_eq!(curves.repeated, 2);
-    }
-
-    #[test]
-    fn thinning_takes_means_and_keeps_short_curves() {
-        let points: Vec<_> = (0..1201)
-            .map(|i| (f64::from(i), f64::from(i) * 2.0))
-            .collect();
-        let thinned = thin(&points);
-        assert!(thinned.len() <= MAX_POINTS);
-        assert_eq!(thinned.first(), Some(&(1.0, 2.0))); // mean of 0, 1, 2
-        assert_eq!(thinned.last(), Some(&(1200.0, 2400.0)));
-        assert_eq!(thin(&points[..600]), points[..600]);
     }
 }

@@ -6,6 +6,9 @@ use sha2::{Digest, Sha256};
 
 pub(crate) const STYLE: &str = include_str!("style.css");
 
+/// The picture of the page among the windows of a browser, which would otherwise ask for one.
+const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'%20viewBox='0%200%2016%2016'%3E%3Cpath%20d='M3%208.5v5M8%202.5v11M13%205.5v8'%20stroke='%232f7cc4'%20stroke-width='3'%20stroke-linecap='round'/%3E%3C/svg%3E";
+
 /// Functions of the pages' scripts, to stand in front of a page's own: they make elements whose contents are text, never markup.
 pub const ELEMENTS: &str = include_str!("elements.js");
 
@@ -46,6 +49,7 @@ impl Frame<'_> {
                     meta http-equiv="Content-Security-Policy" content=(self.policy());
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     title { (self.title) }
+                    link rel="icon" href=(ICON);
                     style { (PreEscaped(self.all_style())) }
                 }
                 body { "\n"
@@ -69,7 +73,7 @@ impl Frame<'_> {
     pub fn policy(&self) -> String {
         let style = format!("style-src {}", digest(&self.all_style()));
         let script = self.script.map(|s| format!("script-src {}", digest(s)));
-        let mut directives = vec!["default-src 'none'", &style];
+        let mut directives = vec!["default-src 'none'", "img-src data:", &style];
         directives.extend(script.as_deref());
         directives.extend(self.allowed);
         directives.extend(["base-uri 'none'", "form-action 'none'"]);

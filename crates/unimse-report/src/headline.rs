@@ -9,6 +9,7 @@ use crate::doc::{Document, Line, numbers, words};
 use crate::load::Run;
 use crate::metric;
 use crate::paper;
+use crate::seeds;
 use crate::svg::{Bar, Kind, interval_bars, panels};
 
 /// Notices, what ran, the verdict in one sentence, and a picture and a row a corpus.
@@ -113,15 +114,13 @@ fn pictures(doc: &mut Document, run: &Run, published: &[PaperTable]) {
         seeds |= bars.iter().any(|bar| !bar.seeds.is_empty());
         elsewhere |= bars.iter().any(|bar| bar.name == OTHER_SETTING);
         let said = format!("{name}: {}", outcome(run, name, corpus));
-        let interval = bars[0].interval.map(|(low, high)| {
-            let (low, high) = (metric::show(main, low), metric::show(main, high));
-            format!(", 95 % interval [{low}, {high}]")
-        });
-        let interval = interval.unwrap_or_default();
+        let interval = said_interval(main, bars[0].interval);
         caption = caption.text(" ").strong(format!("{said}{interval}."));
     }
     if seeds {
-        caption = caption.text(" UniMSE is the mean over seeds, a dot a seed.");
+        caption = caption.text(
+            " UniMSE is the mean over seeds, a dot a seed; its interval is the mean of theirs.",
+        );
     }
     if elsewhere {
         caption = caption.text(" The paper's setting is another, so nothing is concluded.");
@@ -140,21 +139,28 @@ fn bars(run: &Run, published: &[PaperTable], name: &str, corpus: &CorpusResults)
     let Some(&ours) = corpus.test.metrics.get(&main) else {
         return Vec::new();
     };
-    let bar = |name: String, kind, value| Bar {
-        name,
-        kind,
-        value,
-        shown: metric::show(main, value),
-        interval: None,
-        seeds: Vec::new(),
+    let bar = |name: String, kind, value| {
+        let shown = metric::show(main, value);
+        Bar {
+            says: format!("{name} {shown}"),
+            name,
+            kind,
+            value,
+            shown,
+            interval: None,
+            seeds: Vec::new(),
+        }
     };
     let seeds = corpus.test.per_seed.iter();
     let seeds = seeds.filter_map(|seed| seed.metrics.get(&main));
-    let interval = corpus.test.intervals.get(&main);
+    let interval = seeds::intervals(run, name, corpus).remove(&main);
+    let interval = interval.and_then(|i| i.low.zip(i.high));
+    let mut own = bar("UniMSE".to_owned(), Kind::Ours, ours);
+    own.says.push_str(&said_interval(main, interval));
     let mut bars = vec![Bar {
-        interval: interval.and_then(|i| i.low.zip(i.high)),
+        interval,
         seeds: seeds.copied().collect(),
-        ..bar("UniMSE".to_owned(), Kind::Ours, ours)
+        ..own
     }];
     let others = baselines(run, name, main).into_iter();
     bars.extend(others.map(|(name, value)| bar(name, Kind::Baseline, value)));
@@ -163,6 +169,15 @@ fn bars(run: &Run, published: &[PaperTable], name: &str, corpus: &CorpusResults)
         bars.push(bar(whose.to_owned(), Kind::Published, value));
     }
     bars
+}
+
+/// ", 95 % interval [0.690, 0.820]"; nothing where there is none.
+fn said_interval(main: Metric, interval: Option<(f64, f64)>) -> String {
+    let said = interval.map(|(low, high)| {
+        let (low, high) = (metric::show(main, low), metric::show(main, high));
+        format!(", 95 % interval [{low}, {high}]")
+    });
+    said.unwrap_or_default()
 }
 
 /// The outcome against the strongest baseline, in words.

@@ -1,8 +1,10 @@
 //! What the page of several seeds has beyond that of one: what is of all of them together, what of single ones and what stands elsewhere; classes with
 //! their deviations.
 
-use unimse_eval::ClassScores;
-use unimse_run::{ClassDeviations, SplitScores};
+use std::collections::BTreeMap;
+
+use unimse_eval::{ClassScores, Interval, Metric};
+use unimse_run::{ClassDeviations, CorpusResults, SplitScores};
 
 use crate::doc::{Document, Line, Table, numbers, words};
 use crate::load::Run;
@@ -23,16 +25,46 @@ pub(crate) fn said(run: &Run) -> Option<Line> {
     let line = Line::default().strong(format!("Of {n} seeds together"));
     let line = line.text(
         " are, on this page, the metrics, conventions, questions and classes (means, ± sample standard deviation where it is printed), the confusion matrices \
-         (the answers of all seeds, counted) and the curves (means; their bands go from the least seed to the greatest). ",
+         (the answers of all seeds, counted) and the curves (means; their bands go from the least seed to the greatest); an interval of a metric is the mean of those of the seeds. ",
     );
     let line = line.strong("Of single seeds").text(
-        " are differences to baselines with their intervals, fusion ratios and receipts: they have a row, column or mark for each. Intervals of the metrics, \
-         contrastive losses and the answers to single utterances stand in the reports of the seeds alone: ",
+        " are differences to baselines with their intervals, fusion ratios and receipts: they have a row, column or mark for each. The answers to single \
+         utterances stand in the reports of the seeds alone: ",
     );
     Some(
         line.code(format!("{{{}}}/report.html", names.join(",")))
             .text("."),
     )
+}
+
+/// The 95 % intervals of the test metrics of a corpus; of several seeds the means of their ends, where every seed has them.
+pub(crate) fn intervals(
+    run: &Run,
+    name: &str,
+    corpus: &CorpusResults,
+) -> BTreeMap<Metric, Interval> {
+    if !run.aggregate {
+        return corpus.test.intervals.clone();
+    }
+    let of_seed = |metric: &Metric| {
+        let seeds = run.seeds.iter().map(|seed| {
+            let interval = seed.results.corpora.get(name)?.test.intervals.get(metric)?;
+            interval.low.zip(interval.high)
+        });
+        let ends: Vec<(f64, f64)> = seeds.collect::<Option<_>>()?;
+        let mean = |end: fn(&(f64, f64)) -> f64| {
+            let sum: f64 = ends.iter().map(end).sum();
+            Some(sum / ends.len() as f64)
+        };
+        let interval = Interval {
+            estimate: corpus.test.metrics.get(metric).copied(),
+            low: mean(|end| end.0),
+            high: mean(|end| end.1),
+            undefined: None,
+        };
+        Some((*metric, interval))
+    };
+    corpus.test.metrics.keys().filter_map(of_seed).collect()
 }
 
 /// F1 of every class: mean over the seeds, and one standard deviation to both sides.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 use unimse_eval::Metric;
-use unimse_run::{Epoch, FusedLayer, Results, Step};
+use unimse_run::{Epoch, Results, Step};
 
 use crate::curves::{Point, by_epoch, by_step, over_seeds, summary};
 use crate::doc::{Document, Line, Table, numbers, words};
@@ -29,9 +29,7 @@ pub(crate) fn section(doc: &mut Document, run: &Run) {
         ));
     }
     losses(doc, &run.seeds);
-    if let [one] = run.seeds.as_slice() {
-        contrastive(doc, one);
-    }
+    contrastive(doc, &run.seeds);
     dev(doc, &run.seeds);
     fusion(doc, run);
 }
@@ -73,34 +71,42 @@ fn losses(doc: &mut Document, seeds: &[SeedRun]) {
 }
 
 /// A panel for text with audio and one for text with video, in each a line a fused layer.
-fn contrastive(doc: &mut Document, seed: &SeedRun) {
-    let layers = &seed.results.fusion.layers;
-    let audio = by_layer(&seed.curves, layers, |s| &s.text_audio[..]);
-    let video = by_layer(&seed.curves, layers, |s| &s.text_video[..]);
-    let longer = if audio.len() < video.len() {
-        &video
-    } else {
-        &audio
-    };
-    let key = svg::key(
-        longer
-            .iter()
-            .map(|s| (s.name.as_str(), s.colour, Look::Line)),
-    );
-    let panels = [("Text with audio", &audio), ("Text with video", &video)];
-    let curves = panels.iter().flat_map(|(title, lines)| {
-        let named = move |line: &Series| (format!("{title}, {}", line.name), plain(&line.points));
-        lines.iter().map(named)
+fn contrastive(doc: &mut Document, seeds: &[SeedRun]) {
+    let panels = [
+        ("Text with audio", by_layer(seeds, |s| &s.text_audio)),
+        ("Text with video", by_layer(seeds, |s| &s.text_video)),
+    ];
+    let names = panels.iter().map(|(_, layers)| layers);
+    let names = names
+        .max_by_key(|layers| layers.len())
+        .into_iter()
+        .flatten();
+    let key = svg::key((names.enumerate()).map(|(at, (name, _))| (name.as_str(), at, Look::Line)));
+    let curves = panels.iter().flat_map(|(title, layers)| {
+        let named = move |(name, points): &(String, Vec<Point>)| {
+            (format!("{title}, {name}"), points.clone())
+        };
+        layers.iter().map(named)
     });
     let curves: Vec<(String, Vec<Point>)> = curves.collect();
     let curves = curves
         .iter()
         .map(|(name, points)| (name.as_str(), points.as_slice()));
     let table = summary("Step", &curves.collect::<Vec<_>>());
-    let panels = panels
-        .into_iter()
-        .filter_map(|(title, lines)| chart(title, ("step", "InfoNCE loss"), lines, None));
-    let caption = "Contrastive losses of each fused layer, in nats.";
+    let panels = panels.iter().filter_map(|(title, layers)| {
+        let lines = layers.iter().enumerate();
+        let lines = lines.map(|(at, (name, points))| Series::over_seeds(name, at, points, false));
+        chart(
+            title,
+            ("step", "InfoNCE loss"),
+            &lines.collect::<Vec<_>>(),
+            None,
+        )
+    });
+    let caption = format!(
+        "Contrastive losses of each fused layer, in nats.{}",
+        how(seeds)
+    );
     figure(
         doc,
         caption,
@@ -109,17 +115,6 @@ fn contrastive(doc: &mut Document, seed: &SeedRun) {
         svg::panels(panels.collect()),
         table,
     );
-}
-
-/// A curve of one seed.
-fn plain(points: &[(f64, f64)]) -> Vec<Point> {
-    let point = |&(x, y): &(f64, f64)| Point {
-        x,
-        low: y,
-        mean: y,
-        high: y,
-    };
-    points.iter().map(point).collect()
 }
 
 /// A panel for the score that selects the checkpoint and one for each corpus and metric of dev.
@@ -201,31 +196,24 @@ fn how(seeds: &[SeedRun]) -> String {
     }
 }
 
+/// The losses of every fused layer, which events list from the lowest; `results.json` knows their numbers.
 fn by_layer(
-    curves: &Curves,
-    layers: &[FusedLayer],
-    losses: fn(&Step) -> &[Option<f64>],
-) -> Vec<Series> {
-    let all = curves
-        .steps
-        .iter()
-        .map(|s| losses(s).len())
-        .max()
-        .unwrap_or_default();
-    // events list the layers from the lowest; results.json knows their numbers
-    let name = |i: usize| match layers.get(i) {
-        Some(layer) if layers.len() == all => format!("layer {}", layer.layer),
-        _ => format!("fused layer {}", i + 1),
+    seeds: &[SeedRun],
+    losses: fn(&Step) -> &Vec<Option<f64>>,
+) -> Vec<(String, Vec<Point>)> {
+    let steps = seeds.iter().flat_map(|seed| &seed.curves.steps);
+    let all = steps.map(|s| losses(s).len()).max().unwrap_or_default();
+    let layers = seeds.first().map(|seed| &seed.results.fusion.layers);
+    let layers = layers.filter(|layers| layers.len() == all);
+    let name = |at: usize| match layers {
+        Some(layers) => format!("layer {}", layers[at].layer),
+        None => format!("fused layer {}", at + 1),
     };
-    let line = |i: usize| Series {
-        name: name(i),
-        points: curves.curve(|s| losses(s).get(i).copied().flatten()),
-        colour: i,
-        dashed: false,
-        dots: false,
-        band: Vec::new(),
+    let layer = |at: usize| {
+        let loss = |s: &Step| losses(s).get(at).copied().flatten();
+        (name(at), points(seeds, |curves| by_step(curves, loss)))
     };
-    (0..all).map(line).collect()
+    (0..all).map(layer).collect()
 }
 
 fn chart(
@@ -304,7 +292,7 @@ fn epochs(seeds: &[SeedRun]) -> Table {
             .iter()
             .map(|(corpus, metric)| numbers(format!("{corpus} {}", metric.title()))),
     );
-    head.extend([numbers("Time"), words("")]);
+    head.extend([numbers("Time"), words("Checkpoint")]);
     Table::of_figure(head, rows)
 }
 

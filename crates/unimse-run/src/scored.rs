@@ -90,6 +90,9 @@ pub struct ScoredRows {
     pub n: usize,
     /// The clusters among them.
     pub clusters: usize,
+    /// Groups that the clusters were dealt into at random, to be resampled whole; absent where clusters were resampled one by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dealt: Option<usize>,
     /// The values; of several emotions the means over them.
     pub metrics: BTreeMap<Metric, f64>,
     /// The metrics without a value, with the reason.

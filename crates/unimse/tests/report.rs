@@ -79,9 +79,8 @@ fn assert_read(chromium: &mut Chromium, test: &str, run: &Run, kind: &str) {
     let page = run.path("run/report.html");
     let bytes = page.metadata().unwrap().len();
     assert!(bytes < MOST, "{bytes} bytes");
-    chromium.open(&page, "");
-    let painted = chromium.first_paint();
-    eprintln!("{kind}: {bytes} bytes, first contentful paint after {painted:.0} ms");
+    eprintln!("{kind}: {bytes} bytes");
+    chromium.assert_soon_seen(&page);
     assert_whole(chromium);
     assert_filtered(chromium, &page, run);
 
@@ -98,11 +97,13 @@ fn assert_read(chromium: &mut Chromium, test: &str, run: &Run, kind: &str) {
         assert!(details.contains("Probabilities, %"), "{details}");
         chromium.assert_fits(screen);
         chromium.assert_pictures(30);
+        chromium.keep(&format!("run-{kind}"), screen);
+        chromium.unfold();
+        chromium.assert_fits(screen);
         if let Some(axe) = &axe {
             chromium.assert_accessible(axe, screen);
         }
         chromium.assert_quiet(&url);
-        chromium.keep(&format!("run-{kind}"), screen);
     }
 }
 

@@ -189,7 +189,23 @@ fn peak(child: &mut std::process::Child) -> u64 {
     peak
 }
 
-/// Ten million rows whose scores are known: the right answer in at most 100 bytes a row, where two texts a row would take more.
+/// Scores the file as JSON and says how many bytes of memory that took.
+fn measured(file: &Path, options: &[&str]) -> (Value, u64) {
+    let mut child = Command::new(UNIMSE)
+        .args(["score", "--json"])
+        .args(options)
+        .arg(file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let peak = peak(&mut child);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && peak > 0);
+    (serde_json::from_slice(&output.stdout).unwrap(), peak)
+}
+
+/// Ten million rows whose scores are known: the right answer in at most 100 bytes a row, where two texts a row would take more, and with intervals in
+/// half as many again.
 #[test]
 fn ten_million_rows_are_numbers_and_no_texts() {
     let folder = tempfile::tempdir().unwrap();
@@ -204,21 +220,57 @@ fn ten_million_rows_are_numbers_and_no_texts() {
         writeln!(out, "{truth},{said}").unwrap();
     }
     out.into_inner().unwrap();
-    let mut child = Command::new(UNIMSE)
-        .args(["score", "--json"])
-        .args(SENTIMENT)
-        .arg(&file)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let peak = peak(&mut child);
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let got: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(got["n"], json!(n));
-    assert_eq!(got["metrics"]["mae"], json!(0.25));
-    for exact in ["acc7", "acc5", "acc3", "acc2_non0", "f1_has0"] {
-        assert_eq!(got["metrics"][exact], json!(1.0), "{exact}");
+    for (options, most) in [(&SENTIMENT[..], 100), (&SENTIMENT[..2], 150)] {
+        let (got, peak) = measured(&file, options);
+        assert_eq!(got["n"], json!(n));
+        assert_eq!(got["metrics"]["mae"], json!(0.25));
+        for exact in ["acc7", "acc5", "acc3", "acc2_non0", "f1_has0"] {
+            assert_eq!(got["metrics"][exact], json!(1.0), "{exact}");
+        }
+        assert!(peak < most * n, "{options:?}: {peak} bytes");
+        let corr = &got["intervals"]["corr"]["bca"];
+        let width = corr["high"].as_f64().zip(corr["low"].as_f64());
+        let width = width.map(|(high, low)| high - low);
+        let narrow = width.is_some_and(|width| width > 0.0 && width < 1e-4);
+        assert_eq!(narrow, options.len() == 2, "{corr}");
     }
-    assert!(peak > 0 && peak < 100 * n, "{peak} bytes");
+}
+
+/// More rows than are drawn one by one: the intervals of a share are those of the binomial distribution, 1.96 deviations to both sides.
+#[test]
+fn many_rows_are_resampled_in_groups_and_intervals_stay_as_wide() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let n = 200_000;
+    let said = |right: usize| -> Vec<i32> {
+        let one = |row: usize| if row % 10 < right { 1 } else { -1 };
+        (0..n).map(one).collect()
+    };
+    csv(&path("a.csv"), &vec![1; n], &said(7));
+    csv(&path("b.csv"), &vec![1; n], &said(6));
+    let other = path("b.csv");
+    let options = ["--task", "sentiment", "--metrics", "acc2_has0", "--against"];
+    let got = score(
+        &path("a.csv"),
+        &[&options[..], &[other.to_str().unwrap()]].concat(),
+    );
+    assert_eq!(
+        (&got["clusters"], &got["dealt"]),
+        (&json!(n), &json!(1 << 16))
+    );
+    let share = 0.7_f64;
+    let expected = 2.0 * 1.96 * (share * (1.0 - share) / n as f64).sqrt();
+    for kind in ["percentile", "bca"] {
+        let interval = &got["intervals"]["acc2_has0"][kind];
+        let width = interval["high"].as_f64().unwrap() - interval["low"].as_f64().unwrap();
+        assert!(
+            (width / expected - 1.0).abs() < 0.15,
+            "{kind}: {width} {expected}"
+        );
+    }
+    let p = &got["against"]["acc2_has0"]["p_randomisation"];
+    assert_eq!(p, &json!((1.0 + 0.0) / (1.0 + 1000.0)));
+    csv(&path("a.csv"), &vec![1; 1 << 16], &vec![1; 1 << 16]);
+    let few = score(&path("a.csv"), &["--task", "sentiment", "--resamples", "2"]);
+    assert_eq!(few.get("dealt"), None, "each is drawn by itself");
 }

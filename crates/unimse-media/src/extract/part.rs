@@ -88,7 +88,7 @@ pub(super) fn lacking(span: Span, found_s: f64) -> Option<Fault> {
         Some(wanted_s) => found_s + SLACK_S < wanted_s,
         None => false,
     };
-    is_short.then(|| Fault::PastEnd {
+    is_short.then_some(Fault::PastEnd {
         wanted: span,
         found_s,
     })

@@ -23,6 +23,8 @@ pub(crate) struct Bar {
     pub(crate) value: f64,
     /// The value as it is printed.
     pub(crate) shown: String,
+    /// All that there is to say of it: its name, the value, its interval.
+    pub(crate) says: String,
     /// Low and high end of its interval.
     pub(crate) interval: Option<(f64, f64)>,
     /// The value of each seed where it is a mean.
@@ -50,23 +52,23 @@ pub(crate) fn interval_bars(title: &str, bars: &[Bar]) -> Option<Markup> {
     }
     let x = |v: f64| LEFT + v.clamp(0.0, most) / most * (WIDTH - LEFT - RIGHT);
     let height = TOP + ROW * bars.len() as f64 + 4.0;
-    let said: Vec<String> = bars
-        .iter()
-        .map(|bar| format!("{} {}", bar.name, bar.shown))
-        .collect();
+    let said: Vec<&str> = bars.iter().map(|bar| bar.says.as_str()).collect();
     let content = html! {
         @for (row, bar) in bars.iter().enumerate() {
             @let middle = TOP + ROW * row as f64 + ROW / 2.0 + 2.0;
             @let weight = (bar.kind == Kind::Ours).then_some("ours");
             text class=(format!("label end {}", weight.unwrap_or_default())) x=(px(LEFT - 8.0)) y=(px(middle + 4.0)) { (short(&bar.name, 20)) }
-            rect class=(class(bar.kind)) x=(px(LEFT)) y=(px(middle - THICK / 2.0)) width=(px(x(bar.value) - LEFT)) height=(px(THICK)) {}
-            @if let Some((low, high)) = bar.interval.filter(|(low, high)| drawable(*low) && drawable(*high)) {
-                @for (colour, half) in [("halo", 6.0), ("whisker", 5.0)] {
-                    path class=(colour) d=(format!("M{0},{2} V{3} M{0},{4} H{1} M{1},{2} V{3}", px(x(low)), px(x(high)), px(middle - half), px(middle + half), px(middle))) {}
+            g {
+                title { (bar.says) }
+                rect class=(class(bar.kind)) x=(px(LEFT)) y=(px(middle - THICK / 2.0)) width=(px(x(bar.value) - LEFT)) height=(px(THICK)) {}
+                @if let Some((low, high)) = bar.interval.filter(|(low, high)| drawable(*low) && drawable(*high)) {
+                    @for (colour, half) in [("halo", 6.0), ("whisker", 5.0)] {
+                        path class=(colour) d=(format!("M{0},{2} V{3} M{0},{4} H{1} M{1},{2} V{3}", px(x(low)), px(x(high)), px(middle - half), px(middle + half), px(middle))) {}
+                    }
                 }
-            }
-            @for seed in bar.seeds.iter().filter(|seed| drawable(**seed)) {
-                circle class="dot c0" r="3" cx=(px(x(*seed))) cy=(px(middle)) {}
+                @for seed in bar.seeds.iter().filter(|seed| drawable(**seed)) {
+                    circle class="dot c0" r="3" cx=(px(x(*seed))) cy=(px(middle)) {}
+                }
             }
             text class=(format!("label end {}", weight.unwrap_or_default())) x=(px(WIDTH - 2.0)) y=(px(middle + 4.0)) { (bar.shown) }
         }
@@ -94,6 +96,7 @@ mod tests {
             kind: Kind::Ours,
             value,
             shown: value.to_string(),
+            says: format!("<&> {value}"),
             interval,
             seeds: Vec::new(),
         }
@@ -110,6 +113,11 @@ mod tests {
             .collect();
         let room = WIDTH - LEFT - RIGHT;
         assert!((widths[0] - 0.4 * room).abs() < 0.1 && (widths[1] - room).abs() < 0.1);
+        let said = tree.descendants().filter(|n| n.has_tag_name("title"));
+        assert_eq!(
+            said.filter_map(|n| n.text()).collect::<Vec<_>>(),
+            ["<&> 0.4", "<&> 1"]
+        );
         let whisker = tree
             .descendants()
             .find(|n| n.attribute("class") == Some("whisker"));

@@ -10,6 +10,9 @@ const HEIGHT: f64 = 236.0;
 /// Series beyond this many are not drawn: nobody could tell them apart.
 const MAX_SERIES: usize = 12;
 
+/// Places of a line without dots that say their values when pointed at.
+const MOST_FELT: usize = 40;
+
 /// One line of a chart.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
@@ -136,13 +139,21 @@ fn line(lines: &Lines<'_>, frame: &Frame, s: &Series, points: &[(f64, f64)], sai
         .iter()
         .map(|p| format!("{},{}", px(frame.to_x(p.0)), px(frame.to_y(p.1))));
     let path = format!("M{}", corners.collect::<Vec<_>>().join(" "));
+    // every point is seen, or some are felt
+    let dots = s.dots || points.len() == 1;
+    let (class, r, step) = match dots {
+        true => (format!("dot c{colour}"), "3", 1),
+        false => (
+            format!("felt c{colour}"),
+            "5",
+            points.len().div_ceil(MOST_FELT),
+        ),
+    };
     html! {
         path class=(format!("line c{colour}{dash}")) d=(path) { title { (said) } }
-        @if s.dots || points.len() == 1 {
-            @for p in points {
-                circle class=(format!("dot c{colour}")) r="3" cx=(px(frame.to_x(p.0))) cy=(px(frame.to_y(p.1))) {
-                    title { (s.name) ": " (metric::number(p.1, 3)) " at " (lines.x) " " (metric::number(p.0, 0)) }
-                }
+        @for p in points.iter().step_by(step) {
+            circle class=(class) r=(r) cx=(px(frame.to_x(p.0))) cy=(px(frame.to_y(p.1))) {
+                title { (s.name) ": " (metric::number(p.1, 3)) " at " (lines.x) " " (metric::number(p.0, 0)) }
             }
         }
     }
@@ -249,5 +260,28 @@ mod tests {
         assert!(svg.contains("2.500 at step 1, 1.250 at step 2"), "{svg}");
         assert_eq!(svg.matches("<circle").count(), 2);
         assert!(svg.contains("chosen"));
+    }
+
+    #[test]
+    fn a_long_curve_says_some_of_its_values_where_it_is_pointed_at() {
+        let series = [Series {
+            name: "loss".to_owned(),
+            points: (0..1000).map(|at| (f64::from(at), 2.0)).collect(),
+            colour: 0,
+            dashed: false,
+            dots: false,
+            band: Vec::new(),
+        }];
+        let lines = Lines {
+            title: "loss",
+            x: "step",
+            y: "nats",
+            series: &series,
+            from_zero: false,
+            mark: None,
+        };
+        let svg = line_chart(&lines).unwrap().into_string();
+        assert_eq!(svg.matches("<circle").count(), 1000 / 25);
+        assert!(svg.contains("loss: 2.000 at step 975"), "{svg}");
     }
 }

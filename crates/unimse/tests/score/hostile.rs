@@ -283,6 +283,22 @@ fn ids_that_lose_digits_and_endless_resamples_are_refused() {
     assert_eq!(output.status.code(), Some(2));
 }
 
+/// A column of ids is none to group by: ten million groups would not fit.
+#[test]
+fn a_group_a_row_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.csv");
+    let rows: String = (0..10_001).map(|id| format!("1,1,{id}\n")).collect();
+    fs::write(&file, format!("truth,prediction,id\n{rows}")).unwrap();
+    let error = refused(&file, &[&SENTIMENT[..], &["--group-by", "id"]].concat());
+    assert!(
+        error.contains(
+            "x.csv: column id: expected at most 10000 different values for --group-by, found 10001"
+        ),
+        "{error}"
+    );
+}
+
 /// A number is what it is worth, however it is written.
 #[test]
 fn where_compares_numbers_as_numbers() {

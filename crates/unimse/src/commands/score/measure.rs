@@ -1,5 +1,6 @@
 //! From sorted rows to metrics, their intervals, and what sets two systems apart.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use anyhow::{Result, bail};
@@ -11,7 +12,7 @@ use unimse_eval::{
 use unimse_run::{Against, Intervals, ScoredRows, ScoredTask};
 
 use super::matrix::Matrix;
-use super::rows::Rows;
+use super::rows::{MOST_DRAWN, Rows};
 
 /// How rows are scored.
 pub(super) struct Scoring {
@@ -71,63 +72,104 @@ impl Scoring {
         undefined: impl Fn(Metric) -> Option<String>,
     ) -> Result<ScoredRows> {
         let n = rows.len();
+        let clusters = rows.cluster_count();
         let mut scored = ScoredRows {
             n,
-            clusters: rows.cluster_count(),
+            clusters,
+            dealt: (self.resamples > 0 && clusters > MOST_DRAWN).then_some(MOST_DRAWN),
             ..ScoredRows::default()
+        };
+        let drawn = match self.resamples {
+            0 => Cow::default(), // nothing is
+            _ => rows.drawn(self.seed),
         };
         let (further, own): (Vec<Metric>, Vec<Metric>) =
             (self.metrics.iter()).partition(|metric| is_further(**metric));
-        for metrics in [own, further].iter().filter(|metrics| !metrics.is_empty()) {
-            let first = values.measure(self, metrics, 0..n)?;
-            for (&metric, value) in metrics.iter().zip(first.of_all()) {
+        let asked = [own, further].into_iter().filter(|all| !all.is_empty());
+        for metrics in asked {
+            let mut found = values.measure(self, &metrics, 0..n)?.of_all();
+            for (&metric, value) in metrics.iter().zip(&found) {
                 match value {
-                    Ok(value) => drop(scored.metrics.insert(metric, value)),
+                    Ok(value) => drop(scored.metrics.insert(metric, *value)),
                     Err(reason) => {
-                        let reason = undefined(metric).unwrap_or_else(|| reason.to_owned());
+                        let reason = undefined(metric).unwrap_or_else(|| (*reason).to_owned());
                         scored.undefined.insert(metric, reason);
                     }
                 }
             }
-            let first = self.drawn(rows, &first);
-            for (&metric, drawn) in metrics.iter().zip(&first) {
-                let value = drawn.over.value;
-                if self.resamples > 0 && value.is_finite() {
-                    scored.intervals.insert(metric, drawn.intervals(value));
-                }
-            }
             if rows.systems.len() > 1 {
-                let second = self.drawn(rows, &values.measure(self, metrics, n..2 * n)?);
-                let p = self.exchanged(rows, &values.measure(self, metrics, 0..2 * n)?);
-                let each = first.iter().zip(&second).zip(p);
-                let against = each.map(|((first, second), p)| first.against(second, p));
-                scored.against.extend(metrics.iter().copied().zip(against));
+                found.extend(values.measure(self, &metrics, n..2 * n)?.of_all());
             }
+            self.intervals(values, &drawn, &metrics, &found, &mut scored)?;
         }
         Ok(scored)
     }
 
+    /// Intervals of `metrics`, and what sets both systems apart; `found` has their values, those of the second system behind those of the first.
+    fn intervals(
+        &self,
+        values: &Values,
+        clusters: &[usize],
+        metrics: &[Metric],
+        found: &[Result<f64, &'static str>],
+        scored: &mut ScoredRows,
+    ) -> Result<()> {
+        let (n, both) = (scored.n, found.len() > metrics.len());
+        // a metric without a value has none on resamples either, or means nothing there
+        let (some, none): (Vec<_>, Vec<_>) = (metrics.iter().enumerate()).partition(|(at, _)| {
+            found
+                .iter()
+                .skip(*at)
+                .step_by(metrics.len())
+                .any(Result::is_ok)
+        });
+        for (_, metric) in none.into_iter().filter(|_| both) {
+            let nothing = Drawn::of(f64::NAN);
+            let against = nothing.against(&nothing, None);
+            scored.against.insert(*metric, against);
+        }
+        let metrics: Vec<Metric> = some.into_iter().map(|(_, metric)| *metric).collect();
+        if metrics.is_empty() || (self.resamples == 0 && !both) {
+            return Ok(());
+        }
+        let first = self.drawn(clusters, &values.measure(self, &metrics, 0..n)?);
+        for (&metric, drawn) in metrics.iter().zip(&first) {
+            let value = drawn.over.value;
+            if self.resamples > 0 && value.is_finite() {
+                scored.intervals.insert(metric, drawn.intervals(value));
+            }
+        }
+        if both {
+            let second = self.drawn(clusters, &values.measure(self, &metrics, n..2 * n)?);
+            let p = self.exchanged(clusters, &values.measure(self, &metrics, 0..2 * n)?);
+            let each = first.iter().zip(&second).zip(p);
+            let against = each.map(|((first, second), p)| first.against(second, p));
+            scored.against.extend(metrics.iter().copied().zip(against));
+        }
+        Ok(())
+    }
+
     /// The metrics of one system; without resamples, on the rows as they are alone.
-    fn drawn(&self, rows: &Rows, measure: &Measure<'_>) -> Vec<Drawn> {
+    fn drawn(&self, clusters: &[usize], measure: &Measure<'_>) -> Vec<Drawn> {
         if self.resamples == 0 {
             let values = measure.of_all().into_iter();
             return values
                 .map(|value| Drawn::of(value.unwrap_or(f64::NAN)))
                 .collect();
         }
-        let resampled = resample(measure, &rows.clusters, self.resamples, self.seed);
-        let left_out = jackknife(measure, &rows.clusters);
+        let resampled = resample(measure, clusters, self.resamples, self.seed);
+        let left_out = jackknife(measure, clusters);
         let each = resampled.into_iter().zip(left_out);
         each.map(|(over, jackknife)| Drawn { over, jackknife })
             .collect()
     }
 
     /// p-values of metrics of both systems.
-    fn exchanged(&self, rows: &Rows, measure: &Measure<'_>) -> Vec<Option<f64>> {
+    fn exchanged(&self, clusters: &[usize], measure: &Measure<'_>) -> Vec<Option<f64>> {
         if self.resamples == 0 {
             return vec![None; measure.count()];
         }
-        randomisation(measure, &rows.clusters, self.resamples, self.seed)
+        randomisation(measure, clusters, self.resamples, self.seed)
     }
 }
 

@@ -12,12 +12,15 @@ mod tests;
 
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use unimse_run::{SCORED_SCHEMA, Scored, ScoredTask};
 
 pub(crate) use options::Args;
 use rows::Rows;
 use table::Table;
+
+/// Groups that are scored by themselves: a column of ids, one of ten million rows, would take more memory than there is.
+const MOST_GROUPS: usize = 10_000;
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let scored = scored(args)?;
@@ -63,6 +66,14 @@ fn scored(args: &Args) -> Result<Scored> {
     let (rows, groups) = Rows::new(table, other);
     let file = || args.file.display().to_string();
     scored.all = scoring.rows(&rows).with_context(file)?;
+    if groups.len() > MOST_GROUPS {
+        bail!(
+            "{}: column {}: expected at most {MOST_GROUPS} different values for --group-by, found {}",
+            file(),
+            args.group_by.as_deref().unwrap_or_default(),
+            groups.len()
+        );
+    }
     let mut by_group = Vec::new();
     for (name, places) in groups {
         let group = scoring.rows(&rows.at(&places)).with_context(file)?;

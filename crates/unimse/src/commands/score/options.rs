@@ -58,9 +58,9 @@ pub(crate) struct Args {
     /// Only rows with this value in this column; may be given again.
     #[arg(long = "where", value_name = "COLUMN=VALUE")]
     only: Vec<String>,
-    /// The scores of the rows of each value of this column, too.
+    /// The scores of the rows of each value of this column, of at most 10,000 values, too.
     #[arg(long, value_name = "COLUMN")]
-    group_by: Option<String>,
+    pub(super) group_by: Option<String>,
     /// Resample values of this column whole, as the rows of one video or dialogue are alike; default every row by itself.
     #[arg(long, value_name = "COLUMN")]
     pub(super) cluster: Option<String>,
@@ -73,7 +73,7 @@ pub(crate) struct Args {
     /// Only these metrics, by their keys, as in `mae,acc2_non0`; default all of the task and convention.
     #[arg(long, value_name = "KEY,...", value_delimiter = ',')]
     metrics: Vec<Metric>,
-    /// Resamples behind intervals and draws behind p-values; 0 for none, which is much faster on millions of rows.
+    /// Resamples behind intervals and draws behind p-values; 0 for none, which is faster.
     #[arg(long, value_name = "N", default_value_t = 1000,
         value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(0..=10_000_000))]
     pub(super) resamples: usize,

@@ -68,7 +68,11 @@ fn rows(name: &str, scored: &Scored, rows: &ScoredRows) -> String {
         Some(column) => format!(", {} of {column}", rows.clusters),
         None => String::new(),
     };
-    let mut out = format!("\n{name}n {}{clusters}\n", rows.n);
+    let dealt = rows
+        .dealt
+        .map(|groups| format!(", dealt at random into {groups} groups, which are resampled whole"));
+    let dealt = dealt.unwrap_or_default();
+    let mut out = format!("\n{name}n {}{clusters}{dealt}\n", rows.n);
     let metrics = Metric::ALL.into_iter();
     for metric in metrics {
         if let Some(value) = value(metric, rows) {

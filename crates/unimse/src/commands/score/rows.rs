@@ -1,12 +1,17 @@
 //! Rows in an order of their own: sorted by cluster, group and every number, so that whatever is summed or drawn of them does not depend on the
 //! order of a file. Rows that are equal in all of these are as good as each other.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use rayon::prelude::*;
+use unimse_eval::deal;
 
 use super::matrix::Matrix;
 use super::table::{System, Table};
+
+/// Clusters that are resampled one by one; more are dealt into so many groups, which bounds time and memory by them.
+pub(super) const MOST_DRAWN: usize = 1 << 16;
 
 /// The truths and what one or two systems say.
 pub(super) struct Rows {
@@ -88,6 +93,20 @@ impl Rows {
             truth: self.truth.column(emotion),
             systems: self.systems.iter().map(alone).collect(),
         }
+    }
+
+    /// What is drawn, left out and exchanged whole, of each row: its cluster, or its group where there are more than [`MOST_DRAWN`] clusters.
+    pub(super) fn drawn(&self, seed: u64) -> Cow<'_, [usize]> {
+        let count = self.cluster_count();
+        if count <= MOST_DRAWN {
+            return Cow::Borrowed(&self.clusters);
+        }
+        let clusters = self.clusters.chunk_by(|a, b| a == b);
+        let groups = clusters.zip(deal(count, MOST_DRAWN, seed));
+        let groups = groups.flat_map(|(rows, group)| std::iter::repeat_n(group, rows.len()));
+        let mut drawn = Vec::with_capacity(self.len());
+        drawn.extend(groups);
+        Cow::Owned(drawn)
     }
 
     /// How many different clusters there are; equal ones stand together.

@@ -186,6 +186,24 @@ mod tests {
         }
     }
 
+    /// `docs/schema/openapi.json` is what the server gives; `UNIMSE_BLESS=1` writes it anew.
+    #[test]
+    fn the_file_is_the_document() {
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../docs/schema/openapi.json"
+        );
+        let text = document().unwrap() + "\n";
+        if std::env::var_os("UNIMSE_BLESS").is_some() {
+            std::fs::write(path, &text).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            found == text,
+            "openapi.json is not what the types say: run UNIMSE_BLESS=1 cargo test --package unimse openapi, and commit it"
+        );
+    }
+
     #[test]
     fn every_reference_is_there_and_the_row_is_what_is_read() {
         let document: Value = serde_json::from_str(&document().unwrap()).unwrap();
