@@ -17,7 +17,7 @@ use crate::{CorpusError, CorpusKind, cards, draft::Draft, finding::Findings, fol
 use std::path::{Path, PathBuf};
 use unimse_media::extract::Parts;
 
-pub(crate) use own::FILES as OWN_FILES;
+pub(crate) use own::{FILES as OWN_FILES, refuse_corpus};
 
 /// Reads one corpus folder, `kind` by its name; `features` replaces the search for feature files when it is not empty.
 pub(crate) fn read(
@@ -65,11 +65,6 @@ pub(crate) fn parts(
         sentiment::parts(kind, folder, parts);
     }
     Ok(())
-}
-
-/// Refuses a data folder that is a corpus itself, whose rows name clips.
-pub(crate) fn refuse_corpus(data: &Path) -> Result<(), CorpusError> {
-    own::refuse_corpus(data)
 }
 
 /// Whether a table of the user's own lies directly in the folder: then nothing else there is searched.

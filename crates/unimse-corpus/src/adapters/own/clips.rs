@@ -46,6 +46,19 @@ impl Places {
     }
 }
 
+/// A path as names with `/` between them; `None` where it is empty or leaves the folder that it is relative to.
+pub(super) fn within(path: &str) -> Option<String> {
+    let mut names = Vec::new();
+    for part in Path::new(path).components() {
+        match part {
+            Component::Normal(name) => names.push(name.to_str()?),
+            Component::CurDir => {}
+            _ => return None,
+        }
+    }
+    (!names.is_empty()).then(|| names.join("/"))
+}
+
 /// The cells of a row that asks for a part of a clip.
 pub(super) struct Asked<'a> {
     clip: &'a str,
@@ -59,18 +72,7 @@ impl Asked<'_> {
             let expected = "the path of a clip, relative to the folder of the table and within it";
             row("clip", expected, quoted(self.clip))
         };
-        let mut names = Vec::new();
-        for part in Path::new(self.clip).components() {
-            match part {
-                Component::Normal(name) => names.push(name.to_str().ok_or_else(wrong)?),
-                Component::CurDir => {}
-                _ => return Err(wrong()),
-            }
-        }
-        match names.is_empty() {
-            true => Err(wrong()),
-            false => Ok(names.join("/")),
-        }
+        within(self.clip).ok_or_else(wrong)
     }
 
     pub(super) fn span(&self) -> Result<Span, Fault> {
@@ -186,7 +188,7 @@ pub(in crate::adapters) fn parts(
 ///
 /// # Errors
 /// [`CorpusError::Invalid`] that names the folder which was meant.
-pub(in crate::adapters) fn refuse_corpus(data: &Path) -> Result<(), CorpusError> {
+pub(crate) fn refuse_corpus(data: &Path) -> Result<(), CorpusError> {
     let folder = Folder::open(data, "", &mut Findings::default());
     let mut told = Findings::default();
     for path in tables(&folder) {

@@ -1,10 +1,10 @@
 //! What extraction made of the clips that rows name, and of the parts that they ask for, as it recorded it.
 
-use super::clips::Asked;
+use super::clips::{Asked, within};
 use crate::{CorpusError, draft::Modality, folder::Folder};
 use std::{
     collections::HashMap,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 use unimse_media::{
     Span,
@@ -68,30 +68,16 @@ impl Made {
         let records = self.records.as_ref()?;
         let absent =
             |why: String| Some(Err(format!("{cell}: {why}: {} is absent", modality.name())));
-        let parts = Path::new(cell).components();
-        let names = parts.filter(|part| *part != Component::CurDir);
-        let name = names.collect::<PathBuf>();
-        let Some(record) = name.to_str().and_then(|name| records.whole.get(name)) else {
+        let name = within(cell);
+        let Some(record) = name.and_then(|name| records.whole.get(&name)) else {
             return absent(format!("{RECORDS} does not have this clip"));
         };
-        let seen = record.video.as_ref();
-        let (file, fault, message) = match modality {
-            Modality::Audio => (&record.file, &record.fault, &record.message),
-            Modality::Video => match seen {
-                Some(seen) => (&seen.file, &seen.fault, &seen.message),
-                None => (&None, &record.fault, &record.message),
-            },
-        };
-        let inner = file
-            .as_ref()
-            .map(|file| Path::new(file).strip_prefix(&folder.name));
-        match (inner, fault) {
-            (Some(Ok(inner)), _) => Some(Ok(inner.to_owned())),
-            (_, Some(fault)) => absent(format!(
-                "{} ({fault})",
-                message.as_deref().unwrap_or_default()
-            )),
-            _ => absent(format!("{RECORDS} has no features of it")),
+        let (file, fault, message) = of_modality(record, modality);
+        let inner = file.and_then(|file| file.strip_prefix(&format!("{}/", folder.name)));
+        match (inner.and_then(within), fault) {
+            (Some(inner), _) => Some(Ok(PathBuf::from(inner))),
+            (None, Some(fault)) => absent(format!("{message} ({fault})")),
+            (None, None) => absent(format!("{RECORDS} has no features of it")),
         }
     }
 
@@ -122,34 +108,28 @@ impl Made {
     }
 }
 
-/// What a record says of audio and video.
+/// What a record says of a modality: its file below the output folder, or the fault and the message. A clip that could not be opened has neither.
+fn of_modality(record: &Record, modality: Modality) -> (Option<&str>, Option<&str>, &str) {
+    let (file, fault, message) = match (modality, &record.video) {
+        (Modality::Video, Some(seen)) => (&seen.file, &seen.fault, &seen.message),
+        (Modality::Video, None) => (&None, &None, &None),
+        (Modality::Audio, _) => (&record.file, &record.fault, &record.message),
+    };
+    let message = message.as_deref().unwrap_or_default();
+    (file.as_deref(), fault.as_deref(), message)
+}
+
+/// Where the features of a part lie, relative to the corpus folder; and what there is not, and why.
 fn of_record(record: &Record, folder: &Folder, id: &str) -> Files {
     let (mut files, mut lacking) = ([None, None], Vec::new());
-    let seen = record.video.as_ref();
-    let made = [
-        (
-            record.file.is_some(),
-            record.fault.as_ref(),
-            record.message.as_ref(),
-        ),
-        seen.map_or((false, None, None), |seen| {
-            (
-                seen.file.is_some(),
-                seen.fault.as_ref(),
-                seen.message.as_ref(),
-            )
-        }),
-    ];
-    for ((slot, modality), (is_there, fault, message)) in
-        files.iter_mut().zip(Modality::ALL).zip(made)
-    {
+    for (slot, modality) in files.iter_mut().zip(Modality::ALL) {
         let word = modality.name();
+        let (file, fault, message) = of_modality(record, modality);
         if let Some(fault) = fault {
-            let message = message.map_or("", String::as_str);
             lacking.push(format!(
                 "column clip: {word} is absent: {message} ({fault})"
             ));
-        } else if is_there {
+        } else if file.is_some() {
             let target = Part::target(&folder.name, word, id);
             let inner = Path::new(&target).strip_prefix(&folder.name);
             *slot = inner.ok().map(Path::to_owned);

@@ -20,7 +20,8 @@ use crate::{
     finding::Findings,
     folder::Folder,
 };
-pub(super) use clips::{parts, refuse_corpus};
+pub(super) use clips::parts;
+pub(crate) use clips::refuse_corpus;
 use labels::Places;
 use made::Made;
 use rows::Rows;

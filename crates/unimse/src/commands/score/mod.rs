@@ -65,7 +65,6 @@ fn scored(args: &Args) -> Result<Scored> {
     };
     let (rows, groups) = Rows::new(table, other);
     let file = || args.file.display().to_string();
-    scored.all = scoring.rows(&rows).with_context(file)?;
     if groups.len() > MOST_GROUPS {
         bail!(
             "{}: column {}: expected at most {MOST_GROUPS} different values for --group-by, found {}",
@@ -74,6 +73,7 @@ fn scored(args: &Args) -> Result<Scored> {
             groups.len()
         );
     }
+    scored.all = scoring.rows(&rows).with_context(file)?;
     let mut by_group = Vec::new();
     for (name, places) in groups {
         let group = scoring.rows(&rows.at(&places)).with_context(file)?;
