@@ -1,6 +1,7 @@
 //! What `cargo package` and docs.rs read of the library crates.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::Value;
@@ -46,4 +47,35 @@ fn every_library_says_what_it_is() {
             assert!(!bare, "{name}: {}: expected a version", dependency["name"]);
         }
     }
+}
+
+/// Each package that `cargo tree` lists for these arguments, with its features.
+fn features(arguments: &[&str]) -> BTreeSet<String> {
+    let mut tree = Command::new(env!("CARGO"));
+    tree.args(["tree", "--locked", "--prefix=none", "--format={p} {f}"]);
+    let output = tree
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let lines = said.lines().map(|line| line.trim_end_matches(" (*)"));
+    lines.map(str::to_owned).collect()
+}
+
+/// With other features a crate is compiled again, and so is all that depends on it: ten minutes of a processor.
+#[test]
+fn the_wheel_with_torch_compiles_itself_alone() {
+    let workspace = features(&["--workspace", "--edges=normal,build,dev"]);
+    let wheel = features(&[
+        "--package=unimse-python-torch",
+        "--features=as-workspace",
+        "--edges=normal,build",
+    ]);
+    assert!(wheel.len() > 100, "{wheel:?}");
+    let other: Vec<_> = wheel.difference(&workspace).collect();
+    let [own] = &other[..] else {
+        panic!("other features than in the workspace, so give `as-workspace` those: {other:#?}");
+    };
+    assert!(own.starts_with("unimse-python-torch "), "{own}");
 }

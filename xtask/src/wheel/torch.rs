@@ -81,6 +81,7 @@ fn build(work: &Work<'_>) -> Result<PathBuf> {
     let mut maturin = Command::new(&work.python);
     work.prepare(&mut maturin);
     maturin.args(["-m", "maturin", "build", "--release"]);
+    maturin.args(["--features", "as-workspace"]); // what is compiled is taken as it is
     maturin.args(["--auditwheel", "warn", "--out"]).arg(&dist);
     let package = work.checkout.root.join("crates/unimse-python-torch");
     child::run("maturin", maturin.current_dir(package))?;

@@ -93,9 +93,10 @@ impl RunConfig {
         toml::to_string_pretty(self).map_err(|e| TrainError::Config(e.to_string()))
     }
 
-    /// The configuration as a TOML table.
+    /// The configuration as a TOML table: what the saved file says, so that there is one way in which sections are written.
     pub(crate) fn table(&self) -> Result<toml::Table, TrainError> {
-        toml::Table::try_from(self).map_err(|e| TrainError::Config(e.to_string()))
+        let parsed = self.to_toml()?.parse();
+        parsed.map_err(|e: toml::de::Error| TrainError::Config(e.to_string()))
     }
 
     /// The model's own configuration.
