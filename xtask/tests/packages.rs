@@ -63,19 +63,25 @@ fn features(arguments: &[&str]) -> BTreeSet<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// With other features a crate is compiled again, and so is all that depends on it: ten minutes of a processor.
+/// With other features a crate is compiled again, and so is all that depends on it: ten minutes of a processor. What build scripts and macros use has
+/// features of its own, so with and without it.
 #[test]
 fn the_wheel_with_torch_compiles_itself_alone() {
-    let workspace = features(&["--workspace", "--edges=normal,build,dev"]);
-    let wheel = features(&[
-        "--package=unimse-python-torch",
-        "--features=as-workspace",
-        "--edges=normal,build",
-    ]);
-    assert!(wheel.len() > 100, "{wheel:?}");
-    let other: Vec<_> = wheel.difference(&workspace).collect();
-    let [own] = &other[..] else {
-        panic!("other features than in the workspace, so give `as-workspace` those: {other:#?}");
-    };
-    assert!(own.starts_with("unimse-python-torch "), "{own}");
+    for (edges, of_the_wheel) in [
+        ("normal,build,dev", "normal,build"),
+        ("normal,dev,no-proc-macro", "normal,no-proc-macro"),
+    ] {
+        let workspace = features(&["--workspace", "--edges", edges]);
+        let mut asked = vec!["--package=unimse-python-torch", "--features=as-workspace"];
+        asked.extend(["--edges", of_the_wheel]);
+        let wheel = features(&asked);
+        assert!(wheel.len() > 100, "{wheel:?}");
+        let other: Vec<_> = wheel.difference(&workspace).collect();
+        let [own] = &other[..] else {
+            panic!(
+                "other features than in the workspace, so `as-workspace` lacks some: {other:#?}"
+            );
+        };
+        assert!(own.starts_with("unimse-python-torch "), "{own}");
+    }
 }
