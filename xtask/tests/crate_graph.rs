@@ -1,5 +1,4 @@
 //! The crate graph against the map in docs/architecture.md.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,4 @@
 //! What `cargo package` and docs.rs read of the library crates.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -1,5 +1,4 @@
 //! The errors of `cargo xtask setup` as a user meets them: one line that says what to do, exit code 1. No network: pip is a script.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

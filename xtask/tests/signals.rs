@@ -1,6 +1,5 @@
 //! Signals as a user or a job scheduler sends them to `cargo xtask`, with a script in the place of the child.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use std::fs;

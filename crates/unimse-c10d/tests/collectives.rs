@@ -1,13 +1,12 @@
 //! What processes do together, in two and three of them; what they hear of one that ends.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod processes;
 
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor};
 use unimse_c10d::{Group, GroupError, Place, TIMEOUT};
+
+use crate::processes;
 
 fn numbers(tensor: &Tensor) -> Vec<f32> {
     Vec::try_from(tensor.flatten(0, -1)).unwrap()
@@ -68,9 +67,9 @@ fn nobody_listens_elsewhere() {
 #[test]
 fn every_process_gets_the_same() {
     let Some(group) = processes::joined() else {
-        return [2, 3]
-            .into_iter()
-            .for_each(|size| processes::all_succeed("every_process_gets_the_same", size));
+        return [2, 3].into_iter().for_each(|size| {
+            processes::all_succeed("collectives::every_process_gets_the_same", size)
+        });
     };
     nobody_listens_elsewhere();
     sums_are_those_of_all(&group);
@@ -97,7 +96,7 @@ fn every_process_gets_the_same() {
 #[test]
 fn a_process_that_ends_is_missed_at_once() {
     let Some(group) = processes::joined() else {
-        let begun = processes::begin("a_process_that_ends_is_missed_at_once", 2);
+        let begun = processes::begin("collectives::a_process_that_ends_is_missed_at_once", 2);
         let mut ended = begun
             .into_iter()
             .map(|child| child.wait_with_output().unwrap());

@@ -1,12 +1,11 @@
 //! Gradients that are summed while the backward pass runs: the bits of those that are summed after it, and an end for all where one process ends in the pass.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod processes;
 
 use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor};
 use unimse_c10d::{Group, GroupError, TIMEOUT};
+
+use crate::processes;
 
 /// Of a leaf: 12 MB, so that no bucket holds two.
 const LENGTH: i64 = 3 << 20;
@@ -50,7 +49,7 @@ fn summed(group: &Group, order: &[usize], beside: bool) -> Vec<Tensor> {
 
 #[test]
 fn sums_beside_the_pass_have_the_bits_of_those_after_it() {
-    let name = "sums_beside_the_pass_have_the_bits_of_those_after_it";
+    let name = "gradients::sums_beside_the_pass_have_the_bits_of_those_after_it";
     let Some(group) = processes::joined() else {
         return [2, 3]
             .into_iter()
@@ -84,7 +83,7 @@ fn sums_beside_the_pass_have_the_bits_of_those_after_it() {
 /// The process of rank 1 has begun some of the buckets when it ends.
 #[test]
 fn a_process_that_ends_in_the_pass_is_missed() {
-    let name = "a_process_that_ends_in_the_pass_is_missed";
+    let name = "gradients::a_process_that_ends_in_the_pass_is_missed";
     let Some(group) = processes::joined() else {
         let ended = processes::end(processes::begin(name, 2));
         let said = String::from_utf8_lossy(&ended[0].stderr);
@@ -128,7 +127,7 @@ fn a_process_that_ends_in_the_pass_is_missed() {
 
 #[test]
 fn what_cannot_be_summed_is_an_error_and_leaves_are_let_go() {
-    let name = "what_cannot_be_summed_is_an_error_and_leaves_are_let_go";
+    let name = "gradients::what_cannot_be_summed_is_an_error_and_leaves_are_let_go";
     let Some(group) = processes::joined() else {
         return processes::all_succeed(name, 2);
     };

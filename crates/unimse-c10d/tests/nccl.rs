@@ -1,5 +1,4 @@
 //! NCCL, in a group of one process, as a machine with one GPU can have it; left out where there is none.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::net::TcpListener;
 

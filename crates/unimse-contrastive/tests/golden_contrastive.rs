@@ -1,12 +1,10 @@
 //! InfoNCE and masked pooling against PyTorch: values 1e-5, gradients 1e-4.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::{distance, golden, reference, reference_in_batch, rows, tensors};
 use serde::Deserialize;
 use tch::{Kind, Tensor};
 use unimse_contrastive::{Negatives, Reduction, info_nce, masked_mean};
+
+use crate::common::{distance, golden, reference, reference_in_batch, rows, tensors};
 
 #[derive(Deserialize)]
 struct Case {

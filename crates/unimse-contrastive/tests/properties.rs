@@ -1,14 +1,12 @@
 //! InfoNCE and masked pooling of random shapes, temperatures and absent rows against plain f64 Rust: values and gradients.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::{Reference, reference, reference_in_batch, reference_of_identities, rows};
 use proptest::prelude::*;
 use tch::{Device, Kind, Tensor};
 use unimse_contrastive::{
     ContrastiveError, Negatives, Reduction, info_nce, masked_mean, symmetric_info_nce,
 };
+
+use crate::common::{Reference, reference, reference_in_batch, reference_of_identities, rows};
 
 /// `[rows, dim]` of f32 in [-2, 2], row-major.
 type Matrix = Vec<f32>;

@@ -1,5 +1,4 @@
 //! Feature cards from ingest to the tables: what is computed, what a sequence names, what a user says, and what is wrong with that.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{fs, path::Path, sync::Arc};
 use unimse_corpus::{Corpus, Severity, Split, doctor, ingest, read};

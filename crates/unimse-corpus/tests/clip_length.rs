@@ -1,10 +1,8 @@
 //! Clips of MELD beside their times.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::Data;
 use unimse_corpus::{Code, Severity};
+
+use crate::common::Data;
 
 /// MELD whose train clips last `seconds`; the times of each say two seconds.
 fn meld(seconds: &[f64]) -> Data {

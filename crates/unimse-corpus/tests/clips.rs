@@ -1,9 +1,5 @@
 //! Utterances that are parts of clips: which a table asks for, what is said of rows that cannot be, and how their features join.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::{Data, row};
 use std::{collections::BTreeMap, fs};
 use unimse_corpus::{Code, Severity, parts};
 use unimse_media::{
@@ -11,6 +7,8 @@ use unimse_media::{
     extract::{Extracted, Part, extract_parts},
     prosody,
 };
+
+use crate::common::{Data, row};
 
 const TABLE: &str = "calls/utterances.csv";
 const HEADER: &str = "utterance_id,split,text,score,clip,start_s,end_s";

@@ -1,15 +1,12 @@
 //! `croissant.json`: what the tables hold, as mlcroissant and as their own bytes say it.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
-#[path = "../../unimse-run/tests/python/mod.rs"]
-mod python;
 
 use std::fs;
 
-use common::{Data, demo::Demo};
 use serde_json::{Value, json};
 use unimse_run::artefact;
+
+use crate::common::{Data, demo::Demo};
+use crate::python;
 
 /// The description of the tables of `data`.
 fn described(data: &Data) -> Value {

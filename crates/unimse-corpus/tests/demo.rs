@@ -1,13 +1,11 @@
 //! Demo corpora through the whole crate: tables, provenance, atomicity, the doctor.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::demo::Demo;
 use std::fs;
 use unimse_corpus::{
     Code, CorpusKind, Finding, Polarity, Severity, Split, Task, doctor, ingest, read,
 };
+
+use crate::common::demo::Demo;
 
 #[test]
 fn tables_hold_what_the_layouts_hold() {

@@ -1,11 +1,9 @@
 //! Demo corpora with a fault in one file: ingest names the file, the place, what it expected and what it found, and writes nothing.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::demo::Demo;
 use std::{fs, path::PathBuf};
 use unimse_corpus::ingest;
+
+use crate::common::demo::Demo;
 
 #[test]
 fn a_missing_column_names_file_and_column() {

@@ -1,11 +1,9 @@
 //! What extraction makes of clips is what ingest reads: in the layout of a data set, and by the paths in a table of one's own.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::{Data, row};
 use unimse_corpus::{Code, Severity};
 use unimse_media::{AudioFeatures, extract::extract, mel, prosody};
+
+use crate::common::{Data, row};
 
 #[test]
 fn features_of_clips_and_their_card_are_in_the_tables() {

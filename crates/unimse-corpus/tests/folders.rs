@@ -1,17 +1,15 @@
 //! Data folders as a hostile or unlucky user has them: what cannot be read is told and never hangs, and tables can be written wherever the
 //! user may write.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(unix)]
 
-mod common;
-
-use common::{Data, REVIEWS, fifo, has_rights_to_lose};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc;
 use std::time::Duration;
 use unimse_corpus::{Code, Severity, ingest};
+
+use crate::common::{Data, REVIEWS, fifo, has_rights_to_lose};
 
 #[test]
 fn a_corpus_folder_behind_a_broken_link_is_an_error() {
@@ -45,7 +43,7 @@ fn a_corpus_folder_behind_a_broken_link_is_an_error() {
 
 #[test]
 fn a_corpus_folder_without_permission_is_an_error() {
-    if !has_rights_to_lose("a_corpus_folder_without_permission_is_an_error") {
+    if !has_rights_to_lose("folders::a_corpus_folder_without_permission_is_an_error") {
         return;
     }
     let data = Data::new(&[
@@ -221,7 +219,7 @@ fn an_existing_out_is_written_from_inside_as_if_it_were_a_mount_point() {
 
 #[test]
 fn out_may_lie_where_nothing_else_can_be_written() {
-    if !has_rights_to_lose("out_may_lie_where_nothing_else_can_be_written") {
+    if !has_rights_to_lose("folders::out_may_lie_where_nothing_else_can_be_written") {
         return;
     }
     let data = Data::new(&[("reviews/utterances.csv", REVIEWS)]);

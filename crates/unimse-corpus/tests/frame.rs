@@ -1,15 +1,13 @@
 //! Frames over demo data: the queries of `docs/frame.md`.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::run::Run;
 use std::collections::BTreeMap;
 use unimse_corpus::{
     Split, frame,
     polars::prelude::{AnyValue, DataFrame, col, len, lit},
     queries, steps,
 };
+
+use crate::common::run::Run;
 
 /// The rows of a frame: its text columns `by` joined by spaces, and the number in `value`.
 fn numbers(frame: &DataFrame, by: &[&str], value: &str) -> BTreeMap<String, f64> {

@@ -1,12 +1,10 @@
 //! Whoever follows a hint of the doctor is rid of the finding.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
 
 use std::{fs, path::PathBuf, process::Command};
 
-use common::{Data, demo::Demo};
 use unimse_corpus::{Code, Hint, demo, doctor, hints, ingest};
+
+use crate::common::{Data, demo::Demo};
 
 const MELD: &str = "Utterance,Emotion,Sentiment,Dialogue_ID,Utterance_ID\nHi,joy,positive,0,0\n";
 const TABLES: [&str; 3] = [

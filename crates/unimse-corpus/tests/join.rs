@@ -1,15 +1,13 @@
 //! Frames over demo data: utterances, labels and predictions joined by id.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::run::{Run, keys, text, write};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::{
     fs::{self, File},
     path::Path,
 };
 use unimse_corpus::{Split, Utterance, frame, polars::prelude::AnyValue, steps};
+
+use crate::common::run::{Run, keys, text, write};
 
 #[test]
 fn a_corpus_folder_gives_its_utterances_in_order() {

@@ -1,13 +1,11 @@
 //! Layouts beyond the demo's: computational sequences, wave and npy files, the release tree and the table of IEMOCAP; and all of them with damaged bytes.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::{Data, row};
 use proptest::prelude::*;
 use std::{fs, path::Path};
 use unimse_corpus::{Code, Severity, Split, Utterance};
 use unimse_labels::BasicEmotion;
+
+use crate::common::{Data, row};
 
 const MOSEI: &str = "video_id,clip_id,text,label,annotation,mode\n\
     v1,0,one,1.0,Positive,train\nv1,1,two,-2.0,Negative,train\nv1,2,three,3.0,Positive,train\n\

@@ -1,14 +1,10 @@
 //! Tables of one's own: nothing in them is dropped without a word.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod common;
 
 use arrow::array::{
     Array, ArrayRef, FixedSizeListArray, Float64Array, ListArray, RecordBatch, StringArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field};
-use common::{Data, REVIEWS, row};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::file::properties::WriterProperties;
@@ -18,6 +14,8 @@ use std::{
 };
 use unimse_corpus::{Code, CorpusKind, Polarity, Sequence, Severity, Split, Task, Taxonomy};
 use unimse_labels::MeldEmotion;
+
+use crate::common::{Data, REVIEWS, row};
 
 #[test]
 fn an_emotion_and_a_score_in_one_row_are_both_gold() {

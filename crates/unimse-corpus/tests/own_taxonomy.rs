@@ -1,5 +1,4 @@
 //! A table of one's own with emotions of one's own, from `taxonomy.toml` to the samples that the unifier takes.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{fs, sync::Arc};
 use unimse_corpus::{

@@ -1,7 +1,6 @@
 //! The tables as a Python user sees them: pyarrow reads every value back, and a table that pyarrow wrote joins as one of one's own.
 //!
 //! pyarrow comes from pip, once, into the build folder. Python with pip is what the set-up of this project needs anyway.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     env, fs,

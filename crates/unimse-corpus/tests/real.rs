@@ -1,5 +1,4 @@
 //! The real MOSI and MELD, where `UNIMSE_DATA` names their folder.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::HashMap,

@@ -1,12 +1,8 @@
 //! Feature files of a table of one's own: every file that was read is named, values that are no numbers follow one rule whatever the file.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(unix)]
-
-mod common;
 
 use arrow::array::{Array, AsArray, Float32Array, ListArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type};
-use common::{Data, row};
 use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
 use parquet::file::properties::WriterProperties;
 use sha2::{Digest, Sha256};
@@ -14,6 +10,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
 use unimse_corpus::{Code, Severity, Split, read};
+
+use crate::common::{Data, row};
 
 const FEATURES: &str = "utterance_id,split,text,score,audio,video\n\
     a,train,x,1,a.wav,v/a.npy\nb,dev,x,1,,v/b.npy\nc,test,x,1,,\n";

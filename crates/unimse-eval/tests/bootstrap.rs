@@ -1,5 +1,4 @@
 //! The bootstrap: known answers, clusters against rows, the same for any number of threads, and cheap.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -1,5 +1,4 @@
 //! Every metric against numpy and scikit-learn: `data/golden/metrics`, tolerance 1e-6.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::path::PathBuf;
 

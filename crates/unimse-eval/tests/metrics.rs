@@ -1,5 +1,4 @@
 //! Refusals, undefined values and invariants of the metrics.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use proptest::prelude::*;
 use unimse_eval::{

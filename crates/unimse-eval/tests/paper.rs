@@ -1,5 +1,4 @@
 //! The tables of published results and the verdicts they allow.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::error::Error;
 

@@ -1,5 +1,4 @@
 //! BCa intervals and approximate randomisation against scipy.stats. Needs a Python with scipy: `UNIMSE_PYTHON`, or else `python3`.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,5 +1,4 @@
 //! What comes of sums of clusters is what each metric is on the rows themselves, told here row by row.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;

@@ -1,5 +1,4 @@
 //! Computational sequences that h5py wrote (fixtures/generate_csd.py), faulty and hostile ones, and the real ones.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};

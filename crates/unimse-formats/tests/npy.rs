@@ -1,5 +1,4 @@
 //! `.npy` and `.npz` files that numpy wrote (fixtures/generate.py), and hostile ones.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};

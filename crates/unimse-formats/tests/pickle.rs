@@ -1,5 +1,4 @@
 //! Pickles of both numpy majors and all protocols (fixtures/generate.py), and hostile ones.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use proptest::prelude::*;
 use std::{

@@ -1,5 +1,4 @@
 //! Wave files that hound wrote, broken and hostile ones.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 use proptest::prelude::*;

@@ -1,5 +1,4 @@
 //! Weights of networks: files as PyTorch wrote them, made here byte by byte, and what is said of broken ones.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use proptest::prelude::*;
 use unimse_formats::{FormatError, parse_hdf5, parse_torch};

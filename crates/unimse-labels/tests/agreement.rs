@@ -1,5 +1,4 @@
 //! What donors are worth, on corpora small enough to count by hand.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use unimse_labels::{
     Agreement, DonorProtocol, IemocapEmotion, Judged, MeldEmotion, Polarity, QueryProtocol,

@@ -1,16 +1,14 @@
 //! The controls of the donor search keep its terms and change nothing but who lends.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod made;
 
 use std::collections::{BTreeMap, HashMap};
 
-use made::{dot, embeddings, samples};
 use proptest::prelude::*;
 use unimse_labels::{
     Donor, DonorProtocol, Field, MeldEmotion, Polarity, QueryProtocol, Sample, Source, Split,
     UnifyOptions, UniversalLabel, unify,
 };
+
+use crate::made::{dot, embeddings, samples};
 
 const DIM: usize = 8;
 

@@ -1,14 +1,12 @@
 //! The donor search against a brute-force reading of the terms of unification.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod made;
-
-use made::{dot, embeddings, samples};
 use proptest::prelude::*;
 use unimse_labels::{
     DonorProtocol, Field, Labelled, MeldEmotion, Polarity, QueryProtocol, Sample, Source, Split,
     UnifyOptions, UniversalLabel, unify,
 };
+
+use crate::made::{dot, embeddings, samples};
 
 const CLEAN: UnifyOptions = UnifyOptions {
     donors: DonorProtocol::Train,

@@ -1,5 +1,4 @@
 //! The text form against its invariants.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use proptest::prelude::*;
 use unimse_labels::{

@@ -1,12 +1,11 @@
 //! A stream gets what one unification of everything gives, however it is cut.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-mod made;
 
 use unimse_labels::{
     Field, Labeller, MeldEmotion, Polarity, QueryProtocol, Sample, Split, UnifyError, UnifyOptions,
     unify,
 };
+
+use crate::made;
 
 const DIM: usize = 4;
 

@@ -1,5 +1,4 @@
 //! The block search against all pairs in f64, for any division of either set into blocks.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use proptest::prelude::*;
 use unimse_labels::{Block, Candidate, Key, Matches, SearchError, search};

@@ -1,5 +1,4 @@
 //! Each decision of the unifier by example.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use unimse_labels::{
     DonorProtocol, MeldEmotion, Polarity, QueryProtocol, Sample, Source, Split, UnifyError,

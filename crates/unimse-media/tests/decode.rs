@@ -1,14 +1,12 @@
 //! The same sound through every format; parts; and what is wrong with a file, by kind.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod common;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Vowel, WITHOUT_SOUND, ffmpeg, has_ffmpeg, noise, tone, write_wave};
 use proptest::prelude::*;
 use unimse_media::{Clip, Fault, MediaError, Span, mel, read_clip};
+
+use crate::common::{Vowel, WITHOUT_SOUND, ffmpeg, has_ffmpeg, noise, tone, write_wave};
 
 fn whole(path: &Path) -> Result<Clip, MediaError> {
     read_clip(path, Span::default())

@@ -1,20 +1,18 @@
 //! Whole folders: where the features lie, what is said of broken clips, what a killed run leaves.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{Vowel, WITHOUT_SOUND, ffmpeg, has_ffmpeg, noise, write_wave};
 use unimse_media::{
     AudioFeatures, Features, MediaError, VoiceActivity,
     extract::{Extracted, RECORDS, Record, extract},
     mel, prosody,
     synthetic::{Acting, Person, Stream},
 };
+
+use crate::common::{self, Vowel, WITHOUT_SOUND, ffmpeg, has_ffmpeg, noise, write_wave};
 
 fn run(data: &Path, out: &Path, features: AudioFeatures) -> Result<Extracted, MediaError> {
     extract(data, out, features, &|_| {})
@@ -312,7 +310,7 @@ fn a_killed_run_loses_nothing_and_the_next_one_ends_as_if_it_had_not_been_killed
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "a_killed_run_loses_nothing_and_the_next_one_ends_as_if_it_had_not_been_killed",
+            "extract::a_killed_run_loses_nothing_and_the_next_one_ends_as_if_it_had_not_been_killed",
         ])
         .env(CHILD, folder.path())
         .stdout(Stdio::null())

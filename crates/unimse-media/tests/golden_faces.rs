@@ -1,12 +1,8 @@
 //! The networks against their originals: MTCNN against facenet-pytorch on a drawn face, mini-Xception against PyTorch. Tolerances: half a pixel for boxes
 //! and landmarks, 0.001 for scores, 0.001 for what mini-Xception says (the largest values are near 10).
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod common;
 
 use std::path::PathBuf;
 
-use common::model;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
 use unimse_labels::BasicEmotion;
@@ -14,6 +10,8 @@ use unimse_media::{
     synthetic::{Acting, Person, Stream},
     video::{Faces, Frame},
 };
+
+use crate::common::model;
 
 const SIZE: (usize, usize) = (200, 150);
 

@@ -1,5 +1,4 @@
 //! Mel features against librosa's: power within 1e-4 of the largest value, decibels within 1e-3.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::path::PathBuf;
 

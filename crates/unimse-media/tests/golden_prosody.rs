@@ -1,7 +1,6 @@
 //! Prosodic functionals against openSMILE's eGeMAPSv02, Praat and librosa on synthesised voices, each descriptor with its tolerance: the trackers
 //! of pitch and the marks of periods are other methods, so it is what two good methods may differ by, not two builds of one. Resonances and
 //! spectral slopes, on which those tools differ from what the voice was made with, are in `prosody.rs` against arithmetic.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::path::PathBuf;
 

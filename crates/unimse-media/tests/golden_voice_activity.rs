@@ -1,7 +1,4 @@
 //! Voice activity beside the network of silero-vad in PyTorch (`data/golden/voice_activity.py`).
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod common;
 
 use std::path::PathBuf;
 
@@ -10,6 +7,8 @@ use unimse_media::{
     SAMPLE_RATE, VoiceActivity,
     synthetic::{Acting, Person, Stream},
 };
+
+use crate::common;
 
 /// Both sum some hundred products of 32-bit numbers in another order, layer after layer.
 const TOLERANCE: f32 = 1e-4;

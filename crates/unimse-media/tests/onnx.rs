@@ -1,13 +1,7 @@
 //! ONNX models of the user's own as what describes faces: their numbers are arithmetic, what is wrong with them is told by file and reason.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod common;
 
 use std::{fs, path::PathBuf};
 
-use common::onnx::{
-    BOOL, FLOAT, Graph, INT64, field, floats, info, means, node, number, one, tensor,
-};
 use unimse_media::{
     AudioFeatures, Features, MediaError, Span,
     extract::extract,
@@ -16,6 +10,11 @@ use unimse_media::{
         self, Frame,
         onnx::{Network, load_runtime, made},
     },
+};
+
+use crate::common::{
+    self,
+    onnx::{BOOL, FLOAT, Graph, INT64, field, floats, info, means, node, number, one, tensor},
 };
 
 /// Where the landmarks of a face lie, as shares of its side (`video::align`).

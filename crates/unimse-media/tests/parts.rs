@@ -1,14 +1,10 @@
 //! Utterances cut out of whole clips: the same features as of clips that were cut before, what is done again, what is said of parts that cannot be.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{Vowel, faces, ffmpeg, film, has_ffmpeg, noise, write_wave};
 use unimse_formats::read_npy;
 use unimse_media::{
     AudioFeatures, Fault, Features, MediaError, Span,
@@ -16,6 +12,8 @@ use unimse_media::{
     synthetic::Acting,
     video::{self, Settings},
 };
+
+use crate::common::{Vowel, faces, ffmpeg, film, has_ffmpeg, noise, write_wave};
 
 const RATE: u32 = 22_050;
 const TABLE: &str = "own/utterances.csv";
@@ -306,7 +304,7 @@ fn a_killed_run_loses_no_part() {
     }
     let world = World::new();
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_killed_run_loses_no_part"])
+        .args(["--exact", "parts::a_killed_run_loses_no_part"])
         .env(CHILD, world.0.path())
         .stdout(Stdio::null())
         .spawn()

@@ -1,11 +1,9 @@
 //! Prosodic functionals of sounds whose pitch, jitter, shimmer, noise and resonances are known by arithmetic.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod common;
-
-use common::{Vowel, noise, tone};
 use proptest::prelude::*;
 use unimse_media::prosody::{NAMES, card, from_samples};
+
+use crate::common::{Vowel, noise, tone};
 
 struct Found(Vec<f32>);
 

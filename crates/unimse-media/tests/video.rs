@@ -1,7 +1,4 @@
 //! Films of drawn faces: pictures by the system's ffmpeg, faces in them, features of whole folders, what is said of broken films.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod common;
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +7,6 @@ use std::{
     process::{Command, Stdio},
 };
 
-use common::{WITHOUT_SOUND, faces, ffmpeg, film, has_ffmpeg};
 use unimse_labels::BasicEmotion;
 use unimse_media::{
     AudioFeatures, Fault, Features, MediaError, Span,
@@ -18,6 +14,8 @@ use unimse_media::{
     synthetic::Acting,
     video::{Faces, Frame, Frames, Settings, names, sequence},
 };
+
+use crate::common::{WITHOUT_SOUND, faces, ffmpeg, film, has_ffmpeg};
 
 const MPEG4: [&str; 4] = ["-c:v", "mpeg4", "-q:v", "4"];
 
@@ -344,7 +342,7 @@ fn write_thirty(data: &Path) {
 
 #[test]
 fn a_killed_run_loses_no_film() {
-    let Some(faces) = faces("a_killed_run_loses_no_film") else {
+    let Some(faces) = faces("video::a_killed_run_loses_no_film") else {
         return;
     };
     if let Some(folder) = std::env::var_os(CHILD) {
@@ -367,7 +365,7 @@ fn a_killed_run_loses_no_film() {
     fs::create_dir(&data).unwrap();
     write_thirty(&data);
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "a_killed_run_loses_no_film"])
+        .args(["--exact", "video::a_killed_run_loses_no_film"])
         .env(CHILD, folder.path())
         .stdout(Stdio::null())
         .spawn()

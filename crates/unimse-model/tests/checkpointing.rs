@@ -1,11 +1,9 @@
 //! Gradient checkpointing of the whole model: the same losses and gradients from less memory.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod tiny;
 
 use tch::{Kind, Tensor};
-use tiny::{KINDS, batch, targets};
 use unimse_model::{ModelConfig, UniModel};
+
+use crate::tiny::{self, KINDS, batch, targets};
 
 /// The model of `config` with and without checkpointing, on the same weights.
 fn pair(config: &ModelConfig) -> [UniModel; 2] {

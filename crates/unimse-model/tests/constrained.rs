@@ -1,8 +1,5 @@
 //! The constrained search of the text decoder against the enumeration of every label of a small grammar, each read by
 //! teacher forcing.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod tiny;
 
 use std::collections::BTreeSet;
 
@@ -12,6 +9,8 @@ use unimse_labels::{Field, Grammar, PlainLabel};
 use unimse_model::t5::{T5, T5Config, score, shift_right};
 use unimse_model::text_decoder::TextDecoder;
 use unimse_model::{Precision, Prediction, Tokenizer};
+
+use crate::tiny;
 
 /// A model with random weights on a tokenizer with `merges` random merges, and encoder states of three inputs.
 struct Case {

@@ -4,15 +4,13 @@
 //! f64, and two sets of its kernels 3e-4 apart. So both sides compute in f64, where 1e-10 tells right from wrong on every CPU and
 //! for every seed. The fp32 tensors of the golden files are held to the rounding that is in them; `t5_precision.rs` holds ours in fp32
 //! to ours in f64.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod golden;
-mod tiny;
-
-use golden::{Golden, Texts, apart, error, for_each, for_each_in};
 use tch::{Device, IndexOp, Kind, Tensor};
 use unimse_model::t5::{BeamSearch, Decoding, Hypothesis, padded};
 use unimse_model::{Precision, TextEncoder};
+
+use crate::golden::{Golden, Texts, apart, error, for_each, for_each_in};
+use crate::tiny;
 
 /// Error in f64, relative to the norm of a tensor.
 const EXACT: f64 = 1e-10;

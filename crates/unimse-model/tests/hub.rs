@@ -1,5 +1,4 @@
 //! Checkpoints by name, against a server in this process that answers as the Hub does.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};

@@ -1,13 +1,11 @@
 //! Labels out of the whole model: learnt, probable, parsable.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod tiny;
 
 use proptest::prelude::*;
 use tch::Device;
-use tiny::{GRAMMAR, KINDS, batch, config, dims, labels, model, targets};
 use unimse_labels::{Field, Form, Grammar, Polarity};
 use unimse_model::{Decoder, Precision, UniModel};
+
+use crate::tiny::{self, GRAMMAR, KINDS, batch, config, dims, labels, model, targets};
 
 #[test]
 fn probabilities_are_distributions_and_consistent() {
@@ -137,10 +135,7 @@ fn targets_of_the_text_decoder_mask_what_is_unknown() {
 #[test]
 fn training_lowers_the_loss_and_the_labels_follow() {
     for (backbone, decoder) in KINDS {
-        let mut config = config(backbone, decoder);
-        let none = tiny::number(0.0);
-        (config.model.dropout, config.lstm.dropout) = (none, none);
-        config.label_decoder.dropout = none;
+        let config = tiny::without_dropout(config(backbone, decoder));
         let fused = model(&config, 12);
         let (batch, targets) = (batch(4, 7, true), targets(4));
         let mut optimiser = tiny::Adam::new(&fused, 1e-2);

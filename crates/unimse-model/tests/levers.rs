@@ -1,13 +1,11 @@
 //! What a configuration adds to the loss while training: each lever is off by default, changes what it says and nothing else.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod tiny;
 
 use tch::{Kind, Tensor};
-use tiny::{KINDS, batch, config, model, targets, without_dropout};
 use unimse_labels::{Field, PerField};
 use unimse_model::config::{Scope, State};
 use unimse_model::{Batch, Decoder, ModelConfig, UniModel};
+
+use crate::tiny::{self, KINDS, batch, config, model, targets, without_dropout};
 
 fn names(model: &UniModel) -> Vec<String> {
     model.parameters().into_iter().map(|(n, _)| n).collect()

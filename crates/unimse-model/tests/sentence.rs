@@ -1,7 +1,4 @@
 //! The sentence encoder on a tiny random checkpoint: pooling, batches, fingerprints.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-mod tiny;
 
 use std::path::Path;
 
@@ -11,6 +8,8 @@ use unimse_model::weights::load_backbone;
 use unimse_model::{
     BackboneChoice, ModelError, Pooling, Precision, SentenceEncoder, Tokenizer, backbones, no_hook,
 };
+
+use crate::tiny;
 
 const TEXTS: [&str; 5] = [
     "positive,1.6,joy",
@@ -26,7 +25,11 @@ fn encode(encoder: &SentenceEncoder, batch: usize) -> Vec<f32> {
 }
 
 fn load(folder: &Path) -> SentenceEncoder {
-    SentenceEncoder::load(folder, None, Device::Cpu, Precision::Fp32).unwrap()
+    open(folder, None).unwrap()
+}
+
+fn open(folder: &Path, pooling: Option<Pooling>) -> Result<SentenceEncoder, ModelError> {
+    tiny::drawn(|| SentenceEncoder::load(folder, pooling, Device::Cpu, Precision::Fp32))
 }
 
 fn pool(folder: &Path, text: &str) {
@@ -38,7 +41,7 @@ fn pool(folder: &Path, text: &str) {
 fn states(folder: &Path, text: &str) -> Tensor {
     let backbone = backbones::open(folder, BackboneChoice::Auto).unwrap();
     let store = VarStore::new(Device::Cpu);
-    let encoder = backbone.encoder(&store.root(), Precision::Fp32);
+    let encoder = tiny::drawn(|| backbone.encoder(&store.root(), Precision::Fp32));
     load_backbone(&store, folder, &*backbone, &|_| false).unwrap();
     let ids = Tokenizer::from_folder(folder)
         .unwrap()
@@ -87,17 +90,11 @@ fn a_row_is_the_mean_of_the_states_or_the_first_one_whatever_the_batch() {
         r#"{"pooling_mode": "lasttoken"}"#,
     ] {
         pool(folder.path(), two);
-        let error = SentenceEncoder::load(folder.path(), None, Device::Cpu, Precision::Fp32);
-        let error = error.unwrap_err().to_string();
+        let error = open(folder.path(), None).unwrap_err().to_string();
         assert!(error.contains("pooling_mode"), "{error}");
     }
     // What the caller says counts, whatever the folder says.
-    let named = SentenceEncoder::load(
-        folder.path(),
-        Some(Pooling::Cls),
-        Device::Cpu,
-        Precision::Fp32,
-    );
+    let named = open(folder.path(), Some(Pooling::Cls));
     assert_eq!(encode(&named.unwrap(), 64), encode(&first, 64));
 }
 

@@ -1,10 +1,5 @@
 //! A batch that processes share: losses are those of one process that has it whole, and so is the sum of the gradients, with rows that lack
 //! audio or video, uneven shares, and processes without a row; sums beside the backward pass are those after it, to the bit.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "../../unimse-c10d/tests/processes/mod.rs"]
-mod processes;
-mod tiny;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +7,9 @@ use tch::{Kind, Tensor};
 use unimse_c10d::Group;
 use unimse_model::{Losses, ModelConfig, Share, UniModel};
 
-const NAME: &str = "processes_that_share_a_batch_learn_what_one_learns_of_it";
+use crate::{processes, tiny};
+
+const NAME: &str = "share::processes_that_share_a_batch_learn_what_one_learns_of_it";
 
 /// Takes the gradients by name, and leaves none.
 fn take(model: &UniModel) -> BTreeMap<String, Tensor> {

@@ -1,13 +1,11 @@
 //! T5 in fp32 and in bf16 against itself in f64 and in fp32, and what must not depend on the batch.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
-mod golden;
-mod tiny;
-
-use golden::{Golden, error, for_each_in};
 use tch::{Device, Kind, Tensor};
 use unimse_model::t5::Decoding;
 use unimse_model::{Precision, TextEncoder};
+
+use crate::golden::{Golden, error, for_each_in};
+use crate::tiny;
 
 /// Values and gradients of a model, as f64.
 fn everything(g: &Golden) -> Vec<(String, Tensor)> {

@@ -3,11 +3,6 @@
 //!
 //! Needs a Python that can import torch and transformers: `UNIMSE_PYTHON`, or else `python3`. Where the latter cannot, the tests
 //! say so and pass. Those of RoBERTa and its like are beside their golden values.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod parity;
-mod python;
-mod tiny;
 
 use std::path::Path;
 
@@ -15,7 +10,9 @@ use tch::nn::VarStore;
 use tch::{Device, Kind, Tensor};
 use unimse_model::t5::{T5, T5Config};
 use unimse_model::weights::{self, load_backbone};
-use unimse_model::{Decoder, Precision, UniModel, hub};
+use unimse_model::{Decoder, ModelConfig, ModelError, Precision, UniModel, hub};
+
+use crate::{parity, python, tiny};
 
 /// Opens the folder `ours`, writes logits of `inputs` to `logits`, saves the model again as `whole` and as `sharded`.
 const SCRIPT: &str = r#"
@@ -59,7 +56,7 @@ fn logits(folder: &Path, ids: &Tensor, mask: &Tensor, labels: &Tensor) -> Tensor
     use unimse_model::TextEncoder;
     let store = VarStore::new(Device::Cpu);
     let config = T5Config::from_folder(folder).unwrap();
-    let t5 = T5::new(&store.root(), &config, Precision::Fp32);
+    let t5 = tiny::drawn(|| T5::new(&store.root(), &config, Precision::Fp32));
     load_backbone(&store, folder, &config, &|_| false).unwrap();
     tch::no_grad(|| {
         let mask = mask.to_kind(Kind::Bool);
@@ -78,6 +75,13 @@ fn assert_equal(found: &Tensor, expected: &Tensor, what: &str) {
     assert!(error < 1e-4, "{what}: error {error:e}");
 }
 
+/// A whole model around the checkpoint in `folder`.
+fn build(config: &ModelConfig, folder: &Path) -> Result<UniModel, ModelError> {
+    let (grammar, dims) = (tiny::GRAMMAR(), tiny::dims());
+    let (device, kind) = (Device::Cpu, Precision::Fp32);
+    tiny::drawn(|| UniModel::new(config, &grammar, folder, &dims, device, kind))
+}
+
 #[test]
 fn checkpoints_go_to_transformers_and_come_back() {
     let test = "checkpoints_go_to_transformers_and_come_back";
@@ -89,15 +93,8 @@ fn checkpoints_go_to_transformers_and_come_back() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| place.path().join(name);
         // What a run leaves: all weights moved, ours among them, beside configuration and tokenizer.
-        let mut model = UniModel::new(
-            &tiny::config(tiny::T5, Decoder::T5),
-            &tiny::GRAMMAR(),
-            base.path(),
-            &tiny::dims(),
-            Device::Cpu,
-            Precision::Fp32,
-        )
-        .unwrap();
+        let config = tiny::config(tiny::T5, Decoder::T5);
+        let mut model = build(&config, base.path()).unwrap();
         tiny::shake(&model, 5);
         hub::copy_description(base.path(), &at("ours")).unwrap();
         model.save(&at("ours/model.safetensors")).unwrap();
@@ -131,15 +128,7 @@ fn checkpoints_go_to_transformers_and_come_back() {
             at("sharded/tokenizer.json"),
         )
         .unwrap();
-        UniModel::new(
-            model.config(),
-            model.grammar(),
-            &at("sharded"),
-            &tiny::dims(),
-            Device::Cpu,
-            Precision::Fp32,
-        )
-        .unwrap();
+        build(model.config(), &at("sharded")).unwrap();
     }
 }
 
@@ -187,16 +176,8 @@ fn a_checkpoint_with_a_lone_sentencepiece_file_says_the_way_out() {
         base.path().join("spiece.model"),
     )
     .unwrap();
-    let error = UniModel::new(
-        &tiny::config(tiny::T5, Decoder::T5),
-        &tiny::GRAMMAR(),
-        base.path(),
-        &tiny::dims(),
-        Device::Cpu,
-        Precision::Fp32,
-    )
-    .unwrap_err()
-    .to_string();
+    let built = build(&tiny::config(tiny::T5, Decoder::T5), base.path());
+    let error = built.unwrap_err().to_string();
     for part in ["tokenizer.json", "spiece.model", "save_pretrained"] {
         assert!(error.contains(part), "{error}");
     }

@@ -1,10 +1,8 @@
 //! What the page of a comparison says.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod compared;
-
-use compared::World;
 use unimse_run::{ComparedMetric, Task};
+
+use crate::compared::World;
 
 #[test]
 fn runs_stand_beside_each_other_with_their_differences() {

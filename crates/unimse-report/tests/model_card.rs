@@ -1,9 +1,4 @@
 //! The card of a model, of runs in `tests/fixtures` (all numbers invented).
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod fixture;
-#[path = "../../unimse-run/tests/python/mod.rs"]
-mod python;
 
 use std::fs;
 use std::path::Path;
@@ -11,6 +6,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use unimse_report::{ModelCard, write_model_card};
 use unimse_run::{RunFolder, artefact};
+
+use crate::{fixture, python};
 
 /// A fixture with weights, which its results are of.
 fn with_weights(fixture: &str) -> (tempfile::TempDir, RunFolder) {

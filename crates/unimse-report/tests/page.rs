@@ -1,28 +1,20 @@
 //! report.html in a headless Chromium: nothing leaves the page, it fits every screen, and its error browser filters, sorts, opens and links.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
 
-#[path = "page/browser.rs"]
 mod browser;
-mod chromium;
-mod compared;
-mod fixture;
-#[path = "page/others.rs"]
 mod others;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use chromium::report::{COUNT, FOCUSED, SHOWN};
-use chromium::{Chromium, SCREENS, axe, chromium};
 use others::{compared_page, examined};
 use serde_json::json;
 use unimse_labels::{Donor, Labelled, MeldEmotion, Polarity, Taxonomy, UniversalLabel};
 use unimse_report::{Beside, BrowsedRow, paper_tables, write_with};
 use unimse_run::PredictedRow;
+
+use crate::chromium::report::{COUNT, FOCUSED, SHOWN};
+use crate::chromium::{Chromium, SCREENS, axe, chromium};
+use crate::fixture;
 
 /// An id that a page would trip over if it took it for markup or for a piece of an address.
 const HOSTILE: &str = "a/b#c?%41 </script><img src=x onerror=alert(1)>&amp;\"'é";

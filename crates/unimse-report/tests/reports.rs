@@ -1,14 +1,12 @@
 //! Whole reports of the runs in `tests/fixtures` (all numbers invented), as Markdown and as HTML.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod fixture;
 
 use std::fs;
 use std::path::Path;
 
-use fixture::copy;
 use serde_json::{Value, json};
 use unimse_report::{ReportError, paper_tables, write};
+
+use crate::fixture::copy;
 
 /// Markdown and HTML of a run.
 fn report(run: &Path) -> (String, String) {

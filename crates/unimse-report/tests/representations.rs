@@ -1,5 +1,4 @@
 //! What the report shows of utterances before and after fusion, of text and its own audio and video, and of the cost of the stages.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

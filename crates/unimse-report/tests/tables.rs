@@ -1,5 +1,4 @@
 //! The tables for a paper, of the runs in `tests/fixtures` (all numbers invented).
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,12 +1,11 @@
 //! Programs of others read what we say of runs and of ourselves: ro-crate-py a run's metadata, cffconvert `CITATION.cff`.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod python;
 
 use std::fs;
 use std::path::Path;
 
 use unimse_run::{RESULTS_SCHEMA, Results, RoCrate, RunFolder, artefact};
+
+use crate::python;
 
 /// Prints the files that ro-crate-py finds, having checked what the specification demands of the root.
 const CRATE: &str = r##"

@@ -1,8 +1,7 @@
-//! README's table of results is what the files in `data/results` hold. `UNIMSE_BLESS=1 cargo test -p unimse-run --test readme` writes it anew.
+//! README's table of results is what the files in `data/results` hold. `UNIMSE_BLESS=1 cargo test --release -p unimse-run --test suite readme` writes it anew.
 //!
 //! It stands between two comments, of which the first names the files: `<!-- results PREFIX -->`, the `results.json` of each seed being
 //! `PREFIX-seed-<n>.json`, and `<!-- end of results -->`.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -123,6 +122,6 @@ fn the_table_of_the_readme_is_that_of_the_data() {
     }
     assert!(
         std::fs::read_to_string(&path).unwrap() == expected,
-        "README.md: the table is not that of {prefix}-seed-*.json: run UNIMSE_BLESS=1 cargo test -p unimse-run --test readme, and commit it"
+        "README.md: the table is not that of {prefix}-seed-*.json: run UNIMSE_BLESS=1 cargo test --release -p unimse-run --test suite readme, and commit it"
     );
 }

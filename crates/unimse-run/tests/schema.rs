@@ -1,5 +1,4 @@
-//! `docs/schema`: the JSON Schemas of what runs write, as the types say it. `UNIMSE_BLESS=1 cargo test --test schema` writes them anew.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+//! `docs/schema`: the JSON Schemas of what runs write, as the types say it. `UNIMSE_BLESS=1 cargo test --release -p unimse-run --test suite schema` writes them anew.
 
 use std::path::Path;
 
@@ -38,7 +37,7 @@ fn the_schemas_are_those_of_the_types() {
         let found = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(
             found == text,
-            "{name} is not what the types say: run UNIMSE_BLESS=1 cargo test --test schema, and commit it"
+            "{name} is not what the types say: run UNIMSE_BLESS=1 cargo test --release -p unimse-run --test suite schema, and commit it"
         );
     }
 }

@@ -1,11 +1,10 @@
 //! TensorBoard's own reader finds the scalars of a log that was cut and gone on with.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod python;
 
 use std::collections::BTreeMap;
 
 use unimse_run::{ByName, Epoch, Event, RunFolder, ScalarLog, Step};
+
+use crate::python;
 
 const SCRIPT: &str = "
 import json, sys

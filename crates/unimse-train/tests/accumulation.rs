@@ -1,15 +1,13 @@
 //! Batches accumulated into an update against the same utterances in one batch: the gradient of the task loss is the same, whatever
 //! the sizes of the batches, and in the last, smaller update of an epoch.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
 
 use std::collections::BTreeMap;
 
 use tch::{Kind, Tensor};
 use unimse_model::UniModel;
 use unimse_train::train::accumulation::{completes, share};
+
+use crate::tiny;
 
 /// Takes the gradients by name, and leaves none.
 fn take(model: &UniModel) -> BTreeMap<String, Tensor> {

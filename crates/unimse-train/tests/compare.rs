@@ -1,7 +1,4 @@
 //! `compare` on runs written by hand: what differences, intervals and p-values are, and what cannot be compared.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod written;
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +7,8 @@ use unimse_eval::Metric;
 use unimse_run::{PredictedRow, RESULTS_SCHEMA, Setting};
 use unimse_train::compare::compare;
 use unimse_train::config::RunConfig;
-use written::{TALKS, rows, talk, write};
+
+use crate::written::{self, TALKS, rows, talk, write};
 
 struct World(tempfile::TempDir);
 

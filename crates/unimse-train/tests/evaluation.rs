@@ -1,15 +1,8 @@
 //! `evaluate` on small corpora of one's own: what results hold, and that whatever can be wrong is said before the test split counts as
 //! opened.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
-
-#[path = "evaluation/further.rs"]
 mod further;
-#[path = "evaluation/selection.rs"]
 mod selection;
-#[path = "evaluation/shown.rs"]
 mod shown;
 
 use std::fs::{self, File};
@@ -26,6 +19,8 @@ use serde_json::{Value, json};
 use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
 use unimse_train::{evaluate, train::trainer, unify};
+
+use crate::tiny;
 
 static GO: AtomicBool = AtomicBool::new(false);
 

@@ -3,22 +3,18 @@
 //! And steps in fp32 cut in two by a checkpoint, bit for bit.
 //!
 //! Everything is read from the golden folder: shapes, batch, groups and their rates.
-#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
-#[path = "../../unimse-model/tests/golden/mod.rs"]
-mod golden;
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use golden::{Golden, apart, for_each, for_each_in};
 use tch::Tensor;
 use unimse_model::Precision;
 use unimse_train::TrainError;
 use unimse_train::train::checkpoint::{self, LoopState};
 use unimse_train::train::optimizer::{Group, Optimizer, Rule};
+
+use crate::golden::{Golden, apart, for_each, for_each_in};
+use crate::tiny;
 
 /// One of the optimiser's two layouts.
 type Build = fn(Rule, Vec<Group>, Vec<(String, usize, Tensor)>) -> Result<Optimizer, TrainError>;

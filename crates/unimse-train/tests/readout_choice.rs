@@ -1,8 +1,4 @@
 //! Dev chooses how answers are read: each readout wins where it is nearest, the mean is over corpora, ties go to the published text.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
 
 use unimse_corpus::splits::{Dev, Learning};
 use unimse_labels::{MeldEmotion, PlainLabel, Polarity};
@@ -15,6 +11,8 @@ use unimse_train::config::RunConfig;
 use unimse_train::data::dataset::{self, Dataset};
 use unimse_train::data::reader::Reader;
 use unimse_train::evaluate::scoring::choose_readout;
+
+use crate::tiny;
 
 /// Gold of the dev rows of one corpus.
 enum Gold<'a> {

@@ -1,18 +1,15 @@
 //! The whole pipeline on demo data with a tiny random checkpoint: interrupting and resuming changes no byte, the test split is
 //! counted, an unfinished training is not overwritten.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use unimse_run::RunFolder;
 use unimse_train::config::{BaselineChoice, RunConfig};
 use unimse_train::{TrainError, evaluate, train::trainer, unify};
+
+use crate::{processes, tiny};
 
 static GO: AtomicBool = AtomicBool::new(false);
 static STOP: AtomicBool = AtomicBool::new(true);
@@ -89,13 +86,15 @@ fn evaluate_in_parts(config: &RunConfig, parts: &RunFolder) {
 
 #[test]
 fn an_interrupted_training_ends_as_the_uninterrupted_one() {
-    check(&["evaluate.baselines=finetuned"]);
+    let name = "resume::an_interrupted_training_ends_as_the_uninterrupted_one";
+    check(name, &["evaluate.baselines=finetuned"]);
 }
 
 /// Everything that has a state or a random number of its own.
 #[test]
 fn an_interrupted_training_with_every_lever_ends_as_the_uninterrupted_one() {
-    check(&[
+    let name = "resume::an_interrupted_training_with_every_lever_ends_as_the_uninterrupted_one";
+    let levers = [
         "train.average=0.9",
         "train.modality_dropout=0.3",
         "train.head_warmup=0.2",
@@ -111,7 +110,8 @@ fn an_interrupted_training_with_every_lever_ends_as_the_uninterrupted_one() {
         "loss.r_drop=0.5",
         "loss.label_smoothing=0.1",
         "loss.logit_adjustment=0.5",
-    ]);
+    ];
+    check(name, &levers);
 }
 
 /// Two epochs around the checkpoint `encoder`, with `levers`.
@@ -131,10 +131,11 @@ fn configuration(encoder: &str, levers: &[&str]) -> RunConfig {
     RunConfig::merge(None, None, &overrides).unwrap()
 }
 
-fn check(levers: &[&str]) {
-    // LibTorch has one generator for all threads, and tests run side by side.
-    static GENERATOR: Mutex<()> = Mutex::new(());
-    let _generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+/// What the test called `name` does, with `levers`.
+fn check(name: &str, levers: &[&str]) {
+    if !processes::alone(name) {
+        return;
+    }
     let (checkpoint, work) = (tiny::folder(tiny::BERT), tempfile::tempdir().unwrap());
     let at = |name: &str| work.path().join(name);
     let encoder = checkpoint.path().to_str().unwrap();

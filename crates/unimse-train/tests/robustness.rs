@@ -1,8 +1,4 @@
 //! Three epochs on data with holes: losses, weights and dev scores stay numbers, or one error says why not.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
 
 use std::fs::File;
 use std::path::Path;
@@ -22,6 +18,8 @@ use unimse_corpus::Steps;
 use unimse_run::RunFolder;
 use unimse_train::config::RunConfig;
 use unimse_train::{TrainError, train::checkpoint, train::trainer, unify};
+
+use crate::tiny;
 
 static GO: AtomicBool = AtomicBool::new(false);
 

@@ -1,8 +1,4 @@
 //! The unify stage on the real MOSI and MELD against the reference donors, and on three demo corpora field by field.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +18,8 @@ use unimse_train::data::labels_table::LabelTable;
 use unimse_train::data::reader::Reader;
 use unimse_train::unify::embeddings::embed;
 use unimse_train::unify::summary::{read_summary, summary_path};
+
+use crate::tiny;
 
 /// The folder that a variable names, else `default` below the repository, if it is there.
 fn folder(test: &str, variable: &str, default: &str) -> Option<PathBuf> {

@@ -1,5 +1,4 @@
 //! The binary as programs see it: exit codes, JSON, one-line errors. No test here needs a model.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::process::{Command, Output};
 

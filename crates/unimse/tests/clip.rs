@@ -1,23 +1,8 @@
 //! `unimse predict` on clips: a caption is answered as the row that it is, and says what its answer rests on; what cannot be read is refused by name.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![cfg(unix)]
 
-#[allow(dead_code, reason = "the tests of serve use it all")]
-#[path = "../../unimse-report/tests/chromium/mod.rs"]
-mod chromium;
-#[path = "clip/film.rs"]
 mod film;
-#[path = "../../unimse-media/tests/common/mod.rs"]
-mod media;
-#[path = "clip/page.rs"]
 mod page;
-#[allow(dead_code, reason = "the tests of predict use it all")]
-#[path = "predict/run.rs"]
-mod run;
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
-#[allow(dead_code, reason = "the tests of ingest use it all")]
-mod waves;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,7 +12,8 @@ use std::sync::OnceLock;
 use serde_json::{Value, json};
 use unimse_media::{AudioFeatures, Span, read_clip};
 
-use run::{World, answers, assert_refused, close, stderr};
+use crate::run::{self, World, answers, assert_refused, close, stderr};
+use crate::waves;
 
 /// Four captions in three seconds, the last behind the clip's end.
 const SRT: &str = "1\n00:00:00,250 --> 00:00:01,000\nMonica: <i>That</i> is great.\n\n2\n00:00:01,000 --> 00:00:02,000\nJoey: I <b>hate</b> it & that.\n\n\

@@ -1,14 +1,11 @@
 //! `unimse compare` as people and programs see it.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[path = "../../unimse-train/tests/written/mod.rs"]
-mod written;
 
 use std::path::Path;
 use std::process::{Command, Output};
 
 use unimse_run::{COMPARISON_SCHEMA, Comparison};
-use written::{TALKS, rows, talk, write};
+
+use crate::written::{TALKS, rows, talk, write};
 
 /// Runs `unimse compare` in `folder`.
 fn compare(folder: &Path, arguments: &[&str]) -> Output {

@@ -1,9 +1,4 @@
 //! Rows that several processes answer for each other, of dev, of test and of texts to embed: the bytes of one process, and an end for all where one ends.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[path = "../../unimse-c10d/tests/processes/mod.rs"]
-mod processes;
-mod runs;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -13,9 +8,10 @@ use std::process::{Child, Command, Output};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use processes::{end, spawn};
-use runs::{Run, WORLD, assert_done, command, files, refused, stderr};
 use serde_json::Value;
+
+use crate::processes::{self, end, spawn};
+use crate::runs::{Run, WORLD, assert_done, command, files, refused, stderr};
 
 /// A training that one process finished.
 static TRAINED: LazyLock<Run> = LazyLock::new(|| {

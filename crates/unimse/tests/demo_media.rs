@@ -1,11 +1,9 @@
 //! From sound files to a trained model, in small: features extracted from synthesised voices make a model better than its text alone.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-mod runs;
-
-use runs::{Run, World, assert_done, unimse};
 use unimse_corpus::demo::{Media, write_media};
 use unimse_run::Comparison;
+
+use crate::runs::{Run, World, assert_done, unimse};
 
 const SIZES: [usize; 3] = [140, 21, 90];
 

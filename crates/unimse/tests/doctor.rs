@@ -1,5 +1,4 @@
 //! `unimse doctor`: the tables of a run, hints, and the page.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,4 @@
 //! `unimse extract` as programs see it: what it prints, what ingest reads of it.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +6,7 @@ use std::process::{Command, Output};
 
 use insta::assert_snapshot;
 
-mod waves;
+use crate::waves;
 
 fn unimse(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_unimse"))

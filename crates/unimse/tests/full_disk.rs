@@ -1,15 +1,12 @@
 //! A full disk costs nothing that was written: checkpoint and best model stay as they were, the error names the file, and once there is
 //! room the training goes on to the bytes it would have had. A limit on the size of files stands for the full disk: it too lets a write begin
 //! and then fail.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod runs;
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use runs::{Run, WORLD, assert_done, files, refused, unimse};
+use crate::runs::{Run, WORLD, assert_done, files, refused, unimse};
 
 /// Nothing is written before the end of an epoch, so that its first file is the model and its second one the state.
 const SETTINGS: [&str; 4] = [

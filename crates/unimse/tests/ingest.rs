@@ -1,14 +1,13 @@
 //! `unimse ingest` as a shell sees it: signals, permissions, and where an error stands in a file.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![cfg(unix)]
-
-mod waves;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::waves;
 
 const UNIMSE: &str = env!("CARGO_BIN_EXE_unimse");
 

@@ -1,8 +1,5 @@
 //! SIGKILL at any moment of a training and its evaluation, the writing of a checkpoint and the answering of dev among them, costs time and nothing else: gone on with until it ends, the run holds, byte for
 //! byte, what the uninterrupted one holds.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod runs;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use runs::{Run, WORLD, files};
 use unimse_run::RunFolder;
+
+use crate::runs::{self, Run, WORLD, files};
 
 /// Kills that must have hit a living process.
 const KILLS: usize = 20;

@@ -1,9 +1,5 @@
 //! `unimse extract` on whole films that a table cuts into utterances, from the table to the tables that ingest writes.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![cfg(unix)]
-
-#[path = "../../unimse-media/tests/common/mod.rs"]
-mod media;
 
 use std::fs;
 use std::path::Path;
@@ -12,6 +8,8 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 use unimse_formats::read_npy;
 use unimse_media::synthetic::Acting;
+
+use crate::media;
 
 fn unimse(folder: &Path, arguments: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_unimse"))

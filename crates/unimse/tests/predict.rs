@@ -1,11 +1,4 @@
 //! `unimse predict` as programs see it: on a tiny trained run it answers as the run does, whatever the rows come from and whoever is beside them.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[allow(dead_code, reason = "the tests of clips and of the server use it all")]
-#[path = "predict/run.rs"]
-mod run;
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -14,7 +7,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
-use run::{World, answers, assert_refused, close, stderr, unimse, with_threads};
+use crate::run::{self, World, answers, assert_refused, close, stderr, unimse, with_threads};
 
 fn write_lines(path: &Path, rows: &[Value]) {
     let text: String = rows.iter().map(|row| format!("{row}\n")).collect();

@@ -1,9 +1,5 @@
 //! The presets of the paper and of its released code on demo data: a tiny random T5 is trained and evaluated under each, with the preset's own
 //! values but for sizes and what takes long.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
 
 use std::sync::atomic::AtomicBool;
 
@@ -13,6 +9,8 @@ use unimse_labels::DonorProtocol;
 use unimse_run::{Results, RunFolder};
 use unimse_train::config::RunConfig;
 use unimse_train::{evaluate, train::trainer, unify};
+
+use crate::tiny;
 
 static GO: AtomicBool = AtomicBool::new(false);
 

@@ -1,18 +1,12 @@
 //! report.html of whole runs, as the binary makes them: ingested, labelled, trained, evaluated and reported; then read in a headless Chromium.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[allow(dead_code, reason = "the tests of fixtures use it all")]
-#[path = "../../unimse-report/tests/chromium/mod.rs"]
-mod chromium;
-mod runs;
 
 use std::path::{Path, PathBuf};
 
-use chromium::report::{COUNT, DETAILS, FOCUSED};
-use chromium::{Chromium, SCREENS, axe, chromium};
 use serde_json::{Value, json};
 
-use runs::{Run, World, assert_done, demo, unimse};
+use crate::chromium::report::{COUNT, DETAILS, FOCUSED};
+use crate::chromium::{Chromium, SCREENS, axe, chromium};
+use crate::runs::{Run, World, assert_done, demo, unimse};
 
 /// Most bytes of a page.
 const MOST: u64 = 5_000_000;

@@ -1,7 +1,4 @@
 //! A run folder under hostile use of the binary: which configuration it keeps, who may write in it, and how its files can be read.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-mod runs;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -10,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use unimse_corpus::Split;
 
-use runs::{Run, WORLD, assert_done, below, command, files, refused, stderr, unimse};
+use crate::runs::{Run, WORLD, assert_done, below, command, files, refused, stderr, unimse};
 
 /// A training that would run for long; killed with this value.
 struct Training(Child);

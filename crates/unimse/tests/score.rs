@@ -1,12 +1,8 @@
 //! `unimse score` as a shell sees it: golden numbers in every form of file, hostile files, tables, and ten million rows.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![cfg(unix)]
 
-#[path = "score/columns.rs"]
 mod columns;
-#[path = "score/golden.rs"]
 mod golden;
-#[path = "score/hostile.rs"]
 mod hostile;
 
 use std::fs;

@@ -1,5 +1,4 @@
 //! `unimse score` against scikit-learn and scipy on a million random rows. Needs a Python that has both: `UNIMSE_PYTHON`, or else `python3`.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::path::Path;
 use std::process::Command;

@@ -1,24 +1,10 @@
 //! `unimse serve` as clients, careless ones and hostile ones see it: it answers as `predict` does, refuses with what is wrong and where, and nothing
 //! that one of them does ends it.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 #![cfg(unix)]
 
-#[allow(dead_code, reason = "the tests of the page use it all")]
-#[path = "../../unimse-report/tests/chromium/mod.rs"]
-mod chromium;
-#[path = "serve/client.rs"]
 mod client;
-#[path = "serve/hostile.rs"]
 mod hostile;
-#[path = "serve/page.rs"]
 mod page;
-#[allow(dead_code, reason = "the tests of predict use it all")]
-#[path = "predict/run.rs"]
-mod run;
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
-#[allow(dead_code, reason = "the tests of ingest use it all")]
-mod waves;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -27,7 +13,9 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
 use client::Server;
-use run::{World, answers, unimse};
+
+use crate::run::{self, World, answers, unimse};
+use crate::{tiny, waves};
 
 /// A run that hears: beside the demo it was trained on wave files.
 fn world() -> &'static World {

@@ -1,21 +1,15 @@
 //! Processes that train together, as `torchrun` begins them: the losses of one process, one writer, an end for all where one ends, and a
 //! checkpoint that any number of them goes on from.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[path = "../../unimse-c10d/tests/processes/mod.rs"]
-mod processes;
-#[allow(dead_code, reason = "one function of two")]
-#[path = "../../unimse-model/tests/python/mod.rs"]
-mod python;
-mod runs;
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use processes::end;
-use runs::{Run, WORLD, files};
 use serde_json::Value;
+
+use crate::processes::{self, end};
+use crate::python;
+use crate::runs::{self, Run, WORLD, files};
 
 /// What has no chance in it but that which all processes share, with everything that looks at other rows. 43 is odd: shares are uneven.
 const SETTINGS: [&str; 14] = [

@@ -1,11 +1,4 @@
 //! `model.voice_in_words` from sound files to answers: a row, its clip and the run itself are told the same words, and the words are read.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[allow(dead_code, reason = "the tests of predict use it all")]
-#[path = "predict/run.rs"]
-mod run;
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use unimse_corpus::demo::{Media, write_media};
 
-use run::{World, answers, close, unimse};
+use crate::run::{self, World, answers, close, unimse};
 
 /// Utterances of train, dev and test.
 const SIZES: [usize; 3] = [40, 12, 12];

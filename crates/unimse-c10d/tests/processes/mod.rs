@@ -1,5 +1,5 @@
-//! Tests of several processes: the test begins itself anew, once for each rank, with the variables that `torchrun` would set.
-#![allow(clippy::unwrap_used, dead_code, reason = "tests fail by panicking")]
+//! Tests of several processes: the test begins itself anew, once for each rank, with the variables that `torchrun` would set; or once, to be alone.
+#![allow(dead_code, reason = "not every program of tests needs all")]
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
@@ -33,14 +33,35 @@ pub(crate) fn ranks(size: usize, command: impl Fn(usize) -> Command) -> Vec<Comm
     (0..size).map(of_rank).collect()
 }
 
-/// Begins the test called `name` anew, once for each of `size` ranks.
+/// Begins the test called `name`, its module in front, anew, once for each of `size` ranks.
 pub(crate) fn begin(name: &str, size: usize) -> Vec<Child> {
-    let itself = std::env::current_exe().unwrap();
-    spawn(ranks(size, |_| {
-        let mut command = Command::new(&itself);
-        command.args(["--exact", name, "--nocapture"]);
-        command
-    }))
+    spawn(ranks(size, |_| anew(name)))
+}
+
+/// The test called `name` and no other.
+pub(crate) fn anew(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", name, "--nocapture"]);
+    command
+}
+
+#[track_caller]
+fn succeeds(ended: &Output, what: &str) {
+    let [out, said] = [&ended.stdout, &ended.stderr].map(|text| String::from_utf8_lossy(text));
+    let ran = ended.status.success() && out.contains("1 passed"); // none for a name that no test has
+    assert!(ran, "{what}: {out}{said}");
+}
+
+/// Whether the test called `name`, its module in front, is alone in this process. Where it is not, it runs in a process of its own and must succeed:
+/// LibTorch has one generator for all threads, so only there a seed decides every number of a training.
+pub(crate) fn alone(name: &str) -> bool {
+    const ALONE: &str = "UNIMSE_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some_and(|alone| alone == name) {
+        return true;
+    }
+    let mut anew = anew(name);
+    succeeds(&anew.env(ALONE, name).output().unwrap(), name);
+    false
 }
 
 /// Begins all; what they say is kept.
@@ -61,8 +82,6 @@ pub(crate) fn end(children: Vec<Child>) -> Vec<Output> {
 /// [`begin`], and all of them succeed.
 pub(crate) fn all_succeed(name: &str, size: usize) {
     for (rank, ended) in end(begin(name, size)).into_iter().enumerate() {
-        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
-        let out = String::from_utf8_lossy(&ended.stdout).into_owned();
-        assert!(ended.status.success(), "rank {rank} of {size}: {out}{said}");
+        succeeds(&ended, &format!("rank {rank} of {size}"));
     }
 }

@@ -1,5 +1,4 @@
 //! Golden tensors, and InfoNCE with its gradients (paper, equation 6) written once more in plain f64 Rust.
-#![allow(dead_code, reason = "not every test file needs all")]
 
 use std::collections::HashMap;
 use std::path::PathBuf;

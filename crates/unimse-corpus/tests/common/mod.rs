@@ -1,9 +1,4 @@
 //! Data folders that a test fills, what ingest and the doctor make of them, and tests that must not be root.
-#![allow(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "a test fails by panicking, and uses some of these"
-)]
 
 pub(crate) mod demo;
 #[cfg(feature = "frame")]

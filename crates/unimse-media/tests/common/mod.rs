@@ -1,9 +1,5 @@
 //! Sounds made by arithmetic, wave files of them, and the system's ffmpeg for the other formats.
-#![allow(
-    dead_code,
-    clippy::unwrap_used,
-    reason = "each test uses a part; tests fail by panicking"
-)]
+#![allow(dead_code, reason = "not every program of tests needs all")]
 
 pub(crate) mod onnx;
 

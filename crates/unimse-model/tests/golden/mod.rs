@@ -1,5 +1,5 @@
 //! The golden T5 folders: weights, a batch, what PyTorch gave in fp32 (`case.safetensors`), and in f64 (`f64.json`).
-#![allow(dead_code, reason = "not every test file needs all")]
+#![allow(dead_code, reason = "not every program of tests needs all")]
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -75,7 +75,7 @@ impl Golden {
         if precision == Precision::Fp64 {
             store.set_kind(Kind::Double);
         }
-        let model = T5::new(&store.root(), &config, precision);
+        let model = tiny::drawn(|| T5::new(&store.root(), &config, precision));
         let initialised = load_backbone(&store, folder, &config, &|_| false).unwrap();
         assert!(initialised.is_empty());
         let path = folder.join("f64.json");

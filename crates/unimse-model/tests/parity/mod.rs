@@ -1,6 +1,5 @@
 //! What the encoder of every backbone without a decoder is held to: transformers' states and gradients, whole models around it, the way to
 //! transformers and back. `data/golden/NAME`, by the section `encoders` of `generate.py`, has a small checkpoint and the values.
-#![allow(dead_code, reason = "not every test file needs all")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,7 +48,7 @@ pub(crate) fn open(folder: &Path) -> (VarStore, Box<dyn TextEncoder>) {
     tch::set_num_threads(1); // tests run side by side
     let backbone = backbones::open(folder, BackboneChoice::Auto).unwrap();
     let store = VarStore::new(Device::Cpu);
-    let encoder = backbone.encoder(&store.root(), Precision::Fp32);
+    let encoder = tiny::drawn(|| backbone.encoder(&store.root(), Precision::Fp32));
     let initialised = load_backbone(&store, folder, &*backbone, &|_| false).unwrap();
     assert!(initialised.is_empty());
     (store, encoder)
@@ -219,7 +218,7 @@ pub(crate) fn models_learn(folder: &Path) {
     let mut adam = tiny::Adam::new(&model, 0.01);
     let mut losses = Vec::new();
     for _ in 0..30 {
-        let loss = model.loss(&batch, &targets, true).unwrap();
+        let loss = tiny::drawn(|| model.loss(&batch, &targets, true).unwrap());
         losses.push(loss.task);
         loss.backward(1.0);
         adam.step();
@@ -232,6 +231,7 @@ pub(crate) fn models_learn(folder: &Path) {
     hub::copy_description(folder, place.path()).unwrap();
     model.save(&place.path().join("model.safetensors")).unwrap();
     let (config, grammar) = (model.config(), model.grammar());
+    let _generator = tiny::seeded(1);
     let opened = UniModel::open(
         config,
         grammar,

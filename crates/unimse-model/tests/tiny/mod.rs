@@ -1,5 +1,5 @@
 //! Tiny random checkpoints in Hub layout, batches and targets.
-#![allow(dead_code, reason = "not every test file needs all")]
+#![allow(dead_code, reason = "not every program of tests needs all")]
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -101,11 +101,22 @@ pub(crate) fn folder(backbone: BackboneChoice) -> tempfile::TempDir {
 }
 
 /// LibTorch has one generator for all threads, and tests run side by side: what draws from it holds this.
-pub(crate) fn seeded(seed: i64) -> MutexGuard<'static, ()> {
+fn generator() -> MutexGuard<'static, ()> {
     static GENERATOR: Mutex<()> = Mutex::new(());
-    let guard = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
+    GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Holds the generator, which gives the numbers of `seed`.
+pub(crate) fn seeded(seed: i64) -> MutexGuard<'static, ()> {
+    let guard = generator();
     tch::manual_seed(seed);
     guard
+}
+
+/// What `draw` makes of any numbers; nothing in it holds the generator a second time.
+pub(crate) fn drawn<T>(draw: impl FnOnce() -> T) -> T {
+    let _generator = generator();
+    draw()
 }
 
 /// A checkpoint with random weights. The tokenizer of MiniLM spells every word; that of T5 knows every letter of a label and

@@ -3,9 +3,9 @@
 use serde_json::json;
 use unimse_report::BrowsedRow;
 
+use super::{report, rows};
 use crate::chromium::report::{COUNT, DETAILS, FOCUSED, SHOWN};
 use crate::chromium::{Chromium, chromium};
-use crate::{report, rows};
 
 #[test]
 fn rows_are_filtered_sorted_and_paged() {

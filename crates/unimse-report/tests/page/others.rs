@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde_json::json;
 use unimse_report::{Examined, ToDo, examined_page};
 
+use super::{HOSTILE, assert_fits};
 use crate::chromium::{Chromium, chromium};
 use crate::compared::World;
-use crate::{HOSTILE, assert_fits};
 
 /// A comparison as a file.
 pub(crate) fn compared_page(name: &str) -> (tempfile::TempDir, PathBuf) {

@@ -1,9 +1,5 @@
 //! A Python that has what a test compares with: `UNIMSE_PYTHON`, or else `python3`. Tests of other crates include this file.
-#![allow(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "tests fail by panicking, and use some of these"
-)]
+#![allow(dead_code, reason = "not every program of tests needs all")]
 
 use std::path::Path;
 use std::process::Command;

@@ -4,9 +4,9 @@ use std::fs;
 
 use serde_json::json;
 
+use super::{at, world};
 use crate::chromium::{SCREENS, axe, chromium};
 use crate::run::answers;
-use crate::{at, world};
 
 #[test]
 fn the_page_holds_every_caption_as_text() {

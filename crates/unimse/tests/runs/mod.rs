@@ -1,14 +1,12 @@
 //! Run folders around a tiny random checkpoint and demo tables, and the built binary at work in them.
-#![allow(dead_code, reason = "not every test file needs all")]
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[path = "../../../unimse-model/tests/tiny/mod.rs"]
-pub(crate) mod tiny;
+#![allow(dead_code, reason = "not every program of tests needs all")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
+
+use crate::tiny;
 
 /// Tables with their labels, and the tiny checkpoint that all tests build on.
 pub(crate) struct World {

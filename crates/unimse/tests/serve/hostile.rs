@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
-use crate::client::Response;
-use crate::{rows_body, server, waves};
+use super::client::Response;
+use super::{rows_body, server};
+use crate::waves;
 
 /// Rows that are refused: the status, the field, and words of the detail.
 fn spoiled_rows() -> Vec<(Value, u16, &'static str, &'static str)> {

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
+use super::client::Server;
+use super::{run_with_encoder, tone};
 use crate::chromium::{Chromium, SCREENS, axe, chromium};
-use crate::client::Server;
-use crate::{run_with_encoder, tone};
 
 /// Fills in the form as a reader would: two turns, a text with markup, a wave file; and asks.
 fn ask(chromium: &mut Chromium) {

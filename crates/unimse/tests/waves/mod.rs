@@ -1,5 +1,4 @@
 //! Wave files for tests.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::fs;
 use std::path::Path;

@@ -1,13 +1,6 @@
 //! Two processes that train: gradients summed while the backward pass runs give the bytes of those summed after it.
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-#[path = "../../unimse-c10d/tests/processes/mod.rs"]
-mod processes;
-#[path = "../../unimse-model/tests/tiny/mod.rs"]
-mod tiny;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
@@ -17,7 +10,9 @@ use unimse_train::config::RunConfig;
 use unimse_train::processes::Processes;
 use unimse_train::{train::trainer, unify};
 
-const NAME: &str = "sums_beside_the_backward_pass_give_the_bytes_of_those_after_it";
+use crate::{processes, tiny};
+
+const NAME: &str = "gradient_sums::sums_beside_the_backward_pass_give_the_bytes_of_those_after_it";
 /// Where the processes find the tables, for those that the test begins.
 const PLACE: &str = "UNIMSE_TEST_PLACE";
 const RUNS: [&str; 3] = ["after", "beside", "in-pieces"];
@@ -84,10 +79,8 @@ fn sums_beside_the_backward_pass_give_the_bytes_of_those_after_it() {
     let options = RunConfig::default().labels.options();
     unify::run(&corpus, &labels, encoder, None, None, &options).unwrap();
 
-    let itself = std::env::current_exe().unwrap();
     let all = processes::ranks(2, |_| {
-        let mut command = Command::new(&itself);
-        command.args(["--exact", NAME, "--nocapture"]);
+        let mut command = processes::anew(NAME);
         command.env(PLACE, place);
         command
     });

@@ -1,0 +1,8 @@
+//! All tests of the crate: one program, for each is linked alone.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+mod absence;
+mod golden_contrastive;
+mod properties;
