@@ -5,20 +5,25 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Members that others depend on: those with a library, but for the benches' empty one.
-fn libraries() -> Vec<Value> {
+/// The members of the workspace, as cargo tells them.
+pub(crate) fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--locked"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+/// Members that others depend on: those with a library, but for the benches' empty one.
+fn libraries() -> Vec<Value> {
     let is_library = |package: &Value| {
         let targets = package["targets"].as_array().unwrap();
         let library = targets.iter().any(|target| target["kind"][0] == "lib");
         library && package["name"] != "unimse-benches"
     };
-    let mut packages = metadata["packages"].as_array().unwrap().clone();
+    let mut packages = packages();
     packages.retain(is_library);
     packages
 }

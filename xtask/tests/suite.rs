@@ -1,7 +1,8 @@
-//! Tests of set-up, packages and the crate graph: one program, for each is linked alone.
+//! All tests of the crate in one program, for every program is linked alone.
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 mod crate_graph;
 mod packages;
 mod setup;
 mod signals;
+mod test_files;

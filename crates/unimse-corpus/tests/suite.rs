@@ -1,4 +1,4 @@
-//! All tests of the crate: one program, for each is linked alone.
+//! All tests of the crate in one program, for every program is linked alone.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

@@ -1,4 +1,4 @@
-//! Tests that share a process: one program, for each is linked alone.
+//! The tests of the crate that share a process in one program, for every program is linked alone.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;

@@ -27,7 +27,6 @@ const INPUTS: i64 = 3;
 
 impl Case {
     fn new(grammar: Grammar, merges: usize, seed: u64) -> Self {
-        tch::set_num_threads(1); // tests run side by side
         let place = tiny::folder_with(tiny::T5, merges, seed);
         let _generator = tiny::seeded(seed as i64);
         let config = T5Config::from_folder(place.path()).unwrap();

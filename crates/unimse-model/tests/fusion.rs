@@ -97,7 +97,6 @@ fn what_a_pass_shows_changes_no_answer() {
 
 #[test]
 fn fusion_with_skip_returns_the_encoder_to_the_bit_at_step_0() {
-    tch::set_num_threads(1);
     for backbone in [tiny::BERT, tiny::T5] {
         let place = folder(backbone);
         let _generator = tiny::seeded(1);

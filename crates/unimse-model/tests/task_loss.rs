@@ -10,7 +10,6 @@ use crate::tiny::{self, GRAMMAR, KINDS, batch, config, dims};
 
 /// A model of each kind; the tokenizer of T5 spells every letter, so that no piece spans two fields.
 fn for_each(test: impl Fn(&std::path::Path, Decoder, &UniModel)) {
-    tch::set_num_threads(1);
     for (backbone, decoder) in KINDS {
         let place = tiny::folder_with(backbone, 0, 5);
         let config = tiny::without_dropout(config(backbone, decoder));

@@ -1,4 +1,4 @@
-//! Pages in a headless Chromium, and what serves them: a program beside `suite`, so that what is measured on a screen runs beside no training.
+//! Pages in a headless Chromium, and what serves them: apart from `suite`, so that no training runs beside what is measured on a screen.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[allow(dead_code, reason = "the tests of fixtures use it all")]

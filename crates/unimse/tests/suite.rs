@@ -1,4 +1,4 @@
-//! Tests of the library and the binary, but for those of pages: one program, for each is linked alone.
+//! The tests of the crate in one program, for every program is linked alone; those of pages are in `pages`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../../unimse-media/tests/common/mod.rs"]

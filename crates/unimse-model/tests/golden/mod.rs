@@ -68,7 +68,6 @@ pub(crate) struct Golden {
 
 impl Golden {
     fn read(name: &'static str, folder: &Path, precision: Precision) -> Self {
-        tch::set_num_threads(1);
         let config = T5Config::from_folder(folder).unwrap();
         assert_eq!(config.dropout_rate, 0.0);
         let mut store = VarStore::new(Device::Cpu);

@@ -45,7 +45,6 @@ pub(crate) fn golden(test: &str, name: &str) -> Option<PathBuf> {
 
 /// The encoder of the checkpoint in `folder`, whatever stands on top of it there.
 pub(crate) fn open(folder: &Path) -> (VarStore, Box<dyn TextEncoder>) {
-    tch::set_num_threads(1); // tests run side by side
     let backbone = backbones::open(folder, BackboneChoice::Auto).unwrap();
     let store = VarStore::new(Device::Cpu);
     let encoder = tiny::drawn(|| backbone.encoder(&store.root(), Precision::Fp32));
@@ -148,7 +147,6 @@ pub(crate) fn padding_changes_nothing(folder: &Path) {
 
 /// A whole model around `folder`, every parameter away from where it began.
 pub(crate) fn whole(folder: &Path) -> UniModel {
-    tch::set_num_threads(1);
     let model = {
         let _generator = tiny::seeded(3);
         let config = tiny::config(BackboneChoice::Auto, unimse_model::Decoder::Label);

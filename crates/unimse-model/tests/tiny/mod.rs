@@ -103,6 +103,7 @@ pub(crate) fn folder(backbone: BackboneChoice) -> tempfile::TempDir {
 /// LibTorch has one generator for all threads, and tests run side by side: what draws from it holds this.
 fn generator() -> MutexGuard<'static, ()> {
     static GENERATOR: Mutex<()> = Mutex::new(());
+    tch::set_num_threads(1); // of this test: others have the other cores
     GENERATOR.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -250,7 +251,6 @@ pub(crate) fn model(config: &ModelConfig, seed: i64) -> UniModel {
 }
 
 pub(crate) fn model_in(config: &ModelConfig, seed: i64, precision: Precision) -> UniModel {
-    tch::set_num_threads(1); // tests run side by side
     let place = cached(config.model.backbone);
     let _generator = seeded(seed);
     UniModel::new(config, &GRAMMAR(), &place, &dims(), Device::Cpu, precision).unwrap()
