@@ -124,6 +124,9 @@ pub struct ModelConfig {
     /// Gradient checkpointing: the inside of every encoder and decoder block is computed again in the backward pass instead of
     /// kept, which takes less memory and a third to a half more time. Default false.
     pub checkpointing: bool,
+    /// Whether the `label` decoder predicts each field from the text and the polarity alone: for training rows that have one field beside it, their own.
+    /// What another field says could not be learnt from them, but would be read in answers. Default false.
+    pub apart: bool,
 }
 
 impl ModelConfig {

@@ -12,6 +12,8 @@
 //! - a linear readout of the mean over the current utterance's encoder states is added to the logits, so that the
 //!   decoder has only to learn what a plain classifier cannot say.
 //!
+//! Where no training row has two fields beside the polarity ([`apart`](crate::ModelConfig::apart)), every field reads the polarity alone.
+//!
 //! Encoder states `[batch, time, dim]` to logits `[batch, slots, vocabulary]`, one slot a field.
 
 use tch::nn::Path;
@@ -50,7 +52,7 @@ pub struct LabelDecoder {
 }
 
 impl LabelDecoder {
-    /// On encoder states of width `dim`.
+    /// On encoder states of width `dim`; with `apart` every field reads the polarity and no other field.
     ///
     /// # Errors
     /// `dim` is no multiple of the number of heads.
@@ -59,6 +61,7 @@ impl LabelDecoder {
         grammar: &Grammar,
         dim: i64,
         config: &LabelDecoderConfig,
+        apart: bool,
     ) -> Result<Self> {
         let heads = config.heads.get() as i64;
         if heads < 1 || dim % heads != 0 {
@@ -66,7 +69,10 @@ impl LabelDecoder {
                 "label_decoder.heads: expected a divisor of the backbone's width {dim}, found {heads}"
             )));
         }
-        let vocabulary = Vocabulary::new(grammar);
+        let vocabulary = Vocabulary {
+            apart,
+            ..Vocabulary::new(grammar)
+        };
         let shape = T5Config::label_decoder(
             vocabulary.size,
             dim,

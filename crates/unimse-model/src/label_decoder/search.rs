@@ -27,7 +27,7 @@ struct Beginning {
     item: usize,
     /// Row of the last step that it continues.
     parent: usize,
-    /// Its last token.
+    /// Its last token, as later slots read it.
     token: i64,
     /// Log-probability.
     log: f64,
@@ -111,7 +111,9 @@ impl Rows {
         let mut first = Vec::new();
         let mut row = |(number, beginning): (usize, &Beginning)| {
             let mut seen = beginning.values;
-            if let Some(blind) = blind {
+            if vocabulary.apart {
+                seen[1..].fill(0);
+            } else if let Some(blind) = blind {
                 seen[blind.key as usize - 1] = 0;
             }
             *known.entry((beginning.item, seen)).or_insert_with(|| {
@@ -178,7 +180,7 @@ impl Beginning {
         out.extend(tokens.map(|token| {
             let mut longer = Self {
                 parent: row,
-                token: token as i64,
+                token: vocabulary.read(at, token as i64),
                 log: self.log + score(token) - top - total.ln(),
                 greedy: self.greedy && Some(token) == greedy,
                 ..*self

@@ -37,7 +37,8 @@ impl Teacher {
             let tokens = vocabulary.tokens(&target.label);
             let polarity = vocabulary.polarity(&target.label);
             inputs.push(START);
-            inputs.extend(&tokens[..slots - 1]);
+            let read = tokens[..slots - 1].iter().enumerate();
+            inputs.extend(read.map(|(at, &token)| vocabulary.read(at, token)));
             for (at, (slot, &token)) in vocabulary.slots.iter().zip(&tokens).enumerate() {
                 let cell = (row * slots + at) * size..(row * slots + at + 1) * size;
                 let allowed = vocabulary.allowed(slot, polarity);

@@ -13,6 +13,10 @@ use crate::generator::seeded;
 const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
 
 fn decoder(fields: &[Field], sigma: f64) -> (VarStore, LabelDecoder) {
+    decoder_of(fields, sigma, false)
+}
+
+fn decoder_of(fields: &[Field], sigma: f64, apart: bool) -> (VarStore, LabelDecoder) {
     let store = VarStore::new(Device::Cpu);
     let config = LabelDecoderConfig {
         layers: Count::literal::<2>(),
@@ -20,7 +24,8 @@ fn decoder(fields: &[Field], sigma: f64) -> (VarStore, LabelDecoder) {
         dropout: Share::literal(0.0),
         sigma: NonNegative::literal(sigma),
     };
-    let decoder = LabelDecoder::new(&store.root(), &Grammar::new(fields), 8, &config).unwrap();
+    let decoder =
+        LabelDecoder::new(&store.root(), &Grammar::new(fields), 8, &config, apart).unwrap();
     for mut tensor in store.trainable_variables() {
         let _ = tch::no_grad(|| tensor.g_add_(&(tensor.randn_like() * 0.2)));
     }
@@ -104,7 +109,12 @@ fn every_label(
         .collect();
     let inputs: Vec<i64> = tokens
         .iter()
-        .flat_map(|t| [START].into_iter().chain(t[..slots - 1].iter().copied()))
+        .flat_map(|t| {
+            let read = t[..slots - 1].iter().enumerate();
+            [START]
+                .into_iter()
+                .chain(read.map(|(at, &token)| decoder.vocabulary.read(at, token)))
+        })
         .collect();
     let count = labels.len() as i64;
     let logits = decoder.decoder.forward(
@@ -148,12 +158,19 @@ fn variation(
     differences.sum::<f64>() / 2.0
 }
 
-/// All 2562 labels against the search, for weights that make the labels alike, unlike, and one of them all but sure.
+/// All 2562 labels against the search, for weights that make the labels alike, unlike, and one of them all but sure; where fields read each other, and
+/// where they do not.
 #[test]
 fn probabilities_equal_brute_force_over_all_labels() {
-    for (seed, steepness) in [(4, 1.0), (5, 8.0), (6, 40.0)] {
+    for (seed, steepness, apart) in [
+        (4, 1.0, false),
+        (5, 8.0, false),
+        (6, 40.0, false),
+        (4, 1.0, true),
+        (5, 8.0, true),
+    ] {
         let _generator = seeded(seed);
-        let (store, decoder) = decoder(&Field::ALL, 0.3);
+        let (store, decoder) = decoder_of(&Field::ALL, 0.3, apart);
         tch::no_grad(|| {
             for name in ["head.weight", "readout.weight"] {
                 let _ = store.variables()[name]
@@ -229,6 +246,48 @@ fn the_second_emotion_does_not_read_the_intensity() {
     ] {
         assert_eq!(Vocabulary::new(&Grammar::new(&fields)).blind(), None);
     }
+}
+
+/// Apart, no field's probabilities given the polarity depend on another field, and what a row's own label says of it is not read in training either.
+#[test]
+fn fields_apart_read_the_polarity_alone() {
+    let _generator = seeded(9);
+    let (_store, decoder) = decoder_of(&Field::ALL, 0.3, true);
+    let source = Tensor::randn([1, 5, 8], FLOAT);
+    let mask = Tensor::ones([1, 5], (Kind::Bool, Device::Cpu));
+    let labels = tch::no_grad(|| every_label(&decoder, &source, &mask, 0));
+    let mass = |of: &dyn Fn(&PlainLabel) -> bool| -> f64 {
+        let chosen = labels.iter().filter(|(label, _)| of(label));
+        chosen.map(|(_, log)| log.exp()).sum()
+    };
+    let (polarity, score) = (Polarity::Positive, Some(1.0));
+    let joy = |l: &PlainLabel| l.polarity == polarity && l.meld == Some(MeldEmotion::Joy);
+    let given_polarity = mass(&joy) / mass(&|l| l.polarity == polarity);
+    let given_both = mass(&|l| joy(l) && l.intensity == score)
+        / mass(&|l| l.polarity == polarity && l.intensity == score);
+    assert!(
+        (given_both / given_polarity - 1.0).abs() < 1e-4,
+        "{given_both} {given_polarity}"
+    );
+    let label = |intensity| PlainLabel {
+        polarity,
+        intensity,
+        meld: Some(MeldEmotion::Joy),
+        iemocap: None,
+    };
+    let taught = |intensity| {
+        let target = Target {
+            label: label(intensity),
+            weights: PerField::from_fn(|_| 1.0),
+        };
+        let teacher = Teacher::new(&decoder.vocabulary, &[target], 0.3, 0.0, Device::Cpu);
+        Vec::<i64>::try_from(teacher.inputs.get(0)).unwrap()
+    };
+    assert_eq!(taught(score), taught(None));
+    assert_eq!(
+        taught(score),
+        [START, FIRST + polarity.index() as i64, UNKNOWN, UNKNOWN]
+    );
 }
 
 /// The most probable value of every field in turn, after those before it.

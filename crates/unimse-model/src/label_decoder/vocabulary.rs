@@ -28,6 +28,9 @@ pub(crate) struct Vocabulary {
     /// Every printable score, ascending.
     pub(super) intensities: Vec<f32>,
     pub(crate) size: i64,
+    /// Whether fields read the polarity and nothing else of the label: where no training row has two of them, what one says of the other cannot
+    /// be learnt, and to read it would be noise.
+    pub(super) apart: bool,
 }
 
 impl Vocabulary {
@@ -52,7 +55,13 @@ impl Vocabulary {
             slots,
             intensities,
             size,
+            apart: false,
         }
+    }
+
+    /// What later slots read of slot number `at` that holds `token`.
+    pub(super) fn read(&self, at: usize, token: i64) -> i64 {
+        if self.apart && at > 0 { UNKNOWN } else { token }
     }
 
     /// The place of the second emotion, which does not see the intensity: the token of slot `n` stands at place `n + 1` and is

@@ -68,6 +68,7 @@ impl UniModel {
                         grammar,
                         dim,
                         &config.label_decoder,
+                        config.apart,
                     )?)
                 }
             },

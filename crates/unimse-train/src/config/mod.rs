@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use unimse_labels::DonorProtocol;
 use unimse_model::config::{
     ContrastiveConfig, FusionConfig, LabelDecoderConfig, LossConfig, LstmConfig, ModelConfig,
     TextConfig,
@@ -110,6 +111,7 @@ impl RunConfig {
             label_decoder: self.label_decoder.clone(),
             loss: self.loss.clone(),
             checkpointing: self.train.checkpointing,
+            apart: self.labels.donors == DonorProtocol::None,
         }
     }
 }
