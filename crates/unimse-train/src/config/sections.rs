@@ -19,7 +19,7 @@ pub struct LabelsConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pooling: Option<Pooling>,
     /// Who lends labels: `train` (default); `all`, the official release's way, which marks everything `leaky`; `none`, every utterance keeps
-    /// its own fields alone; `random` and `shuffled`, controls that lend as often but not from similar texts.
+    /// its own fields alone, and in the `label` decoder none reads another (in that of T5 they do, in answers too); `random` and `shuffled`, controls that lend as often but not from similar texts.
     pub donors: DonorProtocol,
     /// Seed of the donors `random` and `shuffled`; default 1.
     pub donor_seed: u64,
